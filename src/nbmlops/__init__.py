@@ -1,0 +1,86 @@
+"""MLOps that lives in the notebook: track, register, check, retrain, report.
+
+Nothing heavy is imported here: each public name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = "0.1.0.dev0"
+
+_PUBLIC = {
+    "run": "nbmlops.tracking.session",
+    "log": "nbmlops.tracking.session",
+    "log_artifact": "nbmlops.tracking.session",
+    "log_figure": "nbmlops.tracking.session",
+    "track": "nbmlops.tracking.session",
+    "get_run": "nbmlops.tracking.runs",
+    "runs": "nbmlops.tracking.runs",
+    "compare": "nbmlops.tracking.runs",
+    "profile": "nbmlops.drift.profile",
+    "Profile": "nbmlops.drift.profile",
+    "drift": "nbmlops.drift.report",
+    "check": "nbmlops.quality.rules",
+    "evaluate": "nbmlops.registry.evaluation",
+    "register": "nbmlops.registry.models",
+    "models": "nbmlops.registry.models",
+    "model_version": "nbmlops.registry.models",
+    "load_model": "nbmlops.registry.models",
+    "predict": "nbmlops.monitoring.predictions",
+    "prediction": "nbmlops.monitoring.predictions",
+    "feedback": "nbmlops.monitoring.predictions",
+    "performance": "nbmlops.monitoring.predictions",
+    "charter": "nbmlops.governance.charter",
+    "gate": "nbmlops.governance.gate",
+    "promote": "nbmlops.governance.promotion",
+    "rollback": "nbmlops.governance.promotion",
+    "report": "nbmlops.report.page",
+    "run_notebook": "nbmlops.jobs.execution",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'nbmlops' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Load the magics: ``%load_ext nbmlops``."""
+    from nbmlops.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Remove every magic and hook: ``%unload_ext nbmlops``."""
+    from nbmlops.magics import unload
+
+    unload(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "nbmlops"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "nbmlops"}]
+
+
+def _load_jupyter_server_extension(server_app: Any) -> None:
+    from nbmlops.server import load
+
+    load(server_app)

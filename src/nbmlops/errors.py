@@ -1,0 +1,70 @@
+"""The exceptions nbmlops raises: what was wrong, what is allowed, what to type next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "Conflict",
+    "Invalid",
+    "MissingPackage",
+    "NbmlopsError",
+    "NotAllowed",
+    "NotFound",
+    "UntrustedContent",
+    "unknown",
+]
+
+
+class NbmlopsError(Exception):
+    """Any error nbmlops raises on purpose; ``hint`` says what to type next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+    def _render_traceback_(self) -> list[str]:
+        """One readable line in a notebook; papermill still sees a real error."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class NotFound(NbmlopsError, LookupError):
+    """A name that is not in the store, the project or the notebook."""
+
+
+class Invalid(NbmlopsError, ValueError):
+    """A value of the wrong kind or outside what is allowed."""
+
+
+class NotAllowed(NbmlopsError, PermissionError):
+    """A policy, a gate or a missing right says no."""
+
+
+class Conflict(NbmlopsError):
+    """Somebody else changed the same thing, or two things do not go together."""
+
+
+class MissingPackage(NbmlopsError, ImportError):
+    """An optional package is needed; the hint names the extra to install."""
+
+
+class UntrustedContent(NbmlopsError):
+    """A file holds something that could run code and nobody has reviewed it."""
+
+
+def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> NotFound:
+    """Return the error for a name that does not exist, with the near ones.
+
+    >>> print(unknown("model", "churn", ["churn_v2", "price"]))
+    No model 'churn' in this project. Known: churn_v2, price. Did you mean 'churn_v2'?
+    """
+    names = sorted(known)
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "none yet"
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = hint or (f"Did you mean {near[0]!r}?" if near else "")
+    return NotFound(f"No {what} {name!r} in this project. Known: {shown}.", hint)
