@@ -1,0 +1,78 @@
+"""Predictions made and outcomes that came back: what was said, never the rows it was said of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from nbmlops.store.database import Store
+from nbmlops.store.tables import feedback, predictions
+
+__all__ = ["find", "joined", "known"]
+
+
+def find(store: Store, prediction_id: str) -> dict[str, Any] | None:
+    """Return one prediction with the feedback it got, or None."""
+    with store.reading() as connection:
+        row = (
+            connection.execute(sa.select(predictions).where(predictions.c.prediction_id == prediction_id))
+            .mappings()
+            .first()
+        )
+        if row is None:
+            return None
+        said = connection.execute(
+            sa.select(feedback).where(feedback.c.prediction_id == prediction_id).order_by(feedback.c.id)
+        )
+        outcomes = [{**f, "outcome": json.loads(f["outcome"])} for f in said.mappings()]
+    return {**row, "value": json.loads(row["value"]), "feedback": outcomes}
+
+
+def known(store: Store, ids: list[str]) -> set[str]:
+    """Return which of some prediction ids exist."""
+    found: set[str] = set()
+    with store.reading() as connection:
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            query = sa.select(predictions.c.prediction_id).where(predictions.c.prediction_id.in_(part))
+            found.update(connection.scalars(query))
+    return found
+
+
+def joined(store: Store, model: str, version: int | None = None, batch: str | None = None) -> list[dict[str, Any]]:
+    """Return predictions with their newest outcome: value, probability, outcome (None where none came).
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+        The model's name.
+    version : int, optional
+    batch : str, optional
+        The label the predictions were made under, such as a month.
+    """
+    newest = sa.select(feedback.c.prediction_id, sa.func.max(feedback.c.id).label("id"))
+    newest_ids = newest.group_by(feedback.c.prediction_id).subquery()
+    outcome = (
+        sa.select(feedback.c.prediction_id, feedback.c.outcome)
+        .join(newest_ids, feedback.c.id == newest_ids.c.id)
+        .subquery()
+    )
+    source = predictions.outerjoin(outcome, predictions.c.prediction_id == outcome.c.prediction_id)
+    query = sa.select(predictions, outcome.c.outcome).select_from(source).where(predictions.c.model == model)
+    if version is not None:
+        query = query.where(predictions.c.version == version)
+    if batch is not None:
+        query = query.where(predictions.c.batch == batch)
+    with store.reading() as connection:
+        rows = connection.execute(query.order_by(predictions.c.at, predictions.c.prediction_id)).mappings()
+        return [
+            {
+                **row,
+                "value": json.loads(row["value"]),
+                "outcome": json.loads(row["outcome"]) if row["outcome"] else None,
+            }
+            for row in rows
+        ]

@@ -1,0 +1,207 @@
+"""The tables, in SQLAlchemy Core. Times are ISO 8601 text in UTC; JSON is text."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA = 1
+
+metadata = MetaData()
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _run_id(primary_key: bool = False) -> Column[str]:
+    # No foreign key: two processes may write to one run, and their journals arrive in any order.
+    return Column("run_id", String(36), nullable=False, primary_key=primary_key)
+
+
+meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
+
+journals = Table(
+    "journals",
+    metadata,
+    Column("journal_id", String(36), primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(36), primary_key=True),
+    Column("experiment", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("cause", String(40)),
+    Column("started_at", String(32), nullable=False),
+    Column("ended_at", String(32)),
+    Column("duration_s", Float),
+    Column("author", Text),
+    Column("parent", String(36)),
+    Column("previous", String(36)),
+    Column("notebook", Text),
+    Column("cell_id", Text),
+    Column("order", Text),
+    Column("source", Text),
+    Column("error", Text),
+    Column("git", Text),
+    Column("environment", Text),
+    Column("process", Text),
+    Column("defaults", Text),
+    Index("runs_experiment", "experiment", "started_at"),
+    Index("runs_notebook", "notebook", "started_at"),
+    Index("runs_parent", "parent"),
+)
+
+params = Table(
+    "params",
+    metadata,
+    _run_id(primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("origin", String(16), nullable=False),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _run_id(primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    _run_id(),
+    Column("name", Text, nullable=False),
+    Column("value", Float),
+    Column("special", String(9)),
+    Column("step", BigInteger),
+    Column("context", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("metrics_run", "run_id", "name"),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    _run_id(),
+    Column("role", String(8), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("strength", String(8), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("columns", Text, nullable=False),
+    Index("datasets_run", "run_id"),
+    Index("datasets_fingerprint", "fingerprint"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    _run_id(primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("media_type", Text, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    _run_id(),
+    Column("name", Text, nullable=False),
+    Column("estimator", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("fitted_on", Text, nullable=False),
+    Index("models_run", "run_id"),
+)
+
+# What an evaluation, a drift report, a check or a gate found: the JSON every view is drawn from.
+results = Table(
+    "results",
+    metadata,
+    Column("result_id", String(36), primary_key=True),
+    Column("run_id", String(36)),
+    Column("kind", String(16), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("data", Text, nullable=False),
+    Index("results_run", "run_id"),
+    Index("results_subject", "subject", "kind", "at"),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("estimator", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("run_id", String(36)),
+    Column("owner", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("metrics", Text, nullable=False),
+    Column("evaluation", String(36)),
+    Column("profile", String(64)),
+    Column("environment", String(64)),
+    Column("trusted", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+)
+
+# Governed changes, in one hash chain (see events.py). Alias history, approvals and audit are views of it.
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("known_by", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("events_subject", "subject", "action", "seq"),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("prediction_id", String(36), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("run_id", String(36)),
+    Column("at", String(32), nullable=False),
+    Column("batch", Text),
+    Column("value", Text, nullable=False),
+    Column("probability", Float),
+    Index("predictions_model", "model", "version", "at"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("prediction_id", String(36), nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("feedback_prediction", "prediction_id"),
+)
