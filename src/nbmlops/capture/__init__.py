@@ -1,0 +1,1 @@
+"""What a cell did: names read and written, data, estimators, metrics, environment, secrets."""

@@ -1,0 +1,103 @@
+"""What a cell's source says before it runs: names read and written, literals assigned, what it imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["CellSource", "analyse"]
+
+LITERALS = (bool, int, float, str, type(None))
+
+
+@dataclass(frozen=True)
+class CellSource:
+    """A parsed cell.
+
+    Attributes
+    ----------
+    reads, writes : tuple of str
+        Names that must exist before, and names the cell binds, in order.
+    literals : dict
+        Names bound to a literal at the top level, with its value.
+    imports : frozenset of str
+        Top-level packages the cell imports.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    literals: dict[str, Any] | None = None
+    imports: frozenset[str] = frozenset()
+
+
+def analyse(source: str) -> CellSource:
+    r"""Parse a cell; one that does not parse has no names.
+
+    >>> cell = analyse("C = 0.5\nmodel = Model(C).fit(train)")
+    >>> cell.reads, cell.writes, cell.literals
+    (('Model', 'train'), ('C', 'model'), {'C': 0.5})
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return CellSource()
+    reads: dict[str, None] = {}
+    writes: dict[str, None] = {}
+    for statement in tree.body:
+        loads, stores = _names(statement)
+        reads.update(dict.fromkeys(n for n in loads if n not in writes))
+        writes.update(dict.fromkeys(stores))
+    return CellSource(tuple(reads), tuple(writes), dict(_literals(tree)), frozenset(_imports(tree)))
+
+
+def _names(statement: ast.AST) -> tuple[list[str], list[str]]:
+    """Return names loaded and stored by one statement; what a function binds inside stays inside."""
+    loads: list[str] = []
+    stores: list[str] = []
+    inner: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name):
+            (loads if isinstance(node.ctx, ast.Load) else stores).append(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            stores.append(node.name)
+            inner |= set() if node is statement else {node.name}
+        elif isinstance(node, ast.alias):
+            stores.append((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.arg):
+            inner.add(node.arg)
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        local = inner | set(stores)
+        return [n for n in loads if n not in local], [statement.name]
+    comprehension = {n.id for c in ast.walk(statement) if isinstance(c, ast.comprehension) for n in _targets(c.target)}
+    local = inner | comprehension
+    return [n for n in loads if n not in local], [n for n in stores if n not in local]
+
+
+def _targets(target: ast.AST) -> Iterator[ast.Name]:
+    return (n for n in ast.walk(target) if isinstance(n, ast.Name))
+
+
+def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            targets, value = statement.targets, statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets, value = [statement.target], statement.value
+        else:
+            continue
+        try:
+            literal = ast.literal_eval(value)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(literal, (*LITERALS, list, tuple, dict)):
+            yield from ((t.id, literal) for t in targets if isinstance(t, ast.Name))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]

@@ -1,0 +1,206 @@
+"""Estimators fitted while a cell runs: which, with what set, on which data.
+
+Every ``fit`` of scikit-learn validates its parameters first, through one method of ``BaseEstimator``. Watching
+that one method sees every fit without touching a class a user imported; the frames above tell the outermost.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from inspect import Parameter, signature
+from types import FrameType
+from typing import Any
+
+from nbmlops.capture.data import column_fingerprints, is_data
+
+__all__ = ["Fit", "fit_record", "fitted", "remember", "settings", "watch_fits"]
+
+_fits: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+_by_run: dict[str, weakref.ref[Any]] = {}
+
+
+class Fit:
+    """One outermost fit: the estimator and what it was fitted on."""
+
+    def __init__(self, estimator: Any, data: dict[str, Any]) -> None:
+        self.estimator = estimator
+        self.data = data
+
+
+@contextmanager
+def watch_fits(on_error: Callable[[Exception], None]) -> Iterator[list[Fit]]:
+    """Collect the outermost fits of this thread while the block runs.
+
+    Parameters
+    ----------
+    on_error : callable
+        Told of a fault of ours; the user's fit goes on.
+
+    Yields
+    ------
+    list of Fit
+        Grows as estimators are fitted; one fitted twice stands once, with its last data.
+    """
+    found: list[Fit] = []
+    base = sys.modules.get("sklearn.base")
+    original = getattr(getattr(base, "BaseEstimator", None), "_validate_params", None)
+    if base is None or original is None:
+        yield found
+        return
+    thread = threading.get_ident()
+
+    def _validate_params(self: Any) -> None:
+        original(self)
+        if threading.get_ident() == thread:
+            try:
+                _notice(self, sys._getframe(1), found)
+            except Exception as error:
+                on_error(error)
+
+    base.BaseEstimator._validate_params = _validate_params
+    try:
+        yield found
+    finally:
+        base.BaseEstimator._validate_params = original
+
+
+def fit_record(model: Any) -> dict[str, Any] | None:
+    """Return what a model was fitted on in a tracked cell of this process, or None.
+
+    Returns
+    -------
+    dict or None
+        ``run_id``, ``rows``, ``columns`` (name to fingerprint) and ``target`` (its name).
+    """
+    try:
+        return _fits.get(model)
+    except TypeError:  # not hashable or not weakly referable: no estimator we watched
+        return None
+
+
+def fitted(run_id: str) -> Any | None:
+    """Return the estimator a run fitted, while it lives in this process."""
+    reference = _by_run.get(run_id)
+    return reference() if reference else None
+
+
+def remember(run_id: str, fits: list[Fit]) -> None:
+    """Bind fits to their run, weakly: the user's variables keep the models alive, not we."""
+    for fit in fits:
+        _fits[fit.estimator] = {"run_id": run_id, **fit.data}
+    if fits:
+        _by_run[run_id] = weakref.ref(fits[0].estimator)
+
+
+def settings(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return (what was set, defaults) of an estimator and those inside it, as ``Class.keyword``.
+
+    Parameters
+    ----------
+    estimator : object
+        Anything with scikit-learn's ``get_params``.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> settings(LogisticRegression(C=0.5))[0]
+    {'LogisticRegression.C': 0.5}
+    """
+    inner = {name: value for name, value in estimator.get_params(deep=True).items() if hasattr(value, "get_params")}
+    chosen: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    for path, part in {"": estimator, **inner}.items():
+        if isinstance(part, type):
+            continue
+        label = type(part).__name__
+        if any(name.startswith(f"{label}.") for name in (*chosen, *defaults)):
+            label = f"{path}:{label}"
+        known = signature(type(part).__init__).parameters
+        for name, value in part.get_params(deep=False).items():
+            if name in inner or _holds_estimators(value):
+                continue
+            default = known[name].default if name in known else Parameter.empty
+            (defaults if _equal(value, default) else chosen)[f"{label}.{name}"] = _short(value)
+    return chosen, defaults
+
+
+def describe(fit: Fit, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a fit as a run keeps it: the variable's name, the class, what was set, the data it saw."""
+    names = [n for n, v in namespace.items() if v is fit.estimator and not n.startswith("_")]
+    return {
+        "name": names[0] if names else type(fit.estimator).__name__,
+        "estimator": outline(fit.estimator),
+        "params": settings(fit.estimator)[0],
+        "fitted_on": {k: v for k, v in fit.data.items() if k != "columns"} | {"columns": list(fit.data["columns"])},
+    }
+
+
+def outline(estimator: Any) -> str:
+    """Return a model's make in one line: ``Pipeline(StandardScaler, LogisticRegression)``."""
+    steps = getattr(estimator, "steps", None)
+    name = type(estimator).__name__
+    return f"{name}({', '.join(type(s[1]).__name__ for s in steps)})" if steps else name
+
+
+def _notice(estimator: Any, frame: FrameType, found: list[Fit]) -> None:
+    """Note a fit whose frame is that of scikit-learn's wrapper, unless another fit stands above it."""
+    if not _is_wrapper(frame) or _inside_fit(frame.f_back):
+        return
+    values = frame.f_locals
+    args, kwargs = values.get("args", ()), values.get("kwargs", {})
+    features = args[0] if args else kwargs.get("X")
+    target = args[1] if len(args) > 1 else kwargs.get("y")
+    data = {
+        "rows": len(features) if hasattr(features, "__len__") else 0,
+        "columns": column_fingerprints(features) if is_data(features) else {},
+        "target": str(getattr(target, "name", None) or ""),
+    }
+    found[:] = [f for f in found if f.estimator is not estimator]
+    found.append(Fit(estimator, data))
+
+
+def _is_wrapper(frame: FrameType | None) -> bool:
+    return frame is not None and frame.f_code.co_name == "wrapper" and frame.f_globals.get("__name__") == "sklearn.base"
+
+
+def _inside_fit(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if _is_wrapper(frame):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _holds_estimators(value: Any) -> bool:
+    """Tell whether a parameter is an estimator or a list of named ones: their own parameters say it all."""
+    if hasattr(value, "get_params"):
+        return True
+    return isinstance(value, (list, tuple)) and any(
+        isinstance(item, (list, tuple)) and any(hasattr(part, "get_params") for part in item) for item in value
+    )
+
+
+def _equal(value: Any, default: Any) -> bool:
+    if value is default:
+        return True
+    plain = (bool, int, float, str, tuple)
+    return isinstance(value, plain) and type(value) is type(default) and value == default
+
+
+def _short(value: Any) -> Any:
+    """Return a parameter's value as it can be stored: plain values as they are, others by what they are."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)) and len(value) <= 50:
+        return [_short(item) for item in value]
+    if isinstance(value, dict) and len(value) <= 50:
+        return {str(k): _short(v) for k, v in value.items()}
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        return value.item()
+    if callable(value):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__name__)}"
+    return f"{type(value).__name__}{getattr(value, 'shape', '')}"

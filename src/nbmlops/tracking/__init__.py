@@ -1,0 +1,1 @@
+"""Start, log, finish, query and compare runs."""

@@ -1,0 +1,381 @@
+"""Read runs: one by what a person types, many as a table, two side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nbmlops.capture.environment import notebook_path, process_alive
+from nbmlops.errors import NotFound, unknown
+from nbmlops.hooks import Shown
+from nbmlops.records import Artifact, CapturedModel, Dataset, Metric, Param, plain
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Comparison", "Run", "Series", "compare", "get_run", "listed", "metric_value", "resolve", "runs"]
+
+SPLITS = ("", "test", "validation", "cv")  # the most honest first; never train
+COLUMNS = ("run_id", "experiment", "name", "status", "started_at", "duration_s", "notebook", "order")
+
+
+@dataclass(frozen=True)
+class Series:
+    """The values of one metric: steps, values and wall times, in the order logged."""
+
+    steps: list[int | None]
+    values: list[float]
+    times: list[str]
+
+
+class Run(Shown):
+    """One tracked run: what was set, what was measured, on which data, how it ended.
+
+    Examples
+    --------
+    >>> import nbmlops as nb
+    >>> nb.get_run("forest").metrics  # doctest: +SKIP
+    {'roc_auc': 0.69}
+    """
+
+    shows: ClassVar[str] = "run"
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = dict(data)
+        if self._data["status"] == "running" and process_alive(data.get("process")) is False:
+            self._data["status"] = "abandoned"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._data:
+            raise AttributeError(f"A run has no {name!r}. It has: {', '.join(sorted(self.__dir__()))}.")
+        return self._data[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self._data, *(n for n in type(self).__dict__ if n[0] != "_")})
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What was set, by name (defaults of estimators are in ``defaults``)."""
+        return {p["name"]: p["value"] for p in self._data["params"]}
+
+    @property
+    def param_records(self) -> tuple[Param, ...]:
+        """The params with their origin."""
+        return tuple(Param(**p) for p in self._data["params"])
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric on the most honest split there is; the others as ``name[split=train]``."""
+        return flat_metrics(self._data["metrics"])
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """Data the run read or wrote."""
+        return tuple(Dataset(**{**d, "columns": tuple(d["columns"])}) for d in self._data["datasets"])
+
+    @property
+    def models(self) -> tuple[CapturedModel, ...]:
+        """Estimators the run fitted, the outermost first."""
+        return tuple(CapturedModel(**m) for m in self._data["models"])
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Files the run kept."""
+        return tuple(Artifact(**a) for a in self._data["artifacts"])
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Findings of every check made in this run."""
+        return [f for r in self.results() for f in r["data"].get("findings", [])]
+
+    @property
+    def children(self) -> list[Run]:
+        """Runs that are part of this one, oldest first."""
+        from nbmlops.store.runs import summaries
+
+        return [Run(r) for r in reversed(summaries(session.store(), parent=self.run_id))]
+
+    def metric(self, name: str) -> Series:
+        """Return every value of a metric.
+
+        Raises
+        ------
+        NotFound
+            The run has no such metric.
+        """
+        found = [Metric(**m) for m in self._data["metrics"] if m["name"] == name]
+        if not found:
+            raise unknown("metric", name, {m["name"] for m in self._data["metrics"]})
+        return Series([m.step for m in found], [m.value for m in found], [m.at for m in found])
+
+    def artifact(self, name: str) -> bytes:
+        """Return the content of a file the run kept, verified.
+
+        Raises
+        ------
+        NotFound
+            The run kept no such file.
+        """
+        found = next((a for a in self.artifacts if a.name == name), None)
+        if found is None:
+            raise unknown("artifact", name, [a.name for a in self.artifacts])
+        return session.artifacts().get(found.digest)
+
+    def results(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Return what was found in this run: evaluations, drift, checks, gates."""
+        from nbmlops.store.runs import results_of
+
+        return results_of(session.store(), [self.run_id], kind)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON, with the headline metrics as ``summary``."""
+        return {**plain(self._data), "summary": plain(self.metrics)}
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
+    """Runs side by side: only what differs."""
+
+    shows: ClassVar[str] = "comparison"
+
+    runs: tuple[dict[str, Any], ...]
+    rows: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"runs": plain(self.runs), "rows": plain(self.rows)}
+
+
+def metric_value(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """Return the last value of a metric on the most honest split it has; None when only train was measured."""
+    splits = {str(m["context"].get("split", "")): m["value"] for m in metrics if m["name"] == name}
+    return next((float(splits[s]) for s in SPLITS if s in splits), None)
+
+
+def flat_metrics(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return metric columns: the headline under the name, the rest under ``name[key=value]``."""
+    flat: dict[str, float] = {}
+    for name in dict.fromkeys(m["name"] for m in metrics):
+        headline = metric_value(metrics, name)
+        if headline is not None:
+            flat[name] = headline
+    for m in metrics:
+        if m["context"]:
+            inner = ",".join(f"{k}={v}" for k, v in sorted(m["context"].items()))
+            flat[f"{m['name']}[{inner}]"] = m["value"]
+    return flat
+
+
+def resolve(ref: str) -> str:
+    """Return the run id a person means.
+
+    Parameters
+    ----------
+    ref : str
+        An id, its last 6 or more characters, an experiment (its newest run), ``EXPERIMENT~1`` (the one before).
+
+    Raises
+    ------
+    NotFound
+        Nothing fits.
+    """
+    from nbmlops.store import runs as stored
+
+    store = session.store()
+    if len(ref) >= 6 and (found := stored.ids_like(store, ref)):
+        if len(found) > 1:
+            raise NotFound(f"{len(found)} runs end in {ref!r}.", "Type more characters of the id.")
+        return found[0]
+    experiment, _, back = ref.partition("~")
+    steps = int(back) if back.isdigit() else 0
+    ids = stored.newest(store, experiment=experiment, limit=steps + 1)
+    if len(ids) <= steps:
+        raise unknown("run or experiment", ref, stored.experiments(store))
+    return ids[steps]
+
+
+def get_run(ref: str) -> Run:
+    """Return one run.
+
+    Parameters
+    ----------
+    ref : str
+        An id, its last 6 or more characters, ``EXPERIMENT`` (newest) or ``EXPERIMENT~1``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    NotFound
+        Nothing fits; the message names what is known.
+
+    Examples
+    --------
+    >>> nb.get_run("forest").status  # doctest: +SKIP
+    'finished'
+    """
+    from nbmlops.store.runs import load
+
+    data = load(session.store(), resolve(ref))
+    if data is None:
+        raise NotFound(f"Run {ref!r} is gone.")
+    return Run(data)
+
+
+def listed(*, notebook: str | None = None, limit: int | None = 100, children: bool = False) -> list[Run]:
+    """Return runs, newest first, without pandas.
+
+    Parameters
+    ----------
+    notebook : str, optional
+        Only runs of this notebook (its path relative to the project).
+    limit : int or None
+    children : bool
+        Also runs that are part of another.
+    """
+    from nbmlops.store.runs import summaries
+
+    return [
+        Run(r) for r in summaries(session.store(), notebook=notebook, limit=limit, children=children or bool(notebook))
+    ]
+
+
+def runs(
+    query: str | None = None, sort: str | None = None, limit: int | None = 100, children: bool = False
+) -> pd.DataFrame:
+    """Return runs as a table, newest first.
+
+    Parameters
+    ----------
+    query : str, optional
+        Such as ``roc_auc > 0.6 and C <= 1``.
+    sort : str, optional
+        A column; a minus before it means largest first.
+    limit : int or None
+        At most this many; None means all.
+    children : bool
+        Also runs that are part of another.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a run: ``run_id experiment name status started_at duration_s notebook order``, then ``params.*``,
+        ``metrics.*`` and ``tags.*``.
+
+    Examples
+    --------
+    >>> nb.runs(sort="-roc_auc", limit=3)  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    rows = table(query, sort, limit, children)
+    names = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
+    return pd.DataFrame(rows, columns=names)
+
+
+def table(query: str | None, sort: str | None, limit: int | None, children: bool) -> list[dict[str, Any]]:
+    """Return runs as flat rows, chosen, sorted and cut."""
+    from nbmlops.store.queries import choose, ordered
+
+    whole = query is None and sort is None
+    rows = [row(r) for r in listed(limit=limit if whole else None, children=children)]
+    if query:
+        rows = choose(rows, query)
+    if sort:
+        rows = ordered(rows, sort)
+    return rows[:limit]
+
+
+def row(run: Run) -> dict[str, Any]:
+    """Return a run as one flat row: what was set and assigned, every metric, every tag."""
+    flat = {name: getattr(run, name) for name in COLUMNS}
+    flat |= {f"params.{p.name}": p.value for p in run.param_records if p.origin != "default"}
+    flat |= {f"metrics.{name}": value for name, value in run.metrics.items()}
+    return flat | {f"tags.{name}": value for name, value in run.tags.items()}
+
+
+def compare(refs: Iterable[str | Run]) -> Comparison:
+    """Set runs side by side and keep what differs.
+
+    Parameters
+    ----------
+    refs : iterable of str or Run
+
+    Returns
+    -------
+    Comparison
+
+    Examples
+    --------
+    >>> nb.compare(["forest", "forest~1"])  # doctest: +SKIP
+    """
+    chosen = [r if isinstance(r, Run) else get_run(r) for r in refs]
+    sides = [_side(r) for r in chosen]
+    names = list(dict.fromkeys(name for side in sides for name in side))
+    rows = [{"name": name, "values": [side.get(name) for side in sides]} for name in names]
+    heads = tuple({k: getattr(r, k) for k in ("run_id", "experiment", "name", "status")} for r in chosen)
+    return Comparison(heads, tuple(r for r in rows if not _same(r["values"])))
+
+
+@dataclass(frozen=True, repr=False)
+class Overview(Shown):
+    """Runs as a table, for people."""
+
+    shows: ClassVar[str] = "runs"
+
+    runs: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"runs": plain(self.runs)}
+
+
+def overview(
+    query: str | None = None, sort: str | None = None, limit: int | None = 20, children: bool = False
+) -> Overview:
+    """Return runs as a table to look at (:func:`runs` returns the same as a DataFrame).
+
+    Examples
+    --------
+    >>> overview(sort="-roc_auc")  # doctest: +SKIP
+    """
+    return Overview(tuple(table(query, sort, limit, children)))
+
+
+def last_repeat() -> list[str]:
+    """Return the newest run of this notebook (else of the project) and the one before it in its experiment."""
+    notebook = notebook_path()
+    found = listed(notebook=session.project().relative(notebook) if notebook else None, limit=1, children=True)
+    if not found:
+        return []
+    before = [found[0].previous] if found[0].previous else listed_ids(found[0].experiment)[1:2]
+    return [found[0].run_id, *before]
+
+
+def listed_ids(experiment: str) -> list[str]:
+    """Return the run ids of an experiment, newest first."""
+    from nbmlops.store.runs import newest
+
+    return newest(session.store(), experiment=experiment)
+
+
+def _side(run: Run) -> dict[str, Any]:
+    side = {k: v for k, v in row(run).items() if k.startswith(("params.", "metrics.", "tags."))}
+    side["duration_s"] = run.duration_s
+    side |= {f"data.{d.name}": f"{d.rows} rows, {d.fingerprint[:12]}" for d in run.datasets}
+    return side | {"source": run.source}
+
+
+def _same(values: Sequence[Any]) -> bool:
+    """Tell whether all values are equal, where NaN equals NaN."""
+    first = values[0]
+    return all(v == first or (_is_nan(v) and _is_nan(first)) for v in values)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
