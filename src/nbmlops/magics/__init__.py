@@ -1,0 +1,110 @@
+"""The IPython extension: parse, call a public function, show its result. Nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.errors import unknown
+from nbmlops.magics.base import Magic
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbmlops.magics.track import Tracker
+
+__all__ = ["load", "magics", "unload"]
+
+MODULES = ("data", "models", "report", "runs")
+
+_loaded: dict[int, tuple[Tracker, dict[str, Any]]] = {}
+
+
+def magics() -> dict[str, Magic]:
+    """Return every line magic by name."""
+    return {m.name: m for name in MODULES for m in importlib.import_module(f"{__name__}.{name}").MAGICS}
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register magics and hooks in a shell, once; a magic somebody else registered stays theirs."""
+    from nbmlops.magics import complete
+    from nbmlops.magics.track import Tracker
+
+    if id(shell) in _loaded:
+        return
+    tracker = Tracker(shell)
+    tracker.install()
+    registry = shell.magics_manager.magics
+    ours: dict[str, Any] = {"nbmlops": _umbrella(shell)}
+    ours |= {name: _line_magic(shell, magic) for name, magic in magics().items()}
+    taken = sorted(name for name in ours if name in registry["line"])
+    for name in set(ours) - set(taken):
+        shell.register_magic_function(ours[name], "line", name)
+    shell.register_magic_function(_track_help(), "cell", "track")
+    if taken:
+        print(f"nbmlops keeps the magics that were there: {', '.join(taken)}. Type %nbmlops NAME for ours.")  # noqa: T201
+    complete.install(shell)
+    _loaded[id(shell)] = (tracker, {name: ours[name] for name in set(ours) - set(taken)})
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Remove every magic and hook this package added to a shell."""
+    from nbmlops.magics import complete
+
+    if id(shell) not in _loaded:
+        return
+    tracker, ours = _loaded.pop(id(shell))
+    tracker.remove()
+    complete.remove(shell)
+    for name in ours:
+        shell.magics_manager.magics["line"].pop(name, None)
+    shell.magics_manager.magics["cell"].pop("track", None)
+
+
+def _line_magic(shell: InteractiveShell, magic: Magic) -> Any:
+    def run(line: str) -> Any:
+        return magic(shell, line)
+
+    run.__doc__ = magic.built.format_help()
+    run.__name__ = magic.name
+    return run
+
+
+def _umbrella(shell: InteractiveShell) -> Any:
+    """Return ``%nbmlops``: any magic or command by name."""
+
+    def nbmlops(line: str) -> Any:
+        """Run one of nbmlops' magics or commands.
+
+        Without a name it lists them. ``%nbmlops doctor`` is the command ``nbmlops doctor``.
+
+        Example:
+          %nbmlops doctor
+        """
+        from nbmlops import cli
+
+        name, _, rest = line.strip().partition(" ")
+        known = magics()
+        if not name:
+            print("Magics:   " + "  ".join(f"%{n}" for n in sorted(known)) + "  %%track")  # noqa: T201
+            print("Commands: " + "  ".join(cli.COMMANDS))  # noqa: T201
+            return None
+        if name in known:
+            return known[name](shell, rest)
+        if name not in cli.COMMANDS:
+            raise unknown("magic or command", name, {*known, *cli.COMMANDS})
+        return cli.call(line)
+
+    return nbmlops
+
+
+def _track_help() -> Any:
+    from nbmlops.magics.track import parser
+
+    def track(line: str, cell: str) -> None:
+        from nbmlops.errors import Invalid
+
+        raise Invalid("%%track stands below another line.", "Make it the first line of the cell.")
+
+    track.__doc__ = parser().format_help()
+    return track

@@ -1,0 +1,81 @@
+"""What every magic is made of: a name, a parser, and one public function to call."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from nbmlops.errors import Invalid
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["Magic", "Parser", "variable"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises our error and never ends the process."""
+
+    def __init__(self, prog: str, description: str, example: str = "") -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=f"Example:\n  {example}" if example else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+            allow_abbrev=False,
+            exit_on_error=False,
+        )
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parse what stands behind the magic's name; quotes group words and do not stay."""
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            self.error(f"{error} in {line.strip()!r}")
+        try:
+            return self.parse_args(words)
+        except argparse.ArgumentError as error:
+            self.error(str(error))
+
+    def error(self, message: str) -> NoReturn:
+        """Raise one line: what was wrong, what is allowed."""
+        raise Invalid(f"{self.prog}: {message}.", " ".join(self.format_usage().split()).capitalize())
+
+
+@dataclass(frozen=True)
+class Magic:
+    """A line magic: parse, call one public function, return its result."""
+
+    name: str
+    parser: Callable[[], Parser]
+    run: Callable[[InteractiveShell, argparse.Namespace], Any]
+    explicit_only: bool = False  # refused when typed without the percent sign
+
+    @cached_property
+    def built(self) -> Parser:
+        """The parser, made on first use."""
+        return self.parser()
+
+    def __call__(self, shell: InteractiveShell, line: str) -> Any:
+        """Run the magic on the text behind its name."""
+        if self.explicit_only:
+            _refuse_automagic(shell, self.name)
+        return self.run(shell, self.built.parse_line(line))
+
+
+def variable(shell: InteractiveShell, name: str) -> Any:
+    """Return the variable of that name, else the text itself: a name in the store."""
+    return shell.user_ns.get(name, name)
+
+
+def _refuse_automagic(shell: InteractiveShell, name: str) -> None:
+    """Refuse a governed magic that automagic guessed from a bare word."""
+    typed = shell.user_ns.get("_ih", [""])[-1] if shell.user_ns.get("_ih") else ""
+    source = getattr(shell, "_nbmlops_raw_cell", typed)
+    if source and f"%{name}" not in source and f"run_line_magic('{name}'" not in source and "%nbmlops" not in source:
+        raise Invalid(f"`{name}` without the percent sign changes nothing.", f"Type %{name} to mean it.")

@@ -1,0 +1,68 @@
+"""Tab completion: flags, variables and names in the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["candidates", "install", "remove"]
+
+MODELS = {"register", "promote", "gate", "report", "drift", "evaluate"}
+EXPERIMENTS = {"compare", "report"}
+
+
+def install(shell: InteractiveShell) -> None:
+    """Complete what stands behind our magics."""
+    for name in _names():
+        shell.set_hook("complete_command", _completer, str_key=f"%{name}")
+    shell.set_hook("complete_command", _completer, str_key="%%track")
+
+
+def remove(shell: InteractiveShell) -> None:
+    """Complete them no more."""
+    hooks = shell.strdispatchers.get("complete_command")
+    if hooks is None:
+        return
+    for key in [*(f"%{name}" for name in _names()), "%%track"]:
+        hooks.strs.pop(key, None)
+
+
+def candidates(name: str, namespace: dict[str, Any]) -> list[str]:
+    """Return what may follow a magic: its flags, the user's variables, names in the store."""
+    from nbmlops.magics import magics
+    from nbmlops.magics.track import parser
+
+    built = parser() if name == "track" else magics()[name].built
+    flags = [option for action in built._actions for option in action.option_strings]
+    variables = [v for v in namespace if not v.startswith("_")] if name != "track" else []
+    return [*flags, *variables, *_stored(name)]
+
+
+def _completer(shell: Any, event: Any) -> list[str]:
+    """Answer IPython; a fault here must never reach the person who types."""
+    try:
+        return candidates(event.command.lstrip("%"), shell.user_ns)
+    except Exception:
+        return []
+
+
+def _stored(name: str) -> list[str]:
+    from nbmlops.store import models, runs
+    from nbmlops.tracking import session
+
+    found: list[str] = []
+    if name in EXPERIMENTS or name == "track":
+        found += runs.experiments(session.store())
+    if name in MODELS:
+        pointing = models.aliases(session.store())
+        found += [f"{m}@{alias}" for m, aliases in pointing.items() for alias in aliases]
+        found += [v.name for v in models.listed(session.store())]
+    return found
+
+
+def _names() -> list[str]:
+    from nbmlops.magics import magics
+
+    return list(magics())

@@ -1,0 +1,38 @@
+"""Runs side by side: only what differs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from nbmlops.widgets.html import esc, fold, lines, number, table
+
+__all__ = ["html", "text"]
+
+
+def html(data: Mapping[str, Any]) -> str:
+    """Return a table of differences, and the difference of the sources on demand."""
+    heads = ["", *_heads(data)]
+    rows = [[r["name"], *(number(v) for v in r["values"])] for r in data["rows"] if r["name"] != "source"]
+    changed = _source(data)
+    source = fold("What changed in the code", f"<pre>{esc(changed)}</pre>") if changed else ""
+    return table(heads, rows or [["nothing differs", *([""] * len(data["runs"]))]]) + source
+
+
+def text(data: Mapping[str, Any]) -> str:
+    """Return the table of differences."""
+    rows = [[r["name"], *(number(v)[:40] for v in r["values"])] for r in data["rows"] if r["name"] != "source"]
+    return lines(["", *_heads(data)], rows) if rows else "Nothing differs."
+
+
+def _heads(data: Mapping[str, Any]) -> list[str]:
+    return [f"{r['experiment']} ({r['run_id'][-6:]})" for r in data["runs"]]
+
+
+def _source(data: Mapping[str, Any]) -> str:
+    sources = next((r["values"] for r in data["rows"] if r["name"] == "source"), None)
+    if not sources or len(sources) != 2 or not all(sources):
+        return ""
+    new, old = (s.splitlines() for s in sources)
+    return "\n".join(difflib.unified_diff(old, new, lineterm="", n=1))

@@ -1,0 +1,108 @@
+"""The few pieces every view is built from: escaped text, numbers, tables, cards, images.
+
+Inline styles only: an untrusted notebook strips ``<style>`` and scripts, and keeps these. Colours come with a
+word and a shape, and carry their own light ground, for a page's theme cannot reach inside.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["card", "esc", "fold", "image", "lines", "number", "percent", "status", "table"]
+
+FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:13px;line-height:1.45"
+GOOD, WARN, BAD, QUIET = "#1a6b3c", "#7a5200", "#a3211b", "#4d5560"
+SHAPES = {GOOD: "●", WARN: "▲", BAD: "■", QUIET: "○"}
+COLOURS = {
+    **dict.fromkeys(("finished", "passed", "ok", "better", "non-inferior", "completed", "done", "shown"), GOOD),
+    **dict.fromkeys(("running", "warning", "notice", "inconclusive", "interrupted", "abandoned", "not shown"), WARN),
+    **dict.fromkeys(("failed", "issue", "alert", "worse", "kernel_died", "timed_out", "broken"), BAD),
+}
+
+
+def esc(value: Any) -> str:
+    """Return any value as HTML text; control and bidirectional override characters become visible marks."""
+    text = "".join("\N{REPLACEMENT CHARACTER}" if _hidden(c) else c for c in str(value))
+    return html.escape(text, quote=True)
+
+
+def number(value: Any) -> str:
+    """Return a number for people: four significant digits, thousands apart, ``-`` for nothing.
+
+    >>> number(0.68712), number(336776), number(None), number(1234.5)
+    ('0.6871', '336,776', '-', '1,234')
+    """
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def percent(share: Any) -> str:
+    """Return a share as a percentage.
+
+    >>> percent(0.2273)
+    '22.7 %'
+    """
+    return "-" if share is None else f"{100 * float(share):.1f} %"
+
+
+def status(word: str) -> str:
+    """Return a status as shape, word and colour."""
+    colour = COLOURS.get(word, QUIET)
+    style = (
+        f"color:{colour};background:#fff;border:1px solid {colour};border-radius:3px;padding:0 6px;white-space:nowrap"
+    )
+    return f'<span style="{style}">{SHAPES[colour]} {esc(word)}</span>'
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "", raw: bool = False) -> str:
+    """Return a table; cells are escaped unless ``raw``."""
+    cell = "padding:2px 10px 2px 0;text-align:left;vertical-align:top;border-bottom:1px solid #8884"
+    heads = "".join(f'<th scope="col" style="{cell}">{esc(h)}</th>' for h in headers)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{cell}">{c if raw else esc(c)}</td>' for c in row) + "</tr>" for row in rows
+    )
+    title = f'<caption style="text-align:left;padding:2px 0">{esc(caption)}</caption>' if caption else ""
+    style = f"border-collapse:collapse;{FONT}"
+    return f'<table style="{style}">{title}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def card(title: str, status_word: str = "", body: str = "", hint: str = "") -> str:
+    """Return a titled card; ``body`` is HTML already."""
+    head = f"<strong>{esc(title)}</strong> {status(status_word) if status_word else ''}"
+    foot = f'<div style="opacity:.75;margin-top:4px">{esc(hint)}</div>' if hint else ""
+    style = f"{FONT};border:1px solid #8886;border-left:3px solid {COLOURS.get(status_word, QUIET)};padding:8px 12px"
+    return f'<div style="{style};border-radius:4px;max-width:960px"><div>{head}</div>{body}{foot}</div>'
+
+
+def fold(summary: str, body: str) -> str:
+    """Return HTML that opens on demand; ``body`` is HTML already."""
+    return f'<details style="margin-top:4px"><summary>{esc(summary)}</summary>{body}</details>'
+
+
+def image(svg: str, alt: str, width: int = 320) -> str:
+    """Return an SVG as an image tag: scripts in it cannot run, and untrusted notebooks show it."""
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img alt="{esc(alt)}" width="{width}" src="data:image/svg+xml;base64,{data}">'
+
+
+def lines(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table as aligned text."""
+    cells = [[str(h) for h in headers], *([str(c) for c in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+
+def _hidden(character: str) -> bool:
+    code = ord(character)
+    return (code < 32 and character not in "\n\t") or code in range(0x202A, 0x202F) or code in range(0x2066, 0x206A)

@@ -1,0 +1,71 @@
+"""A run as a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbmlops.widgets.html import card, esc, fold, number, table
+
+__all__ = ["html", "text"]
+
+
+def html(data: Mapping[str, Any]) -> str:
+    """Return the run as a card: how it ended, what was measured, model and data; the rest on demand."""
+    parts = [_line(label, value) for label, value in _facts(data)]
+    if data.get("error"):
+        parts.append(_line("Error", f"{data['error']['name']}: {data['error']['message']}"))
+    parts.append(fold("Parameters, data, environment", _details(data)))
+    hint = f"run {data['run_id'][-6:]} · compare: %compare {data['experiment']} {data['experiment']}~1"
+    return card(_title(data), data["status"], "".join(parts), hint)
+
+
+def text(data: Mapping[str, Any]) -> str:
+    """Return the run in at most five lines."""
+    rows = [f"{_title(data)}: {data['status']}  (run {data['run_id'][-6:]})"]
+    rows += [f"  {label}: {value}" for label, value in _facts(data)]
+    if data.get("error"):
+        rows.append(f"  Error: {data['error']['name']}: {data['error']['message']}"[:200])
+    return "\n".join(rows[:5])
+
+
+def _title(data: Mapping[str, Any]) -> str:
+    name = data["name"] if data["name"] != data["experiment"] else ""
+    return f"{data['experiment']} {name}".strip()
+
+
+def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    metrics = "  ".join(f"{name} {number(value)}" for name, value in data.get("summary", {}).items() if "[" not in name)
+    models = ", ".join(f"{m['name']} = {m['estimator']}" for m in data["models"])
+    duration = data.get("duration_s")
+    sets = "  ".join(f"{d['name']} ({d['rows']:,} rows)" for d in data["datasets"])
+    found = [
+        ("Metrics", metrics),
+        ("Model", models),
+        ("Data", sets),
+        ("Took", f"{number(duration)} s" if duration is not None else ""),
+    ]
+    return [(label, value) for label, value in found if value]
+
+
+def _line(label: str, value: str) -> str:
+    return f'<div><span style="opacity:.7">{esc(label)}</span> {esc(value)}</div>'
+
+
+def _details(data: Mapping[str, Any]) -> str:
+    git = data.get("git") or {}
+    commit = f"{git.get('commit', '')[:10]}{' (changed since)' if git.get('dirty') else ''}"
+    parts = [
+        table(["param", "value", "origin"], [[p["name"], p["value"], p["origin"]] for p in data["params"]]),
+        table(["metric", "value", "context"], [[m["name"], number(m["value"]), _context(m)] for m in data["metrics"]]),
+        table(
+            ["data", "rows", "fingerprint"], [[d["name"], d["rows"], d["fingerprint"][:16]] for d in data["datasets"]]
+        ),
+        table(["file", "bytes"], [[a["name"], a["size_bytes"]] for a in data["artifacts"]]),
+        table(["where", ""], [["notebook", data.get("notebook") or "-"], ["commit", commit or "-"]]),
+    ]
+    return "".join(parts)
+
+
+def _context(metric: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in metric["context"].items())
