@@ -7,6 +7,7 @@ whichever library holds it; any change of any cell changes it.
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,10 @@ def _text_parts(series: Any) -> Iterator[Any]:
     """Yield the codes in order of first appearance, then each distinct value once."""
     import pandas as pd
 
-    codes, distinct = pd.factorize(series.astype(object) if series.dtype == object else series)
+    try:
+        codes, distinct = pd.factorize(series)
+    except TypeError:  # values that cannot be hashed, such as lists: by a bounded text of each
+        codes, distinct = pd.factorize(series.map(reprlib.repr, na_action="ignore"))
     yield _bytes(codes.astype("int64"))
     for value in distinct:
         text = value if isinstance(value, str) else f"{type(value).__name__}:{value!s:.1000}"

@@ -135,7 +135,7 @@ def describe(fit: Fit, namespace: Mapping[str, Any]) -> dict[str, Any]:
         "name": names[0] if names else type(fit.estimator).__name__,
         "estimator": outline(fit.estimator),
         "params": settings(fit.estimator)[0],
-        "fitted_on": {k: v for k, v in fit.data.items() if k != "columns"} | {"columns": list(fit.data["columns"])},
+        "fitted_on": fit.data,
     }
 
 

@@ -38,9 +38,20 @@ class Parser(argparse.ArgumentParser):
         except ValueError as error:
             self.error(f"{error} in {line.strip()!r}")
         try:
-            return self.parse_args(words)
+            return self.parse_args(self._joined(words))
         except argparse.ArgumentError as error:
             self.error(str(error))
+
+    def _joined(self, words: list[str]) -> list[str]:
+        """Write ``--sort -auc`` as one word: argparse takes a value with a minus for another option."""
+        valued = {o for a in self._actions if a.option_strings and a.nargs is None for o in a.option_strings}
+        joined: list[str] = []
+        for word in words:
+            if joined and joined[-1] in valued and word.startswith("-") and word not in valued:
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return joined
 
     def error(self, message: str) -> NoReturn:
         """Raise one line: what was wrong, what is allowed."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from nbmlops.store.database import Store
 from nbmlops.store.tables import feedback, predictions
 
-__all__ = ["find", "joined", "known"]
+__all__ = ["batches", "find", "joined", "known", "newest_outcomes"]
 
 
 def find(store: Store, prediction_id: str) -> dict[str, Any] | None:
@@ -39,6 +39,25 @@ def known(store: Store, ids: list[str]) -> set[str]:
             query = sa.select(predictions.c.prediction_id).where(predictions.c.prediction_id.in_(part))
             found.update(connection.scalars(query))
     return found
+
+
+def newest_outcomes(store: Store, ids: list[str]) -> dict[tuple[str, str], Any]:
+    """Return (prediction id, source) to the newest outcome, for the ids that got one."""
+    found: dict[tuple[str, str], Any] = {}
+    columns = (feedback.c.prediction_id, feedback.c.source, feedback.c.outcome)
+    with store.reading() as connection:
+        for start in range(0, len(ids), 500):
+            query = sa.select(*columns).where(feedback.c.prediction_id.in_(ids[start : start + 500]))
+            for prediction_id, source, outcome in connection.execute(query.order_by(feedback.c.id)):
+                found[prediction_id, source] = json.loads(outcome)
+    return found
+
+
+def batches(store: Store, model: str) -> list[str]:
+    """Return the labels a model's predictions were made under."""
+    query = sa.select(predictions.c.batch).where(predictions.c.model == model, predictions.c.batch.is_not(None))
+    with store.reading() as connection:
+        return sorted(connection.scalars(query.distinct()))
 
 
 def joined(store: Store, model: str, version: int | None = None, batch: str | None = None) -> list[dict[str, Any]]:

@@ -168,9 +168,9 @@ class _Parser:
             return re.sub(r"\\(.)", r"\1", token[1:-1])
         if kind == "word" and token.lower() in ("true", "false"):
             return token.lower() == "true"
-        if kind == "word":
-            return token
-        self._fail(f"{token!r} stands where a value should")
+        if kind != "word":
+            self._fail(f"{token!r} stands where a value should")
+        return token
 
     def _values(self) -> list[Any]:
         self._expect("(")

@@ -6,7 +6,6 @@ Nothing here raises into the user's cell: a fault of ours is one warning, and th
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import warnings
 from collections.abc import Mapping
@@ -25,7 +24,6 @@ from nbmlops.tracking.runs import Run
 
 __all__ = ["Header", "TrackedCell", "warn_once"]
 
-_environment: dict[str, str] = {}
 _previous: dict[tuple[str | None, str], str] = {}
 _warned: set[str] = set()
 
@@ -86,7 +84,9 @@ class TrackedCell:
         _previous[key] = self.run.run_id
         session.log_params(self.run.run_id, self.cell.literals or {}, "assigned")
         self._describe(self.cell.reads, "read")
-        threading.Thread(target=_about_machine, args=(self.run.run_id, Path(notebook or project.root))).start()
+        threading.Thread(
+            target=_about_machine, args=(self.run.run_id, Path(notebook or project.root)), name="nbmlops-about-machine"
+        ).start()
         self._watch()
 
     def _watch(self) -> None:
@@ -168,9 +168,7 @@ def _about_machine(run_id: str, place: Path) -> None:
     """Write commit and packages of a run, off the cell's path."""
     try:
         state = environment.git_state(place if place.is_dir() else place.parent)
-        if sys.executable not in _environment:
-            listing = json.dumps(environment.packages(), sort_keys=True).encode()
-            _environment[sys.executable] = session.artifacts().put(listing)
-        session.write({"t": "update", "run_id": run_id, "git": state, "environment": _environment[sys.executable]})
+        packages = session.artifacts().put(json.dumps(environment.packages(), sort_keys=True).encode())
+        session.write({"t": "update", "run_id": run_id, "git": state, "environment": packages})
     except Exception as error:
         warn_once(error)

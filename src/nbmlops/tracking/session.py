@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nbmlops.capture import environment, secrets
 from nbmlops.config import Project, find_project
@@ -34,9 +36,12 @@ __all__ = [
     "run",
     "start",
     "store",
+    "track",
     "write",
 ]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 NOTEBOOK_RUN = "NBMLOPS_RUN_ID"  # set by the papermill engine: the run of the notebook this kernel executes
 RUN_FIELDS = (
     *("experiment", "name", "kind", "status", "cause", "started_at", "ended_at", "duration_s", "author", "parent"),
@@ -258,6 +263,37 @@ def run(
         finish(opened, "interrupted" if interrupted else "failed", None if interrupted else "error", describe(error))
         raise
     finish(opened)
+
+
+def track(experiment: str | Callable[P, R]) -> Any:
+    """Track every call of a function as a run; its plain arguments become params.
+
+    Parameters
+    ----------
+    experiment : str or callable
+        The experiment's name, or the function itself when the decorator has no brackets.
+
+    Examples
+    --------
+    >>> import nbmlops as nb
+    >>> @nb.track("forest")
+    ... def fit(trees): ...
+    """
+    if callable(experiment):
+        return _tracked(experiment, getattr(experiment, "__name__", "function"))
+    return lambda function: _tracked(function, experiment)
+
+
+def _tracked(function: Callable[P, R], experiment: str) -> Callable[P, R]:
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        params = {k: v for k, v in bound.arguments.items() if isinstance(v, (bool, int, float, str, type(None)))}
+        with run(experiment, params=params):
+            return function(*args, **kwargs)
+
+    return call
 
 
 def log(

@@ -1,0 +1,111 @@
+"""Every way to list and compare runs says the same."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import nbmlops as nb
+from nbmlops.cli import main
+from nbmlops.errors import Invalid, NotFound
+from nbmlops.tracking import session
+
+
+@pytest.fixture
+def three(shell):
+    for depth, auc in ((1, 0.6), (2, 0.8), (3, 0.7)):
+        with session.run("tree", params={"depth": depth}):
+            session.log(auc=auc)
+    return shell
+
+
+def by_function(shell, query, sort):
+    return list(nb.runs(query, sort=sort)["params.depth"])
+
+
+def by_magic(shell, query, sort):
+    words = [f'"{query}"' if query else "", f"--sort {sort}" if sort else ""]
+    return [r["params.depth"] for r in shell.run_line_magic("runs", " ".join(words)).runs]
+
+
+def by_command(shell, query, sort):
+    words = [*([query] if query else []), *(["--sort", sort] if sort else []), "--json"]
+    result = CliRunner().invoke(main, ["runs", *words], catch_exceptions=False)
+    return [r["params.depth"] for r in json.loads(result.output)]
+
+
+@pytest.mark.parametrize("door", [by_function, by_magic, by_command])
+@pytest.mark.parametrize(
+    ("query", "sort", "expected"), [(None, None, [3, 2, 1]), (None, "-auc", [2, 3, 1]), ("auc > 0.65", "depth", [2, 3])]
+)
+def test_all_doors_list_the_same_runs(three, door, query, sort, expected):
+    assert door(three, query, sort) == expected
+
+
+def test_a_run_is_found_by_id_ending_and_experiment(three):
+    newest = nb.get_run("tree")
+    assert nb.get_run(newest.run_id).params == {"depth": 3}
+    assert nb.get_run(newest.run_id[-8:]).run_id == newest.run_id
+    assert nb.get_run("tree~2").params == {"depth": 1}
+
+
+def test_an_unknown_run_names_what_is_known(three):
+    with pytest.raises(NotFound, match=r"No run or experiment 'treee'.*Did you mean 'tree'"):
+        nb.get_run("treee")
+
+
+def test_compare_shows_only_what_differs(three):
+    found = three.run_line_magic("compare", "tree tree~1")
+    assert {r["name"]: r["values"] for r in found.rows if r["name"] != "duration_s"} == {
+        "params.depth": [3, 2],
+        "metrics.auc": [0.7, 0.8],
+    }
+    printed = CliRunner().invoke(main, ["compare", "tree", "tree~1", "--json"]).output
+    assert json.loads(printed)["rows"] == json.loads(json.dumps(found.to_dict()))["rows"]
+
+
+def test_compare_with_nothing_to_compare_says_so(shell):
+    with pytest.raises(Invalid, match="needs two runs"):
+        shell.run_line_magic("compare", "")
+
+
+def test_no_runs_yet_is_said_kindly(shell):
+    assert "%%track NAME" in repr(shell.run_line_magic("runs", ""))
+
+
+def test_a_run_shows_itself_in_three_ways(three):
+    bundle = nb.get_run("tree")._repr_mimebundle_()
+    assert bundle["application/vnd.nbmlops.run.v1+json"]["summary"] == {"auc": 0.7}
+    assert "0.7" in bundle["text/html"]
+    assert "auc 0.7" in bundle["text/plain"]
+
+
+def test_html_escapes_what_users_wrote(project):
+    with session.run("<img src=x onerror=alert(1)>"):
+        pass
+    page = nb.get_run("<img src=x onerror=alert(1)>")._repr_mimebundle_()["text/html"]
+    assert "<img src=x" not in page
+
+
+def test_an_unknown_command_or_magic_names_the_near_one(shell):
+    with pytest.raises(NotFound, match="Did you mean"):
+        shell.run_line_magic("nbmlops", "promot")
+    result = CliRunner().invoke(main, ["promot"])
+    assert result.exit_code == 2
+    assert "Did you mean 'promote'" in result.output
+
+
+def test_a_run_whose_process_is_gone_shows_as_abandoned(project):
+    opened = session.start("left")
+    session.write({"t": "update", "run_id": opened.run_id, "process": {**nb.get_run("left").process, "pid": 2**22 + 1}})
+    assert nb.get_run("left").status == "abandoned"
+
+
+def test_log_without_a_run_says_what_to_type(project):
+    with pytest.raises(Invalid, match="No run is open"):
+        nb.log(loss=1)
+
+
+def test_a_metric_that_is_no_number_is_refused(project):
+    with session.run("x"), pytest.raises(Invalid, match="'loss' is 'high'"):
+        nb.log(loss="high")

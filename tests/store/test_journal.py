@@ -1,0 +1,110 @@
+"""The journal keeps what it returned for, and never gives back what it was not given."""
+
+import os
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbmlops.store import journal
+
+
+@pytest.fixture
+def book(tmp_path):
+    book = journal.Journal(tmp_path / "home" / "journal")
+    yield book
+    book.close()
+
+
+def events(path, offset=0):
+    return [event for _, event in journal.read(path, offset)]
+
+
+def test_what_was_appended_is_read_back_in_order(book):
+    for i in range(5):
+        book.append({"t": "metric", "value": i})
+    (path,) = journal.journals(book.folder)
+    assert [e["value"] for e in events(path)] == [0, 1, 2, 3, 4]
+
+
+def test_reading_goes_on_from_an_offset(book):
+    book.append({"n": 1})
+    (path,) = journal.journals(book.folder)
+    ((offset, _),) = journal.read(path)
+    book.append({"n": 2})
+    assert events(path, offset) == [{"n": 2}]
+
+
+@pytest.mark.parametrize("cut", [1, 7, 9, 20])
+def test_a_record_cut_short_ends_the_file_and_harms_nothing_before(book, cut):
+    book.append({"n": 1})
+    book.append({"n": 2, "text": "x" * 30})
+    (path,) = journal.journals(book.folder)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert events(path) == [{"n": 1}]
+
+
+@given(data=st.data())
+def test_a_flipped_bit_never_gives_wrong_data(tmp_path_factory, data):
+    book = journal.Journal(tmp_path_factory.mktemp("flip") / "home" / "journal")
+    written = [{"n": i, "text": "abc" * i} for i in range(4)]
+    for event in written:
+        book.append(event)
+    book.close()
+    (path,) = journal.journals(book.folder)
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    read = events(path)
+    assert read == written[: len(read)]
+
+
+def test_a_folder_that_cannot_be_written_is_one_warning_and_the_events_wait(tmp_path):
+    blocked = tmp_path / "home"
+    blocked.write_text("a file where the folder should be")
+    book = journal.Journal(blocked / "journal")
+    with pytest.warns(RuntimeWarning, match="waits in") as caught:
+        book.append({"n": 1})
+        book.append({"n": 2})
+    assert len(caught) == 1
+    waiting = journal.journals(blocked / "journal")
+    assert events(waiting[-1]) == [{"n": 1}, {"n": 2}]
+    book.close()
+    waiting[-1].unlink()
+
+
+def test_a_full_disk_is_one_warning_and_nothing_is_lost(book, monkeypatch):
+    book.append({"n": 1})
+    first = journal.journals(book.folder)
+    real = os.write
+    monkeypatch.setattr(
+        os,
+        "write",
+        lambda fd, data: (
+            (_ for _ in ()).throw(OSError(28, "No space left on device"))
+            if fd == book._fd and book.folder.parent.name == "home"
+            else real(fd, data)
+        ),
+    )
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        book.append({"n": 2})
+    every = journal.journals(first[0].parent)
+    assert [e for path in every for e in events(path)] == [{"n": 1}, {"n": 2}]
+    every[-1].unlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_writes_its_own_file(book):
+    book.append({"who": "parent"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        child = os.fork()
+    if child == 0:
+        book.append({"who": "child"})
+        os._exit(0)
+    os.waitpid(child, 0)
+    book.append({"who": "parent again"})
+    found = sorted([e["who"] for e in events(path)] for path in journal.journals(book.folder))
+    assert found == [["child"], ["parent", "parent again"]]
