@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid
 from nbmlops.magics.base import Parser
-from nbmlops.tracking.cell import Header, TrackedCell, warn_once
+from nbmlops.tracking.cell import Header, TrackedCell
+from nbmlops.tracking.machine import warn_once
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell

@@ -5,9 +5,6 @@ Nothing here raises into the user's cell: a fault of ours is one warning, and th
 
 from __future__ import annotations
 
-import json
-import threading
-import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,13 +16,13 @@ from nbmlops.capture.cell import CellSource, analyse
 from nbmlops.capture.estimators import Fit, watch_fits
 from nbmlops.capture.metrics import watch_metrics
 from nbmlops.records import RunStatus, plain
-from nbmlops.tracking import session
+from nbmlops.tracking import machine, session
+from nbmlops.tracking.machine import warn_once
 from nbmlops.tracking.runs import Run
 
-__all__ = ["Header", "TrackedCell", "warn_once"]
+__all__ = ["Header", "TrackedCell"]
 
 _previous: dict[tuple[str | None, str], str] = {}
-_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,7 @@ class TrackedCell:
         _previous[key] = self.run.run_id
         session.log_params(self.run.run_id, self.cell.literals or {}, "assigned")
         self._describe(self.cell.reads, "read")
-        threading.Thread(
-            target=_about_machine, args=(self.run.run_id, Path(notebook or project.root)), name="nbmlops-about-machine"
-        ).start()
+        machine.note(self.run.run_id, Path(notebook or project.root))
         self._watch()
 
     def _watch(self) -> None:
@@ -144,31 +139,7 @@ class TrackedCell:
                 session.write({"t": "dataset", "run_id": self.run.run_id, **plain(dataset)})
 
 
-def warn_once(error: Exception) -> None:
-    """Say once per kind of fault that tracking failed and the cell did not.
-
-    A store that cannot be written was said already, by the journal, when it moved elsewhere.
-    """
-    if isinstance(error, OSError) and session.moved():
-        return
-    key = f"{type(error).__name__}: {error}"
-    if key not in _warned:
-        _warned.add(key)
-        message = f"nbmlops could not track everything ({key}). Your cell is not affected."
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-
-
 def _ending(error: BaseException | None) -> tuple[RunStatus, str | None]:
     if error is None:
         return "finished", None
     return ("interrupted", None) if isinstance(error, KeyboardInterrupt) else ("failed", "error")
-
-
-def _about_machine(run_id: str, place: Path) -> None:
-    """Write commit and packages of a run, off the cell's path."""
-    try:
-        state = environment.git_state(place if place.is_dir() else place.parent)
-        packages = session.artifacts().put(json.dumps(environment.packages(), sort_keys=True).encode())
-        session.write({"t": "update", "run_id": run_id, "git": state, "environment": packages})
-    except Exception as error:
-        warn_once(error)

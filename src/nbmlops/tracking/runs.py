@@ -151,19 +151,28 @@ class Comparison(Shown):
 
 def metric_value(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
     """Return the last value of a metric on the most honest split it has; None when only train was measured."""
-    splits = {str(m["context"].get("split", "")): m["value"] for m in metrics if m["name"] == name}
-    return next((float(splits[s]) for s in SPLITS if s in splits), None)
+    values, split = _by_split(metrics, name), honest_split(metrics, name)
+    return None if split is None else values[split]
+
+
+def honest_split(metrics: Sequence[Mapping[str, Any]], name: str) -> str | None:
+    """Return the split a metric's headline was measured on: none, test, validation or cross-validation."""
+    values = _by_split(metrics, name)
+    return next((s for s in SPLITS if s in values), None)
+
+
+def _by_split(metrics: Sequence[Mapping[str, Any]], name: str) -> dict[str, float]:
+    """Return the last value of a metric on each split, where nothing but the split is its context."""
+    mine = [m for m in metrics if m["name"] == name and set(m["context"]) <= {"split"}]
+    return {str(m["context"].get("split", "")): float(m["value"]) for m in mine}
 
 
 def flat_metrics(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Return metric columns: the headline under the name, the rest under ``name[key=value]``."""
-    flat: dict[str, float] = {}
-    for name in dict.fromkeys(m["name"] for m in metrics):
-        headline = metric_value(metrics, name)
-        if headline is not None:
-            flat[name] = headline
+    splits = {name: honest_split(metrics, name) for name in dict.fromkeys(m["name"] for m in metrics)}
+    flat = {name: _by_split(metrics, name)[split] for name, split in splits.items() if split is not None}
     for m in metrics:
-        if m["context"]:
+        if m["context"] and m["context"] != {"split": splits[m["name"]]}:
             inner = ",".join(f"{k}={v}" for k, v in sorted(m["context"].items()))
             flat[f"{m['name']}[{inner}]"] = m["value"]
     return flat

@@ -1,0 +1,74 @@
+"""How a cell, and with it the run, ended: one record for every way there is."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from nbmlops.records import RunStatus
+
+__all__ = ["CANCELLED", "COMPLETED", "NOT_RUN", "PENDING", "PREEMPTED", "RUNNING", "Ending", "death", "failure", "late"]
+
+PENDING, RUNNING, NOT_RUN = "pending", "running", "not_run"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What became of a cell, what that makes of the run, and the reason as the notebook shows it."""
+
+    cell: str
+    status: RunStatus = "failed"
+    cause: str | None = None
+    name: str = ""
+    message: str = ""
+    traceback: tuple[str, ...] = ()
+    stops: bool = True
+
+    @property
+    def shown_traceback(self) -> list[str]:
+        """The lines papermill repeats in its own message."""
+        return list(self.traceback) or [f"{self.name}: {self.message}"]
+
+
+COMPLETED = Ending("completed", "finished", stops=False)
+LEFT_EARLY = Ending("completed", "finished")
+CANCELLED = Ending("interrupted", "interrupted", "cancelled", "KeyboardInterrupt", "The notebook was cancelled.")
+PREEMPTED = Ending(
+    "interrupted", "interrupted", "preempted", "KeyboardInterrupt", "The runner was told to end (SIGTERM)."
+)
+
+
+def failure(name: str, message: str, traceback: str = "") -> Ending:
+    """Return the ending of a cell that raised; ``sys.exit(0)`` is a way to leave early, no failure."""
+    if name == "SystemExit" and message in ("", "0", "None"):
+        return LEFT_EARLY
+    return Ending("failed", "failed", "error", name, message, tuple(traceback.splitlines()))
+
+
+def death(returncode: int | None) -> Ending:
+    """Return the ending of a cell during which the kernel died, from the exit code of its process.
+
+    >>> death(-9).cause
+    'kernel_died(SIGKILL)'
+    """
+    reason = _reason(returncode)
+    hint = " Most likely the memory ran out." if reason == "SIGKILL" else ""
+    message = f"The kernel died ({reason}) while this cell ran.{hint}"
+    return Ending("kernel_died", "failed", f"kernel_died({reason})", "DeadKernelError", message)
+
+
+def late(limit_s: float, whole: bool) -> Ending:
+    """Return the ending of a cell that ran out of time: its own, or that of the whole notebook."""
+    what = "The notebook" if whole else "This cell"
+    return Ending(
+        "timed_out", "failed", "timed_out", "CellTimeoutError", f"{what} was stopped after its limit of {limit_s:g} s."
+    )
+
+
+def _reason(returncode: int | None) -> str:
+    if returncode is None:
+        return "unknown"
+    try:
+        return signal.Signals(-returncode).name
+    except ValueError:
+        return f"exit code {returncode}"

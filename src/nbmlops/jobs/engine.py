@@ -1,0 +1,283 @@
+"""Papermill's engine ``nbmlops``: each execution is a run, and what the notebook says of itself is true.
+
+Papermill loads every installed engine when it is imported, so nothing is imported here before it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.capture.secrets import redact, redact_value
+from nbmlops.config import disabled, find_project
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from nbmlops.jobs.ending import Ending
+    from nbmlops.jobs.manager import Manager
+    from nbmlops.jobs.progress import Progress
+    from nbmlops.tracking.session import OpenRun
+
+__all__ = ["NbmlopsEngine"]
+
+NOTEBOOK_TYPE = "application/x-ipynb+json"
+NATIVE = "python3"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # unpinned fits share cores badly
+
+
+class NbmlopsEngine:
+    """The engine papermill calls; it is registered as ``nbmlops`` and needs no base class.
+
+    Examples
+    --------
+    >>> import papermill  # doctest: +SKIP
+    >>> papermill.execute_notebook("train.ipynb", "out.ipynb", engine_name="nbmlops")  # doctest: +SKIP
+    """
+
+    @classmethod
+    def execute_notebook(
+        cls,
+        nb: NotebookNode,
+        kernel_name: str,
+        output_path: str | None = None,
+        progress_bar: bool | Mapping[str, Any] = True,
+        log_output: bool = False,
+        autosave_cell_every: int = 30,
+        input_path: str | NotebookNode | None = None,
+        run_id: str | None = None,
+        progress: Progress | None = None,
+        limit_s: float | None = None,
+        kernel_cwd: str | None = None,
+        **options: Any,
+    ) -> NotebookNode:
+        """Execute a parameterized notebook as a run of kind ``notebook``.
+
+        Parameters
+        ----------
+        nb : NotebookNode
+            As papermill prepared it.
+        kernel_name : str
+        output_path : str, optional
+        progress_bar, log_output, autosave_cell_every
+            As papermill has them.
+        input_path : str, optional
+        run_id : str, optional
+            The id the run shall have.
+        progress : Progress, optional
+        limit_s : float, optional
+            Seconds for the whole notebook.
+        kernel_cwd : str, optional
+            The kernel's working folder; this process keeps its own.
+        **options
+            ``execution_timeout`` (seconds per cell), ``start_timeout``, ``stdout_file``, ``stderr_file``, and traits
+            of nbclient's client.
+
+        Returns
+        -------
+        NotebookNode
+            Executed; an error, a dead kernel or a lapsed limit is an error output of its cell.
+        """
+        from nbmlops.jobs import files
+        from nbmlops.jobs.client import Client
+        from nbmlops.jobs.manager import Manager, hidden_texts
+        from nbmlops.jobs.progress import usual
+
+        files.make_atomic()
+        source = files.resolve(input_path) if isinstance(input_path, str) else None
+        name = source.name if source else "notebook"
+        parameters = dict(nb.metadata.papermill.get("parameters") or {})
+        secret_code = _mask_parameters(nb, kernel_name, parameters)
+        shown = progress or (usual() if progress_bar else None)
+        manager = Manager(
+            nb,
+            output_path,
+            notebook=name,
+            progress=shown,
+            hidden=hidden_texts(parameters),
+            log_output=log_output,
+            autosave_cell_every=autosave_cell_every,
+        )
+        with _tracked(manager, source, run_id, parameters) as opened, _preemptible():
+            manager.notebook_start()
+            try:
+                traits = _traits(kernel_name, log_output, options)
+                client = Client(manager, secret_code=secret_code, limit_s=limit_s, **traits)
+                client.execute(env=_environment(opened, source), **({"cwd": kernel_cwd} if kernel_cwd else {}))
+            except BaseException as error:
+                _note(manager, error)
+                raise
+            finally:
+                manager.notebook_complete()
+        return manager.nb
+
+    @classmethod
+    def nb_kernel_name(cls, nb: NotebookNode, name: str | None = None) -> str:
+        """Return the kernel to start: the notebook's own, or this Python's where a Python one is not installed."""
+        from jupyter_client.kernelspec import KernelSpecManager
+
+        spec = nb.metadata.get("kernelspec", {})
+        wanted = name or spec.get("name") or NATIVE
+        known = KernelSpecManager().find_kernel_specs()
+        foreign = cls.nb_language(nb) != "python"
+        return wanted if name or foreign or wanted in known else NATIVE
+
+    @classmethod
+    def nb_language(cls, nb: NotebookNode, language: str | None = None) -> str:
+        """Return the notebook's language; Python when it does not say."""
+        about = nb.metadata
+        named = about.get("language_info", {}).get("name") or about.get("kernelspec", {}).get("language")
+        return language or named or "python"
+
+
+@contextmanager
+def _tracked(
+    manager: Manager, source: Path | None, run_id: str | None, parameters: Mapping[str, Any]
+) -> Iterator[OpenRun | None]:
+    """Keep the run around an execution: written before the kernel starts, closed however it ends."""
+    if disabled():
+        yield None
+        return
+    from nbmlops.tracking import machine, session
+
+    project = session.project(source)
+    opened = session.start(
+        Path(manager.notebook).stem,
+        kind="notebook",
+        run_id=run_id,
+        params=parameters,
+        origin="papermill",
+        tags={"output": project.relative(manager.output_path)} if manager.output_path else None,
+        notebook=project.relative(source) if source else None,
+    )
+    about = machine.note(opened.run_id, source or Path.cwd())
+    try:
+        yield opened
+    finally:
+        about.join()
+        _keep_notebook(opened.run_id, manager)
+        how = manager.ending
+        session.finish(opened, how.status, how.cause, _error(manager, how))
+
+
+def _error(manager: Manager, how: Ending) -> dict[str, Any] | None:
+    """Return why a run did not finish: name, message, and which cell (counted from 1) it was."""
+    if how.status == "finished":
+        return None
+    error: dict[str, Any] = {"name": how.name, "message": _clean(manager, how.message)[:2000]}
+    error["traceback"] = _clean(manager, "\n".join(how.traceback))[-8000:]
+    if manager.stopped_at is not None:
+        cell = manager.nb.cells[manager.stopped_at]
+        error |= {"cell": manager.stopped_at + 1, "cells": len(manager.nb.cells), "count": cell.get("execution_count")}
+    return error
+
+
+def _clean(manager: Manager, text: str) -> str:
+    """Return text without colours, credentials, or a secret parameter's value."""
+    from papermill.exceptions import strip_color
+
+    for old, new in manager.hidden.items():
+        text = text.replace(old, new)
+    return redact(strip_color(text))
+
+
+def _keep_notebook(run_id: str, manager: Manager) -> None:
+    """Keep the executed notebook with the run; a full disk is one warning, not a failed notebook."""
+    import nbformat
+
+    from nbmlops.tracking import session
+    from nbmlops.tracking.machine import warn_once
+
+    try:
+        session.log_artifact("notebook.ipynb", nbformat.writes(manager.nb).encode(), NOTEBOOK_TYPE, run_id)
+    except OSError as error:
+        warn_once(error)
+
+
+def _note(manager: Manager, error: BaseException) -> None:
+    """Keep why an execution ended before a cell could say so: no such kernel, none that starts, Ctrl-C between."""
+    from nbmlops.jobs import ending
+    from nbmlops.jobs.client import Preempted
+
+    if manager.ending.status != "finished":
+        return
+    if isinstance(error, KeyboardInterrupt):
+        manager.ending = ending.PREEMPTED if isinstance(error, Preempted) else ending.CANCELLED
+    else:
+        cause = "kernel_died(unknown)" if "Kernel died" in str(error) else "error"
+        manager.ending = replace(ending.failure(type(error).__name__, str(error)), cause=cause)
+
+
+def _mask_parameters(nb: NotebookNode, kernel_name: str, parameters: Mapping[str, Any]) -> str:
+    """Take secret parameters out of the notebook; return the code that sets them in the kernel."""
+    from papermill.translators import translate_parameters
+
+    masked = {name: redact_value(name, value) for name, value in parameters.items()}
+    secret = {name: value for name, value in parameters.items() if masked[name] != value}
+    if not secret:
+        return ""
+    language = NbmlopsEngine.nb_language(nb)
+    nb.metadata.papermill["parameters"] = masked
+    for cell in nb.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.source = translate_parameters(kernel_name, language, masked, "Parameters")
+    return str(translate_parameters(kernel_name, language, secret, "Parameters"))
+
+
+def _traits(kernel_name: str, log_output: bool, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the client's traits from papermill's options."""
+    limits = [options.pop(name, None) for name in ("execution_timeout", "timeout")]
+    from papermill.log import logger
+
+    return {
+        "kernel_name": kernel_name,
+        "log": logger,
+        "log_output": log_output,
+        "timeout": next((s for s in limits if s), None),
+        "startup_timeout": options.pop("start_timeout", 60),
+        **options,
+    }
+
+
+def _environment(opened: OpenRun | None, source: Path | None) -> dict[str, str]:
+    """Return the kernel's environment: this process's, and whose run it is part of."""
+    env = {k: v for k, v in os.environ.items() if k not in ("JPY_SESSION_NAME", "NBMLOPS_NOTEBOOK", "NBMLOPS_RUN_ID")}
+    env["NBMLOPS_JOB"] = "1"
+    for name in THREADS:
+        env.setdefault(name, "1")
+    if source:
+        env["NBMLOPS_NOTEBOOK"] = str(source)
+    if opened:
+        from nbmlops.tracking import session
+
+        project = session.project()
+        env |= {"NBMLOPS_RUN_ID": opened.run_id, "NBMLOPS_HOME": str(project.home.absolute())}
+        if find_project(source).root != project.root:  # the kernel would look for a store beside the notebook
+            env |= {"NBMLOPS_STORE": project.store_url, "NBMLOPS_ARTIFACTS": project.artifacts_url}
+    return env
+
+
+@contextmanager
+def _preemptible() -> Iterator[None]:
+    """Turn a SIGTERM that would end this process at once into an interrupt, so that the end is written."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _preempt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _preempt(_signal: int, _frame: Any) -> None:
+    from nbmlops.jobs.client import Preempted
+
+    raise Preempted

@@ -1,0 +1,212 @@
+"""Execute a notebook as a run: ``nb.run_notebook``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.config import disabled
+from nbmlops.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from nbmlops.jobs.progress import Progress
+    from nbmlops.tracking.runs import Run
+
+__all__ = ["execute", "output_of", "run_notebook"]
+
+
+def run_notebook(
+    path: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    cwd: str | Path | None = None,
+    check: bool = False,
+) -> Run:
+    """Execute a notebook and return its run.
+
+    Parameters
+    ----------
+    path : str or Path
+        The notebook; it is not changed.
+    parameters : mapping, optional
+        Values for the cell tagged ``parameters``; a name it does not set is an error.
+    output : str or Path, optional
+        Where the executed notebook goes; ``.nbmlops/outputs/<notebook>/<run>.ipynb`` when absent.
+    progress : callable, optional
+        Called with (notebook, cell index, number of cells, description) as each cell starts and once at the
+        end. A bar in a terminal, two lines elsewhere, when absent.
+    timeout : float, optional
+        Seconds for the whole notebook.
+    cwd : str or Path, optional
+        The kernel's working folder; the notebook's own when absent.
+    check : bool
+        Raise papermill's error when the notebook fails.
+
+    Returns
+    -------
+    Run
+        ``status`` and ``cause`` say how it ended, ``error`` which cell failed and why.
+
+    Raises
+    ------
+    NotFound
+        There is no such notebook.
+    Invalid
+        A parameter the notebook does not have, or a kernel this machine does not have.
+    KeyboardInterrupt
+        The execution was interrupted; the run says so and the kernel has ended.
+
+    Examples
+    --------
+    >>> import nbmlops as nb
+    >>> nb.run_notebook("retrain.ipynb", {"months": [1, 2, 3]}).status  # doctest: +SKIP
+    'finished'
+    """
+    run, error = execute(path, parameters, output=output, progress=progress, timeout=timeout, cwd=cwd)
+    if error and (check or isinstance(error, KeyboardInterrupt)):
+        raise error
+    return run
+
+
+def execute(
+    path: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    typed: bool = False,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+    timeout: float | None = None,
+    cwd: str | Path | None = None,
+) -> tuple[Run, BaseException | None]:
+    """Execute a notebook; return its run and what was raised, also when it was interrupted.
+
+    Parameters
+    ----------
+    typed : bool
+        The parameters are text, to be read as the types the notebook declares.
+
+    Other parameters are those of :func:`run_notebook`.
+    """
+    import papermill
+
+    from nbmlops.jobs import files
+    from nbmlops.jobs.parameters import declared, given
+    from nbmlops.records import new_id
+
+    _register()
+    notebook = _found(path)
+    nb = _read(notebook)
+    kernel, language = _kernel(notebook, nb)
+    values = given(notebook.name, parameters or {}, declared(nb, kernel, language), typed)
+    run_id = new_id()
+    target = output_of(notebook, run_id, output)
+    files.make_atomic()
+    error: BaseException | None = None
+    try:
+        papermill.execute_notebook(
+            _literally(notebook),
+            _literally(target),
+            values,
+            engine_name="nbmlops",
+            kernel_name=kernel,
+            language=language,
+            run_id=run_id,
+            progress=progress,
+            limit_s=timeout,
+            kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
+        )
+    except (Exception, KeyboardInterrupt) as raised:
+        error = raised
+    run = _run(run_id, notebook, error)
+    return run, None if run.status == "finished" else error  # papermill raises for errors a cell expected, too
+
+
+def output_of(notebook: Path, run_id: str, output: str | Path | None = None) -> Path:
+    """Return where an executed notebook goes, with its folder made."""
+    from nbmlops.store.journal import prepare
+    from nbmlops.tracking import session
+
+    home = session.project(notebook).home
+    if output is None:
+        prepare(home)
+    target = Path(output) if output else home / "outputs" / notebook.stem / f"{run_id}.ipynb"
+    target = target.absolute()
+    if target == notebook:
+        raise Invalid(f"The output {target.name} is the notebook itself.", "Name another file, or none.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _run(run_id: str, notebook: Path, error: BaseException | None) -> Run:
+    """Return the stored run; what kept it from being written is raised, and with tracking off it is only remembered."""
+    from nbmlops.tracking import session
+    from nbmlops.tracking.runs import Run, get_run
+
+    if not disabled():
+        try:
+            return get_run(run_id)
+        except NotFound:  # papermill refused before there was a run
+            raise error or NotFound(f"Run {run_id} is gone.") from None
+    status = "finished" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    about = {
+        "kind": "notebook",
+        "status": status,
+        "name": notebook.stem,
+        "error": session.describe(error) if error else None,
+    }
+    return Run({**session.as_run(session.OpenRun(run_id, notebook.stem)), "experiment": notebook.stem, **about})
+
+
+def _register() -> None:
+    """Make the engine known to papermill where the package's entry point is not installed."""
+    from papermill.engines import papermill_engines
+
+    from nbmlops.jobs.engine import NbmlopsEngine
+
+    if papermill_engines._engines.get("nbmlops") is not NbmlopsEngine:
+        papermill_engines.register("nbmlops", NbmlopsEngine)
+
+
+def _found(path: str | Path) -> Path:
+    notebook = Path(path).absolute()
+    if notebook.is_file():
+        return notebook
+    near = sorted(p.name for p in notebook.parent.glob("*.ipynb")) if notebook.parent.is_dir() else []
+    raise NotFound(f"No notebook {str(path)!r}.", f"Notebooks there: {', '.join(near[:8])}." if near else "")
+
+
+def _read(notebook: Path) -> NotebookNode:
+    import nbformat
+    from papermill.iorw import load_notebook_node
+
+    try:
+        return load_notebook_node(str(notebook))
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
+        raise Invalid(
+            f"{notebook.name} is not a notebook ({str(error)[:80]}).", "Open it in Jupyter and save it."
+        ) from error
+
+
+def _kernel(notebook: Path, nb: NotebookNode) -> tuple[str, str]:
+    """Return kernel and language of a notebook; refuse a kernel that is not here before anything is started."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    from nbmlops.jobs.engine import NbmlopsEngine
+
+    name, known = NbmlopsEngine.nb_kernel_name(nb), KernelSpecManager().find_kernel_specs()
+    if name not in known:
+        raise Invalid(
+            f"{notebook.name} needs the kernel {name!r}, which is not installed.",
+            f"Installed: {', '.join(sorted(known)) or 'none'}.",
+        )
+    return name, NbmlopsEngine.nb_language(nb)
+
+
+def _literally(path: Path) -> str:
+    """Return a path in which papermill finds no template."""
+    return str(path).replace("{", "{{").replace("}", "}}")
