@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, ClassVar
 
-__all__ = ["Shown", "view"]
+__all__ = ["Shown", "service", "view"]
 
 VIEWS = "nbmlops.widgets"
 
@@ -29,6 +29,21 @@ def view(record: Shown) -> dict[str, Any]:
     """
     bundle: dict[str, Any] = importlib.import_module(VIEWS).mimebundle(record.shows, record.to_dict())
     return bundle
+
+
+def service(module: str, name: str) -> Any:
+    """Return a function of a part further to the right, found by name when it is needed.
+
+    The one seam across the order of the parts: drift asks the registry to score a frame with a stored model.
+
+    Parameters
+    ----------
+    module : str
+        Below ``nbmlops``, such as ``registry.models``.
+    name : str
+        The function's name.
+    """
+    return getattr(importlib.import_module(f"nbmlops.{module}"), name)
 
 
 class Shown:

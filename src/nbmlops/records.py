@@ -25,6 +25,7 @@ __all__ = [
     "Outcome",
     "Param",
     "new_id",
+    "new_ids",
     "now",
     "plain",
     "worst",
@@ -51,7 +52,20 @@ def new_id() -> str:
     >>> len(new_id())
     36
     """
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    return new_ids(1)[0]
+
+
+def new_ids(count: int) -> list[str]:
+    """Return many ids of one instant.
+
+    >>> len(set(new_ids(1000)))
+    1000
+    """
+    clock, chance = time.time_ns() // 1_000_000 << 80, os.urandom(10 * count)
+    return [_uuid7(clock | int.from_bytes(chance[i : i + 10], "big")) for i in range(0, 10 * count, 10)]
+
+
+def _uuid7(value: int) -> str:
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     text = f"{value:032x}"
@@ -171,7 +185,7 @@ def worst(findings: Iterable[Finding]) -> Level:
     return max((f.level for f in findings), key=LEVELS.index, default="insufficient data")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check(Shown):
     """The answer of a set of rules to a frame: findings in all six outcomes."""
 
@@ -196,7 +210,7 @@ class Check(Shown):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelVersion(Shown):
     """A registered model: what it is, where it came from, who owns it."""
 
@@ -217,6 +231,7 @@ class ModelVersion(Shown):
     environment: str | None = None
     estimator: str = ""
     size_bytes: int = 0
+    decision: Mapping[str, Any] = field(default_factory=dict)  # what a promotion or rollback just decided about it
 
     @property
     def ref(self) -> str:

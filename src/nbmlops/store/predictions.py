@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,26 +73,19 @@ def joined(store: Store, model: str, version: int | None = None, batch: str | No
     batch : str, optional
         The label the predictions were made under, such as a month.
     """
-    newest = sa.select(feedback.c.prediction_id, sa.func.max(feedback.c.id).label("id"))
-    newest_ids = newest.group_by(feedback.c.prediction_id).subquery()
-    outcome = (
-        sa.select(feedback.c.prediction_id, feedback.c.outcome)
-        .join(newest_ids, feedback.c.id == newest_ids.c.id)
-        .subquery()
-    )
-    source = predictions.outerjoin(outcome, predictions.c.prediction_id == outcome.c.prediction_id)
-    query = sa.select(predictions, outcome.c.outcome).select_from(source).where(predictions.c.model == model)
+    said = sa.select(feedback.c.outcome).where(feedback.c.prediction_id == predictions.c.prediction_id)
+    newest = said.order_by(feedback.c.id.desc()).limit(1).scalar_subquery()  # one index look-up a row
+    query = sa.select(predictions, newest.label("outcome")).where(predictions.c.model == model)
     if version is not None:
         query = query.where(predictions.c.version == version)
     if batch is not None:
         query = query.where(predictions.c.batch == batch)
+    decode = cache(json.loads)  # few labels, many rows
     with store.reading() as connection:
-        rows = connection.execute(query.order_by(predictions.c.at, predictions.c.prediction_id)).mappings()
-        return [
-            {
-                **row,
-                "value": json.loads(row["value"]),
-                "outcome": json.loads(row["outcome"]) if row["outcome"] else None,
-            }
-            for row in rows
-        ]
+        result = connection.execute(query.order_by(predictions.c.at, predictions.c.prediction_id))
+        names = tuple(result.keys())
+        rows = [dict(zip(names, row, strict=True)) for row in result]
+    for row in rows:
+        row["value"] = decode(row["value"])
+        row["outcome"] = None if row["outcome"] is None else decode(row["outcome"])
+    return rows

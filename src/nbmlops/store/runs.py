@@ -34,7 +34,7 @@ def newest(
         if value is not None:
             query = query.where(column == value)
     if not children:
-        query = query.where(runs.c.parent.is_(None))
+        query = query.where(runs.c.parent.is_(None) | (runs.c.kind == "cell"))  # a cell counts wherever it ran
     with store.reading() as connection:
         return list(connection.scalars(query))
 

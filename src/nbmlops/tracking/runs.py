@@ -245,7 +245,7 @@ def listed(*, notebook: str | None = None, limit: int | None = 100, children: bo
         Only runs of this notebook (its path relative to the project).
     limit : int or None
     children : bool
-        Also runs that are part of another.
+        Also runs that are part of another (a tracked cell of an executed notebook is listed anyway).
     """
     from nbmlops.store.runs import summaries
 
@@ -268,7 +268,7 @@ def runs(
     limit : int or None
         At most this many; None means all.
     children : bool
-        Also runs that are part of another.
+        Also runs that are part of another (a tracked cell of an executed notebook is listed anyway).
 
     Returns
     -------

@@ -1,0 +1,75 @@
+"""``nbmlops charter``: begin one, show it, see what is missing, what a model is worth by it."""
+
+from __future__ import annotations
+
+import click
+
+from nbmlops.cli.output import NO_DATA, REFUSED, exit_with, show, show_rows
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def charter() -> None:
+    """What people agreed before the first model.
+
+    Example: nbmlops charter new
+    """
+
+
+@charter.command()
+def new() -> None:
+    """Write a commented template, charter.yaml.
+
+    Example: nbmlops charter new
+    """
+    from nbmlops.governance.charter import new as begun
+
+    click.echo(f"{begun().name} is written. Fill it in, then: nbmlops charter check")
+
+
+@charter.command("show")
+@as_json
+def show_charter(as_json: bool) -> None:
+    """Show the charter of this project.
+
+    Example: nbmlops charter show
+    """
+    from nbmlops.governance.charter import required
+
+    show(required(), as_json)
+
+
+@charter.command()
+@as_json
+def check(as_json: bool) -> None:
+    """Name what the charter does not say yet, and whose it is to say; ends with 3 when something is missing.
+
+    Example: nbmlops charter check
+    """
+    from nbmlops.governance.charter import check as checked
+
+    found = checked()
+    rows = [{"outcome": f.outcome, "key": f.column, "message": f.message} for f in found]
+    show_rows(rows, as_json=as_json)
+    exit_with(REFUSED if any(f.outcome != "passed" for f in found) else 0)
+
+
+@charter.command()
+@click.argument("model")
+@as_json
+def value(model: str, as_json: bool) -> None:
+    """Tell what a registered model is worth by the charter, from its evaluation.
+
+    Example: nbmlops charter value late-flights@champion
+    """
+    from nbmlops.governance.charter import required
+    from nbmlops.governance.value import value as worth
+    from nbmlops.registry.models import evaluation_of, model_version
+
+    version = model_version(model)
+    judged = evaluation_of(version)
+    if judged is None:
+        click.echo(f"{version.ref} was never evaluated, so its value is not known.", err=True)
+        exit_with(NO_DATA)
+    show_rows([{"model": version.ref, **worth(judged, required())}], as_json=as_json)

@@ -1,0 +1,87 @@
+"""Commands that look at data: profile, check, drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nbmlops.cli.output import INCONCLUSIVE, NO_DATA, REFUSED, exit_with, show
+
+ENDS = {"alert": REFUSED, "insufficient data": INCONCLUSIVE}
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_data = click.argument("data", metavar="DATA")
+
+
+@click.command()
+@_data
+@click.option("--target", metavar="COLUMN", help="Relate the other columns to this one, and look for leaks.")
+@click.option("--chunk", metavar="COLUMN", help="Count by this column of time periods.")
+@click.option("--by", metavar="COLUMN", help="Count by this column of segments.")
+@_json
+def profile(data: str, target: str | None, chunk: str | None, by: str | None, as_json: bool) -> None:
+    """Show what each column of a CSV or Parquet file holds.
+
+    Example: nbmlops profile flights.csv --target late
+    """
+    from nbmlops.drift.profile import profile as made
+
+    show(made(_read(data), chunk=chunk, by=by, target=target), as_json)
+
+
+@click.command()
+@_data
+@click.option("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; the data file's own name if absent.")
+@_json
+def check(data: str, rules: str | None, as_json: bool) -> None:
+    """Check a CSV or Parquet file against the rules of its data set; exit code 3 where one is broken.
+
+    Example: nbmlops check flights.csv --rules flights
+    """
+    from pathlib import Path
+
+    from nbmlops.quality.rules import check as checked
+
+    found = checked(_read(data), rules or Path(data).name.partition(".")[0])
+    show(found, as_json)
+    _end(found.verdict)
+
+
+@click.command()
+@_data
+@click.option("--model", metavar="REF", help="Against what this model version was registered with: NAME@champion.")
+@click.option("--reference", metavar="FILE", help="Against the rows of another file.")
+@click.option("--target", metavar="COLUMN", help="The truth; a model knows its own.")
+@click.option("--prediction", metavar="COLUMN", help="What a model said; a model is asked.")
+@click.option("--chunk", metavar="COLUMN", help="One more row for each of these time periods.")
+@click.option("--by", metavar="COLUMN", help="One more row for each of these segments.")
+@_json
+def drift(data: str, model: str | None, reference: str | None, as_json: bool, **options: str | None) -> None:
+    """Say whether a CSV or Parquet file has changed by more than is tolerable; exit code 3 at alert, 4 undecided.
+
+    Example: nbmlops drift april.csv --model late-flights@champion --json
+    """
+    from nbmlops.drift.report import drift as compared
+
+    if (model is None) == (reference is None):
+        raise click.UsageError("Name what to compare with: --model REF or --reference FILE.")
+    found = compared(_read(data), model or _read(str(reference)), **options)
+    show(found, as_json)
+    _end(found.verdict)
+
+
+def _read(path: str) -> Any:
+    """Return a file as a frame; one that cannot be read ends with the code for data."""
+    from nbmlops.errors import Invalid
+    from nbmlops.quality import look
+
+    try:
+        return look.read(path)
+    except Invalid as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        exit_with(NO_DATA)
+
+
+def _end(verdict: str) -> None:
+    if verdict in ENDS:
+        exit_with(ENDS[verdict])

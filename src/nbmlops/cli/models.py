@@ -1,0 +1,145 @@
+"""Commands about models: list, evaluate, compare, promote, score, feed back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nbmlops.cli.output import INCONCLUSIVE, REFUSED, exit_with, show, show_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXIT = {"worse": REFUSED, "inconclusive": INCONCLUSIVE}
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+
+
+@click.command()
+@as_json
+@as_csv
+def models(as_json: bool, as_csv: bool) -> None:
+    """List registered models, the newest version of each name first.
+
+    Example: nbmlops models --json
+    """
+    from nbmlops.records import plain
+    from nbmlops.registry.models import rows
+
+    found: list[dict[str, Any]] = plain(rows())
+    if not (as_json or as_csv):
+        found = [{**r, "digest": r["digest"][:12], "run_id": (r["run_id"] or "")[-6:]} for r in found]
+        found = [{k: v for k, v in r.items() if k != "estimator"} for r in found]
+    show_rows(found, as_json, as_csv)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data", type=click.Path())
+@click.option("--target", help="Column of the truth; the registered model knows its own.")
+@click.option("--by", multiple=True, help="Slice by this column (may be repeated).")
+@as_json
+def evaluate(model: str, data: str, target: str | None, by: tuple[str, ...], as_json: bool) -> None:
+    """Judge a registered model on the rows of a CSV or Parquet file.
+
+    Example: nbmlops evaluate late-flights@champion held_out.csv --by origin
+    """
+    from nbmlops.registry.evaluation import evaluate as evaluated
+
+    show(evaluated(model, _read(data), target, list(by)), as_json)
+
+
+@click.command()
+@click.argument("challenger")
+@click.argument("champion")
+@click.option("--on", "data", required=True, type=click.Path(), help="CSV or Parquet file of held-out rows.")
+@click.option("--target", help="Column of the truth; the registered models know theirs.")
+@click.option("--margin", type=float, help="How much worse is tolerable; the charter's when absent.")
+@as_json
+def gate(challenger: str, champion: str, data: str, target: str | None, margin: float | None, as_json: bool) -> None:
+    """Compare two registered models on the same rows.
+
+    Ends with 0 (better or non-inferior), 3 (worse) or 4 (inconclusive).
+
+    Example: nbmlops gate late-flights@challenger late-flights@champion --on held_out.csv
+    """
+    from nbmlops.governance.gate import gate as compared
+
+    found = compared(challenger, champion, _read(data), target, margin)
+    show(found, as_json)
+    exit_with(EXIT.get(found.verdict, 0))
+
+
+@click.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--to", required=True, metavar="ALIAS", help="The alias to move, such as champion.")
+@click.option("--reason", required=True, help="Why, for those who read the log.")
+@as_json
+def promote(name: str, version: str, to: str, reason: str, as_json: bool) -> None:
+    """Move an alias to a version, if the charter allows it.
+
+    Example: nbmlops promote late-flights 3 --to champion --reason "better on March"
+    """
+    from nbmlops.governance.promotion import promote as promoted
+
+    show(promoted(name, version, to=to, reason=reason), as_json)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--alias", default="champion", show_default=True, help="The alias to move back.")
+@click.option("--reason", default="", help="Why, for those who read the log.")
+@as_json
+def rollback(name: str, alias: str, reason: str, as_json: bool) -> None:
+    """Move an alias back to where it pointed before its last promotion.
+
+    Example: nbmlops rollback late-flights --reason "late share off by 9 points"
+    """
+    from nbmlops.governance.promotion import rollback as rolled_back
+
+    show(rolled_back(name, alias, reason), as_json)
+
+
+@click.command()
+@click.argument("data", type=click.Path())
+@click.option("--model", "ref", required=True, help="NAME@champion, NAME@3, or NAME for the newest.")
+@click.option("-o", "--output", required=True, type=click.Path(), help="CSV file to write.")
+@click.option("--batch", help="A label to find these predictions by, such as a month.")
+@as_json
+def score(data: str, ref: str, output: str, batch: str | None, as_json: bool) -> None:
+    """Predict every row of a file; each answer gets an id its outcome can come back to.
+
+    Example: nbmlops score bookings.csv --model late-flights@champion -o scored.csv
+    """
+    from nbmlops.monitoring.predictions import predict
+
+    found = predict(ref, _read(data), batch)
+    found.to_csv(output, index=False)
+    done = {"model": ref, "rows": len(found), "output": output}
+    show_rows([done], as_json=as_json)
+
+
+@click.command()
+@click.argument("data", type=click.Path())
+@click.option("--source", default="outcome", show_default=True, help="Who says so.")
+@as_json
+def feedback(data: str, source: str, as_json: bool) -> None:
+    """Take in outcomes: a file with prediction_id and outcome; the same one twice counts once.
+
+    Example: nbmlops feedback outcomes.csv
+    """
+    from nbmlops.monitoring.predictions import feedback as received
+    from nbmlops.records import plain
+
+    counted = plain(received(_read(data), source))
+    show_rows([counted if as_json else {k: v for k, v in counted.items() if k != "unknown_ids"}], as_json=as_json)
+
+
+def _read(path: str) -> pd.DataFrame:
+    """Return the rows of a CSV or Parquet file."""
+    from nbmlops.registry.signature import read
+
+    return read(path)

@@ -1,0 +1,1 @@
+"""Reference against current: profile, decision, report."""

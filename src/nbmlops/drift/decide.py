@@ -1,0 +1,250 @@
+"""Hold one profile against another: the contract of the columns, and the shift of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbmlops.drift import words
+from nbmlops.drift.columns import Column, Tally
+from nbmlops.drift.profile import Profile
+from nbmlops.quality import look
+from nbmlops.records import Finding, Level, Outcome, worst
+from nbmlops.stats import counts
+from nbmlops.stats.decision import Comparison, chunk_limit, compare, judge
+from nbmlops.stats.distance import corrected, distance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FEATURES", "STRUCTURE", "contract", "features", "one", "verdict"]
+
+STRUCTURE = ("column_missing", "columns_extra", "column_kind")
+FEATURES = "feature_drift"
+IMPORTANT = 0.10  # a feature with a larger share of the importance may raise an alert alone
+
+
+@dataclass(frozen=True)
+class Share:
+    """One column's rows inside and outside what the reference knew, in reference and current."""
+
+    code: str
+    column: str
+    reference: tuple[int, int]
+    current: tuple[int, int]
+    what: str
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The share outside, before and after."""
+        before, after = (side[1] / max(1, sum(side)) for side in (self.reference, self.current))
+        return before, after
+
+
+def contract(
+    frame: pd.DataFrame, current: Profile, reference: Profile, inputs: Sequence[str]
+) -> tuple[list[Finding], list[str]]:
+    """Return the findings on columns missing, extra, of another kind, and outside what was known.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The current rows.
+    current, reference : Profile
+        On the same edges.
+    inputs : sequence of str
+        Columns that have to be there.
+
+    Returns
+    -------
+    findings : list of Finding
+    comparable : list of str
+        Columns that hold what they held.
+    """
+    there = [name for name in inputs if name in frame.columns]
+    kinds = [_kind(reference.columns[name], frame[name]) for name in there]
+    odd = {f.column for f in kinds if f.outcome == "issue"}
+    comparable = [name for name in there if name not in odd]
+    shares = [s for n in comparable for s in _shares(reference.columns[n], reference.total[n], current.total[n])]
+    found = [*_presence(inputs, there), _extra(frame, reference), *kinds, *_judged(shares, frame, reference)]
+    return found, comparable
+
+
+def features(
+    current: Profile, reference: Profile, comparable: Iterable[str], importance: Mapping[str, float] | None
+) -> list[Finding]:
+    """Return one finding per column: whether its distribution moved further than is tolerable."""
+    names = list(comparable)
+    reasons = {name: _not_compared(reference, name) for name in names}
+    compared = [name for name in names if not reasons[name]]
+    comparisons = [between(reference, current, name) for name in compared]
+    found = {
+        name: _shift(FEATURES, name, reference, current, comparison, outcome, importance)
+        for name, comparison, outcome in zip(compared, comparisons, judge(comparisons), strict=True)
+    }
+    return [
+        found.get(n) or Finding(FEATURES, "not_applicable", f"{n} is not compared: {reasons[n]}.", n) for n in names
+    ]
+
+
+def one(code: str, name: str, current: Profile, reference: Profile) -> Finding:
+    """Return whether one column, the target or the prediction, moved further than is tolerable."""
+    comparison = between(reference, current, name)
+    return _shift(code, name, reference, current, comparison, judge([comparison])[0], None)
+
+
+def between(reference: Profile, current: Profile, name: str) -> Comparison:
+    """Compare a column's counts; the reference's own chunks say how much it wanders anyway."""
+    column, total = reference.columns[name], np.array(reference.total[name].counts)
+    chunks = [np.array(c[name].counts) for c in reference.chunks.values()]
+    rests = [(c, total - c) for c in chunks if c.sum() and (total - c).sum()]
+    wander = max((corrected(rest, c) for c, rest in rests), default=0.0)
+    limit = chunk_limit([distance(rest, c) for c, rest in rests])
+    ordered = column.bins.regular if isinstance(column.bins, counts.NumericBins) else None
+    return compare(total, current.total[name].counts, ordered, wander, limit)
+
+
+def verdict(findings: Iterable[Finding]) -> Level:
+    """Return the highest level; a feature of little importance raises *notice* at most.
+
+    That the columns are there says nothing of the rows: a frame too small to judge is *insufficient data*.
+    """
+    spoken = [f for f in findings if f.outcome not in ("not_applicable", "muted")]
+    spoken = [f for f in spoken if not (f.code in STRUCTURE and f.outcome == "passed")]
+    unimportant = [f for f in spoken if f.code == FEATURES and f.outcome == "issue" and not _important(f)]
+    level = worst(f for f in spoken if f not in unimportant)
+    return "notice" if unimportant and level != "alert" else level
+
+
+def _presence(inputs: Sequence[str], there: Sequence[str]) -> list[Finding]:
+    gone = [name for name in inputs if name not in there]
+    if not gone:
+        return [Finding("column_missing", "passed", f"all {len(there)} columns of the reference are there")]
+    return [Finding("column_missing", "issue", f"{name} is missing", name) for name in gone]
+
+
+def _extra(frame: pd.DataFrame, reference: Profile) -> Finding:
+    extra = [name for name in frame.columns if name not in reference.columns]
+    message = f"not in the reference, not compared: {words.few(extra)}" if extra else "no column is extra"
+    return Finding("columns_extra", "passed", message, effect=float(len(extra)))
+
+
+def _kind(column: Column, series: pd.Series[Any]) -> Finding:
+    held, was = look.holds(series), column.holds
+    same = held == was or "nothing" in (held, was)
+    same = same or {held, was} == {"numbers", "booleans"}
+    if not same and was == "times" and held == "text":
+        same = bool(look.times(series).notna().sum() == series.notna().sum())  # CSV has no times
+    if same:
+        return Finding("column_kind", "passed", f"{column.name} holds {was}", column.name)
+    direction = f"{was} -> {held}"
+    sample = _first_odd(series) if was == "numbers" else ""
+    return Finding("column_kind", "issue", f"{column.name}: {direction}{sample}", column.name, direction=direction)
+
+
+def _first_odd(series: pd.Series[Any]) -> str:
+    """Return the first value that is no number, for the one who has to mend it."""
+    odd = series[np.isnan(look.numbers(series)) & series.notna().to_numpy()]
+    return f" (such as {str(odd.iloc[0])[:40]!r})" if len(odd) else ""
+
+
+def _shares(column: Column, reference: Tally, current: Tally) -> Iterable[Share]:
+    def outside(code: str, what: str, bins: Sequence[int], known: Sequence[int] | None = None) -> Share:
+        sides = []
+        for tally in (reference, current):
+            out = sum(tally.counts[i] for i in bins)
+            whole = tally.rows if known is None else sum(tally.counts[i] for i in known) + out
+            sides.append((whole - out, out))
+        return Share(code, column.name, sides[0], sides[1], what)
+
+    n = column.bins.regular
+    yield outside("missing_share", "missing", [len(reference.counts) - 1])
+    if isinstance(column.bins, counts.NumericBins):
+        if column.kind == "numeric" and not column.identifier:
+            low, high = column.bins.low, column.bins.high
+            yield outside("beyond_range", f"beyond {low:.4g} to {high:.4g}", [n, n + 1, n + 2, n + 3], range(n))
+    elif column.kind != "datetime" and column.bins.rare is not None:
+        yield outside("unseen", "unseen", [n + 1], range(n + 1))
+
+
+def _judged(shares: Sequence[Share], frame: pd.DataFrame, reference: Profile) -> list[Finding]:
+    comparisons = [compare(s.reference, s.current) for s in shares]
+    outcomes = judge(comparisons)
+    return [_share_finding(s, c, o, frame, reference) for s, c, o in zip(shares, comparisons, outcomes, strict=True)]
+
+
+def _share_finding(
+    share: Share, comparison: Comparison, outcome: Outcome, frame: pd.DataFrame, reference: Profile
+) -> Finding:
+    before, after = share.shares
+    direction = f"{share.what} {words.change(before, after)}" if after != before else ""
+    if not comparison.enough and after <= before:
+        outcome = "skipped"
+    elif after <= before:
+        outcome = "passed"  # fewer are missing, or unseen: no promise is broken
+    new = _unseen(frame, reference.columns[share.column]) if share.code == "unseen" and after else []
+    text = direction or f"{share.what} {words.share(after)}"
+    message = f"{share.column}: {text}{f' ({words.few(new)})' if new else ''}"
+    if outcome == "skipped":
+        message += f"; {_needs(sum(share.reference), sum(share.current), comparison)}"
+    return Finding(share.code, outcome, message, share.column, after, direction)
+
+
+def _unseen(frame: pd.DataFrame, column: Column) -> list[str]:
+    assert isinstance(column.bins, counts.CategoryBins)
+    known = {*column.bins.categories, *(column.bins.rare or ())}
+    codes, names = look.names(frame[column.name])
+    frequency = np.bincount(codes[codes >= 0], minlength=len(names))
+    return [names[i][:40] for i in np.argsort(-frequency, kind="stable") if names[i] not in known]
+
+
+def _not_compared(reference: Profile, name: str) -> str:
+    column = reference.columns[name]
+    if column.identifier:
+        return "it is an identifier"
+    if column.kind == "datetime":
+        return "it is a time"
+    known = reference.total[name].rows - reference.total[name].missing
+    return "" if known else "the reference holds nothing there"
+
+
+def _shift(
+    code: str,
+    name: str,
+    reference: Profile,
+    current: Profile,
+    comparison: Comparison,
+    outcome: Outcome,
+    importance: Mapping[str, float] | None,
+) -> Finding:
+    column, before, after = reference.columns[name], reference.total[name], current.total[name]
+    direction = words.direction(column, before, after)
+    detail: dict[str, Any] = {"rows": after.rows, "bins": comparison.bins}
+    if importance is not None:
+        detail["importance"] = importance.get(name, 0.0)
+    if outcome == "skipped":
+        message = f"{name}: {_needs(before.rows, after.rows, comparison)}"
+        return Finding(code, outcome, message, name, None, direction, detail)
+    detail |= {"p_notice": comparison.p_notice, "p_alert": comparison.p_alert}
+    means = [words.mean(column, t) for t in (before, after)]
+    if code == "prediction_drift" and column.kind == "numeric" and None not in means:
+        direction = f"mean {means[0]:.3g} -> {means[1]:.3g}"
+    far = f"distance {comparison.effect:.2f}, tolerable {comparison.tolerance:.2g}"
+    message = f"{name} {direction or 'as in the reference'} ({far})"
+    return Finding(code, outcome, message, name, comparison.effect, direction, detail)
+
+
+def _needs(reference: int, current: int, comparison: Comparison) -> str:
+    """Say what it would take to answer."""
+    needed = comparison.needed
+    if reference <= needed:
+        return f"insufficient data: {reference:,} rows in the reference"
+    return f"insufficient data: {current:,} rows, about {int(needed * reference / (reference - needed)) + 1:,} needed"
+
+
+def _important(finding: Finding) -> bool:
+    share = finding.detail.get("importance")
+    return share is None or share > IMPORTANT

@@ -1,0 +1,130 @@
+"""What current data is held against: another frame, a profile, or what a model version was registered with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nbmlops import hooks
+from nbmlops.drift.profile import Profile, build
+from nbmlops.errors import Invalid
+from nbmlops.quality import look
+from nbmlops.records import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Reference", "load", "prepared"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A profile and what is known of it; ``model`` is the pinned name of a model version, or empty."""
+
+    name: str
+    profile: Profile
+    inputs: tuple[str, ...]
+    target: str | None = None
+    prediction: str | None = None
+    metrics: Mapping[str, Any] | None = None
+    importance: Mapping[str, float] | None = None
+    model: str = ""
+    frame: pd.DataFrame | None = None
+
+    def segment(self, key: str) -> Reference | None:
+        """Return the same reference for one segment, or None where it has no such segment."""
+        tallies = self.profile.segments.get(key)
+        if tallies is None:
+            return None
+        rows = max((t.rows for t in tallies.values()), default=0)
+        part = replace(self.profile, rows=rows, total=tallies, chunks={}, segments={}, relations={})
+        return replace(self, profile=part, metrics=None)
+
+
+def load(
+    reference: Any, target: str | None, prediction: str | None, chunk: str | None = None, by: str | None = None
+) -> Reference:
+    """Return the reference behind a model's name, a profile or a frame.
+
+    Raises
+    ------
+    NotFound
+        No such model, or one registered without an evaluation.
+    Invalid
+        Neither a name nor a profile nor a frame.
+    """
+    if isinstance(reference, str) and not look.is_file(reference):
+        return _of_model(reference)
+    if isinstance(reference, Profile):
+        return _of_profile("profile", reference, target or reference.target, prediction)
+    frame = look.as_frame(reference)
+    for name, role in ((target, "target"), (prediction, "prediction"), (by, "segment")):
+        look.require(frame, name, role)
+    made = build(frame, chunk if chunk in frame.columns else None, by)
+    return replace(_of_profile("frame", made, target, prediction), frame=frame)
+
+
+def prepared(
+    frame: pd.DataFrame, reference: Reference, target: str | None, prediction: str | None
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Return the frame with target and prediction under the reference's names, the model asked where it must be."""
+    for name, role in ((target, "target"), (prediction, "prediction")):
+        look.require(frame, name, role)
+    frame = _renamed(_renamed(frame, target, reference.target), prediction, reference.prediction)
+    if not reference.model or prediction or not len(frame) or reference.prediction is None:
+        return frame, []
+    if {"prediction_id", "probability"} <= {*frame.columns}:  # what nb.predict returned
+        said = frame["probability"] if _is_chance(reference) else frame["prediction"]
+        return frame.assign(**{reference.prediction: said}), []
+    if reference.prediction in frame.columns or any(c not in frame.columns for c in reference.inputs):
+        return frame, []
+    return _asked(frame, reference)
+
+
+def _asked(frame: pd.DataFrame, reference: Reference) -> tuple[pd.DataFrame, list[Finding]]:
+    """Ask the model; rows it cannot answer are a finding, not a traceback."""
+    score = hooks.service("registry.models", "score")
+    try:
+        said, probability = score(reference.model, frame)
+    except (ValueError, TypeError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return frame, [Finding("unanswerable", "issue", f"{reference.model} cannot answer these rows: {first}")]
+    chosen = probability if probability is not None and _is_chance(reference) else said
+    return frame.assign(**{str(reference.prediction): chosen}), []
+
+
+def _is_chance(reference: Reference) -> bool:
+    """Tell whether the reference kept probabilities: numbers, while the model answers with a class."""
+    column = reference.profile.columns.get(str(reference.prediction))
+    metrics = reference.metrics or {}
+    return column is not None and column.kind == "numeric" and "mae" not in metrics
+
+
+def _renamed(frame: pd.DataFrame, here: str | None, there: str | None) -> pd.DataFrame:
+    return frame.assign(**{there: frame[here]}) if here and there and here != there else frame
+
+
+def _of_profile(name: str, profile: Profile, target: str | None, prediction: str | None) -> Reference:
+    inputs = tuple(c for c in profile.columns if c not in (target, prediction))
+    return Reference(name, profile, inputs, target, prediction)
+
+
+def _of_model(ref: str) -> Reference:
+    pinned = hooks.service("registry.models", "model_version")(ref).ref
+    known = hooks.service("registry.models", "reference")(pinned)
+    profile = Profile.from_json(known["profile"])
+    importance = known.get("importance") or {}
+    found = Reference(
+        pinned,
+        profile,
+        tuple(c for c in known["columns"] if c in profile.columns),
+        known.get("target"),
+        known.get("prediction"),
+        known.get("metrics") or {},
+        importance if sum(importance.values()) > 0 else None,
+        pinned,
+    )
+    if not found.inputs:
+        raise Invalid(f"The reference of {pinned} has no columns.", "Register the model again, with an evaluation.")
+    return found

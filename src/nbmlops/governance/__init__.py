@@ -1,0 +1,1 @@
+"""What people agreed, what a model must show, and who moved it where."""

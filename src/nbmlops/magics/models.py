@@ -1,0 +1,112 @@
+"""``%evaluate``, ``%register``, ``%gate`` and ``%promote``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.errors import Invalid, NotFound
+from nbmlops.magics.base import Magic, Parser, variable
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["MAGICS"]
+
+
+def _evaluate_parser() -> Parser:
+    parser = Parser(
+        "%evaluate",
+        "Judge a model on rows it was not fitted on.",
+        "%evaluate forest held_out --target late --by origin",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a fitted variable, or NAME@champion")
+    parser.add_argument("frame", metavar="FRAME", help="a DataFrame with the features and the target")
+    parser.add_argument("--target", metavar="COL", help="column of the truth")
+    parser.add_argument("--by", metavar="COL", action="append", help="slice by this column (may be repeated)")
+    return parser
+
+
+def _evaluate(shell: InteractiveShell, args: argparse.Namespace) -> Any:
+    from nbmlops.registry.evaluation import evaluate
+
+    return evaluate(variable(shell, args.model), _variable(shell, args.frame), args.target, args.by)
+
+
+def _register_parser() -> Parser:
+    parser = Parser(
+        "%register",
+        "Register a fitted model as the next version of a name: MODEL NAME, or NAME with --from or --best.",
+        "%register forest late-flights",
+    )
+    parser.add_argument("what", nargs="+", metavar="MODEL NAME")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--from", dest="run", metavar="RUN", help="the model this run fitted, while its kernel lives")
+    source.add_argument("--best", metavar="METRIC", help="the model of the run with the best value")
+    return parser
+
+
+def _register(shell: InteractiveShell, args: argparse.Namespace) -> Any:
+    from nbmlops.registry import models
+
+    *model, name = args.what
+    if len(model) != (0 if args.run or args.best else 1):
+        wanted = "%register NAME --from RUN" if args.run or args.best else "%register MODEL NAME"
+        raise Invalid(f"%register: {len(args.what)} names given ({' '.join(args.what)}).", f"Usage: {wanted}.")
+    if args.run:
+        return models.register(models.of_run(args.run), name)
+    return models.register(models.best_of(args.best) if args.best else _variable(shell, model[0]), name)
+
+
+def _gate_parser() -> Parser:
+    parser = Parser(
+        "%gate",
+        "Compare two models on the same rows, which neither was fitted on.",
+        "%gate late-flights@challenger late-flights@champion --on held_out",
+    )
+    parser.add_argument("challenger", metavar="CHALLENGER")
+    parser.add_argument("champion", metavar="CHAMPION")
+    parser.add_argument("--on", metavar="FRAME", required=True, help="held-out rows with features and target")
+    parser.add_argument("--target", metavar="COL", help="column of the truth; the registered models know theirs")
+    parser.add_argument("--margin", type=float, help="how much worse is tolerable; the charter's when absent")
+    return parser
+
+
+def _gate(shell: InteractiveShell, args: argparse.Namespace) -> Any:
+    from nbmlops.governance.gate import gate
+
+    challenger, champion = (variable(shell, m) for m in (args.challenger, args.champion))
+    return gate(challenger, champion, _variable(shell, args.on), args.target, args.margin)
+
+
+def _promote_parser() -> Parser:
+    parser = Parser(
+        "%promote",
+        "Move an alias to a version, if the charter allows it.",
+        '%promote late-flights 3 --to champion --reason "better on March"',
+    )
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("version", metavar="VERSION", help="a number, or an alias such as challenger")
+    parser.add_argument("--to", metavar="ALIAS", required=True)
+    parser.add_argument("--reason", required=True)
+    return parser
+
+
+def _promote(shell: InteractiveShell, args: argparse.Namespace) -> Any:
+    from nbmlops.governance.promotion import promote
+
+    return promote(args.name, args.version, to=args.to, reason=args.reason)
+
+
+def _variable(shell: InteractiveShell, name: str) -> Any:
+    if name not in shell.user_ns:
+        raise NotFound(f"No variable {name!r} in this notebook.", "Run the cell that fits it first.")
+    return shell.user_ns[name]
+
+
+MAGICS = (
+    Magic("evaluate", _evaluate_parser, _evaluate),
+    Magic("register", _register_parser, _register, explicit_only=True),
+    Magic("gate", _gate_parser, _gate),
+    Magic("promote", _promote_parser, _promote, explicit_only=True),
+)

@@ -1,0 +1,30 @@
+"""``%report``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.magics.base import Magic, Parser, variable
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["MAGICS"]
+
+
+def _parser() -> Parser:
+    about = "Write the report of a run or a model as one HTML file; none: the last run of this notebook."
+    parser = Parser("%report", about, "%report late-flights@champion -o report.html")
+    parser.add_argument("ref", nargs="?", metavar="RUN|MODEL", help="a run, or a model such as late-flights@champion")
+    parser.add_argument("-o", "--output", metavar="FILE", help=".nbmlops/outputs/reports/<run>.html when absent")
+    return parser
+
+
+def _report(shell: InteractiveShell, args: argparse.Namespace) -> Any:
+    from nbmlops.report.page import written
+
+    return written(variable(shell, args.ref) if args.ref else None, args.output)
+
+
+MAGICS = (Magic("report", _parser, _report),)

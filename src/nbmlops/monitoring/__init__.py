@@ -1,0 +1,1 @@
+"""Predictions made, outcomes that came back, and how well they fit."""

@@ -1,0 +1,1 @@
+"""Evaluations, model versions, signatures, safe files."""

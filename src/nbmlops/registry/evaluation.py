@@ -1,0 +1,435 @@
+"""Evaluate a fitted model on rows it has not seen: every number with its interval and the rows behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from nbmlops.capture.estimators import fit_record, outline
+from nbmlops.errors import Invalid, NotAllowed
+from nbmlops.hooks import Shown
+from nbmlops.records import Finding, plain
+from nbmlops.registry import measures, signature, targets
+from nbmlops.registry.measures import Answers
+from nbmlops.stats import intervals
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbmlops.records import ModelVersion
+
+__all__ = ["Evaluation", "Subject", "asked", "content_key", "evaluate", "newest", "rows_for", "subject_of", "truth_of"]
+
+FEWEST_ROWS = 50  # below this a slice is answered "insufficient data"
+MOST_SLICES = 50
+IMPORTANCE_ROWS = 5000
+
+_newest: weakref.WeakKeyDictionary[Any, Evaluation] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
+    """How well a model answers rows it was not fitted on."""
+
+    shows: ClassVar[str] = "evaluation"
+
+    model: str
+    estimator: str
+    task: str
+    target: str
+    rows: int
+    metrics: Mapping[str, Mapping[str, Any]]
+    findings: tuple[Finding, ...]
+    slices: tuple[Mapping[str, Any], ...] = ()
+    calibration: tuple[Mapping[str, Any], ...] = ()
+    importance: Mapping[str, float] = field(default_factory=dict)
+    confusion: Mapping[str, Any] | None = None
+    far_off: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[Any, ...] = ()
+    positive: Any = None
+    run_id: str | None = None
+    digest: str | None = None  # of the registered model's file
+    data: str = ""  # fingerprint of the rows
+    values: str = ""  # digest of the true and predicted values, one a row
+    result_id: str = ""
+    signature: Mapping[str, Any] = field(default_factory=dict)
+    profile: Any = None  # of features, target and prediction, in memory until the model is registered
+    key: str = ""  # content of the model, so that an evaluation is never taken for that of another
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON: numbers about rows, never a row."""
+        left_out = {"signature", "profile", "key", "result_id"}
+        data = {k: plain(v) for k, v in vars(self).items() if k not in left_out}
+        return {**data, "findings": [f.to_dict() for f in self.findings]}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to be judged: the estimator, what it is called, what it was fitted on."""
+
+    name: str
+    estimator: Any
+    version: ModelVersion | None
+    fitted_on: Mapping[str, Any] | None
+
+    @property
+    def target(self) -> str | None:
+        """The target's name, where the fit or the registered signature knows it."""
+        known = (self.version.signature.get("target") if self.version else None) or (self.fitted_on or {}).get("target")
+        return str(known) if known else None
+
+
+def evaluate(model: Any, frame: Any, target: str | None = None, by: str | Iterable[str] | None = None) -> Evaluation:
+    """Judge a fitted model on rows it was not fitted on.
+
+    Rows are taken as independent of each other: where they come in groups, the intervals are too narrow. That the
+    model did not see these rows is checked as far as its fit was tracked: by the fingerprints of the whole columns.
+
+    Parameters
+    ----------
+    model : estimator or str
+        Anything fitted with ``predict``, or a registered model such as ``"late-flights@champion"``.
+    frame : pandas.DataFrame of shape (n, columns)
+        Held-out rows with the features and the target.
+    target : str, optional
+        Column of the truth; that of the fit when it was tracked with a named target.
+    by : str or list of str, optional
+        Columns whose values make slices.
+
+    Returns
+    -------
+    Evaluation
+        Metrics with 95 % intervals, slices, calibration, importance and findings; kept in the store.
+
+    Raises
+    ------
+    Invalid
+        No fitted model, no such column, a target with gaps.
+    NotAllowed
+        These are the rows the model was fitted on.
+
+    Examples
+    --------
+    >>> nb.evaluate(model, held_out, target="late", by="origin").metrics["roc_auc"]  # doctest: +SKIP
+    {'value': 0.68, 'low': 0.67, 'high': 0.69, 'n': 27004}
+    """
+    subject = subject_of(model)
+    rows = signature.table(frame)
+    target = target or subject.target or _no_target(rows)
+    truth = truth_of(rows, target)
+    features = rows_for(subject, rows, target)
+    groups = _groups(rows, [by] if isinstance(by, str) else list(by or ()))
+    answers = asked(subject, features, truth)
+    found = _judged(subject, rows, features, target, answers, groups)
+    return _kept(found, answers, subject)
+
+
+def newest(model: Any) -> Evaluation | None:
+    """Return the newest evaluation of a model made in this process, unless it was fitted again since."""
+    try:
+        found = _newest.get(model)
+    except TypeError:
+        return None
+    return found if found and found.key == content_key(model) else None
+
+
+def content_key(model: Any) -> str:
+    """Return a hash of what a model holds; one that cannot be hashed is only equal to itself."""
+    import pickle
+
+    import joblib  # type: ignore[import-untyped]
+
+    try:
+        return str(joblib.hash(model))
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return f"object {id(model)}"
+
+
+def subject_of(model: Any) -> Subject:
+    """Return a model to be judged: an estimator, or a registered one by what a person types.
+
+    Raises
+    ------
+    Invalid
+        It is no model, or not fitted.
+    """
+    from nbmlops.records import ModelVersion
+
+    if isinstance(model, (str, ModelVersion)):
+        from nbmlops.registry import models
+
+        version = models.model_version(model) if isinstance(model, str) else model
+        return Subject(version.ref, models.cached(version), version, version.signature.get("fitted_on"))
+    must_be_fitted(model)
+    return Subject(outline(model), model, None, fit_record(model))
+
+
+def must_be_fitted(model: Any) -> None:
+    """Refuse what is no model, and one that was not fitted."""
+    if isinstance(model, type) or not callable(getattr(model, "predict", None)):
+        what = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise Invalid(
+            f"{what} is no fitted model: it cannot predict.", "Pass an estimator after its fit, or NAME@ALIAS."
+        )
+    if not hasattr(model, "fit"):
+        return
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        raise Invalid(f"{outline(model)} is not fitted.", "Fit it first: model.fit(X, y).") from None
+    except TypeError:
+        return  # a model with fit that is no scikit-learn estimator says so when it predicts
+
+
+def truth_of(rows: pd.DataFrame, target: str) -> Any:
+    """Return the target's values.
+
+    Raises
+    ------
+    Invalid
+        No such column, no rows, or values are missing.
+    """
+    if target not in rows.columns:
+        raise Invalid(f"No column {target!r} in this frame.", f"It has: {', '.join(map(str, rows.columns[:12]))}.")
+    column = rows[target]
+    if not len(column):
+        raise Invalid("This frame has no rows.", "Pass rows the model has not seen.")
+    if missing := int(column.isna().sum()):
+        raise Invalid(
+            f"The target {target!r} is missing in {missing:,} of {len(column):,} rows.",
+            f"Leave them out: frame.dropna(subset=[{target!r}]).",
+        )
+    return np.array(column.tolist(), dtype=object) if signature.kind_of(column) == "category" else column.to_numpy()
+
+
+def rows_for(subject: Subject, rows: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Return the columns the model was fitted on; refuse the very rows it was fitted on."""
+    if subject.version:
+        features = signature.select(subject.version.signature, rows, subject.name)
+    else:
+        features = rows[_feature_names(subject.estimator, rows, target)]
+    _refuse_seen(subject, features)
+    return features
+
+
+def _feature_names(model: Any, rows: pd.DataFrame, target: str) -> list[str]:
+    names = [str(n) for n in getattr(model, "feature_names_in_", [c for c in rows.columns if c != target])]
+    if missing := [n for n in names if n not in rows.columns]:
+        raise Invalid(
+            f"The model was fitted on columns that are not there: {', '.join(missing)}.", "Add them to the frame."
+        )
+    expected = getattr(model, "n_features_in_", len(names))
+    if expected != len(names):
+        raise Invalid(
+            f"The model was fitted on {expected} columns without names; besides the target there are {len(names)}.",
+            "Fit it on a DataFrame, so that it knows its columns.",
+        )
+    return names
+
+
+def _refuse_seen(subject: Subject, features: pd.DataFrame) -> None:
+    from nbmlops.capture.data import column_fingerprints
+
+    known = subject.fitted_on
+    if not known or known.get("rows") != len(features) or not isinstance(known.get("columns"), Mapping):
+        return
+    now = column_fingerprints(features)
+    if now and all(known["columns"].get(name) == fingerprint for name, fingerprint in now.items()):
+        raise NotAllowed(
+            f"These are the rows {subject.name} was fitted on ({len(features):,} rows, every column the same).",
+            "Evaluate on held-out rows: what judges a model never saw its training rows.",
+        )
+
+
+def asked(subject: Subject, features: pd.DataFrame, truth: Any) -> Answers:
+    """Return what a model says of rows, BLAS and OpenMP pinned to one thread."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1):
+        return measures.ask(subject.estimator, features, truth)
+
+
+def _judged(
+    subject: Subject,
+    rows: pd.DataFrame,
+    features: pd.DataFrame,
+    target: str,
+    answers: Answers,
+    groups: Mapping[str, Any],
+) -> Evaluation:
+    from nbmlops.capture.data import describe
+
+    metrics = measures.measure(answers)
+    slices = tuple(_slice(label, answers.take(places)) for label, places in groups.items())
+    return Evaluation(
+        model=subject.name,
+        estimator=outline(subject.estimator),
+        task=answers.task,
+        target=target,
+        rows=len(rows),
+        metrics=metrics,
+        findings=(
+            _against_dummy(answers),
+            *targets.judge(targets.agreed(), metrics),
+            *_weak_slices(slices, metrics),
+        ),
+        slices=slices,
+        calibration=tuple(measures.calibration(answers)),
+        importance=_importance(subject.estimator, features, answers),
+        confusion=measures.confusion(answers),
+        far_off=measures.far_off(answers),
+        classes=answers.classes,
+        positive=answers.positive,
+        run_id=subject.version.run_id if subject.version else (subject.fitted_on or {}).get("run_id"),
+        digest=subject.version.digest if subject.version else None,
+        data=describe(target, rows[[*features.columns, target]]).fingerprint,
+        signature=_signature(subject, features, target, answers),
+        profile=_profile(features, rows[target], target, answers),
+        key=content_key(subject.estimator),
+    )
+
+
+def _kept(found: Evaluation, answers: Answers, subject: Subject) -> Evaluation:
+    """Keep the evaluation, its values and its metrics with the run that fitted the model, else with the open run."""
+    from dataclasses import replace
+
+    opened = session.current()
+    owner = found.run_id or (opened.run_id if opened else None)
+    if subject.version:  # judged again later: that belongs to the run which does so, and changes no metric
+        owner = opened.run_id if opened else None
+    elif not found.run_id and opened and opened.experiment:  # fitted in the cell that is still running
+        found = replace(found, run_id=opened.run_id)
+    values = _packed(answers)
+    name = f"evaluation-{found.key[-8:]}-{found.data[:8]}.npz"
+    digest = session.log_artifact(name, values, run_id=owner) if owner else session.artifacts().put(values)
+    found = replace(found, values=digest)
+    result_id = session.keep("evaluation", found.model, found.to_dict(), run_id=owner)
+    found = replace(found, result_id=result_id)
+    if found.run_id and not subject.version:
+        session.log({k: m["value"] for k, m in found.metrics.items()}, context={"split": "test"}, run_id=found.run_id)
+    with contextlib.suppress(TypeError):  # what cannot be referred to weakly is registered with evaluation=
+        _newest[subject.estimator] = found
+    return found
+
+
+def _packed(answers: Answers) -> bytes:
+    """Return truth, prediction and probability as a compressed npz without pickle; text as text."""
+    import io
+
+    buffer = io.BytesIO()
+    parts = {"truth": answers.truth, "predicted": answers.predicted, "probability": answers.probability}
+    arrays = {k: np.asarray(v) for k, v in parts.items() if v is not None}
+    plainer: dict[str, Any] = {k: v.astype(str) if v.dtype == object else v for k, v in arrays.items()}
+    np.savez_compressed(buffer, **plainer)
+    return buffer.getvalue()
+
+
+def _against_dummy(answers: Answers) -> Finding:
+    gain = intervals.mean_difference(measures.dummy_loss(answers), measures.loss(answers))
+    what = measures.loss_name(answers)
+    if gain.low > 0:
+        return Finding(
+            "dummy", "passed", f"Better than the best constant answer by {gain.value:.3g} {what}", effect=gain.value
+        )
+    outcome, says = ("issue", "Worse than") if gain.high < 0 else ("warning", "Not shown to be better than")
+    message = f"{says} the best constant answer ({what} {gain.value:+.3g} gained)"
+    return Finding("dummy", outcome, message, effect=gain.value)  # type: ignore[arg-type]
+
+
+def _groups(rows: pd.DataFrame, by: list[str]) -> dict[str, Any]:
+    """Return slice label to row places, the largest first; a missing value is a slice of its own."""
+    if missing := [c for c in by if c not in rows.columns]:
+        raise Invalid(
+            f"No column {missing[0]!r} to slice by.", f"The frame has: {', '.join(map(str, rows.columns[:12]))}."
+        )
+    found: dict[str, Any] = {}
+    for column in by:
+        codes, labels = rows[column].factorize(use_na_sentinel=False)
+        for code, label in enumerate(labels):
+            found[f"{column}={'missing' if label is None or label != label else label}"] = np.flatnonzero(codes == code)
+            if len(found) > 20 * MOST_SLICES:
+                raise Invalid(f"{column!r} has over {20 * MOST_SLICES:,} values.", "Slice by a column with few values.")
+    return dict(sorted(found.items(), key=lambda item: -len(item[1]))[:MOST_SLICES])
+
+
+def _slice(label: str, answers: Answers) -> dict[str, Any]:
+    n = len(answers.predicted)
+    if n < FEWEST_ROWS:
+        return {"slice": label, "n": n, "level": "insufficient data", "needs": FEWEST_ROWS, "metrics": {}}
+    return {"slice": label, "n": n, "level": "ok", "metrics": measures.measure(answers)}
+
+
+def _weak_slices(slices: Iterable[Mapping[str, Any]], metrics: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Name slices whose whole interval is worse than that of all rows."""
+    found = []
+    name = next((m for m in ("roc_auc", "mae", "accuracy") if m in metrics), "")
+    lower_is_better = name == "mae"
+    for part in slices:
+        here, whole = part["metrics"].get(name), metrics.get(name)
+        if not here or not whole or None in (here["low"], whole["low"]):
+            continue
+        if here["low"] > whole["high"] if lower_is_better else here["high"] < whole["low"]:
+            message = f"{name} is worse in {part['slice']} ({part['n']:,} rows): {here['value']:.3g}"
+            message += f" against {whole['value']:.3g}"
+            found.append(Finding("slice", "warning", message, part["slice"], here["value"] - whole["value"]))
+    return found
+
+
+def _importance(model: Any, features: pd.DataFrame, answers: Answers) -> dict[str, float]:
+    """Return each column's share of what permuting columns costs (at most 5,000 rows, seeded, two repeats)."""
+    from sklearn.inspection import permutation_importance
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    chosen = np.arange(len(features))
+    if len(chosen) > IMPORTANCE_ROWS:
+        chosen = np.sort(np.random.default_rng(0).choice(len(features), IMPORTANCE_ROWS, replace=False))
+    truth = answers.take(chosen).truth
+
+    def score(estimator: Any, x: Any, y: Any) -> float:
+        return measures.quality(measures.ask(estimator, x, y))
+
+    with threadpool_limits(limits=1):
+        cost = permutation_importance(
+            model, features.iloc[chosen], truth, scoring=score, n_repeats=2, random_state=0
+        ).importances_mean.clip(0)
+    total = float(cost.sum())
+    shares = {str(c): float(v / total) if total else 0.0 for c, v in zip(features.columns, cost, strict=True)}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _signature(subject: Subject, features: pd.DataFrame, target: str, answers: Answers) -> dict[str, Any]:
+    return {
+        "columns": signature.columns_of(features),
+        "target": target,
+        "task": answers.task,
+        "classes": list(answers.classes),
+        "positive": answers.positive,
+    }
+
+
+def _profile(features: pd.DataFrame, truth: pd.Series[Any], target: str, answers: Answers) -> Any:
+    """Return the profile later data is held against: features, truth, and what the model said."""
+    from nbmlops.drift.profile import profile
+
+    said = answers.predicted if answers.chance is None else answers.chance
+    whole = features.copy(deep=False)
+    whole[target], whole[PREDICTION] = truth, said
+    return profile(whole, target=target)
+
+
+PREDICTION = "prediction"
+
+
+def _no_target(rows: pd.DataFrame) -> str:
+    raise Invalid(
+        "Which column is the truth?", f"Pass target=; the frame has: {', '.join(map(str, rows.columns[:12]))}."
+    )

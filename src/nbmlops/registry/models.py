@@ -1,0 +1,374 @@
+"""Register a model as the next version of its name, read it back verified, ask it for answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.capture import environment
+from nbmlops.errors import Invalid, NotFound, unknown
+from nbmlops.records import ModelVersion, now, plain
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from nbmlops.registry.evaluation import Evaluation
+    from nbmlops.registry.measures import Answers
+
+__all__ = [
+    "best_of",
+    "cached",
+    "evaluation_of",
+    "load_model",
+    "model_version",
+    "models",
+    "of_run",
+    "reference",
+    "register",
+    "score",
+]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+LOWER_IS_BETTER = re.compile(r"loss|brier|mae|mse|error|gap|deviance", re.IGNORECASE)
+
+
+def register(model: Any, name: str, evaluation: Evaluation | None = None) -> ModelVersion:
+    """Register a fitted model as the next version of a name.
+
+    The file is written by skops, holds reviewed types only, and is stored under its SHA-256 before the version is
+    recorded. Version, digest, trusted types and event are one transaction: no database, no version.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    name : str
+        Letters, digits, ``-``, ``_`` and ``.``.
+    evaluation : Evaluation, optional
+        The newest one of this model in this process when absent; without any it is registered as *not evaluated*.
+
+    Returns
+    -------
+    ModelVersion
+
+    Raises
+    ------
+    Invalid
+        No fitted model, a bad name, or an evaluation of another model.
+    UntrustedContent
+        The model holds types nobody has reviewed.
+
+    Examples
+    --------
+    >>> nb.register(model, "late-flights").ref  # doctest: +SKIP
+    'late-flights@1'
+    """
+    from nbmlops.capture.estimators import outline
+    from nbmlops.registry import evaluation as evaluations
+    from nbmlops.registry import files
+    from nbmlops.store import models as stored
+
+    _check_name(name)
+    subject = _own(model)
+    evaluation = _belongs(evaluation, model) if evaluation is not None else evaluations.newest(model)
+    data, trusted = files.dump(model)
+    place, actor = session.artifacts(), environment.actor()
+    fitted_on = subject.fitted_on or {}
+    row = {
+        "name": name,
+        "digest": place.put(data),
+        "format": "skops",
+        "estimator": outline(model),
+        "signature": _signature(model, evaluation, fitted_on),
+        "run_id": fitted_on.get("run_id") or _open_run(),
+        "owner": actor[0],
+        "created_at": now(),
+        "metrics": plain(evaluation.metrics) if evaluation else {},
+        "evaluation": evaluation.result_id if evaluation else None,
+        "profile": place.put(_reference_bytes(evaluation)) if evaluation else None,
+        "environment": place.put(json.dumps(environment.packages(), sort_keys=True).encode()),
+        "size_bytes": len(data),
+    }
+    with session.store().atomic() as change:
+        number = stored.add_version(change, row, trusted, actor)
+    return model_version(f"{name}@{number}")
+
+
+def models() -> pd.DataFrame:
+    """Return every model version as a table: the newest of each name first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a version: ``name version aliases estimator owner created_at run_id digest``, then ``metrics.*``.
+
+    Examples
+    --------
+    >>> nb.models()[["name", "version", "aliases"]]  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    found = rows()
+    columns = list(dict.fromkeys([*COLUMNS, *(name for row in found for name in row)]))
+    return pd.DataFrame(found, columns=columns)
+
+
+COLUMNS = ("name", "version", "aliases", "evaluated", "estimator", "owner", "created_at", "run_id", "digest")
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return every model version as a flat row."""
+    from nbmlops.store import models as stored
+
+    found = []
+    for v in stored.listed(session.store()):
+        row = {k: getattr(v, k) for k in COLUMNS if k not in ("aliases", "evaluated")}
+        row |= {"aliases": ", ".join(v.aliases), "evaluated": v.evaluation is not None}
+        row |= {f"metrics.{k}": m.get("value") for k, m in v.metrics.items()}
+        found.append({**{k: row[k] for k in COLUMNS}, **row})
+    return found
+
+
+def model_version(ref: str) -> ModelVersion:
+    """Return a registered version by what a person types.
+
+    Parameters
+    ----------
+    ref : str
+        ``NAME@champion``, ``NAME@3``, or ``NAME`` for the newest.
+
+    Raises
+    ------
+    NotFound
+        No such name, version or alias; the message names the known ones.
+
+    Examples
+    --------
+    >>> nb.model_version("late-flights@champion").version  # doctest: +SKIP
+    3
+    """
+    from nbmlops.store import models as stored
+
+    name, _, which = str(ref).partition("@")
+    found = stored.listed(session.store(), name)
+    if not found:
+        raise unknown("model", name, {v.name for v in stored.listed(session.store())})
+    if not which:
+        return found[0]
+    chosen = [v for v in found if (v.version == int(which) if which.isdigit() else which in v.aliases)]
+    if not chosen:
+        known = [str(v.version) for v in found] + [alias for v in found for alias in v.aliases]
+        raise unknown(f"version or alias of {name}", which, known)
+    return chosen[0]
+
+
+def load_model(ref: str) -> Any:
+    """Return a registered estimator, its file verified against the recorded digest before it is read.
+
+    Raises
+    ------
+    Conflict
+        The stored file is not the one that was registered.
+    UntrustedContent
+        It holds other types than were recorded.
+
+    Examples
+    --------
+    >>> nb.load_model("late-flights@champion").predict(rows)  # doctest: +SKIP
+    """
+    from nbmlops.registry import files
+
+    version = model_version(ref)
+    return files.load(session.artifacts().get(version.digest), list(_trusted(version)), version.ref)
+
+
+def cached(version: ModelVersion) -> Any:
+    """Return the estimator of a version, read once per process; ask it, do not change it."""
+    from nbmlops.registry import files
+
+    return files.cached(version.digest, _trusted(version), session.project().artifacts_url)
+
+
+def reference(ref: str) -> dict[str, Any]:
+    """Return what later data is held against.
+
+    Returns
+    -------
+    dict
+        ``profile``, ``metrics``, ``target``, ``prediction`` (its column in the profile), ``columns``, ``importance``.
+
+    Raises
+    ------
+    NotFound
+        The version was registered without an evaluation.
+    """
+    version = model_version(ref)
+    if version.profile is None:
+        raise NotFound(
+            f"{version.ref} was registered without an evaluation, so it has no reference.",
+            "Evaluate it on held-out rows, then register it again.",
+        )
+    found: dict[str, Any] = json.loads(session.artifacts().get(version.profile))
+    return found
+
+
+def evaluation_of(version: ModelVersion) -> dict[str, Any] | None:
+    """Return the JSON of the evaluation a version was registered with, or None."""
+    from nbmlops.store.runs import results_of
+
+    found = results_of(session.store(), kind="evaluation") if version.evaluation else []
+    return next((r["data"] for r in found if r["result_id"] == version.evaluation), None)
+
+
+def answers(ref: str | ModelVersion, frame: Any) -> Answers:
+    """Return everything a registered model says of rows."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from nbmlops.registry import measures, signature
+
+    version = ref if isinstance(ref, ModelVersion) else model_version(ref)
+    features = signature.select(version.signature, frame, version.ref)
+    with threadpool_limits(limits=1):
+        return measures.ask(cached(version), features)
+
+
+def score(ref: str | ModelVersion, frame: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
+    """Return (prediction, probability) of a registered model for rows.
+
+    Parameters
+    ----------
+    ref : str or ModelVersion
+    frame : pandas.DataFrame of shape (n, columns)
+        The columns of the signature in any order; others are ignored.
+
+    Returns
+    -------
+    prediction : array of shape (n,)
+    probability : array of shape (n,) or None
+        Of the positive class where there are two, else of the predicted class; None when the model gives none.
+
+    Raises
+    ------
+    Invalid
+        Columns are missing; the message names them all.
+    """
+    said = answers(ref, frame)
+    if said.probability is None:
+        return said.predicted, None
+    return said.predicted, said.probability[:, 1] if said.task == "binary" else said.probability.max(axis=1)
+
+
+def of_run(ref: str) -> Any:
+    """Return the estimator a run fitted, while it lives in this process.
+
+    Raises
+    ------
+    NotFound
+        The run fitted none, or it is gone with its kernel.
+    """
+    from nbmlops.capture.estimators import fitted
+    from nbmlops.tracking.runs import get_run
+
+    run = get_run(ref)
+    found = fitted(run.run_id)
+    if found is None:
+        what = "its model is gone with its kernel" if run.models else "it fitted no model"
+        raise NotFound(
+            f"Run {run.experiment} ({run.run_id[-6:]}) has no model to register: {what}.", "Run its cell again."
+        )
+    return found
+
+
+def best_of(metric: str) -> Any:
+    """Return the living estimator of the run with the best value of a metric (the lowest of a loss, error or gap)."""
+    from nbmlops.capture.estimators import fitted
+    from nbmlops.tracking.runs import listed
+
+    found = [r for r in listed(limit=None, children=True) if fitted(r.run_id) is not None]
+    measured = [r for r in found if metric in r.metrics]
+    if not measured:
+        raise unknown(
+            "metric of a run whose model still lives", metric, {m for r in found for m in r.metrics if "[" not in m}
+        )
+    sign = -1 if LOWER_IS_BETTER.search(metric) else 1
+    return fitted(max(measured, key=lambda r: sign * r.metrics[metric]).run_id)
+
+
+def _own(model: Any) -> Any:
+    from nbmlops.registry.evaluation import subject_of
+
+    if isinstance(model, (str, ModelVersion)):
+        raise Invalid(f"{str(model)[:60]!r} is no model.", "Pass a fitted estimator: nb.register(model, 'name').")
+    return subject_of(model)
+
+
+def _belongs(evaluation: Evaluation, model: Any) -> Evaluation:
+    from nbmlops.registry.evaluation import Evaluation, content_key
+
+    if not isinstance(evaluation, Evaluation):
+        raise Invalid(f"evaluation is {type(evaluation).__name__}.", "Pass what nb.evaluate returned.")
+    if evaluation.key != content_key(model):
+        raise Invalid(
+            f"This evaluation is of {evaluation.model}, not of this model as it is now.",
+            "Evaluate this model: nb.evaluate(model, held_out, target=...).",
+        )
+    return evaluation
+
+
+def _signature(model: Any, evaluation: Evaluation | None, fitted_on: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns and answers; what was seen in the columns only after an evaluation."""
+    known = {k: fitted_on[k] for k in ("rows", "columns", "target") if k in fitted_on}
+    if evaluation:
+        return {**evaluation.signature, "fitted_on": known}
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        raise Invalid(
+            f"{type(model).__name__} does not know its columns' names.",
+            "Evaluate it on held-out rows first, or fit it on a DataFrame.",
+        )
+    classes = plain(getattr(model, "classes_", []))
+    task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
+    return {
+        "columns": [{"name": str(n), "kind": None} for n in names],
+        "target": fitted_on.get("target") or None,
+        "task": task,
+        "classes": classes,
+        "positive": classes[1] if task == "binary" else None,
+        "fitted_on": known,
+    }
+
+
+def _reference_bytes(evaluation: Evaluation) -> bytes:
+    """Return the one JSON later data is held against."""
+    from nbmlops.registry.evaluation import PREDICTION
+
+    profile = evaluation.profile.to_json()
+    content = {
+        "profile": json.loads(profile) if isinstance(profile, str) else profile,
+        "metrics": evaluation.metrics,
+        "target": evaluation.target,
+        "prediction": PREDICTION,
+        "columns": [c["name"] for c in evaluation.signature["columns"]],
+        "importance": evaluation.importance,
+    }
+    return json.dumps(plain(content), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _trusted(version: ModelVersion) -> tuple[str, ...]:
+    from nbmlops.store import models as stored
+
+    return tuple(stored.trusted_types(session.store(), version.name, version.version))
+
+
+def _open_run() -> str | None:
+    opened = session.current()
+    return opened.run_id if opened else None
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise Invalid(f"{name!r} is no model name.", "Use letters, digits, -, _ and ., such as late-flights.")

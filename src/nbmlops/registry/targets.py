@@ -1,0 +1,139 @@
+"""What was agreed beforehand: the targets of ``charter.yaml``, and whether measured numbers show that they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbmlops.errors import Invalid
+from nbmlops.records import Finding, Outcome
+
+__all__ = ["FILE", "Target", "find", "judge", "read", "targets"]
+
+FILE = "charter.yaml"
+KEYS = ("name", "at_least", "at_most", "meaning")
+WORDS: Mapping[str, Outcome] = {"shown": "passed", "not shown": "warning", "broken": "issue", "not measured": "skipped"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A metric and the bound it has to keep."""
+
+    name: str
+    at_least: float | None = None
+    at_most: float | None = None
+    meaning: str = ""
+
+    @property
+    def text(self) -> str:
+        """The target in words."""
+        return (
+            f"{self.name} at least {self.at_least:g}"
+            if self.at_least is not None
+            else f"{self.name} at most {self.at_most:g}"
+        )
+
+    def state(self, measured: Mapping[str, Any] | None) -> str:
+        """Return *shown* (the whole interval keeps it), *broken* (none of it does), *not shown* or *not measured*."""
+        if not measured or measured.get("value") is None:
+            return "not measured"
+        low, high = (measured["value"] if measured.get(k) is None else measured[k] for k in ("low", "high"))
+        if self.at_least is not None:
+            return "shown" if low >= self.at_least else "broken" if high < self.at_least else "not shown"
+        bound = float(self.at_most or 0.0)
+        return "shown" if high <= bound else "broken" if low > bound else "not shown"
+
+
+def find(start: str | Path | None = None) -> Path | None:
+    """Return the nearest ``charter.yaml``: next to the notebook, then upward to the project's root; else None."""
+    from nbmlops.capture.environment import notebook_path
+    from nbmlops.tracking import session
+
+    given = Path(start or notebook_path() or Path.cwd()).absolute()
+    if given.is_file() and given.suffix in (".yaml", ".yml"):
+        return given
+    folder = given if given.is_dir() else given.parent
+    root = session.project().root.absolute()
+    inside = [p for p in (folder, *folder.parents) if p == root or root in p.parents] or [folder, root]
+    return next((p / FILE for p in inside if (p / FILE).is_file()), None)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the file as a mapping.
+
+    Raises
+    ------
+    Invalid
+        It is no valid YAML mapping: what was agreed cannot be known then, and nothing is taken as agreed.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise Invalid(f"{path.name} is not valid YAML: {where}.", f"Mend {path.name}.") from error
+    if not isinstance(content, dict):
+        raise Invalid(f"{path.name} holds no keys.", "Write `nbmlops charter new` for a template.")
+    return content
+
+
+def targets(content: Mapping[str, Any]) -> tuple[Target, ...]:
+    """Return the targets under ``metrics``.
+
+    Raises
+    ------
+    Invalid
+        An entry has an unknown key, no name, or not exactly one bound.
+    """
+    entries = content.get("metrics") or []
+    if not isinstance(entries, list):
+        raise Invalid(f"{FILE}: metrics is {entries!r}.", "Write a list: - {name: roc_auc, at_least: 0.65}.")
+    return tuple(_target(entry) for entry in entries)
+
+
+def agreed() -> tuple[Target, ...]:
+    """Return the targets of the project's charter; none without one."""
+    path = find()
+    return targets(read(path)) if path else ()
+
+
+def judge(agreed: Iterable[Target], metrics: Mapping[str, Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """Return one finding a target: passed, warning (the interval crosses the target), issue, or skipped.
+
+    Parameters
+    ----------
+    agreed : iterable of Target
+    metrics : mapping
+        Name to ``{"value", "low", "high"}``. ``share_gap`` may carry the name of what is shared: ``late_share_gap``.
+    """
+    return tuple(_finding(target, _measured(metrics, target.name)) for target in agreed)
+
+
+def _measured(metrics: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    return metrics.get(name) or (metrics.get("share_gap") if name.endswith("_share_gap") else None)
+
+
+def _finding(target: Target, measured: Mapping[str, Any] | None) -> Finding:
+    word = target.state(measured)
+    value = None if measured is None else measured.get("value")
+    low, high = (None, None) if measured is None else (measured.get("low"), measured.get("high"))
+    seen = "" if value is None else f": {value:.3g}"
+    seen += f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""
+    detail = {"word": word, "low": low, "high": high, "at_least": target.at_least, "at_most": target.at_most}
+    return Finding("target", WORDS[word], f"{target.text} is {word}{seen}", target.name, value, detail=detail)
+
+
+def _target(entry: Any) -> Target:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise Invalid(f"{FILE}: metrics holds {entry!r}.", "Write - {name: roc_auc, at_least: 0.65}.")
+    if strange := [k for k in entry if k not in KEYS]:
+        raise Invalid(f"{FILE}: metric {entry['name']!r} has {strange[0]!r}.", f"Allowed: {', '.join(KEYS)}.")
+    bounds = [k for k in ("at_least", "at_most") if k in entry]
+    if len(bounds) != 1 or isinstance(entry[bounds[0]], bool) or not isinstance(entry[bounds[0]], (int, float)):
+        raise Invalid(
+            f"{FILE}: metric {entry['name']!r} needs one bound, a number.", "Write at_least: 0.65 or at_most: 0.05."
+        )
+    return Target(entry["name"], entry.get("at_least"), entry.get("at_most"), str(entry.get("meaning", "")))

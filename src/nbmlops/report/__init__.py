@@ -1,0 +1,1 @@
+"""A report as data, then as one HTML file; and the charts every view shares."""

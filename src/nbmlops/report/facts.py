@@ -1,0 +1,99 @@
+"""Questions every section asks of a snapshot: which result counts, what it found, which model it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nbmlops.report.text import as_float, finite
+
+__all__ = [
+    "OUTCOMES",
+    "all_parts",
+    "champion_evaluation",
+    "evaluation",
+    "findings",
+    "made",
+    "newest",
+    "ordered",
+    "results",
+    "subject_name",
+]
+
+OUTCOMES = ("issue", "warning", "skipped", "muted", "not_applicable", "passed")  # open ones first
+
+Json = Mapping[str, Any]
+
+
+def results(snapshot: Json, kind: str) -> list[dict[str, Any]]:
+    """Return the newest result of a kind about each subject, oldest first: an earlier try is history, not evidence."""
+    found = [r for r in snapshot["results"] if r["kind"] == kind]
+    latest = {r["subject"] or r["result_id"]: r for r in found}
+    return [dict(r) for r in found if latest[r["subject"] or r["result_id"]] is r]
+
+
+def newest(snapshot: Json, kind: str) -> dict[str, Any] | None:
+    """Return the data of the newest result of a kind."""
+    found = results(snapshot, kind)
+    return found[-1]["data"] if found else None
+
+
+def made(snapshot: Json) -> list[dict[str, Any]]:
+    """Return the model versions these runs registered, newest first."""
+    ids = {snapshot["run"]["run_id"], *(p["run_id"] for p in snapshot["parts"])}
+    found = [m for m in snapshot["models"] if m.get("run_id") in ids]
+    return sorted(found, key=lambda m: str(m.get("created_at")), reverse=True)
+
+
+def evaluation(snapshot: Json) -> dict[str, Any] | None:
+    """Return the evaluation that counts: of the challenger, of the version registered here, else the newest."""
+    kept = {r["result_id"]: r["data"] for r in snapshot["results"] if r["kind"] == "evaluation"}
+    gate = newest(snapshot, "gate") or {}
+    champion = gate.get("champion")
+    wanted = [gate.get("challenger"), *(v["ref"] for v in made(snapshot))]
+    named = [d for d in kept.values() if d.get("model") in wanted]
+    registered = [kept[v["evaluation"]] for v in made(snapshot) if v.get("evaluation") in kept]
+    others = [d for d in kept.values() if d.get("model") != champion]
+    found = next((group[-1] for group in (named, registered[:1], others) if group), None)
+    return dict(found) if found else None
+
+
+def champion_evaluation(snapshot: Json) -> dict[str, Any] | None:
+    """Return the evaluation of the champion the gate compared with, where this run made one."""
+    champion = (newest(snapshot, "gate") or {}).get("champion")
+    found = [r["data"] for r in snapshot["results"] if r["kind"] == "evaluation" and r["data"].get("model") == champion]
+    return dict(found[-1]) if champion and found else None
+
+
+def findings(snapshot: Json) -> list[dict[str, Any]]:
+    """Return every finding of the newest results, each with where it comes from; open ones first."""
+    kinds = dict.fromkeys(r["kind"] for r in snapshot["results"])
+    return ordered(
+        [
+            {**f, "kind": kind, "subject": r["subject"]}
+            for kind in kinds
+            for r in results(snapshot, kind)
+            for f in r["data"].get("findings") or []
+        ]
+    )
+
+
+def ordered(found: Sequence[Json]) -> list[dict[str, Any]]:
+    """Return findings worst first, the larger effect first within an outcome."""
+
+    def rank(finding: Json) -> tuple[int, float]:
+        outcome, effect = finding.get("outcome"), as_float(finding.get("effect"))
+        return OUTCOMES.index(outcome) if outcome in OUTCOMES else 0, -abs(effect) if finite(effect) else 0.0
+
+    return sorted((dict(f) for f in found), key=rank)
+
+
+def all_parts(snapshot: Json) -> list[dict[str, Any]]:
+    """Return the run and its parts."""
+    return [snapshot["run"], *snapshot["parts"]]
+
+
+def subject_name(snapshot: Json) -> str:
+    """Return what the report is about: the model registered or judged here, else the experiment."""
+    versions = made(snapshot) or snapshot["models"]
+    return str(versions[0]["name"] if versions else snapshot["run"]["experiment"])

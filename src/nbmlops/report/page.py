@@ -1,0 +1,244 @@
+"""A report as one HTML file: no script, no font, no address outside itself, the same bytes for the same facts."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nbmlops.errors import Invalid, NotFound
+from nbmlops.hooks import Shown
+from nbmlops.report import facts, snapshot
+from nbmlops.report.text import duration, visible, when
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from nbmlops.records import ModelVersion
+    from nbmlops.tracking.runs import Run
+
+__all__ = ["Report", "render", "report", "run_of", "template", "title_of", "written"]
+
+
+def report(ref: str | Run | ModelVersion, output: str | Path | None = None) -> Path:
+    """Write the report of a run as one HTML file and return its path.
+
+    The first page is the decision: what is asked, whether the model is viable, what it is worth, what was found and who
+    decided. The evidence follows. What is not known is shown as missing, with what to do.
+
+    Parameters
+    ----------
+    ref : str, Run or ModelVersion
+        A run (its id, the end of its id, an experiment), or a model such as ``"late-flights@champion"``: then the
+        run that made this version.
+    output : str or Path, optional
+        The file; ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing report is replaced.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    NotFound
+        No such run or model, or no folder to write into.
+
+    Examples
+    --------
+    >>> import nbmlops as nb
+    >>> nb.report("late-flights@champion", output="report.html")  # doctest: +SKIP
+    """
+    return Path(written(ref, output).path)
+
+
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
+    """A report that was written: where it is, and what it says first."""
+
+    shows: ClassVar[str] = "report"
+
+    path: str
+    title: str
+    question: str
+    answer: str
+    because: str
+    as_of: str
+    digest: str
+    run_id: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return dataclasses.asdict(self)
+
+
+def written(ref: str | Run | ModelVersion | None = None, output: str | Path | None = None) -> Report:
+    """Write a report like :func:`report`, of the last run of this notebook when none is named; say what it says.
+
+    Examples
+    --------
+    >>> written("forest").answer  # doctest: +SKIP
+    'Done'
+    """
+    from nbmlops.report.decision import decide
+
+    run = run_of(ref)
+    taken = snapshot.build(run)
+    kept = taken["notebook"]
+    page = render(taken, session.artifacts().get(kept["digest"]) if kept else None)
+    target = _target(run, output)
+    _write(target, page.encode("utf-8"))
+    first = decide(taken)
+    says = first.question, first.answer.word, first.because
+    return Report(str(target), title_of(taken), *says, when(taken["as_of"]), snapshot.digest(taken), run.run_id)
+
+
+def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
+    """Return the page of a snapshot.
+
+    Parameters
+    ----------
+    taken : mapping
+        See :func:`nbmlops.report.snapshot.build`.
+    notebook : bytes, optional
+        The executed notebook, whose digest is in the snapshot.
+
+    Returns
+    -------
+    str
+        HTML; the same for the same facts.
+    """
+    from nbmlops.report.decision import decide
+    from nbmlops.report.sections import build
+
+    run = taken["run"]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title_of(taken),
+            overline=f"{taken['project']} · {run['kind']} run {run['run_id'][-6:]}",
+            meta=_meta(run),
+            decision=decide(taken),
+            sections=build(taken, notebook),
+            css=template("page.css"),
+            as_of=when(taken["as_of"]),
+            ending=run["run_id"][-6:],
+            digest=snapshot.digest(taken),
+            embedded=base64.b64encode(snapshot.canonical(taken)).decode(),
+        )
+    )
+
+
+def run_of(ref: str | Run | ModelVersion | None) -> Run:
+    """Return the run a person means by a run or a model version; the last one of this notebook by none.
+
+    Raises
+    ------
+    NotFound
+        No such run or model, or a version that no run made.
+    """
+    from nbmlops.records import ModelVersion
+    from nbmlops.registry.models import model_version
+    from nbmlops.tracking.runs import Run, get_run
+
+    if ref is None:
+        return _last()
+    if isinstance(ref, Run):
+        return ref
+    if not isinstance(ref, (str, ModelVersion)):
+        raise Invalid(f"{type(ref).__name__} is neither a run nor a model.", "Type a run's id, or NAME@champion.")
+    if isinstance(ref, str) and "@" not in ref:
+        return get_run(ref)
+    version = model_version(ref) if isinstance(ref, str) else ref
+    if version.run_id is None:
+        raise NotFound(
+            f"{version.ref} was registered outside any run, so there is no report of it.", "Train it in a %%track cell."
+        )
+    return get_run(version.run_id)
+
+
+def title_of(taken: Mapping[str, Any]) -> str:
+    """Return the title of a report."""
+    what = {"notebook": "Notebook report", "search": "Search report"}.get(taken["run"]["kind"], "Run report")
+    if any(r["kind"] == "gate" for r in taken["results"]):
+        what = "Retraining report"
+    return f"{what}: {visible(facts.subject_name(taken))}"
+
+
+def template(name: str) -> str:
+    """Return a file of the report's templates; it works installed and from a clone."""
+    return resources.files("nbmlops").joinpath("templates", "report", name).read_text(encoding="utf-8")
+
+
+def _last() -> Run:
+    """Return the last run of this notebook that is not part of another; of the project, where no notebook is known."""
+    from nbmlops.capture.environment import notebook_path
+    from nbmlops.tracking.runs import listed
+
+    path = notebook_path()
+    found = listed(notebook=session.project().relative(path) if path else None, limit=1)
+    if not found:
+        raise Invalid("There is no run to report.", "Track a cell with %%track NAME, then type %report.")
+    return found[0]
+
+
+def _environment() -> jinja2.Environment:
+    """Return the one way pages are made: everything escaped, nothing hidden, nothing undefined."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(template),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_seen,
+        trim_blocks=False,
+        keep_trailing_newline=True,
+    )
+
+
+def _seen(value: Any) -> Any:
+    """Make hidden characters visible in whatever text reaches the page; markup of our templates passes."""
+    return visible(value) if type(value) is str else value
+
+
+def _meta(run: Mapping[str, Any]) -> str:
+    by = f" · by {run['author']}" if run.get("author") else ""
+    where = f" · {run['notebook']}" if run.get("notebook") else ""
+    return (
+        f"{run['experiment']}{where} · started {when(run['started_at'])} · took {duration(run.get('duration_s'))}{by}"
+    )
+
+
+def _target(run: Run, output: str | Path | None) -> Path:
+    if output is not None:
+        target = Path(output)
+        if not target.parent.is_dir():
+            raise NotFound(f"No folder {str(target.parent)!r}.", f"Make it: mkdir -p {target.parent}")
+        return target / f"{run.run_id[-12:]}.html" if target.is_dir() else target
+    from nbmlops.store.journal import prepare
+
+    home = session.project().home
+    prepare(home)
+    folder = home / "outputs" / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{run.run_id[-12:]}.html"
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write the file whole or not at all."""
+    import os
+    import tempfile
+
+    handle, partial = tempfile.mkstemp(dir=target.parent, suffix=".html")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(partial).chmod(0o644)
+        Path(partial).replace(target)
+    finally:
+        Path(partial).unlink(missing_ok=True)

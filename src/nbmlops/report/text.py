@@ -1,0 +1,200 @@
+"""Words and numbers for people: visible text, short numbers, times, sizes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+__all__ = [
+    "as_float",
+    "capped",
+    "count",
+    "duration",
+    "finite",
+    "interval",
+    "joined",
+    "measured",
+    "number",
+    "percent",
+    "size",
+    "stamp",
+    "visible",
+    "when",
+]
+
+ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+# Controls, bidirectional marks and overrides, invisible separators, halves of characters, what XML may not hold.
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
+)
+
+
+def visible(value: Any) -> str:
+    r"""Return a value as text in which nothing hides: terminal codes go, invisible characters become a mark.
+
+    >>> visible("a\x1b[31mred\u202e")
+    'ared�'
+    """
+    text = ANSI.sub("", str(value)).replace("\r\n", "\n")
+    return HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def capped(text: str, limit: int, *, tail: bool = False) -> tuple[str, int]:
+    """Return at most so many characters of a text (its end with ``tail``) and how many were left out."""
+    cut = max(0, len(text) - limit)
+    return (text[cut:] if tail else text[: len(text) - cut]), cut
+
+
+def as_float(value: Any) -> float:
+    """Return a number, or NaN; stored JSON writes numbers that are not finite as text."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def finite(*values: float) -> bool:
+    """Tell whether all values can be drawn."""
+    return all(math.isfinite(v) and abs(v) < 1e100 for v in values)
+
+
+def number(value: Any) -> str:
+    """Return a number in at most four significant digits, thousands apart; ``-`` for what is none.
+
+    >>> number(0.68712), number(336776), number(float("nan"))
+    ('0.6871', '336,776', '-')
+    """
+    known = as_float(value)
+    if not math.isfinite(known):
+        return "-"
+    if isinstance(value, int) or abs(known) >= 1000:
+        return f"{known:,.0f}"
+    return f"{known:.4g}"
+
+
+def percent(share: Any) -> str:
+    """Return a share in [0, 1] as a percentage.
+
+    >>> percent(0.2273)
+    '22.7 %'
+    """
+    known = as_float(share)
+    return f"{100 * known:.1f} %" if math.isfinite(known) else "-"
+
+
+def interval(low: Any, high: Any, sign: bool = False) -> str:
+    """Return two bounds as ``[low, high]``, or nothing where there are none.
+
+    >>> interval(0.0081, 0.0234)
+    '[0.0081, 0.0234]'
+    """
+    bounds = as_float(low), as_float(high)
+    if not finite(*bounds):
+        return ""
+    return "[" + ", ".join(signed(b) if sign else number(b) for b in bounds) + "]"
+
+
+def measured(value: Any, low: Any, high: Any, sign: bool = False) -> tuple[str, str]:
+    r"""Return a value and its interval, as fine as the interval is wide: more digits would be noise.
+
+    >>> measured(0.691623, 0.675402, 0.707518)
+    ('0.692', '[0.675,\xa00.708]')
+    """
+    numbers = as_float(value), as_float(low), as_float(high)
+    if not finite(*numbers) or numbers[2] <= numbers[1]:
+        return signed(value) if sign else number(value), interval(low, high, sign) or "-"
+    places = max(0, 1 - math.floor(math.log10(numbers[2] - numbers[1])))
+    texts = [f"{n:{'+' if sign else ''},.{places}f}" for n in numbers]
+    return texts[0], f"[{texts[1]},\N{NO-BREAK SPACE}{texts[2]}]"
+
+
+def signed(value: Any) -> str:
+    """Return a difference with its sign."""
+    known = as_float(value)
+    return f"{'+' if known > 0 else ''}{number(known)}"
+
+
+def count(amount: int, noun: str, plural: str = "") -> str:
+    """Return an amount with its noun.
+
+    >>> count(1, "run"), count(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{amount:,} {noun if amount == 1 else plural or noun + 's'}"
+
+
+def joined(words: Sequence[str], last: str = "and") -> str:
+    """Return words as a list in a sentence.
+
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def when(at: Any) -> str:
+    """Return an ISO time as people write it, in UTC, to the minute.
+
+    >>> when("2013-04-30T23:59:59.000001+00:00")
+    '30 April 2013, 23:59 UTC'
+    """
+    try:
+        moment = datetime.fromisoformat(str(at)).astimezone(UTC)
+    except ValueError:
+        return str(at or "-")
+    return f"{moment.day} {MONTHS[moment.month - 1]} {moment:%Y, %H:%M} UTC"
+
+
+def stamp(at: Any) -> str:
+    r"""Return an ISO time for a table, in UTC.
+
+    >>> stamp("2013-04-30T23:59:59.000001+00:00")
+    '2013-04-30\xa023:59'
+    """
+    try:
+        return f"{datetime.fromisoformat(str(at)).astimezone(UTC):%Y-%m-%d\N{NO-BREAK SPACE}%H:%M}"
+    except ValueError:
+        return str(at or "-")
+
+
+def duration(seconds: Any) -> str:
+    """Return seconds as people say them.
+
+    >>> duration(0.4), duration(75), duration(7300)
+    ('0.4 s', '1 min 15 s', '2 h 1 min')
+    """
+    known = as_float(seconds)
+    if not math.isfinite(known):
+        return "-"
+    if known < 0.01:
+        return "under 0.01 s"
+    if known < 60:
+        return f"{known:.2g} s"
+    minutes, rest = divmod(round(known), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(size_bytes: Any) -> str:
+    """Return bytes as people say them.
+
+    >>> size(1500), size(2_500_000)
+    ('1.5 kB', '2.5 MB')
+    """
+    known = as_float(size_bytes)
+    if not math.isfinite(known):
+        return "-"
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if known >= scale:
+            return f"{known / scale:.3g} {unit}"
+    return f"{known:.0f} B"
+
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip

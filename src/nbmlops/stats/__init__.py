@@ -1,0 +1,1 @@
+"""Plain numerics on arrays: counts, distances, tests, intervals. No pandas, no store."""

@@ -1,0 +1,70 @@
+"""``nbmlops charter``: begin, show, check, value."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import nbmlops as nb
+from nbmlops.cli import main
+
+WORTH = """
+problem: Will it be late?
+value: {unit: EUR, per: {true_positive: 20, false_positive: -5, false_negative: -20, true_negative: 0}}
+"""
+
+
+def run(*words):
+    return CliRunner().invoke(main, ["charter", *words])
+
+
+def test_new_then_show_then_check(project):
+    assert run("new").exit_code == 0
+    assert run("show").output.startswith("Charter project (charter.yaml)")
+    result = run("check", "--json")
+    assert result.exit_code == 3
+    assert {r["key"] for r in json.loads(result.output) if r["outcome"] == "warning"} >= {"problem", "users"}
+
+
+def test_new_asks_nothing_and_overwrites_nothing(project):
+    run("new")
+    (project / "charter.yaml").write_text("project: mine")
+    assert run("new").exit_code == 2
+    assert (project / "charter.yaml").read_text() == "project: mine"
+
+
+def test_check_passes_when_all_is_said(project):
+    (project / "charter.yaml").write_text(
+        WORTH + "users: [desk]\ndecision: rebook\nlimits: [none]\nroles: {manager: [ada]}\n"
+        "metrics: [{name: roc_auc, at_least: 0.6}]"
+    )
+    assert run("check").exit_code == 0
+
+
+def test_value_of_a_registered_model(project, model, held_out):
+    (project / "charter.yaml").write_text(WORTH)
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    found = json.loads(run("value", "late@1", "--json").output)[0]
+    assert found["low"] < found["expected"] < found["high"]
+    assert (found["unit"], found["against"], found["n"]) == ("EUR", "no model", 400)
+
+
+def test_value_of_what_was_never_evaluated(project, model):
+    (project / "charter.yaml").write_text(WORTH)
+    nb.register(model, "late")
+    assert run("value", "late@1").exit_code == 5
+
+
+@pytest.mark.parametrize("words", [["show"], ["check"]])
+def test_without_a_charter(project, words):
+    result = run(*words)
+    assert result.exit_code == 5
+    assert "nbmlops charter new" in result.output
+
+
+def test_a_broken_charter_is_one_line(project):
+    (project / "charter.yaml").write_text("problme: x")
+    result = run("show")
+    assert result.exit_code == 2
+    assert "'problme' is no key of a charter" in result.output

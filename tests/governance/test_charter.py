@@ -1,0 +1,181 @@
+"""A charter is read, or refused whole with the key that is wrong; it is never half believed."""
+
+import pytest
+import yaml
+
+import nbmlops as nb
+from nbmlops.errors import Conflict, Invalid, NotFound
+from nbmlops.governance.charter import check, new
+from nbmlops.governance.value import value
+
+FLIGHTS = {
+    "project": "flights",
+    "problem": "Will this flight be late?",
+    "users": ["travel desk"],
+    "decision": "book an earlier one",
+    "value": {
+        "unit": "EUR",
+        "per": {"true_positive": 20, "false_positive": -5, "false_negative": -20, "true_negative": 0},
+        "volume": {"per": "month", "rows": 2000},
+    },
+    "metrics": [{"name": "roc_auc", "at_least": 0.65}],
+    "margin": 0.02,
+    "limits": ["not for cargo"],
+    "roles": {"manager": ["ada@example.org"]},
+}
+
+
+def write(project, content):
+    (project / "charter.yaml").write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+
+
+def test_without_one_there_is_none(project):
+    assert nb.charter() is None
+
+
+def test_it_says_what_was_agreed(project):
+    write(project, FLIGHTS)
+    found = nb.charter()
+    assert found.metrics[0].text == "roc_auc at least 0.65"
+    assert (found.promotes, found.margin, found.path) == ("better", 0.02, "charter.yaml")
+    assert found.role_of("ada@example.org") == ("manager",)
+    assert found.missing == ()
+
+
+def test_the_one_next_to_the_notebook_comes_first(project, monkeypatch):
+    write(project, FLIGHTS)
+    inner = project / "study"
+    inner.mkdir()
+    (inner / "charter.yaml").write_text("project: study")
+    monkeypatch.chdir(inner)
+    assert nb.charter().project == "study"
+    (inner / "charter.yaml").unlink()
+    assert nb.charter().project == "flights"
+
+
+def test_one_above_the_project_is_not_ours(project):
+    (project.parent / "charter.yaml").write_text("project: other")
+    assert nb.charter() is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"problme": "x"}, "'problme' is no key of a charter. Allowed: project, problem"),
+        ({"metrics": "auc"}, "metrics is 'auc'. It should be a list"),
+        ({"margin": "much"}, "margin is 'much'. It should be a number"),
+        ({"margin": True}, "margin is True"),
+        ({"margin": 3}, "margin is 3"),
+        ({"promotes": "always"}, "promotes is 'always'. Allowed: better, non-inferior, reason"),
+        ({"metrics": [{"name": "auc"}]}, "metric 'auc' needs one bound"),
+        ({"metrics": [{"name": "auc", "at_least": "high"}]}, "metric 'auc' needs one bound, a number"),
+        ({"metrics": [{"name": "auc", "at_last": 1}]}, "metric 'auc' has 'at_last'. Allowed: name, at_least"),
+        ({"metrics": ["auc"]}, "metrics holds 'auc'"),
+        ({"value": {"pro": {}}}, "value has 'pro'. Allowed: unit, per, volume"),
+        ({"value": {"per": {"hit": 1}}}, "value.per has 'hit'. Allowed: true_positive"),
+        ({"value": {"per": {"true_positive": "much"}}}, "value.per.true_positive is 'much'"),
+        ({"policy": {"champion": "anyone"}}, "policy.champion is 'anyone'"),
+        ("a: [", "is not valid YAML"),
+        ("just words", "holds no keys"),
+        ("", "holds no keys"),
+    ],
+)
+def test_a_broken_one_is_refused_with_its_key(project, content, message):
+    write(project, content)
+    with pytest.raises(Invalid) as error:
+        nb.charter()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_template_is_a_valid_charter_and_is_never_overwritten(project):
+    path = new()
+    assert nb.charter().project == "project"
+    assert nb.charter().problem == ""
+    path.write_text("project: mine")
+    with pytest.raises(Conflict, match=r"charter.yaml is there already"):
+        new()
+    assert path.read_text() == "project: mine"
+
+
+def test_the_commented_examples_of_the_template_are_valid_too(project):
+    path = new()
+    lines = path.read_text().splitlines()
+    begin = next(i for i, text in enumerate(lines) if text == "# value:")
+    end = lines.index("metrics: []")
+    examples = [t[2:] for t in lines[begin:end] if t.startswith(("# value", "#   ", "# metrics"))]
+    path.write_text("\n".join(examples))
+    assert [t.name for t in nb.charter().metrics] == ["roc_auc", "share_gap"]
+    assert nb.charter().value["unit"] == "EUR"
+
+
+def test_check_names_what_is_missing_and_whose_it_is(project):
+    write(project, {"problem": "Will it be late?"})
+    found = {f.column: f for f in check()}
+    assert found["problem"].outcome == "passed"
+    assert found["users"].outcome == "warning"
+    assert found["users"].detail["role"] == "product"
+
+
+def test_check_without_a_charter(project):
+    with pytest.raises(NotFound, match="nbmlops charter new"):
+        check()
+
+
+def test_it_shows_itself(project):
+    write(project, {"problem": "<script>alert(1)</script>", "metrics": [{"name": "roc_auc", "at_least": 0.65}]})
+    bundle = nb.charter()._repr_mimebundle_()
+    assert "<script" not in bundle["text/html"]
+    assert "roc_auc at least 0.65" in bundle["text/plain"]
+    assert "users (product)" in bundle["text/plain"]
+
+
+def evaluation(tp, fp, fn, tn):
+    counts = {"true_positive": [tp], "false_positive": [fp], "false_negative": [fn], "true_negative": [tn]}
+    return {"confusion": {"threshold": [0.5], **counts}, "data": "x"}
+
+
+def test_value_is_the_gain_over_flagging_nothing(project):
+    write(project, FLIGHTS)
+    found = value(evaluation(100, 50, 100, 750), nb.charter())
+    # each hit gains 20 - (-20), each false alarm costs 5; per 1,000 rows
+    assert found["expected"] == pytest.approx(100 * 40 - 50 * 5)
+    assert found["low"] < found["expected"] < found["high"]
+    assert (found["unit"], found["against"], found["n"], found["threshold"]) == ("EUR", "no model", 1000, 0.5)
+    assert found["volume"]["expected"] == pytest.approx(2 * found["expected"])
+
+
+def test_value_interval_agrees_with_the_bootstrap(project):
+    import numpy as np
+
+    write(project, FLIGHTS)
+    gains = np.repeat([40.0, -5.0, 0.0], [100, 50, 850])
+    rng = np.random.default_rng(0)
+    means = [1000 * rng.choice(gains, 1000).mean() for _ in range(800)]
+    found = value(evaluation(100, 50, 100, 750), nb.charter())
+    assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])), rel=0.04)
+
+
+def test_value_takes_the_best_threshold(project):
+    write(project, FLIGHTS)
+    both = {
+        k: [*evaluation(10, 500, 0, 490)["confusion"][k], *evaluation(9, 0, 1, 990)["confusion"][k]]
+        for k in evaluation(1, 1, 1, 1)["confusion"]
+    }
+    both["threshold"] = [0.1, 0.9]
+    assert value({"confusion": both}, nb.charter())["threshold"] == 0.9
+
+
+def test_value_against_the_champion_says_whether_the_rows_are_the_same(project):
+    write(project, FLIGHTS)
+    found = value(evaluation(100, 50, 100, 750), nb.charter(), evaluation(80, 50, 120, 750))
+    assert found["champion"] == {"difference": pytest.approx(20 * 40), "same_rows": True}
+
+
+def test_value_needs_every_outcome_and_counts(project):
+    write(project, {"value": {"per": {"true_positive": 1}}})
+    with pytest.raises(Invalid, match="what a false positive is worth"):
+        value(evaluation(1, 1, 1, 1), nb.charter())
+    write(project, FLIGHTS)
+    with pytest.raises(Invalid, match="counts no outcomes"):
+        value({"confusion": None}, nb.charter())

@@ -1,0 +1,124 @@
+"""The verdict is what the interval of the difference says, on rows neither model was fitted on."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.svm import LinearSVC
+
+import nbmlops as nb
+from nbmlops.capture import estimators
+from nbmlops.capture.data import column_fingerprints
+from nbmlops.errors import Invalid, NotAllowed
+from nbmlops.governance.gate import _verdict
+from nbmlops.stats.intervals import Interval
+from nbmlops.store.runs import results_of
+from nbmlops.tracking import session
+
+
+def test_a_strong_model_is_better_than_a_weak_one(project, fit, held_out):
+    strong, weak = fit("age", "city"), fit("noise")
+    found = nb.gate(strong, weak, on=held_out, target="late")
+    assert found.verdict == "better"
+    score = {m: m.predict_proba(held_out[list(m.feature_names_in_)])[:, 1] for m in (strong, weak)}
+    expected = roc_auc_score(held_out.late, score[strong]) - roc_auc_score(held_out.late, score[weak])
+    assert found.difference == pytest.approx(expected)
+    assert nb.gate(weak, strong, on=held_out, target="late").verdict == "worse"
+
+
+def test_a_model_is_non_inferior_to_itself(project, model, held_out):
+    found = nb.gate(model, model, on=held_out, target="late")
+    assert (found.verdict, found.difference, found.detectable) == ("non-inferior", 0.0, 0.0)
+
+
+def test_few_rows_are_inconclusive_and_say_what_they_could_show(project, fit, held_out):
+    found = nb.gate(fit("age"), fit("age", "city"), on=held_out[:25], target="late", margin=0.0)
+    assert found.verdict == "inconclusive"
+    assert found.detectable > 0
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        (Interval(0.02, 0.01, 0.03), "better"),
+        (Interval(0.0, -0.005, 0.005), "non-inferior"),
+        (Interval(-0.005, -0.009, -0.001), "non-inferior"),
+        (Interval(-0.05, -0.07, -0.03), "worse"),
+        (Interval(0.0, -0.02, 0.02), "inconclusive"),
+    ],
+)
+def test_verdicts(interval, verdict):
+    assert _verdict(interval, 0.01) == verdict
+
+
+def test_false_promotions_stay_at_the_level(project, train):
+    """Two scores of equal worth: *better* in about 2.5 of 100 cases."""
+    from nbmlops.stats.intervals import auc_difference
+
+    rng = np.random.default_rng(0)
+    better = 0
+    for _ in range(400):
+        y = rng.random(300) < 0.3
+        better += auc_difference(y, y + rng.normal(0, 1, 300), y + rng.normal(0, 1, 300)).low > 0
+    assert better <= 0.05 * 400
+
+
+def test_the_margin_is_the_charters(project, model, held_out):
+    (project / "charter.yaml").write_text("margin: 0.03")
+    assert nb.gate(model, model, on=held_out, target="late").margin == 0.03
+
+
+def test_numbers_are_compared_by_their_error(project, people, held_out):
+    rows = people(300, 4)
+    right = LinearRegression().fit(rows[["age"]], rows.age)
+    wrong = LinearRegression().fit(rows[["noise"]], rows.age)
+    found = nb.gate(right, wrong, on=held_out, target="age")
+    assert (found.verdict, found.metric) == ("better", "absolute error")
+
+
+def test_scores_that_are_no_probabilities_rank_all_the_same(project, train, held_out):
+    one, two = (m.fit(train[["age"]], train.late) for m in (LinearSVC(), LogisticRegression()))
+    assert nb.gate(one, two, on=held_out, target="late").metric == "roc_auc"
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_rows_either_was_fitted_on_are_refused(project, fit, train, side):
+    seen, other = fit("age", "city"), fit("age")
+    with session.run("fit") as run:
+        data = {"rows": len(train), "columns": column_fingerprints(train[["age", "city"]]), "target": "late"}
+        estimators.remember(run.run_id, [estimators.Fit(seen, data)])
+    pair = [seen, other] if side == 0 else [other, seen]
+    with pytest.raises(NotAllowed, match="These are the rows"):
+        nb.gate(*pair, on=train, target="late")
+
+
+def test_it_is_kept_with_the_digests_of_registered_models(project, fit, held_out):
+    for columns in (["noise"], ["age"]):
+        model = fit(*columns)
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    found = nb.gate("late@2", "late@1", on=held_out)
+    kept = results_of(session.store(), kind="gate")
+    assert kept[0]["result_id"] == found.result_id
+    assert kept[0]["data"]["challenger_digest"] == nb.model_version("late@2").digest
+    assert kept[0]["subject"] == "late@2 against late@1"
+
+
+def test_different_questions_are_refused(project, fit, train, held_out):
+    other = LogisticRegression().fit(train[["age"]], train.late.map({True: "late", False: "on time"}))
+    with pytest.raises(Invalid, match=r"different questions|never saw"):
+        nb.gate(fit("age"), other, on=held_out, target="late")
+
+
+@pytest.mark.parametrize(
+    ("on", "target", "message"),
+    [("flights@2", "late", "is no table"), (None, "late", "no table"), (0, None, "no table")],
+)
+def test_bad_rows(project, model, on, target, message):
+    with pytest.raises(Invalid, match=message):
+        nb.gate(model, model, on=on, target=target)
+
+
+def test_a_bad_margin(project, model, held_out):
+    with pytest.raises(Invalid, match="margin is 2"):
+        nb.gate(model, model, on=held_out, target="late", margin=2)

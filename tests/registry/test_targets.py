@@ -1,0 +1,30 @@
+"""A target is shown, not shown or broken by the whole interval, never by the value alone."""
+
+import pytest
+
+from nbmlops.registry.targets import Target, judge
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(0.66, 0.70, "shown"), (0.64, 0.70, "not shown"), (0.60, 0.64, "broken"), (0.65, 0.7, "shown")],
+)
+def test_at_least(low, high, word):
+    assert Target("roc_auc", at_least=0.65).state({"value": (low + high) / 2, "low": low, "high": high}) == word
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"), [(0.0, 0.04, "shown"), (0.04, 0.06, "not shown"), (0.06, 0.08, "broken")]
+)
+def test_at_most(low, high, word):
+    assert Target("share_gap", at_most=0.05).state({"value": (low + high) / 2, "low": low, "high": high}) == word
+
+
+def test_share_gap_may_carry_the_name_of_what_is_shared():
+    found = judge([Target("late_share_gap", at_most=0.05)], {"share_gap": {"value": 0.01, "low": 0.0, "high": 0.02}})
+    assert found[0].outcome == "passed"
+
+
+def test_what_was_not_measured_is_skipped_and_says_so():
+    found = judge([Target("profit", at_least=1)], {})
+    assert (found[0].outcome, found[0].message) == ("skipped", "profit at least 1 is not measured")

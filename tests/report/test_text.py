@@ -1,0 +1,40 @@
+"""Words and numbers for people."""
+
+import doctest
+
+import pytest
+
+from nbmlops.report import text
+
+
+def test_the_examples_hold():
+    assert doctest.testmod(text).failed == 0
+    assert doctest.testmod(text).attempted > 10
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]8;;http://x\x07link\x1b]8;;\x07", "link"),
+        ("abc\u202edcba", "abc\N{REPLACEMENT CHARACTER}dcba"),
+        ("a\u200bb\u2066c\ufeff", "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c\N{REPLACEMENT CHARACTER}"),
+        ("a\x00b", "a\N{REPLACEMENT CHARACTER}b"),
+        ("\ud800", "\N{REPLACEMENT CHARACTER}"),
+        ("tab\tline\nend\r\nnext", "tab\tline\nend\nnext"),
+        ("Grüße 東京 🙂", "Grüße 東京 🙂"),
+    ],
+)
+def test_nothing_hides(given, seen):
+    assert text.visible(given) == seen
+
+
+@pytest.mark.parametrize("value", [None, "NaN", "x", float("nan"), float("inf"), True])
+def test_what_is_no_number_is_a_dash(value):
+    assert text.number(value) == "-"
+
+
+def test_digits_follow_the_width_of_the_interval():
+    assert text.measured(5.43217, 5.1, 5.9) == ("5.43", "[5.10,\xa05.90]")
+    assert text.measured(0.02, None, None) == ("0.02", "-")
+    assert text.measured(0.0212, 0.011, 0.031, sign=True) == ("+0.021", "[+0.011,\xa0+0.031]")
