@@ -24,7 +24,9 @@ print("took", time.perf_counter() - began)
 
 def import_time() -> float:
     """Return the seconds ``import nbmlops`` takes by ``-X importtime``."""
-    output = subprocess.run([sys.executable, "-X", "importtime", "-c", "import nbmlops"], capture_output=True, text=True)
+    output = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import nbmlops"], capture_output=True, text=True
+    )
     line = next(line for line in output.stderr.splitlines() if re.search(r"\| nbmlops$", line))
     return int(line.split("|")[1]) / 1e6
 

@@ -66,11 +66,13 @@ def changed(snapshot: Json) -> Section:
     if not before:
         missing = Missing("There is no earlier version to compare with", "promote one; the next report compares")
         return Section("changed", title, "Nothing to compare with.", [missing])
-    sides = [_flat([before]), _flat(facts.all_parts(snapshot))]
+    sides = [_flat(before["parts"]), _flat(facts.all_parts(snapshot))]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
     rows = [(n, sides[0].get(n, "-"), sides[1].get(n, "-")) for n in names]
     rows = [row for row in rows if row[1] != row[2]]
-    words = f"{count(len(rows), 'difference')} from the run of {before['ref']} ({when(before['started_at'])})."
+    words = (
+        f"{count(len(rows), 'difference')} from the run of {before['ref']} ({when(before['parts'][0]['started_at'])})."
+    )
     if not rows:
         return Section("changed", title, words, [Say("Settings, metrics and data are the same.")])
     table = Table(f"Only what differs from {before['ref']}", ("What", "Before", "Now"), rows[:MOST_ROWS])

@@ -46,7 +46,7 @@ def build(run: Run) -> dict[str, Any]:
     -------
     dict
         ``schema``, ``as_of`` (the newest time among the facts, never that of rendering), ``project``, ``run``,
-        ``parts`` (the tracked cells of a notebook), ``results``, ``models``, ``before`` (the run of the version it was
+        ``parts`` (the tracked cells of a notebook), ``results``, ``models``, ``before`` (the runs of the version it was
         compared with), ``events``, ``serving``, ``charter``, ``targets``, ``value``, ``environment``, ``notebook``.
 
     Examples
@@ -162,17 +162,25 @@ def _before(
     events: Iterable[Mapping[str, Any]],
 ) -> dict[str, Any] | None:
     """Return the run of the version this one was compared with, for what changed since."""
-    from nbmlops.store.runs import load
-    from nbmlops.tracking.runs import Run
-
     others = [v for v in versions if v.run_id and v.run_id not in ids]
     champions = {ref for r in results if r["kind"] == "gate" for ref in REF.findall(str(r["data"].get("champion")))}
     replaced = {f"{e['subject'].rpartition('@')[0]}@{e['data'].get('from')}" for e in events if e["action"] == "alias"}
     chosen = next((v for v in others if v.ref in champions), None) or next(
         (v for v in others if v.ref in replaced), None
     )
-    data = load(store, str(chosen.run_id)) if chosen else None
-    return {**_about(Run(data)), "ref": chosen.ref} if data and chosen else None
+    whole = _whole(store, str(chosen.run_id)) if chosen else []
+    return {"ref": chosen.ref, "parts": [_about(run) for run in whole]} if chosen and whole else None
+
+
+def _whole(store: Store, run_id: str) -> list[Run]:
+    """Return a run with all its parts; of a notebook's cell, the whole notebook."""
+    from nbmlops.store.runs import load
+    from nbmlops.tracking.runs import Run
+
+    data = load(store, run_id)
+    top = load(store, data["parent"]) if data and data["parent"] else None
+    first = top or data
+    return [Run(first), *_descendants(Run(first))] if first else []
 
 
 def _serving(store: Store, versions: Iterable[ModelVersion], status: str) -> list[dict[str, Any]]:
