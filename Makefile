@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-all lint lab bench clean
+.PHONY: help setup demo notebooks test test-all test-lowest lint docs lab bench clean
 
 help:
 	@echo "make demo      run the main job on a year of flights, in demo/"
@@ -18,6 +18,8 @@ help:
 	@echo "make test-all  run every test, also those that are slow or need a browser or PostgreSQL"
 	@echo "make lab       open JupyterLab on the demo's project"
 	@echo "make lint      run linter and type checker"
+	@echo "make docs      write docs/reference.md from the code"
+	@echo "make notebooks execute the example notebooks and keep what they show"
 	@echo "make bench     run the benchmarks, one JSON line each"
 	@echo "make setup     only make .venv; PYTHON=python3.12 chooses the Python"
 	@echo "make clean     remove .venv, demo/ and everything built"
@@ -41,13 +43,27 @@ demo: setup
 test: setup
 	$(PYTEST) -m "not slow and not browser and not postgres" $(ARGS)
 
-test-all: setup
+test-all: setup test-lowest
 	$(PYTEST) $(ARGS)
+
+# The lowest versions pyproject.toml allows, in an environment of their own.
+test-lowest:
+	@test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
+	@.venv-lowest/bin/python -m pip install --quiet uv
+	@SKIP_JUPYTER_BUILDER=1 .venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
+	  --resolution lowest-direct -e ".[examples]" "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100" "polars>=1" "pyarrow>=16"
+	.venv-lowest/bin/python -m pytest -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/browser --ignore=tests/cli/test_project.py $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: setup
+	@$(BIN)/python docs/make_reference.py
+
+notebooks: setup
+	@$(BIN)/python example_notebooks/keep_outputs.py
 
 lab: setup
 	@test -d demo || $(BIN)/python example_notebooks/demo.py --only-setup
@@ -57,5 +73,5 @@ bench: setup
 	@for file in bench/*.py; do $(BIN)/python "$$file" || exit 1; done
 
 clean:
-	rm -rf .venv demo build dist extension/lib extension/node_modules extension/.yarn extension/*.tsbuildinfo
+	rm -rf .venv .venv-lowest demo build dist extension/lib extension/node_modules extension/.yarn extension/*.tsbuildinfo
 	rm -rf src/nbmlops/labextension .mypy_cache .ruff_cache .pytest_cache .hypothesis

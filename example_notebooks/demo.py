@@ -25,7 +25,7 @@ FILES = (
     "02_drift_check.ipynb",
     "03_retrain.ipynb",
 )
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 MODEL = "late-flights"
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     if args.only_setup:
         return
     os.chdir(args.folder)
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     import nbmlops as nb
 
     nb.run_notebook("01_explore_and_track.ipynb", check=True)
@@ -62,8 +62,9 @@ def set_up(folder: Path) -> None:
 
 def live_through(month: int) -> dict:
     """Predict a month, learn its outcomes, and retrain where a target broke or drift is at alert."""
-    import nbmlops as nb
     from flights import load
+
+    import nbmlops as nb
 
     flights, batch = load([month]), f"2013-{month:02d}"
     champion = nb.model_version(f"{MODEL}@champion")

@@ -181,10 +181,11 @@ def _last() -> Run:
     from nbmlops.tracking.runs import listed
 
     path = notebook_path()
-    found = listed(notebook=session.project().relative(path) if path else None, limit=1)
-    if not found:
+    found = listed(notebook=session.project().relative(path) if path else None)
+    whole = next((run for run in found if not run.parent), None)
+    if whole is None:
         raise Invalid("There is no run to report.", "Track a cell with %%track NAME, then type %report.")
-    return found[0]
+    return whole
 
 
 def _environment() -> jinja2.Environment:
