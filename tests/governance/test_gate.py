@@ -86,7 +86,7 @@ def test_rows_either_was_fitted_on_are_refused(project, fit, train, side):
     seen, other = fit("age", "city"), fit("age")
     with session.run("fit") as run:
         data = {"rows": len(train), "columns": column_fingerprints(train[["age", "city"]]), "target": "late"}
-        estimators.remember(run.run_id, [estimators.Fit(seen, data)])
+        estimators.bind(run.run_id, seen, data)
     pair = [seen, other] if side == 0 else [other, seen]
     with pytest.raises(NotAllowed, match="These are the rows"):
         nb.gate(*pair, on=train, target="late")

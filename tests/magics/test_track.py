@@ -236,3 +236,13 @@ def test_a_log_from_a_thread_reaches_the_cells_run(shell):
         "t = threading.Thread(target=lambda: nb.log(loss=1.5)); t.start(); t.join()"
     )
     assert nb.get_run("threaded").metrics == {"loss": 1.5}
+
+
+def test_training_rows_are_refused_in_the_very_cell_that_fitted_on_them(shell):
+    shell.run_cell(FIT)
+    result = shell.run_cell(
+        "%%track hasty\nimport nbmlops as nb\nmodel = LogisticRegression().fit(train[['a', 'b']], train.late)\n"
+        "nb.evaluate(model, train, target='late')"
+    )
+    assert isinstance(result.error_in_exec, PermissionError)
+    assert "fitted on" in str(result.error_in_exec)

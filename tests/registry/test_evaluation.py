@@ -23,7 +23,7 @@ def track_fit(model, features):
     """What a tracked cell leaves behind when it fitted a model."""
     with session.run("forest") as run:
         data = {"rows": len(features), "columns": column_fingerprints(features), "target": "late"}
-        estimators.remember(run.run_id, [estimators.Fit(model, data)])
+        estimators.bind(run.run_id, model, data)
     return run.run_id
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from nbmlops.capture.data import column_fingerprints, is_data
 
-__all__ = ["Fit", "fit_record", "fitted", "remember", "settings", "watch_fits"]
+__all__ = ["Fit", "bind", "fit_record", "fitted", "remember", "settings", "watch_fits"]
 
 _fits: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _by_run: dict[str, weakref.ref[Any]] = {}
@@ -32,11 +32,15 @@ class Fit:
 
 
 @contextmanager
-def watch_fits(on_error: Callable[[Exception], None]) -> Iterator[list[Fit]]:
+def watch_fits(run_id: str, on_error: Callable[[Exception], None]) -> Iterator[list[Fit]]:
     """Collect the outermost fits of this thread while the block runs.
+
+    Each is bound to the run weakly and at once: the user's variables keep the models alive, not we, and what judges
+    a model in the same cell must know its rows.
 
     Parameters
     ----------
+    run_id : str
     on_error : callable
         Told of a fault of ours; the user's fit goes on.
 
@@ -57,7 +61,7 @@ def watch_fits(on_error: Callable[[Exception], None]) -> Iterator[list[Fit]]:
         original(self)
         if threading.get_ident() == thread:
             try:
-                _notice(self, sys._getframe(1), found)
+                _notice(self, sys._getframe(1), found, run_id)
             except Exception as error:
                 on_error(error)
 
@@ -88,12 +92,14 @@ def fitted(run_id: str) -> Any | None:
     return reference() if reference else None
 
 
-def remember(run_id: str, fits: list[Fit]) -> None:
-    """Bind fits to their run, weakly: the user's variables keep the models alive, not we."""
-    for fit in fits:
-        _fits[fit.estimator] = {"run_id": run_id, **fit.data}
-    if fits:
-        _by_run[run_id] = weakref.ref(fits[0].estimator)
+def bind(run_id: str, estimator: Any, data: dict[str, Any]) -> None:
+    """Let a model say which run fitted it, and on which data, while it lives."""
+    _fits[estimator] = {"run_id": run_id, **data}
+
+
+def remember(run_id: str, estimator: Any) -> None:
+    """Let a run's model be found by the run, while it lives."""
+    _by_run[run_id] = weakref.ref(estimator)
 
 
 def settings(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -146,7 +152,7 @@ def outline(estimator: Any) -> str:
     return f"{name}({', '.join(type(s[1]).__name__ for s in steps)})" if steps else name
 
 
-def _notice(estimator: Any, frame: FrameType, found: list[Fit]) -> None:
+def _notice(estimator: Any, frame: FrameType, found: list[Fit], run_id: str) -> None:
     """Note a fit whose frame is that of scikit-learn's wrapper, unless another fit stands above it."""
     if not _is_wrapper(frame) or _inside_fit(frame.f_back):
         return
@@ -159,6 +165,7 @@ def _notice(estimator: Any, frame: FrameType, found: list[Fit]) -> None:
         "columns": column_fingerprints(features) if is_data(features) else {},
         "target": str(getattr(target, "name", None) or ""),
     }
+    bind(run_id, estimator, data)
     found[:] = [f for f in found if f.estimator is not estimator]
     found.append(Fit(estimator, data))
 

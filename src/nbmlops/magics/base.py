@@ -14,7 +14,9 @@ from nbmlops.errors import Invalid
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Magic", "Parser", "variable"]
+__all__ = ["Magic", "Parser", "typed", "variable"]
+
+typed: dict[int, str] = {}  # a shell's running cell, as typed
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,8 +87,8 @@ def variable(shell: InteractiveShell, name: str) -> Any:
 
 
 def _refuse_automagic(shell: InteractiveShell, name: str) -> None:
-    """Refuse a governed magic that automagic guessed from a bare word."""
-    typed = shell.user_ns.get("_ih", [""])[-1] if shell.user_ns.get("_ih") else ""
-    source = getattr(shell, "_nbmlops_raw_cell", typed)
-    if source and f"%{name}" not in source and f"run_line_magic('{name}'" not in source and "%nbmlops" not in source:
-        raise Invalid(f"`{name}` without the percent sign changes nothing.", f"Type %{name} to mean it.")
+    """Refuse a governed magic that automagic guessed from a bare word; a call from code is meant."""
+    source = typed.get(id(shell))
+    if source is None or f"%{name}" in source or "%nbmlops" in source or "run_line_magic" in source:
+        return
+    raise Invalid(f"`{name}` without the percent sign changes nothing.", f"Type %{name} to mean it.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid
-from nbmlops.magics.base import Parser
+from nbmlops.magics.base import Parser, typed
 from nbmlops.tracking.cell import Header, TrackedCell
 from nbmlops.tracking.machine import warn_once
 
@@ -109,7 +109,7 @@ class Tracker:
     def before(self, info: ExecutionInfo) -> None:
         """Open a run when the cell asks for one; never raises."""
         try:
-            self.shell._nbmlops_raw_cell = info.raw_cell
+            typed[id(self.shell)] = info.raw_cell
             header = self._header(info.raw_cell)
             if header is not None and not disabled():
                 self._open(header, info)
@@ -118,6 +118,7 @@ class Tracker:
 
     def after(self, result: ExecutionResult | None) -> None:
         """Close the run and show its card; never raises. A cancelled cell has no result."""
+        typed.pop(id(self.shell), None)
         active, self.active = self.active, None
         if active is None:
             return

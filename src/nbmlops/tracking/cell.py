@@ -88,7 +88,7 @@ class TrackedCell:
         if "sklearn" in self.cell.imports:  # the cell is about to; the hooks need it a moment earlier
             import sklearn.base
             import sklearn.metrics  # noqa: F401
-        self.fits = self._hooks.enter_context(watch_fits(warn_once))
+        self.fits = self._hooks.enter_context(watch_fits(self.run.run_id, warn_once))
         self._hooks.enter_context(watch_metrics(self._metric, warn_once))
 
     def figure(self, png: bytes) -> None:
@@ -124,7 +124,8 @@ class TrackedCell:
             described = estimators.describe(fit, self.namespace)
             masked = {k: secrets.redact_value(k, v) for k, v in described["params"].items()}
             session.write({"t": "model", "run_id": self.run.run_id, **described, "params": masked})
-        estimators.remember(self.run.run_id, fits)
+        if fits:
+            estimators.remember(self.run.run_id, fits[0].estimator)
         return defaults
 
     def _describe(self, names: tuple[str, ...], role: str) -> None:
