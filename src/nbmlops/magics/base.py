@@ -19,6 +19,13 @@ __all__ = ["Magic", "Parser", "typed", "variable"]
 typed: dict[int, str] = {}  # a shell's running cell, as typed
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help of one width, whatever the terminal's."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises our error and never ends the process."""
 
@@ -27,7 +34,7 @@ class Parser(argparse.ArgumentParser):
             prog=prog,
             description=description,
             epilog=f"Example:\n  {example}" if example else None,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             add_help=False,
             allow_abbrev=False,
             exit_on_error=False,

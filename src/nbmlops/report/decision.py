@@ -272,14 +272,17 @@ def _open(snapshot: Json, found: Sequence[Json]) -> list[Block]:
     if not open_ones:
         return [Say("No open issue and no warning.")]
     rows: list[tuple[str | Verdict, ...]] = [
-        (verdict(f["outcome"]), SOURCES.get(f["kind"], str(f["kind"])), str(f.get("message"))) for f in open_ones
+        (verdict(f["outcome"]), _source(f), str(f.get("message"))) for f in open_ones
     ]
     more = len(rows) - MOST_OPEN
     blocks: list[Block] = [Table("Open findings, worst first", ("Outcome", "From", "Finding"), rows[:MOST_OPEN])]
     return [*blocks, Say(f"{count(more, 'more')} in the sections below.")] if more > 0 else blocks
 
 
-SOURCES = {"check": "rules", "drift": "drift", "gate": "gate", "evaluation": "evaluation", "profile": "profile"}
+def _source(finding: Json) -> str:
+    """Return which result a finding comes from, and of what: a champion's issue is not the challenger's."""
+    kind = "rules" if finding["kind"] == "check" else str(finding["kind"])
+    return f"{kind} of {finding['subject']}" if finding.get("subject") else kind
 
 
 def _decided(snapshot: Json) -> list[Block]:

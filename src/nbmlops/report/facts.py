@@ -14,6 +14,7 @@ __all__ = [
     "evaluation",
     "findings",
     "made",
+    "making",
     "newest",
     "ordered",
     "results",
@@ -70,7 +71,7 @@ def findings(snapshot: Json) -> list[dict[str, Any]]:
     kinds = dict.fromkeys(r["kind"] for r in snapshot["results"])
     return ordered(
         [
-            {**f, "kind": kind, "subject": r["subject"]}
+            {**f, "kind": kind, "subject": r["data"].get("reference") or r["subject"]}
             for kind in kinds
             for r in results(snapshot, kind)
             for f in r["data"].get("findings") or []
@@ -91,6 +92,13 @@ def ordered(found: Sequence[Json]) -> list[dict[str, Any]]:
 def all_parts(snapshot: Json) -> list[dict[str, Any]]:
     """Return the run and its parts."""
     return [snapshot["run"], *snapshot["parts"]]
+
+
+def making(snapshot: Json) -> list[dict[str, Any]]:
+    """Return the runs a version came from: the notebook and the cell that fitted it; all, where none was registered."""
+    ids = {str(v["run_id"]) for v in made(snapshot)} | {str(snapshot["run"]["run_id"])}
+    parts = [p for p in all_parts(snapshot) if p["run_id"] in ids]
+    return parts if made(snapshot) else all_parts(snapshot)
 
 
 def subject_name(snapshot: Json) -> str:

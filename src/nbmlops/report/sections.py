@@ -66,7 +66,7 @@ def changed(snapshot: Json) -> Section:
     if not before:
         missing = Missing("There is no earlier version to compare with", "promote one; the next report compares")
         return Section("changed", title, "Nothing to compare with.", [missing])
-    sides = [_flat(before["parts"]), _flat(facts.all_parts(snapshot))]
+    sides = [_flat(before["parts"]), _flat(facts.making(snapshot))]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
     rows = [(n, sides[0].get(n, "-"), sides[1].get(n, "-")) for n in names]
     rows = [row for row in rows if row[1] != row[2]]

@@ -173,14 +173,13 @@ def _before(
 
 
 def _whole(store: Store, run_id: str) -> list[Run]:
-    """Return a run with all its parts; of a notebook's cell, the whole notebook."""
+    """Return the runs a version came from: the notebook, where it had one, and the cell that fitted it."""
     from nbmlops.store.runs import load
     from nbmlops.tracking.runs import Run
 
     data = load(store, run_id)
-    top = load(store, data["parent"]) if data and data["parent"] else None
-    first = top or data
-    return [Run(first), *_descendants(Run(first))] if first else []
+    notebook = load(store, data["parent"]) if data and data["parent"] else None
+    return [Run(found) for found in (notebook, data) if found]
 
 
 def _serving(store: Store, versions: Iterable[ModelVersion], status: str) -> list[dict[str, Any]]:

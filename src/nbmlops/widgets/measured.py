@@ -37,7 +37,7 @@ def metric_lines(measured: Mapping[str, Mapping[str, Any]], limit: int = 7) -> l
 
 def _headlines_first(measured: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return metrics with those people ask for first; a store keeps them by name."""
-    return sorted(measured.items(), key=lambda item: item[0] not in HEADLINES)
+    return sorted(measured.items(), key=lambda m: HEADLINES.index(m[0]) if m[0] in HEADLINES else len(HEADLINES))
 
 
 def findings(found: Iterable[Mapping[str, Any]]) -> str:
