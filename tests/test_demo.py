@@ -1,0 +1,46 @@
+"""The main job, end to end, and the notebooks as they are committed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "example_notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_year_promotes_some_challengers_and_refuses_others(tmp_path):
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
+    words = [sys.executable, str(ROOT / "example_notebooks" / "demo.py"), "year"]
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [line for line in done.stdout.splitlines() if re.match(r"(Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b", line)]
+    assert len(rows) == 9
+    assert any("promoted" in row for row in rows)
+    assert any("refused" in row for row in rows)
+    assert any("kept" in row for row in rows)
+    assert "Input columns at alert: 0" in done.stdout
+    page = tmp_path / re.search(r"Report of the last retraining: (\S+)", done.stdout)[1]
+    assert "Replace champion" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_committed_notebook_was_executed_and_names_no_machine(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    assert not [o for cell in code for o in cell.outputs if o.output_type == "error"]
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 300_000
+    assert not re.search(r"/(home|root|tmp|Users)/", text)
+
+
+def test_every_example_is_shown():
+    assert [p.stem for p in NOTEBOOKS] == ["01_explore_and_track", "02_drift_check", "03_retrain"]
