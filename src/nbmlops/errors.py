@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "UntrustedContent",
+    "tell",
     "unknown",
 ]
 
@@ -55,6 +58,14 @@ class MissingPackage(NbmlopsError, ImportError):
 
 class UntrustedContent(NbmlopsError):
     """A file holds something that could run code and nobody has reviewed it."""
+
+
+def tell(message: str) -> None:
+    """Warn, whatever the user's warning filters are: where they turn warnings into errors it is printed instead."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    except RuntimeWarning:
+        print(f"nbmlops: {message}", file=sys.stderr)  # noqa: T201
 
 
 def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> NotFound:

@@ -33,3 +33,22 @@ def test_ordinary_names_are_left_alone(name):
 
 def test_nested_values_are_masked_by_their_key():
     assert redact_value("config", {"db": {"password": "x", "port": 5}}) == {"db": {"password": MASK, "port": 5}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'token: str = "hunter2abc"',
+        'password = f"hunter2abc"',
+        'password = ("hunter2abc")',
+        'secret = """hunter2abc"""',
+        "headers = {'Authorization': 'Bearer hunter2abc'}",
+        "Authorization: Basic hunter2abc==",
+        "run --password=hunter2abc now",
+        "AccountKey=hunter2abc;",
+        "https://host/x?token=hunter2abc&y=1",
+        "sk_live_" + "hunter2abc0",
+    ],
+)
+def test_more_ways_to_write_a_secret(text):
+    assert "hunter2abc" not in redact(text)

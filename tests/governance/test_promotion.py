@@ -187,3 +187,20 @@ def test_bad_words(versions, arguments, error, message):
     name, version, to, reason = arguments
     with pytest.raises(error, match=message):
         nb.promote(name, version, to=to, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [({"margin": 0.99}, "tolerated 0.99, and the charter's margin is 0.01"), ({"target": "other"}, "answers 'late'")],
+)
+def test_a_gate_on_other_terms_than_agreed_is_no_evidence(versions, held_out, terms, says):
+    agree(versions, "promotes: non-inferior\nmargin: 0.01")
+    nb.promote("late", 1, to="champion", reason="the first")
+    nb.gate("late@2", "late@1", on=held_out.assign(other=held_out["late"]), **terms)
+    with pytest.raises(NotAllowed, match=says):
+        nb.promote("late", 2, to="champion", reason="it passed")
+
+
+def test_a_few_rows_are_no_gate(versions, held_out):
+    few = held_out.groupby("late").head(5)
+    assert nb.gate("late@2", "late@1", on=few).verdict == "inconclusive"

@@ -246,3 +246,95 @@ def test_training_rows_are_refused_in_the_very_cell_that_fitted_on_them(shell):
     )
     assert isinstance(result.error_in_exec, PermissionError)
     assert "fitted on" in str(result.error_in_exec)
+
+
+def test_a_cell_that_runs_a_cell_is_still_one_run_with_its_own_end(shell):
+    shell.run_cell(FIT)
+    shell.run_cell(
+        "%%track outer\nget_ipython().run_cell('y = 2')\n"
+        "m = LogisticRegression(C=0.3).fit(train[['a', 'b']], train.late)\n1 / 0"
+    )
+    outer = nb.get_run("outer")
+    assert (outer.status, len(outer.models)) == ("failed", 1)
+
+
+def test_a_tracked_cell_inside_a_tracked_cell_is_its_child(shell):
+    shell.run_cell("%%track outer\nget_ipython().run_cell('%%track inner\\nz = 1')\nw = 2")
+    assert nb.get_run("inner").parent == nb.get_run("outer").run_id
+    assert nb.get_run("outer").status == "finished"
+
+
+def test_an_interrupt_while_tracking_begins_keeps_the_cell_from_running(shell, monkeypatch):
+    def interrupted(*words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nbmlops.capture.data.describe", interrupted)
+    shell.run_cell(FIT)
+    result = shell.run_cell("%%track stopped\nran = len(train)")
+    monkeypatch.undo()
+    assert not result.success
+    assert "ran" not in shell.user_ns
+    assert shell.run_cell("after = 1").success
+    assert session.current() is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = '\\udc80'",
+        "old = pd.DataFrame({'d': pd.Series(pd.to_datetime(['1600-01-01'])).astype('datetime64[s]')}); n = len(old)",
+    ],
+)
+def test_odd_text_and_odd_dates_are_tracked_and_leave_nothing_open(shell, source):
+    shell.run_cell("import pandas as pd")
+    assert shell.run_cell(f"%%track odd\n{source}").success
+    assert shell.run_cell(f"%%track odd\n{source}").success
+    assert nb.get_run("odd").status == "finished"
+    assert session.current() is None
+
+
+def test_where_warnings_are_errors_the_cell_still_runs(shell, project, capsys):
+    (project / ".nbmlops").write_text("no folder here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = shell.run_cell("%%track strict\nx = 5\nx")
+    assert result.result == 5
+    assert "waits in" in capsys.readouterr().err
+    (project / ".nbmlops").unlink()
+    session.reset()
+    assert nb.get_run("strict").params == {"x": 5}
+
+
+def test_a_store_deleted_while_the_kernel_lives_is_made_anew(shell, project):
+    import shutil
+
+    shell.run_cell("%%track one\nx = 1")
+    assert len(nb.runs()) == 1
+    shutil.rmtree(project / ".nbmlops")
+    shell.run_cell("%%track two\nx = 2")
+    assert list(nb.runs()["experiment"]) == ["two"]
+    session.reset()
+    assert list(nb.runs()["experiment"]) == ["two"]
+
+
+def test_a_model_fitted_again_unwatched_is_not_what_the_run_fitted(shell):
+    shell.run_cell(FIT)
+    shell.run_cell("%%track first\nmodel = LogisticRegression().fit(train[['a', 'b']], train.late)")
+    from nbmlops.capture.estimators import fit_record
+
+    assert fit_record(shell.user_ns["model"])["rows"] == 200
+    shell.run_cell("model.fit(train[['a', 'b']][:150], train.late[:150])")
+    assert fit_record(shell.user_ns["model"]) is None
+
+
+def test_a_publisher_of_the_users_own_stays(shell):
+    seen = []
+    shell.display_pub.__dict__["publish"] = lambda data, *args, **kwargs: seen.append(data)
+    shell.run_cell("%%track mine\nx = 1")
+    assert shell.display_pub.__dict__.pop("publish")({}) is None
+    assert seen
+
+
+def test_the_line_that_loads_us_stays_where_it_is_data(shell):
+    shell.run_cell("text = '''\n%load_ext nbmlops\n'''")
+    assert shell.user_ns["text"] == "\n%load_ext nbmlops\n"

@@ -103,3 +103,12 @@ def test_unequal_pairs_are_refused():
 
 def test_examples_run():
     assert doctest.testmod(intervals).failed == 0
+
+
+def test_few_rows_of_one_class_say_nothing():
+    rng = np.random.default_rng(0)
+    y = np.r_[np.ones(9), np.zeros(200)]
+    assert intervals.auc(y, rng.random(209))[1:] == (0.0, 1.0)
+    assert intervals.auc_difference(y, y, rng.random(209))[1:] == (-1.0, 1.0)
+    enough = np.r_[np.ones(40), np.zeros(200)]
+    assert intervals.auc(enough, rng.random(240)).low > 0.2

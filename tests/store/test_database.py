@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from nbmlops.errors import Conflict
+from nbmlops.errors import Conflict, Invalid
 from nbmlops.store import artifacts, events, runs
 from nbmlops.store.database import open_store
 from nbmlops.tracking import session
@@ -53,7 +53,7 @@ def test_a_store_of_a_newer_version_is_refused(project):
     store = session.store()
     with store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE meta SET value = '99' WHERE key = 'schema'")
-    store.__dict__.pop("engine").dispose()
+    store._opened = None
     with pytest.raises(Conflict, match=r"schema 99.*pip install -U nbmlops"):
         store.engine  # noqa: B018
 
@@ -112,3 +112,31 @@ def test_artifacts_through_fsspec_are_the_same(tmp_path):
 
 def test_one_handle_per_project(project):
     assert open_store(session.project()) is session.store()
+
+
+def test_an_event_that_cannot_be_stored_does_not_hold_up_the_others(project):
+    with session.run("good"):
+        session.log(a=1)
+    with session.run("odd") as opened:
+        session.write({"t": "metric", "run_id": opened.run_id, "name": None, "value": 1.0, "context": {}, "at": "x"})
+        session.write({"t": "from the future", "run_id": opened.run_id})
+        session.log(b=2)
+    assert [r["experiment"] for r in runs.summaries(session.store())] == ["odd", "good"]
+    assert [m["name"] for m in runs.summaries(session.store())[0]["metrics"]] == ["b"]
+    assert len(session.store().set_aside()) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [{"values": {None: 1.0}}, {"a": 1, "step": 2**70}, {"a": 1, "step": "x"}, {"a": 10**400}]
+)
+def test_a_log_that_could_not_be_stored_is_refused(project, words):
+    with session.run("x"), pytest.raises(Invalid):
+        session.log(**words)
+
+
+def test_a_damaged_artifact_is_mended_when_it_is_put_again(tmp_path):
+    place = artifacts.Artifacts(str(tmp_path / "a"))
+    digest = place.put(b"content")
+    (tmp_path / "a" / digest[:2] / digest).write_bytes(b"damaged")
+    place.put(b"content")
+    assert place.get(digest) == b"content"

@@ -103,8 +103,8 @@ def _canonical(values: Any) -> tuple[str, np.ndarray[Any, Any] | None, Iterator[
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return "float", missing, iter([_bytes(np.where(missing, 0.0, numbers) if missing.any() else numbers)])
     if kind in "mM":
-        ticks = series.astype("int64").to_numpy() if kind == "m" else _nanoseconds(series)
-        return {"m": "duration", "M": "time"}[kind], missing, iter([_bytes(np.where(missing, 0, ticks))])
+        unit, ticks = _ticks(series, kind)
+        return f"{ {'m': 'duration', 'M': 'time'}[kind] }{unit}", missing, iter([_bytes(np.where(missing, 0, ticks))])
     return "text", None, _text_parts(series)
 
 
@@ -112,9 +112,16 @@ def _array(values: Any) -> Any:
     return values.to_numpy() if hasattr(values, "to_numpy") else values
 
 
-def _nanoseconds(series: Any) -> Any:
+def _ticks(series: Any, kind: str) -> tuple[str, Any]:
+    """Return ("", nanoseconds), or (unit, ticks) where nanoseconds cannot reach."""
+    import pandas as pd
+
     naive = series.dt.tz_convert("UTC").dt.tz_localize(None) if getattr(series.dt, "tz", None) else series
-    return naive.astype("datetime64[ns]").to_numpy().view("int64")
+    values = naive.to_numpy(dtype=naive.dtype)
+    try:
+        return "", naive.astype("datetime64[ns]" if kind == "M" else "timedelta64[ns]").to_numpy().view("int64")
+    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+        return f" in {values.dtype}", values.view("int64")
 
 
 def _text_parts(series: Any) -> Iterator[Any]:

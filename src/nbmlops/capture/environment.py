@@ -9,7 +9,6 @@ import os
 import platform
 import socket
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -129,8 +128,3 @@ def _git(folder: Path, *words: str) -> str:
         )
         return answer.stdout.strip()
     return ""
-
-
-def python_version() -> str:
-    """Return the interpreter's version."""
-    return ".".join(map(str, sys.version_info[:3]))

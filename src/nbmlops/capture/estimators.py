@@ -6,6 +6,7 @@ that one method sees every fit without touching a class a user imported; the fra
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import weakref
@@ -57,6 +58,7 @@ def watch_fits(run_id: str, on_error: Callable[[Exception], None]) -> Iterator[l
         return
     thread = threading.get_ident()
 
+    @functools.wraps(original)
     def _validate_params(self: Any) -> None:
         original(self)
         if threading.get_ident() == thread:
@@ -81,9 +83,13 @@ def fit_record(model: Any) -> dict[str, Any] | None:
         ``run_id``, ``rows``, ``columns`` (name to fingerprint) and ``target`` (its name).
     """
     try:
-        return _fits.get(model)
+        record = _fits.get(model)
     except TypeError:  # not hashable or not weakly referable: no estimator we watched
         return None
+    marked = (record or {}).get("mark")
+    if record is None or (marked is not None and marked != _mark(model)):
+        return None  # fitted again since, where nobody watched
+    return {k: v for k, v in record.items() if k != "mark"}
 
 
 def fitted(run_id: str) -> Any | None:
@@ -97,9 +103,25 @@ def bind(run_id: str, estimator: Any, data: dict[str, Any]) -> None:
     _fits[estimator] = {"run_id": run_id, **data}
 
 
-def remember(run_id: str, estimator: Any) -> None:
-    """Let a run's model be found by the run, while it lives."""
-    _by_run[run_id] = weakref.ref(estimator)
+def remember(run_id: str, fits: list[Fit]) -> None:
+    """Let a run's model be found by the run, while it lives, and mark what each holds now that its cell has ended."""
+    _by_run[run_id] = weakref.ref(fits[0].estimator)
+    for fit in fits:
+        _fits[fit.estimator]["mark"] = _mark(fit.estimator)
+
+
+def _mark(estimator: Any) -> tuple[Any, ...]:
+    """Return what tells a fitted estimator from the same fitted again: learned values, the large ones sampled."""
+    inner = (v for v in estimator.get_params(deep=True).values() if hasattr(v, "get_params"))
+    return tuple((n, _brief(v)) for part in (estimator, *inner) for n, v in sorted(vars(part).items()) if n[-1] == "_")
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    if hasattr(value, "tobytes") and hasattr(value, "shape") and value.dtype != object:
+        return value.shape, hash(value.ravel()[:: max(1, value.size // 1000)].tobytes())
+    return [id(item) for item in value] if isinstance(value, (list, tuple)) else id(value)
 
 
 def settings(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,13 +16,16 @@ _NAME = re.compile(
 _SHAPES = re.compile(
     r"(?P<url>[a-z][a-z0-9+.\-]*://[^\s:/@'\"]+:)[^\s@'\"]+(?=@)"
     r"|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w\-]{20,}|xox[abprs]-[\w\-]{10,}"
+    r"|[rs]k_(?:live|test)_[A-Za-z0-9]{10,}|npm_[A-Za-z0-9]{30,}|(?<=Bearer )[\w\-.~+/=]{8,}"
+    r"|(?<=Basic )[A-Za-z0-9+/=]{8,}|(?<=AccountKey=)[^;\s\"']+|(?<=[?&]token=)[^&\s\"']+|(?<=--password[= ])[^\s\"']+"
     r"|sk-[A-Za-z0-9_\-]{20,}|hf_[A-Za-z0-9]{30,}|AIza[\w\-]{35}|eyJ[\w\-]{10,}\.[\w\-]{10,}\.[\w\-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.S,
 )
 _ASSIGNED = re.compile(
     r"(?P<key>[\w.\-]*(?:password|passwd|pwd|secret|token|api_?key|access_?key|private_?key|credential)s?"
-    r"[\"']?\]?\s*[=:]\s*)(?P<quote>[\"'])(?P<value>(?:\\.|(?!(?P=quote)).)+)(?P=quote)",
+    r"[\"']?\]?\s*(?::\s*\w+\s*)?[=:]\s*\(?[rbfRBF]{0,2})"
+    r"(?P<quote>\"{3}|'{3}|[\"'])(?P<value>(?:\\.|(?!(?P=quote)).)+)(?P=quote)",
     re.I,
 )
 

@@ -175,6 +175,10 @@ def _storage(project: Project) -> Iterator[Line]:
         yield Line("store", "ok", f"{shown}, made by the first tracked run")
     else:
         waiting = store.waiting()
+        if aside := store.set_aside():
+            yield Line(
+                "set aside", "problem", f"{len(aside)} tracked events could not be stored: {aside[0]}", "Report it."
+            )
         with store.engine.connect() as connection:
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar() if local else "server"
         yield Line("store", "ok", f"{shown}, {_why(str(mode)) if local else store.url.get_backend_name()}")

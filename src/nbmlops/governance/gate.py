@@ -43,6 +43,7 @@ class GateResult(Shown):
     low: float
     high: float
     margin: float
+    tolerated: float
     detectable: float
     rows: int
     challenger_value: float
@@ -129,6 +130,7 @@ def _compared(first: Subject, second: Subject, rows: Any, target: str, margin: f
         low=difference.low,
         high=difference.high,
         margin=margin * scale,
+        tolerated=margin,
         detectable=(TWO_SIDED + POWER_80) * error,
         rows=len(rows),
         challenger_value=values[0],

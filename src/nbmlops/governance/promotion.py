@@ -69,12 +69,15 @@ def promote(name: str, version: int | str, to: str, reason: str) -> ModelVersion
     chosen = models.model_version(f"{name}@{version}")
     evidence = Evidence(chosen, *_pair(chosen, to))
     policy = _allowed(evidence, to)
-    models.cached(chosen)
+    models.load_model(chosen.ref)  # what is promoted can be loaded, digest and all
     about = {
         "reason": reason.strip(),
         "policy": policy,
         "evaluation": chosen.evaluation,
         "gate": evidence.gate["result_id"] if evidence.gate else None,
+        "compared": {k: evidence.gate["data"].get(k) for k in ("rows", "target", "tolerated")}
+        if evidence.gate
+        else None,
         "digest": chosen.digest,
     }
     return _move(chosen, to, evidence.champion, about)
@@ -114,7 +117,7 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
         at = f"only ever pointed to version {stack[0]}" if stack else "points nowhere"
         raise NotFound(f"{name}@{alias} {at}.", "There is nothing to go back to.")
     now, before = (models.model_version(f"{name}@{number}") for number in (stack[-1], stack[-2]))
-    models.cached(before)
+    models.load_model(before.ref)
     about = {"reason": reason.strip(), "policy": "rollback", "rollback": True, "digest": before.digest}
     return _move(before, alias, now, about)
 
@@ -214,6 +217,22 @@ def _check_roles(agreed: Charter, rule: Mapping[str, Any], alias: str) -> None:
         )
 
 
+def _check_terms(evidence: Evidence, new: str) -> None:
+    """Refuse a gate that asked another question, or tolerated more, than was agreed."""
+    agreed, compared = charter(), (evidence.gate or {"data": {}})["data"]
+    target = evidence.version.signature.get("target")
+    if target and compared.get("target") != target:
+        raise NotAllowed(
+            f"The gate compared {compared.get('target')!r}, and {new} answers {target!r}.",
+            f'Compare them on held-out rows: nb.gate(..., target="{target}").',
+        )
+    if agreed and compared.get("tolerated", 1.0) > agreed.margin:
+        raise NotAllowed(
+            f"The gate tolerated {compared.get('tolerated')}, and the charter's margin is {agreed.margin}.",
+            "Compare them without margin=: the charter's is taken.",
+        )
+
+
 def _check_gate(evidence: Evidence, wanted: str, alias: str) -> str:
     if evidence.champion is None or wanted == "reason":
         return f"first {alias}" if evidence.champion is None else "by reason"
@@ -225,6 +244,7 @@ def _check_gate(evidence: Evidence, wanted: str, alias: str) -> str:
             f"No gate has compared {new} with {old}, and the charter promotes what is {wanted}.",
             f'Compare them on held-out rows: nb.gate("{new}", "{old}", on=frame).',
         )
+    _check_terms(evidence, new)
     verdict = evidence.gate["data"]["verdict"]
     if verdict not in PASSING[wanted]:
         raise NotAllowed(

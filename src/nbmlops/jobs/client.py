@@ -70,7 +70,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     def create_kernel_manager(self) -> Any:
         """Return a manager that talks over sockets in the file system: no ports to race for, nobody else can listen."""
         manager = super().create_kernel_manager()
-        socket = Path(jupyter_runtime_dir()) / f"kernel-{manager.kernel_id or new_id()}"
+        folder = Path(jupyter_runtime_dir())
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # a fresh home has none
+        socket = folder / f"kernel-{manager.kernel_id or new_id()}"
         if os.name == "posix" and len(f"{socket}-ipc-1") <= LONGEST_SOCKET:
             manager.transport, manager.connection_file = "ipc", f"{socket}.json"
         return manager

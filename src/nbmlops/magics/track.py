@@ -74,7 +74,7 @@ def transform(lines: list[str]) -> list[str]:
     The line stays as an empty one, so that line numbers hold; it goes when another ``%%magic`` follows, which
     must come first in its cell. Loading the extension again says nothing: this transformer is there, so it is.
     """
-    lines = ["\n" if line.strip() == "%load_ext nbmlops" else line for line in lines]
+    lines = _without_reload(lines)
     found = header_line(lines)
     if found is None:
         return lines
@@ -87,12 +87,39 @@ def transform(lines: list[str]) -> list[str]:
     return [*before, "\n", *after]
 
 
-class Tracker:
-    """The hooks of one shell."""
+def _without_reload(lines: list[str]) -> list[str]:
+    """Blank ``%load_ext nbmlops`` among the magics and comments a cell opens with; later it may stand in a string."""
+    kept = list(lines)
+    for index, line in enumerate(lines):
+        text = line.strip()
+        if text == "%load_ext nbmlops":
+            kept[index] = "\n"
+        elif text and not text.startswith("#") and not re.match(r"%(?!%)", text):
+            break
+    return kept
+
+
+class _Stop:
+    """Keeps one cell from running: an interrupt came while its tracking began."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.active: TrackedCell | None = None
+        shell.ast_transformers.append(self)
+
+    def visit(self, node: Any) -> Any:
+        """Refuse the cell, once."""
+        from IPython.core.error import InputRejected
+
+        self.shell.ast_transformers.remove(self)
+        raise InputRejected("interrupted before the cell ran")
+
+
+class Tracker:
+    """The hooks of one shell. A cell may run another one, so what is open is a stack."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.running: list[tuple[ExecutionInfo, TrackedCell | None]] = []
 
     def install(self) -> None:
         """Add the transformer and the two events."""
@@ -105,30 +132,50 @@ class Tracker:
         self.shell.input_transformers_cleanup.remove(transform)
         self.shell.events.unregister("pre_run_cell", self.before)
         self.shell.events.unregister("post_run_cell", self.after)
+        typed.pop(id(self.shell), None)
 
     def before(self, info: ExecutionInfo) -> None:
         """Open a run when the cell asks for one; never raises."""
+        self.running.append((info, None))
+        typed[id(self.shell)] = info.raw_cell
         try:
-            typed[id(self.shell)] = info.raw_cell
             header = self._header(info.raw_cell)
             if header is not None and not disabled():
-                self._open(header, info)
+                self.running[-1] = (info, self._opened(header, info))
+        except KeyboardInterrupt:
+            _Stop(self.shell)
         except Exception as error:
             warn_once(error)
 
     def after(self, result: ExecutionResult | None) -> None:
         """Close the run and show its card; never raises. A cancelled cell has no result."""
-        typed.pop(id(self.shell), None)
-        active, self.active = self.active, None
+        active = self._ended(result)
         if active is None:
             return
         try:
-            self._stop_watching_display()
             error = KeyboardInterrupt() if result is None else result.error_in_exec or result.error_before_exec
-            run = active.close(error)
-            self._show(run)
+            self._show(active.close(error))
         except Exception as error:
+            active.abandon()
             warn_once(error)
+
+    def _ended(self, result: ExecutionResult | None) -> TrackedCell | None:
+        """Take the cell that ended off the stack; those above it never said that they did."""
+        infos = [info for info, _ in self.running]
+        if result is not None and not any(info is result.info for info in infos):
+            return None
+        active = None
+        while self.running:
+            if active is not None:
+                active.abandon()
+            info, active = self.running.pop()
+            if result is None or info is result.info:
+                break
+        if self.running:
+            typed[id(self.shell)] = self.running[-1][0].raw_cell
+        else:
+            typed.pop(id(self.shell), None)
+        return active
 
     def _header(self, raw_cell: str) -> Header | None:
         found = header_line(raw_cell.splitlines(keepends=True))
@@ -143,17 +190,22 @@ class Tracker:
             return None
         return header
 
-    def _open(self, header: Header, info: ExecutionInfo) -> None:
+    def _opened(self, header: Header, info: ExecutionInfo) -> TrackedCell:
         python = self.shell.transform_cell(info.raw_cell)
         cell = TrackedCell(header, info.raw_cell, python, self.shell.user_ns, getattr(info, "cell_id", None))
-        cell.open()
-        self.active = cell
-        self._watch_display(cell)
+        try:
+            cell.open()
+            self._watch_display(cell)
+        except BaseException:
+            cell.abandon()
+            raise
+        return cell
 
     def _watch_display(self, cell: TrackedCell) -> None:
-        """Keep the pictures the cell displays: one attribute of this shell's publisher, gone after the cell."""
+        """Keep the pictures the cell displays: one attribute of this shell's publisher, as it was after the cell."""
         publisher = self.shell.display_pub
         publish: Callable[..., Any] = publisher.publish
+        before = publisher.__dict__.get("publish")
 
         def watched(data: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
             png = data.get("image/png") if isinstance(data, dict) else None
@@ -164,10 +216,13 @@ class Tracker:
                     warn_once(error)
             return publish(data, *args, **kwargs)
 
-        publisher.__dict__["publish"] = watched
+        def restore() -> None:
+            publisher.__dict__.pop("publish", None)
+            if before is not None:
+                publisher.__dict__["publish"] = before
 
-    def _stop_watching_display(self) -> None:
-        self.shell.display_pub.__dict__.pop("publish", None)
+        publisher.__dict__["publish"] = watched
+        cell.on_close(restore)
 
     def _show(self, run: Any) -> None:
         from IPython.display import display

@@ -32,7 +32,7 @@ class Artifacts:
     def put(self, data: bytes) -> str:
         """Store some bytes once and return their digest; a file appears whole or not at all."""
         digest = digest_of(data)
-        if not self.has(digest):
+        if not self._whole(digest, data):
             self._write_local(digest, data) if self.local else self._write_remote(digest, data)
         return digest
 
@@ -62,6 +62,10 @@ class Artifacts:
         if not DIGEST.fullmatch(digest):
             raise Invalid(f"{digest!r} is not an artifact's digest.", "A digest is 64 hexadecimal characters.")
         return self._path(digest).is_file() if self.local else bool(self._fs()[0].exists(self._remote(digest)))
+
+    def _whole(self, digest: str, data: bytes) -> bool:
+        """Tell whether a digest is stored and, on a local disk, not damaged since."""
+        return self.has(digest) and (not self.local or self._path(digest).read_bytes() == data)
 
     def _path(self, digest: str) -> Path:
         return Path(self.url) / digest[:2] / digest

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +62,28 @@ class Store:
                 f"The store's address {project.store_url!r} is not a database URL.",
                 "Write sqlite:///file or postgresql+psycopg://user@host/name.",
             ) from None
+        self._local = self.url.get_backend_name() == "sqlite"
+        self._engine: sa.Engine | None = None
+        self._opened: tuple[int, int] | None = None
 
-    @cached_property
+    @property
     def engine(self) -> sa.Engine:
-        """The connection pool; the tables are made on first use."""
-        engine = self._sqlite() if self.url.get_backend_name() == "sqlite" else sa.create_engine(self.url)
-        self._create(engine)
-        return engine
+        """The connection pool; the tables are made on first use, and again when the file was deleted or moved."""
+        if self._engine is None or self._file() != self._opened:
+            if self._engine is not None:
+                self._engine.dispose()
+            engine = self._sqlite() if self._local else sa.create_engine(self.url)
+            self._create(engine)
+            self._engine, self._opened = engine, self._file()
+        return self._engine
+
+    def _file(self) -> tuple[int, int] | None:
+        """Return what identifies the database's file; None for a server, or when it is gone."""
+        path = Path(self.url.database or "")
+        if not (self._local and path.is_file()):
+            return None
+        found = path.stat()
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -103,6 +117,11 @@ class Store:
     def waiting(self) -> int:
         """Return how many tracked events are not in the database yet."""
         return sum(replay.pending(self.engine, path) for path in journal.journals(self.project.home / "journal"))
+
+    def set_aside(self) -> list[str]:
+        """Return why each event that could not be stored was set aside."""
+        with self.engine.connect() as connection:
+            return list(connection.scalars(sa.select(tables.set_aside.c.reason)))
 
     def _sqlite(self) -> sa.Engine:
         path = Path(self.url.database or "")

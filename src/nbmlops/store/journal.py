@@ -13,12 +13,12 @@ import os
 import struct
 import tempfile
 import threading
-import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nbmlops.errors import tell
 from nbmlops.records import new_id, plain
 
 __all__ = ["Journal", "journals", "read"]
@@ -37,6 +37,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.waiting = waiting_folder(folder)
         self.journal_id = new_id()
         self._pid = os.getpid()
         self._fd: int | None = None
@@ -44,7 +45,7 @@ class Journal:
 
     def append(self, event: dict[str, Any]) -> None:
         """Write one event; when this returns, it survives the process."""
-        data = json.dumps(plain(event), ensure_ascii=False, separators=(",", ":")).encode()
+        data = json.dumps(plain(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         record = HEADER.pack(len(data), zlib.crc32(data)) + data
         with self._lock:
             try:
@@ -71,26 +72,29 @@ class Journal:
         """Return the open file; a forked child opens its own."""
         if self._pid != os.getpid():
             self._pid, self._fd, self.journal_id = os.getpid(), None, new_id()
+        if self._fd is not None and not _same_file(self._fd, self._path):  # deleted or moved while we live
+            os.close(self._fd)
+            self._fd, self.journal_id = None, new_id()
         if self._fd is None:
             prepare(self.folder.parent)
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = self.folder / f"{self.journal_id}{SUFFIX}"
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             _sync_folder(self.folder)
         return self._fd
 
+    @property
+    def _path(self) -> Path:
+        return self.folder / f"{self.journal_id}{SUFFIX}"
+
     def _move_elsewhere(self, error: OSError) -> None:
-        """Go on in the temporary folder after a write failed; a record cut short ends the old file."""
-        waiting = waiting_folder(self.folder)
-        if self.folder == waiting:
+        """Go on in the temporary folder after a write failed; where that fails too, nothing more can be done."""
+        if self.folder == self.waiting:
             raise error
-        warnings.warn(
-            f"nbmlops cannot write {self.folder} ({error.strerror}); what is tracked waits in {waiting}. "
-            "Your cell is not affected. `nbmlops doctor` says more.",
-            RuntimeWarning,
-            stacklevel=4,
+        blocked, self.folder, self._fd, self.journal_id = self.folder, self.waiting, None, new_id()
+        tell(
+            f"nbmlops cannot write {blocked} ({error.strerror}); what is tracked waits in {self.waiting}. "
+            "Your cell is not affected. `nbmlops doctor` says more."
         )
-        self.folder, self._fd, self.journal_id = waiting, None, new_id()
 
 
 def waiting_folder(folder: Path) -> Path:
@@ -135,9 +139,24 @@ def read(path: Path, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _write(fd: int, record: bytes) -> None:
-    view = memoryview(record)
-    while view:
-        view = view[os.write(fd, view) :]
+    """Write a whole record or none of it: what follows half a record could never be read."""
+    before, rest = os.fstat(fd).st_size, memoryview(record)
+    try:
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, before)
+        raise
+
+
+def _same_file(fd: int, path: Path) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    held = os.fstat(fd)
+    return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
 
 
 def _sync_folder(folder: Path) -> None:

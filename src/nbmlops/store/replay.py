@@ -33,17 +33,27 @@ def replay(engine: sa.Engine, path: Path) -> int:
     if _read_offset(engine, path) == path.stat().st_size:
         return 0
     while True:
-        with engine.execution_options(
-            begin="IMMEDIATE"
-        ).begin() as connection:  # the watermark is read again inside: another process may have been faster
+        with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+            # The watermark is read again in here: another process may have been faster.
             offset = _offset(connection, path)
             batch = list(islice(journal.read(path, offset), BATCH))
             if not batch:
                 return done
-            for _, event in batch:
-                APPLY[event["t"]](connection, event)
+            for after, event in batch:
+                _apply(connection, path, after, event)
             _set_offset(connection, path, offset, batch[-1][0])
             done += len(batch)
+
+
+def _apply(connection: sa.Connection, path: Path, after: int, event: Mapping[str, Any]) -> None:
+    """Apply one event; one that cannot be stored is set aside, and the others are not held up by it."""
+    try:
+        with connection.begin_nested():
+            APPLY[event["t"]](connection, event)
+    except (sa.exc.SQLAlchemyError, KeyError, TypeError, ValueError, OverflowError) as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+        row = {"journal_id": path.stem, "after": after, "kind": str(event.get("t"))[:40], "reason": reason}
+        connection.execute(tables.set_aside.insert().values(**row))
 
 
 def pending(engine: sa.Engine, path: Path) -> int:

@@ -34,6 +34,16 @@ journals = Table(
     Column("offset", BigInteger, nullable=False),
 )
 
+# Events that could not be stored, for people to look at; they stay in their journal.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("journal_id", String(36), primary_key=True),
+    Column("after", BigInteger, primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -5,7 +5,7 @@ Nothing here raises into the user's cell: a fault of ours is one warning, and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,7 @@ class TrackedCell:
             tags=dict(self.header.tags),
             notebook=relative,
             cell_id=self.cell_id,
-            source=self.source,
+            source=self._masked(),
             previous=_previous.get(key),
         )
         _previous[key] = self.run.run_id
@@ -84,12 +84,31 @@ class TrackedCell:
         machine.note(self.run.run_id, Path(notebook or project.root))
         self._watch()
 
+    def _masked(self) -> str:
+        """Return the source without the values of names that say they are secret."""
+        values = [v for n, v in (self.cell.literals or {}).items() if isinstance(v, str) and secrets.is_secret_name(n)]
+        values += [value for name, value in self.header.tags if secrets.is_secret_name(name)]
+        source = self.source
+        for value in filter(None, values):
+            source = source.replace(value, secrets.MASK)
+        return source
+
     def _watch(self) -> None:
         if "sklearn" in self.cell.imports:  # the cell is about to; the hooks need it a moment earlier
             import sklearn.base
             import sklearn.metrics  # noqa: F401
         self.fits = self._hooks.enter_context(watch_fits(self.run.run_id, warn_once))
         self._hooks.enter_context(watch_metrics(self._metric, warn_once))
+
+    def abandon(self) -> None:
+        """Take every hook away and forget the run, when opening it broke."""
+        self._hooks.close()
+        if hasattr(self, "run"):
+            session.abandon(self.run)
+
+    def on_close(self, undo: Callable[[], Any]) -> None:
+        """Undo something when the cell ends, however it ends."""
+        self._hooks.callback(undo)
 
     def figure(self, png: bytes) -> None:
         """Keep a picture the cell showed."""
@@ -125,7 +144,7 @@ class TrackedCell:
             masked = {k: secrets.redact_value(k, v) for k, v in described["params"].items()}
             session.write({"t": "model", "run_id": self.run.run_id, **described, "params": masked})
         if fits:
-            estimators.remember(self.run.run_id, fits[0].estimator)
+            estimators.remember(self.run.run_id, fits)
         return defaults
 
     def _describe(self, names: tuple[str, ...], role: str) -> None:
@@ -134,7 +153,11 @@ class TrackedCell:
             value = self.namespace.get(name)
             if not data.is_data(value):
                 continue
-            dataset = data.describe(name, value, role)
+            try:
+                dataset = data.describe(name, value, role)
+            except Exception as fault:  # one odd frame costs its fingerprint, not the run
+                warn_once(fault)
+                continue
             if self._before.get(name) != dataset.fingerprint:
                 self._before[name] = dataset.fingerprint
                 session.write({"t": "dataset", "run_id": self.run.run_id, **plain(dataset)})

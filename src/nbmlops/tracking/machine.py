@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-import warnings
 from pathlib import Path
 
 from nbmlops.capture import environment
+from nbmlops.errors import tell
 from nbmlops.tracking import session
 
 __all__ = ["note", "warn_once"]
@@ -39,8 +39,7 @@ def warn_once(error: Exception) -> None:
     key = f"{type(error).__name__}: {error}"
     if key not in _warned:
         _warned.add(key)
-        message = f"nbmlops could not track everything ({key}). Your cell is not affected."
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        tell(f"nbmlops could not track everything ({key}). Your cell is not affected.")
 
 
 def _write(run_id: str, place: Path) -> None:

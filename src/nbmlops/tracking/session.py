@@ -108,12 +108,17 @@ def store() -> Store:
     return open_store(project())
 
 
-def write(event: Mapping[str, Any]) -> None:
-    """Append one tracking event to the journal; it survives the process when this returns."""
+def write(event: Mapping[str, Any], opening: OpenRun | None = None) -> None:
+    """Append one tracking event to the journal; it survives the process when this returns.
+
+    The event that opens a run makes it open once it is written: a run that could not begin is none.
+    """
     home = project().home
     if _session.journal is None:
         _session.journal = Journal(home / "journal")
     _session.journal.append(dict(event))
+    if opening is not None:
+        _session.opened.append(opening)
     for opened in _session.opened:
         if opened.run_id == event.get("run_id"):
             opened.events.append(event)
@@ -156,7 +161,6 @@ def start(
     """
     outer = current()
     opened = OpenRun(run_id or new_id(), experiment)
-    _session.opened.append(opened)
     if about.get("source"):
         about["source"] = secrets.redact(about["source"])
     write(
@@ -172,7 +176,8 @@ def start(
             "parent": parent or (outer.run_id if outer else None),
             "process": environment.process(),
             **about,
-        }
+        },
+        opened,
     )
     log_params(opened.run_id, params or {}, origin)
     for key, value in (tags or {}).items():
@@ -203,6 +208,12 @@ def finish(
     _open.set(tuple(r for r in _open.get() if r is not opened))
     _session.opened[:] = [r for r in _session.opened if r is not opened]
     return duration_s
+
+
+def abandon(opened: OpenRun) -> None:
+    """Forget an open run whose tracking broke; nothing more is filed under it."""
+    _session.opened[:] = [r for r in _session.opened if r is not opened]
+    _open.set(tuple(r for r in _open.get() if r is not opened))
 
 
 def current() -> OpenRun | None:
@@ -326,11 +337,17 @@ def log(
     >>> nb.log(loss=0.3, step=1)  # doctest: +SKIP
     """
     target = run_id or _target("nb.log(loss=0.3)")
+    if step is not None and not (isinstance(step, int) and abs(step) < 2**63):
+        raise Invalid(f"The step is {step!r}.", "A step is a whole number of at most 64 bits.")
     for name, value in {**(values or {}), **named}.items():
+        if not isinstance(name, str) or not name:
+            raise Invalid(f"A metric's name is text, not {name!r}.", "Write nb.log(loss=0.3).")
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            raise Invalid(f"Metric {name!r} is {value!r}.", "A metric is a number; text belongs in tags.") from None
+        except (TypeError, ValueError, OverflowError):
+            raise Invalid(
+                f"Metric {name!r} is {str(value)[:60]!r}.", "A metric is a number; text belongs in tags."
+            ) from None
         write(
             {
                 "t": "metric",
