@@ -1,0 +1,30 @@
+"""What people install carries the panel, its settings and the templates."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WANTED = (
+    "share/jupyter/labextensions/nbmlops/static/style.js",
+    "share/jupyter/labextensions/nbmlops/package.json",
+    "etc/jupyter/jupyter_server_config.d/nbmlops.json",
+    "nbmlops/templates/notebooks/retrain.ipynb",
+    "nbmlops/templates/report/",
+    "entry_points.txt",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_wheel_carries_the_built_panel_and_the_templates(tmp_path):
+    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (wheel,) = tmp_path.glob("nbmlops-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert [w for w in WANTED if not any(w in name for name in names)] == []
+    assert wheel.stat().st_size < 2_000_000
