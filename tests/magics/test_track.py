@@ -282,11 +282,11 @@ def test_an_interrupt_while_tracking_begins_keeps_the_cell_from_running(shell, m
     "source",
     [
         "x = '\\udc80'",
-        "old = pd.DataFrame({'d': pd.Series(pd.to_datetime(['1600-01-01'])).astype('datetime64[s]')}); n = len(old)",
+        "old = pd.DataFrame({'d': np.array(['1600-01-01'], dtype='datetime64[s]')}); n = len(old)",
     ],
 )
 def test_odd_text_and_odd_dates_are_tracked_and_leave_nothing_open(shell, source):
-    shell.run_cell("import pandas as pd")
+    shell.run_cell("import numpy as np, pandas as pd")
     assert shell.run_cell(f"%%track odd\n{source}").success
     assert shell.run_cell(f"%%track odd\n{source}").success
     assert nb.get_run("odd").status == "finished"

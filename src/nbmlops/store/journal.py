@@ -66,7 +66,7 @@ class Journal:
             if self._fd is not None and self._pid == os.getpid():
                 os.close(self._fd)
             self._fd = None
-            self.journal_id = new_id()
+            self.journal_id = _after(self.journal_id)
 
     def _descriptor(self) -> int:
         """Return the open file; a forked child opens its own."""
@@ -74,7 +74,7 @@ class Journal:
             self._pid, self._fd, self.journal_id = os.getpid(), None, new_id()
         if self._fd is not None and not _same_file(self._fd, self._path):  # deleted or moved while we live
             os.close(self._fd)
-            self._fd, self.journal_id = None, new_id()
+            self._fd, self.journal_id = None, _after(self.journal_id)
         if self._fd is None:
             prepare(self.folder.parent)
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class Journal:
         """Go on in the temporary folder after a write failed; where that fails too, nothing more can be done."""
         if self.folder == self.waiting:
             raise error
-        blocked, self.folder, self._fd, self.journal_id = self.folder, self.waiting, None, new_id()
+        blocked, self.folder, self._fd, self.journal_id = self.folder, self.waiting, None, _after(self.journal_id)
         tell(
             f"nbmlops cannot write {blocked} ({error.strerror}); what is tracked waits in {self.waiting}. "
             "Your cell is not affected. `nbmlops doctor` says more."
@@ -148,6 +148,13 @@ def _write(fd: int, record: bytes) -> None:
         with contextlib.suppress(OSError):
             os.ftruncate(fd, before)
         raise
+
+
+def _after(journal_id: str) -> str:
+    """Return a new id that sorts behind another: journals are read in the order of their ids."""
+    while (later := new_id()) <= journal_id:
+        pass
+    return later
 
 
 def _same_file(fd: int, path: Path) -> bool:
