@@ -43,8 +43,8 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))
     import nbmlops as nb
 
-    nb.run_notebook("01_explore_and_track.ipynb", check=True)
-    nb.run_notebook("02_drift_check.ipynb", check=True)
+    execute(nb, "01_explore_and_track.ipynb")
+    execute(nb, "02_drift_check.ipynb")
     year = [live_through(month) for month in range(4, 13)]
     show(year, nb, time.perf_counter() - began)
 
@@ -58,6 +58,12 @@ def set_up(folder: Path) -> None:
         source = HERE / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     (folder / "nbmlops.toml").write_text('[project]\nname = "late-flights"\n', encoding="utf-8")
+
+
+def execute(nb, name: str, parameters: dict | None = None) -> None:
+    """Execute a notebook and leave it open at what it showed."""
+    run = nb.run_notebook(name, parameters=parameters, check=True)
+    Path(name).write_bytes(run.artifact("notebook.ipynb"))
 
 
 def live_through(month: int) -> dict:
@@ -77,7 +83,7 @@ def live_through(month: int) -> dict:
         action = f"kept v{champion.version}"
         outcome = "every target holds"
     else:
-        nb.run_notebook("03_retrain.ipynb", parameters={"months": list(range(1, month + 1))}, check=True)
+        execute(nb, "03_retrain.ipynb", {"months": list(range(1, month + 1))})
         action, outcome = decision(nb, champion.version), ", ".join(why)
     return {
         "month": MONTHS[month - 1],

@@ -75,7 +75,8 @@ def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> NotFo
     No model 'churn' in this project. Known: churn_v2, price. Did you mean 'churn_v2'?
     """
     names = sorted(known)
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "none yet"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    shown = ", ".join(names[:8]) + more if names else "none yet"
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = hint or (f"Did you mean {near[0]!r}?" if near else "")
     return NotFound(f"No {what} {name!r} in this project. Known: {shown}.", hint)

@@ -109,3 +109,11 @@ def test_log_without_a_run_says_what_to_type(project):
 def test_a_metric_that_is_no_number_is_refused(project):
     with session.run("x"), pytest.raises(Invalid, match="'loss' is 'high'"):
         nb.log(loss="high")
+
+
+def test_compare_alone_takes_the_run_before_whatever_its_experiment(shell):
+    for name, depth in (("one", 1), ("two", 2)):
+        with session.run(name, params={"depth": depth}):
+            pass
+    found = shell.run_line_magic("compare", "")
+    assert [r["experiment"] for r in found.runs] == ["two", "one"]

@@ -338,3 +338,21 @@ def test_a_publisher_of_the_users_own_stays(shell):
 def test_the_line_that_loads_us_stays_where_it_is_data(shell):
     shell.run_cell("text = '''\n%load_ext nbmlops\n'''")
     assert shell.user_ns["text"] == "\n%load_ext nbmlops\n"
+
+
+def test_copies_that_cross_validation_fits_are_not_the_users_models(shell):
+    shell.run_cell(FIT)
+    shell.run_cell(
+        "%%track folds\nfrom sklearn.model_selection import cross_val_score\nmodel = LogisticRegression(C=0.2)\n"
+        "scores = cross_val_score(model, train[['a', 'b']], train.late)\nmodel.fit(train[['a', 'b']], train.late)"
+    )
+    assert [m.name for m in nb.get_run("folds").models] == ["model"]
+
+
+def test_fit_predict_is_the_users_fit(shell):
+    shell.run_cell(FIT)
+    shell.run_cell(
+        "%%track clusters\nfrom sklearn.cluster import KMeans\nk = KMeans(2, n_init=1, random_state=0)\n"
+        "found = k.fit_predict(train[['a', 'b']])"
+    )
+    assert [m.name for m in nb.get_run("clusters").models] == ["k"]

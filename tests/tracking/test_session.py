@@ -89,3 +89,10 @@ def test_the_project_is_the_nearest_folder_with_a_file(project, monkeypatch):
     (project / "a" / "nbmlops.toml").write_text('[project]\nname = "inner"')
     session.reset()
     assert session.project().name == "inner"
+
+
+def test_a_run_in_a_notebook_names_the_notebook(project, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_NOTEBOOK", str(project / "work.ipynb"))
+    with nb.run("inside"):
+        pass
+    assert nb.get_run("inside").notebook == "work.ipynb"

@@ -176,7 +176,7 @@ def outline(estimator: Any) -> str:
 
 def _notice(estimator: Any, frame: FrameType, found: list[Fit], run_id: str) -> None:
     """Note a fit whose frame is that of scikit-learn's wrapper, unless another fit stands above it."""
-    if not _is_wrapper(frame) or _inside_fit(frame.f_back):
+    if not _is_wrapper(frame) or _inside_fit(frame.f_back) or _by_sklearn(frame.f_back, estimator):
         return
     values = frame.f_locals
     args, kwargs = values.get("args", ()), values.get("kwargs", {})
@@ -202,6 +202,13 @@ def _inside_fit(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _by_sklearn(frame: FrameType | None, estimator: Any) -> bool:
+    """Tell whether scikit-learn fits a copy of its own, as cross-validation does; ``fit_predict`` is the user's fit."""
+    while frame is not None and frame.f_locals.get("self") is estimator:
+        frame = frame.f_back
+    return frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "sklearn"
 
 
 def _holds_estimators(value: Any) -> bool:

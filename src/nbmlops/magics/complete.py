@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,8 +38,14 @@ def candidates(name: str, namespace: dict[str, Any]) -> list[str]:
 
     built = parser() if name == "track" else magics()[name].built
     flags = [option for action in built._actions for option in action.option_strings]
-    variables = [v for v in namespace if not v.startswith("_")] if name != "track" else []
+    variables = [n for n, v in namespace.items() if _worth_naming(n, v)] if name != "track" else []
     return [*flags, *variables, *_stored(name)]
+
+
+def _worth_naming(name: str, value: Any) -> bool:
+    """Tell whether a variable may stand behind a magic: data or a model, no module, class or function."""
+    private = name.startswith("_") or name in ("In", "Out", "exit", "quit", "open", "get_ipython")
+    return not (private or isinstance(value, (type, ModuleType)) or inspect.isroutine(value))
 
 
 def _completer(shell: Any, event: Any) -> list[str]:

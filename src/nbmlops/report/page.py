@@ -159,7 +159,8 @@ def run_of(ref: str | Run | ModelVersion | None) -> Run:
         raise NotFound(
             f"{version.ref} was registered outside any run, so there is no report of it.", "Train it in a %%track cell."
         )
-    return get_run(version.run_id)
+    made = get_run(version.run_id)
+    return get_run(made.parent) if made.parent else made  # the notebook knows what it was compared with, and why
 
 
 def title_of(taken: Mapping[str, Any]) -> str:

@@ -357,13 +357,13 @@ def overview(
 
 
 def last_repeat() -> list[str]:
-    """Return the newest run of this notebook (else of the project) and the one before it in its experiment."""
+    """Return this notebook's (else the project's) newest run, and the one before: of its experiment, else of all."""
     notebook = notebook_path()
-    found = listed(notebook=session.project().relative(notebook) if notebook else None, limit=1, children=True)
+    found = listed(notebook=session.project().relative(notebook) if notebook else None, limit=2, children=True)
     if not found:
         return []
     before = [found[0].previous] if found[0].previous else listed_ids(found[0].experiment)[1:2]
-    return [found[0].run_id, *before]
+    return [found[0].run_id, *(before or [r.run_id for r in found[1:2]])]
 
 
 def listed_ids(experiment: str) -> list[str]:

@@ -266,7 +266,8 @@ def run(
     >>> with nb.run("forest", params={"trees": 100}) as run:  # doctest: +SKIP
     ...     nb.log(loss=0.3)
     """
-    opened = start(experiment, params=params, tags=tags)
+    path = environment.notebook_path()
+    opened = start(experiment, params=params, tags=tags, notebook=project().relative(path) if path else None)
     try:
         yield opened
     except BaseException as error:

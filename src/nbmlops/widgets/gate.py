@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.widgets.html import card, esc, image, number, table
+from nbmlops.widgets.html import card, esc, image, number, percent, table
 
 __all__ = ["html", "text"]
 
@@ -41,7 +41,9 @@ SIDES = ("challenger", "champion")
 
 
 def _words(data: Mapping[str, Any]) -> str:
+    share = f" ({percent(data['tolerated'])} of the champion's)" if data["margin"] != data["tolerated"] else ""
     return (
         f"gain {data['difference']:+.4f} [{data['low']:+.4f}, {data['high']:+.4f}] on {number(data['rows'])} rows; "
-        f"margin {number(data['margin'])}; smallest gain these rows show in 4 of 5 cases: {number(data['detectable'])}"
+        f"margin {number(data['margin'])}{share}; "
+        f"smallest gain these rows show in 4 of 5 cases: {number(data['detectable'])}"
     )

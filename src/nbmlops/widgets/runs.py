@@ -34,7 +34,8 @@ def _rows(runs: list[Mapping[str, Any]], show_status: Any, escape: Any = None) -
 
     quote = escape or esc
     metrics = [n for n in _names(runs, "metrics.") if "[" not in n][:MAX_METRICS]
-    differing = [n for n in _names(runs, "params.") if len({str(r.get(n)) for r in runs}) > 1]
+    measured = [r for r in runs if any(n.startswith("metrics.") for n in r)] or runs
+    differing = [n for n in _names(measured, "params.") if len({str(r.get(n)) for r in measured}) > 1]
     params = sorted(differing, key=lambda n: n.count("."))[:MAX_PARAMS]  # what the user named before estimators' own
     heads = ["run", "experiment", "status", "took", *(n.partition(".")[2] for n in (*metrics, *params))]
     rows = []
