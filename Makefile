@@ -14,8 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo "make demo      run the main job on a year of flights, in demo/"
-	@echo "make test      run the tests that need nothing but Python"
-	@echo "make test-all  run every test, also those that are slow or need a browser or PostgreSQL"
+	@echo "make test      run the tests, the store's on SQLite and on PostgreSQL, without the slow ones and the browser's"
+	@echo "make test-all  run every test, on every PostgreSQL there is and on the lowest versions of all packages"
 	@echo "make lab       open JupyterLab on the demo's project"
 	@echo "make lint      run linter and type checker"
 	@echo "make docs      write docs/reference.md from the code"
@@ -34,17 +34,17 @@ $(STAMP): pyproject.toml
 	  echo "'$(PYTHON)' cannot make environments. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	@echo "Setting up .venv; this takes about a minute."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet -e ".[lab,examples,dev]"
+	@$(BIN)/python -m pip install --quiet -e ".[lab,examples,postgres,s3,dev]"
 	@touch $@
 
 demo: setup
 	@$(BIN)/python example_notebooks/demo.py
 
 test: setup
-	$(PYTEST) -m "not slow and not browser and not postgres" $(ARGS)
+	$(PYTEST) -m "not slow and not browser" $(ARGS)
 
 test-all: setup test-lowest
-	$(PYTEST) $(ARGS)
+	NBMLOPS_TEST_POSTGRES=all $(PYTEST) $(ARGS)
 
 # The lowest versions pyproject.toml allows, in an environment of their own.
 test-lowest:
@@ -52,7 +52,7 @@ test-lowest:
 	@.venv-lowest/bin/python -m pip install --quiet uv
 	@SKIP_JUPYTER_BUILDER=1 .venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
 	  --resolution lowest-direct -e ".[examples]" "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100" "polars>=1" "pyarrow>=16"
-	PYDEVD_DISABLE_FILE_VALIDATION=1 .venv-lowest/bin/python -m pytest -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/browser --ignore=tests/cli/test_project.py --ignore=tests/test_docs.py $(ARGS)
+	PYDEVD_DISABLE_FILE_VALIDATION=1 NBMLOPS_TEST_POSTGRES=none .venv-lowest/bin/python -m pytest -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/browser --ignore=tests/cli/test_project.py --ignore=tests/test_docs.py $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

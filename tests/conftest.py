@@ -7,9 +7,64 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from contextlib import ExitStack
+from itertools import count
+
 import pytest
 
-from nbmlops.tracking import session
+import servers
+from nbmlops.tracking import opened, session
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Start a server once for all tests of this process: ``start(servers.run_postgres, 16)``; all end with them."""
+    running = {}
+
+    def once(run, *what):
+        if (run, what) not in running:
+            try:
+                running[run, what] = stack.enter_context(run(*what))
+            except servers.Missing as error:
+                running[run, what] = error
+        if isinstance(running[run, what], servers.Missing):
+            leave_out = pytest.fail if os.environ.get("CI") else pytest.skip
+            leave_out(f"NOT TESTED: {running[run, what]}")
+        return running[run, what]
+
+    with ExitStack() as stack:
+        yield once
+
+
+@pytest.fixture
+def postgres(start):
+    """Make a fresh database on a real PostgreSQL server and return its address: ``postgres()``, ``postgres(16)``."""
+    with ExitStack() as stack:
+
+        def make(version=None):
+            server, name = start(servers.run_postgres, version), f"test_{os.getpid()}_{next(NUMBERS)}"
+            server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
+            stack.callback(server.execute, f"DROP DATABASE {name} WITH (FORCE)")
+            return server.url(name)
+
+        yield make
+
+
+NUMBERS = count(1)
+
+
+@pytest.fixture
+def s3(start, monkeypatch):
+    """Return the address of an empty bucket on a server that speaks S3; the environment holds its place and keys."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", start(servers.run_s3))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    bucket = f"bucket-{os.getpid()}-{next(NUMBERS)}"
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    return f"s3://{bucket}"
 
 
 @pytest.fixture
@@ -21,6 +76,7 @@ def project(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "nbmlops.toml").write_text("")
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(opened, "background", False)  # what is tracked arrives when it is read, not meanwhile
     session.reset()
     yield folder
     session.reset()

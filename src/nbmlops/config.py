@@ -37,9 +37,11 @@ class Project:
 
     @property
     def artifacts_url(self) -> str:
-        """Where artifacts lie: an fsspec URL or a local folder."""
-        configured = self.setting("store", "artifacts")
-        return os.environ.get("NBMLOPS_ARTIFACTS") or configured or str(self.home / "artifacts")
+        """Where artifacts lie: an fsspec URL or a local folder; a relative one is seen from the project."""
+        configured = os.environ.get("NBMLOPS_ARTIFACTS") or self.setting("store", "artifacts")
+        if configured and "://" in configured:
+            return str(configured)
+        return str(self.root / configured if configured else self.home / "artifacts")
 
     @property
     def name(self) -> str:

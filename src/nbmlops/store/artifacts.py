@@ -1,40 +1,83 @@
-"""Artifacts: files found by the SHA-256 of their content, on a local disk or any fsspec place."""
+"""Artifacts: files found by the SHA-256 of their content, in a local folder or in object storage.
+
+Files are copied block by block and never held in memory; what is read is verified. A file appears whole or not at
+all: a local one is written beside its place, synced and renamed; object storage shows an upload when it is complete.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 import re
-import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
-from nbmlops.errors import Conflict, Invalid, MissingPackage, NotFound
-from nbmlops.store.journal import prepare
+from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, NotFound
+from nbmlops.store.bucket import Bucket
+from nbmlops.store.folder import BLOCK_BYTES, DIGEST, Entry, Folder, copy, digest_of, partial_file
 
-__all__ = ["Artifacts", "digest_of"]
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-def digest_of(data: bytes) -> str:
-    """Return the SHA-256 of some bytes, in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
+__all__ = ["Artifacts", "Entry", "digest_of"]
 
 
 class Artifacts:
-    """Put and get bytes by digest; what is read is verified."""
+    """Put and get files by digest.
+
+    Examples
+    --------
+    >>> place = Artifacts("memory://example")
+    >>> place.get(place.put(b"some bytes"))
+    b'some bytes'
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url.removeprefix("file://")
         self.local = "://" not in self.url
+        self._place: _Place = Folder(Path(self.url)) if self.local else Bucket(self.url)
 
     def put(self, data: bytes) -> str:
-        """Store some bytes once and return their digest; a file appears whole or not at all."""
+        """Store some bytes once and return their digest.
+
+        Putting what is there already marks it as new, so that ``nbmlops store gc`` spares it, and mends it where it
+        was damaged.
+
+        Raises
+        ------
+        NbmlopsError
+            The place cannot be reached or written.
+        """
         digest = digest_of(data)
-        if not self._whole(digest, data):
-            self._write_local(digest, data) if self.local else self._write_remote(digest, data)
+        with self._reaching("written"):
+            self._place.put(data, digest)
         return digest
+
+    def put_file(self, path: str | Path) -> tuple[str, int]:
+        """Store a file and return its digest and size; what is stored is what was hashed, also while others write.
+
+        Parameters
+        ----------
+        path : path
+            A file of any size.
+
+        Returns
+        -------
+        tuple of str and int
+            The digest, and the number of bytes stored.
+
+        Raises
+        ------
+        NotFound
+            There is no such file.
+        Conflict
+            Bytes already read were changed while they were uploaded, twice in a row.
+        NbmlopsError
+            The place cannot be reached or written.
+        """
+        if not Path(path).is_file():
+            raise NotFound(f"There is no file {str(path)!r}.", "Give the path of a file, or its content as bytes.")
+        with Path(path).open("rb", buffering=0) as file, self._reaching("written"):
+            return self._place.put_file(file)
 
     def get(self, digest: str) -> bytes:
         """Return the bytes of a digest, verified.
@@ -46,59 +89,172 @@ class Artifacts:
         Conflict
             What is stored is not what was put there.
         """
-        if not self.has(digest):
-            raise NotFound(
-                f"Artifact {digest[:12]} is not in {self.url}.", "Was the store moved without its artifacts?"
-            )
-        data = self._path(digest).read_bytes() if self.local else self._fs()[0].cat_file(self._remote(digest))
-        if digest_of(data) != digest:
-            raise Conflict(
-                f"Artifact {digest[:12]} is damaged: its content has another hash.", "Restore it from a backup."
-            )
-        return bytes(data)
+        with self.open(digest) as file:
+            return file.read()
+
+    @contextmanager
+    def open(self, digest: str) -> Iterator[BinaryIO]:
+        """Open a stored file for reading from start to end, verified on the way.
+
+        The last bytes are handed out only when the digest of all is right, so a damaged file never looks complete.
+        Who stops reading before the end has read unverified bytes. The file cannot be rewound: :meth:`fetch` it where
+        that is needed.
+
+        Raises
+        ------
+        NotFound
+            Nothing is stored under that digest.
+        Conflict
+            On reading the end: what is stored is not what was put there.
+        """
+        entry = self._known(digest)
+        with self._reaching("read"):
+            source = self._place.read(digest)
+        with source as file:
+            yield io.BufferedReader(_Verified(file, entry, self._reaching), BLOCK_BYTES)
+
+    def fetch(self, digest: str, target: str | Path) -> Path:
+        """Copy a stored file to a local path, where it appears only when it is verified.
+
+        Parameters
+        ----------
+        digest : str
+        target : path
+            A file, replaced when it exists; its folder must exist.
+
+        Returns
+        -------
+        Path
+            The target.
+
+        Raises
+        ------
+        NotFound, Conflict
+            As :meth:`get`.
+
+        Examples
+        --------
+        >>> place.fetch(digest, "model.skops")  # doctest: +SKIP
+        PosixPath('model.skops')
+        """
+        target = Path(target)
+        with self.open(digest) as source, partial_file(target.parent, 0o666) as (file, partial):
+            copy(source, file)
+            file.close()
+            partial.replace(target)
+        return target
 
     def has(self, digest: str) -> bool:
         """Tell whether a digest is stored."""
-        if not DIGEST.fullmatch(digest):
-            raise Invalid(f"{digest!r} is not an artifact's digest.", "A digest is 64 hexadecimal characters.")
-        return self._path(digest).is_file() if self.local else bool(self._fs()[0].exists(self._remote(digest)))
+        return self._find(digest) is not None
 
-    def _whole(self, digest: str, data: bytes) -> bool:
-        """Tell whether a digest is stored and, on a local disk, not damaged since."""
-        return self.has(digest) and (not self.local or self._path(digest).read_bytes() == data)
+    def size(self, digest: str) -> int:
+        """Return the size of a stored file in bytes.
+
+        Raises
+        ------
+        NotFound
+            Nothing is stored under that digest.
+        """
+        return self._known(digest).size_bytes
+
+    def list(self) -> Iterator[Entry]:
+        """Yield every stored file: digest, size in bytes, when it was last put."""
+        with self._reaching("read"):
+            yield from self._place.list()
+
+    def delete(self, digest: str, before: float | None = None) -> bool:
+        """Delete a stored file, and tell whether it was there; somebody else may have been faster.
+
+        Parameters
+        ----------
+        digest : str
+        before : float, optional
+            Delete it only when it was last put before this time, in seconds since 1970. In a local folder no put gets
+            lost in between; object storage cannot promise that, so leave hours between a put and this time.
+        """
+        _check(digest)
+        with self._reaching("written"):
+            return self._place.delete(digest, before)
+
+    def clean(self, before: float) -> int:
+        """Remove what killed processes left half written before a time, and return its bytes.
+
+        Unfinished uploads to S3 cost money unseen until a rule of the bucket ends them
+        (``AbortIncompleteMultipartUpload``).
+        """
+        with self._reaching("written"):
+            return self._place.clean(before)
+
+    def _find(self, digest: str) -> Entry | None:
+        _check(digest)
+        with self._reaching("read"):
+            return self._place.find(digest)
+
+    def _known(self, digest: str) -> Entry:
+        if found := self._find(digest):
+            return found
+        raise NotFound(f"Artifact {digest[:12]} is not in {self._shown}.", "Was the store moved without its artifacts?")
 
     def _path(self, digest: str) -> Path:
         return Path(self.url) / digest[:2] / digest
 
-    def _write_local(self, digest: str, data: bytes) -> None:
-        path = self._path(digest)
-        prepare(Path(self.url).parent)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent)
+    @property
+    def _shown(self) -> str:
+        return re.sub(r"//[^/@]*@", "//", self.url)  # without a user's name and password
+
+    @contextmanager
+    def _reaching(self, doing: str) -> Iterator[None]:
+        """Turn what the disk, the network or a client library says into one line that helps."""
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+            yield
+        except NbmlopsError:
+            raise
+        except Exception as error:
+            self._place.forget()
+            kind = NotAllowed if isinstance(error, PermissionError) else NbmlopsError
+            said = (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+            raise kind(f"Artifacts in {self._shown} cannot be {doing}: {said}.", self._place.hint(error)) from error
 
-    def _write_remote(self, digest: str, data: bytes) -> None:
-        fs, root = self._fs()
-        fs.makedirs(f"{root}/{digest[:2]}", exist_ok=True)
-        fs.pipe_file(self._remote(digest), data)
 
-    def _remote(self, digest: str) -> str:
-        return f"{self._fs()[1]}/{digest[:2]}/{digest}"
+class _Place(Protocol):
+    """Where artifacts lie."""
 
-    def _fs(self) -> tuple[Any, str]:
-        import fsspec
+    def put(self, data: bytes, digest: str) -> None: ...
+    def put_file(self, file: io.FileIO) -> tuple[str, int]: ...
+    def read(self, digest: str) -> AbstractContextManager[Any]: ...
+    def find(self, digest: str) -> Entry | None: ...
+    def list(self) -> Iterator[Entry]: ...
+    def delete(self, digest: str, before: float | None) -> bool: ...
+    def clean(self, before: float) -> int: ...
+    def forget(self) -> None: ...
+    def hint(self, error: Exception) -> str: ...
 
-        try:
-            fs, root = fsspec.core.url_to_fs(self.url)
-        except ImportError as error:
-            raise MissingPackage(
-                f"Artifacts at {self.url} need another package: {error}.", "pip install 'nbmlops[s3]'"
-            ) from error
-        return fs, root.rstrip("/")
+
+class _Verified(io.RawIOBase):
+    """A file read from start to end, whose last bytes come only when the digest of all is right."""
+
+    def __init__(self, source: Any, entry: Entry, reaching: Callable[[str], AbstractContextManager[None]]) -> None:
+        self.source, self.entry, self.reaching = source, entry, reaching
+        self.hash, self.seen = hashlib.sha256(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with self.reaching("read"):
+            data = self.source.read(len(buffer))
+        self.hash.update(data)
+        self.seen += len(data)
+        if (not data or self.seen >= self.entry.size_bytes) and self.hash.hexdigest() != self.entry.digest:
+            raise Conflict(
+                f"Artifact {self.entry.digest[:12]} is damaged: its content has another hash.",
+                "Restore it from a backup, or put the same content again.",
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _check(digest: str) -> None:
+    if not DIGEST.fullmatch(digest):
+        raise Invalid(f"{digest!r} is not an artifact's digest.", "A digest is 64 hexadecimal characters.")
