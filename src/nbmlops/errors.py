@@ -14,6 +14,7 @@ __all__ = [
     "NbmlopsError",
     "NotAllowed",
     "NotFound",
+    "Unavailable",
     "UntrustedContent",
     "tell",
     "unknown",
@@ -54,6 +55,10 @@ class Conflict(NbmlopsError):
 
 class MissingPackage(NbmlopsError, ImportError):
     """An optional package is needed; the hint names the extra to install."""
+
+
+class Unavailable(NbmlopsError, ConnectionError):
+    """The database is away, locked, full, read-only or damaged; what is tracked waits in the journal."""
 
 
 class UntrustedContent(NbmlopsError):

@@ -105,6 +105,16 @@ def test_a_runner_that_is_stopped_ends_its_kernel_and_says_so(project, notebook,
         os.kill(kernel, 0)
 
 
+def test_a_kernel_that_is_interrupted_from_outside_did_not_fail(project, executed):
+    from nbformat import v4, write
+
+    cells = [v4.new_code_cell(c) for c in ("import os, signal\nos.kill(os.getpid(), signal.SIGINT)", "print(1)")]
+    write(v4.new_notebook(cells=cells), project / "stopped.ipynb")
+    run = nb.run_notebook("stopped.ipynb")
+    assert (run.status, run.cause, run.error["name"]) == ("interrupted", "cancelled", "KeyboardInterrupt")
+    assert executed(output_of(run))[1] == ["interrupted", "not_run"]
+
+
 def test_the_run_is_in_the_store_before_the_kernel_starts(notebook, executed):
     run = nb.run_notebook(notebook("sees_run"), {"trees": 3})
     assert said(executed(output_of(run))[0]).split("\n")[0] == "running notebook {'trees': 3}"

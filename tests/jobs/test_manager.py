@@ -108,3 +108,12 @@ def test_secrets_are_found_at_any_depth():
 def test_causes(how, cause):
     assert how.cause == cause
     assert how.status == ("failed" if cause else "finished")
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "cause"),
+    [("KeyboardInterrupt", "", "cancelled"), ("SystemExit", "130", "cancelled"), ("SystemExit", "143", "preempted")],
+)
+def test_a_cell_that_was_interrupted_did_not_fail(name, message, cause):
+    how = ending.failure(name, message)
+    assert (how.cell, how.status, how.cause, how.stops) == ("interrupted", "interrupted", cause, True)

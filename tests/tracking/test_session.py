@@ -52,7 +52,7 @@ def test_series_of_a_metric_come_back_in_order(project):
         for i in range(3):
             nb.log({"loss": 1 / (i + 1)}, step=i)
     series = nb.get_run("steps").metric("loss")
-    assert (series.steps, series.values) == ([0, 1, 2], [1.0, 0.5, 1 / 3])
+    assert (list(series.steps), list(series.values)) == ([0, 1, 2], [1.0, 0.5, 1 / 3])
 
 
 def test_the_headline_is_the_most_honest_split(project):
@@ -76,7 +76,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=project).returncode == -9
     run = nb.get_run("killed")
-    assert run.metric("loss").values == [float(i) for i in range(300)]
+    assert list(run.metric("loss").values) == [float(i) for i in range(300)]
     assert run.status == "abandoned"
 
 

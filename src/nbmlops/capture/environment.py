@@ -1,4 +1,4 @@
-"""Around a run: who, which notebook, which commit, which packages, which process."""
+"""Around a run: who, which notebook, which commit, which packages, which process (see ``nbmlops.process``)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import getpass
 import importlib.metadata
 import os
 import platform
-import socket
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from nbmlops.process import alive as process_alive
+from nbmlops.process import identity as process
 
 __all__ = ["actor", "git_state", "notebook_path", "packages", "process", "process_alive"]
 
@@ -72,47 +74,6 @@ def notebook_path(namespace: dict[str, Any] | None = None) -> str | None:
         return str(path)
     session = os.environ.get("JPY_SESSION_NAME", "")
     return session if session.endswith(".ipynb") and Path(session).is_file() else None
-
-
-@cache
-def process() -> dict[str, Any]:
-    """Return what identifies this process even after its id was given to another."""
-    pid = os.getpid()
-    return {"host": socket.gethostname(), "boot_id": _boot_id(), "pid": pid, "started": _started(pid)}
-
-
-def process_alive(owner: dict[str, Any] | None) -> bool | None:
-    """Tell whether a run's process still lives; None when this machine cannot know.
-
-    Parameters
-    ----------
-    owner : dict or None
-        What :func:`process` returned in that process.
-    """
-    if not owner or owner.get("host") != socket.gethostname():
-        return None
-    if owner.get("boot_id") != _boot_id():
-        return False
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return _started(owner["pid"]) == owner.get("started")
-
-
-def _boot_id() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
-def _started(pid: int) -> str:
-    """Return a process's start time in clock ticks since boot (the 22nd field of its stat file)."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return ""
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -15,20 +15,17 @@ from papermill.clientwrap import PapermillNotebookClient
 from nbmlops.jobs import ending
 from nbmlops.jobs.ending import Ending
 from nbmlops.records import new_id
+from nbmlops.tracking.statuses import Preempted
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from nbmlops.jobs.manager import Manager
 
-__all__ = ["Client", "Preempted"]
+__all__ = ["Client"]
 
 SKIPPED = "skip-execution"
 LONGEST_SOCKET = 100  # bytes; the least system we know of ends at 104
-
-
-class Preempted(KeyboardInterrupt):
-    """The runner was told to end by its system, not by a person."""
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]

@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from nbmlops.records import RunStatus
+from nbmlops.tracking.statuses import ending_of
 
 __all__ = ["CANCELLED", "COMPLETED", "NOT_RUN", "PENDING", "PREEMPTED", "RUNNING", "Ending", "death", "failure", "late"]
 
@@ -40,9 +41,11 @@ PREEMPTED = Ending(
 
 def failure(name: str, message: str, traceback: str = "") -> Ending:
     """Return the ending of a cell that raised; ``sys.exit(0)`` is a way to leave early, no failure."""
-    if name == "SystemExit" and message in ("", "0", "None"):
+    status, cause = ending_of([name], message)
+    if status == "finished":
         return LEFT_EARLY
-    return Ending("failed", "failed", "error", name, message, tuple(traceback.splitlines()))
+    cell = "interrupted" if status == "interrupted" else "failed"
+    return Ending(cell, status, cause, name, message, tuple(traceback.splitlines()))
 
 
 def death(returncode: int | None) -> Ending:

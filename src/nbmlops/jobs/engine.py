@@ -157,6 +157,7 @@ def _tracked(
         notebook=project.relative(source) if source else None,
     )
     about = machine.note(opened.run_id, source or Path.cwd())
+    session.drain()  # the notebook may ask for the run it is part of
     try:
         yield opened
     finally:
@@ -203,7 +204,7 @@ def _keep_notebook(run_id: str, manager: Manager) -> None:
 def _note(manager: Manager, error: BaseException) -> None:
     """Keep why an execution ended before a cell could say so: no such kernel, none that starts, Ctrl-C between."""
     from nbmlops.jobs import ending
-    from nbmlops.jobs.client import Preempted
+    from nbmlops.tracking.statuses import Preempted
 
     if manager.ending.status != "finished":
         return
@@ -278,6 +279,6 @@ def _preemptible() -> Iterator[None]:
 
 
 def _preempt(_signal: int, _frame: Any) -> None:
-    from nbmlops.jobs.client import Preempted
+    from nbmlops.tracking.statuses import Preempted
 
     raise Preempted

@@ -15,8 +15,8 @@ from nbmlops.capture import data, environment, estimators, secrets
 from nbmlops.capture.cell import CellSource, analyse
 from nbmlops.capture.estimators import Fit, watch_fits
 from nbmlops.capture.metrics import watch_metrics
-from nbmlops.records import RunStatus, plain
-from nbmlops.tracking import machine, session
+from nbmlops.records import plain
+from nbmlops.tracking import machine, session, statuses
 from nbmlops.tracking.machine import warn_once
 from nbmlops.tracking.runs import Run
 
@@ -118,14 +118,14 @@ class TrackedCell:
     def close(self, error: BaseException | None = None) -> Run:
         """End the run and return it; hooks go first, whatever else fails."""
         self._hooks.close()
-        status, cause = _ending(error)
+        status, cause = statuses.ending(error)
         defaults: dict[str, Any] = {}
         try:
             defaults = self._models()
             self._describe(self.cell.writes, "written")
         except Exception as fault:
             warn_once(fault)
-        session.finish(self.run, status, cause, session.describe(error) if error else None, defaults=defaults)
+        session.finish(self.run, status, cause, session.describe(error) if error and cause else None, defaults=defaults)
         return Run(session.as_run(self.run))
 
     def _metric(self, name: str, value: float, context: Mapping[str, str]) -> None:
@@ -161,9 +161,3 @@ class TrackedCell:
             if self._before.get(name) != dataset.fingerprint:
                 self._before[name] = dataset.fingerprint
                 session.write({"t": "dataset", "run_id": self.run.run_id, **plain(dataset)})
-
-
-def _ending(error: BaseException | None) -> tuple[RunStatus, str | None]:
-    if error is None:
-        return "finished", None
-    return ("interrupted", None) if isinstance(error, KeyboardInterrupt) else ("failed", "error")

@@ -1,0 +1,111 @@
+"""What the events of one run add up to, kept small however much is logged."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from nbmlops.records import plain
+
+__all__ = ["Fold", "Points"]
+
+MOST_POINTS = 1000
+CURVE = 100  # values of a curve in a card
+RUN_FIELDS = (
+    *("experiment", "name", "kind", "status", "cause", "started_at", "ended_at", "duration_s", "author", "parent"),
+    *("previous", "notebook", "cell_id", "order", "source", "error", "git", "environment", "process", "defaults"),
+)
+
+
+class Points:
+    """One metric of a run on one context: its newest point, how many there were, and some of them to draw."""
+
+    def __init__(self, run_id: str, name: str, context: Mapping[str, Any]) -> None:
+        self.name, self.context = name, dict(context)
+        self.head = _encode({"t": "metric", "run_id": run_id, "name": name, "context": self.context})[:-1]
+        self.count, self.stride = 0, 1
+        self.newest: tuple[float, int | None, float] = (math.nan, None, 0.0)
+        self.kept: list[tuple[float, int | None, float]] = []
+        self._lock = threading.RLock()
+
+    def text(self, value: float, step: int | None, at: float) -> str:
+        """Return a point as the JSON of its event; the fields every point shares are written once."""
+        number = repr(value) if math.isfinite(value) else json.dumps(plain(value))
+        return f'{self.head},"value":{number},"step":{"null" if step is None else step},"at":{at!r}}}'
+
+    def add(self, value: float, step: int | None, at: float) -> None:
+        """Count a point; keep every one, then every second, every fourth, so that they stay few."""
+        with self._lock:
+            self.newest = point = (value, step, at)
+            if self.count % self.stride == 0:
+                self.kept.append(point)
+                if len(self.kept) > MOST_POINTS:
+                    self.kept, self.stride = self.kept[::2], self.stride * 2
+            self.count += 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the newest point, how many there were, and a curve where there were several."""
+        value, step, at = self.newest
+        about = {"name": self.name, "context": self.context, "value": value, "step": step}
+        about |= {"at": datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds"), "count": self.count}
+        return about | ({"curve": self._curve()} if self.count > 1 else {})
+
+    def _curve(self) -> list[float]:
+        """Return values to draw: some of those kept, and the newest."""
+        drawn = self.kept[:: len(self.kept) // CURVE + 1]
+        return [value for value, _, _ in (drawn if drawn[-1] is self.newest else [*drawn, self.newest])]
+
+
+class Fold:
+    """The events of one run so far, as the JSON of a run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.fields: dict[str, Any] = dict.fromkeys(RUN_FIELDS)
+        self.named: dict[str, dict[str, Any]] = {"param": {}, "tag": {}, "artifact": {}}
+        self.listed: dict[str, list[Any]] = {"dataset": [], "model": []}
+        self._points: dict[tuple[str, str], Points] = {}
+        self._known: dict[Any, Points] = {}  # the same by what the caller wrote, which needs no JSON
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take in one event; points have their own way (see :meth:`points`)."""
+        kind, body = event["t"], {k: v for k, v in event.items() if k not in ("t", "run_id")}
+        if kind in ("run", "update"):
+            self.fields |= body
+        elif kind in self.named:
+            self.named[kind][body["name"]] = body
+        elif kind in self.listed:
+            self.listed[kind].append(body)
+
+    def points(self, name: str, context: Mapping[str, Any] | None) -> Points:
+        """Return the points of a metric on a context, none as yet where it is new."""
+        typed: Any = name
+        if context:  # 1 and True are one key, and no one context
+            typed = (name, *((k, v) for k, v in context.items() if type(v) is str))
+            if len(typed) <= len(context):
+                return self._new_points(name, context)
+        return self._known.get(typed) or self._known.setdefault(typed, self._new_points(name, context or {}))
+
+    def _new_points(self, name: str, context: Mapping[str, Any]) -> Points:
+        simple = plain(context)
+        return self._points.setdefault((name, _encode(simple)), Points(self.run_id, name, simple))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run's JSON: one entry a metric and context, with the newest point."""
+        return {
+            "run_id": self.run_id,
+            **{k: v for k, v in self.fields.items() if k != "lease"},
+            "params": list(self.named["param"].values()),
+            "tags": {name: tag["value"] for name, tag in self.named["tag"].items()},
+            "artifacts": list(self.named["artifact"].values()),
+            "datasets": list(self.listed["dataset"]),
+            "models": list(self.listed["model"]),
+            "metrics": [p.to_dict() for p in list(self._points.values()) if p.count],
+        }
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
