@@ -22,12 +22,15 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_loading_the_extension_and_tracking_a_cell_loads_no_database(tmp_path):
+    make_store = "from nbmlops.tracking import session; session.store().engine"
+    subprocess.run([sys.executable, "-c", make_store], cwd=tmp_path, check=True)
     code = f"""
 import os; os.chdir({str(tmp_path)!r})
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 shell = TerminalInteractiveShell.instance()
 shell.run_line_magic("load_ext", "nbmlops")
 shell.run_cell("%%track first\\nx = 1")
+from nbmlops.tracking import session; assert session.drain()
 """
     assert loaded_after(code) & {"sqlalchemy", "pandas", "skops", "papermill", "sklearn"} == set()
 

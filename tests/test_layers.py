@@ -9,7 +9,7 @@ import nbmlops
 
 ROOT = Path(nbmlops.__file__).parent
 LAYERS = [
-    ["hooks", "errors", "records", "config"],
+    ["hooks", "errors", "records", "config", "process"],
     ["store", "capture", "stats"],
     ["tracking", "features", "quality", "drift", "registry", "monitoring", "governance"],
     ["report", "jobs", "bridges"],

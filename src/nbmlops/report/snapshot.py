@@ -20,7 +20,7 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.store.database import Store
-    from nbmlops.tracking.runs import Run
+    from nbmlops.tracking.runs import Run, Series
 
 __all__ = ["SCHEMA", "build", "canonical", "digest"]
 
@@ -110,16 +110,17 @@ def _descendants(run: Run) -> Iterable[Run]:
 
 def _about(run: Run) -> dict[str, Any]:
     data = run.to_dict()
-    return {**{k: data.get(k) for k in KEPT}, "series": _series(data["metrics"])}
+    return {**{k: data.get(k) for k in KEPT}, "series": {_titled(s): _values(s) for s in run.series()}}
 
 
-def _series(metrics: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Return the metrics that were logged more than once, as they went."""
-    found: dict[str, list[float]] = {}
-    for metric in metrics:
-        context = ",".join(f"{k}={v}" for k, v in sorted(metric["context"].items()))
-        found.setdefault(f"{metric['name']}[{context}]" if context else metric["name"], []).append(metric["value"])
-    return {name: values[-MAX_SERIES:] for name, values in found.items() if len(values) > 1}
+def _titled(series: Series) -> str:
+    context = ",".join(f"{k}={v}" for k, v in sorted(series.context.items()))
+    return f"{series.name}[{context}]" if context else series.name
+
+
+def _values(series: Series) -> list[float]:
+    """Return a metric that was logged more than once, as it went."""
+    return plain(series.thinned(MAX_SERIES).values)  # type: ignore[no-any-return]
 
 
 def _versions(store: Store, ids: Sequence[str], results: Iterable[Mapping[str, Any]]) -> list[ModelVersion]:

@@ -19,7 +19,7 @@ from jupyter_server.utils import url_path_join
 import nbmlops
 from nbmlops.capture.secrets import redact
 from nbmlops.config import find_project
-from nbmlops.errors import NbmlopsError, NotFound
+from nbmlops.errors import NbmlopsError, NotFound, Unavailable
 from nbmlops.server import notebooks
 
 __all__ = ["API", "RunsHandler", "StatusHandler", "routes"]
@@ -41,6 +41,8 @@ class Handler(APIHandler):
         """Do blocking work on our thread and send its JSON; what goes wrong is said in one line."""
         try:
             found = await asyncio.get_running_loop().run_in_executor(_thread(), ask, *words)
+        except Unavailable:  # its message names places on this machine
+            self.refuse(503, "The project's store cannot be read. Type: nbmlops doctor")
         except NbmlopsError as error:
             self.refuse(404 if isinstance(error, NotFound) else 400, str(error))
         except Exception as error:

@@ -53,8 +53,8 @@ def runs_of(notebook: Path) -> list[dict[str, Any]]:
     try:
         found = summaries(store, notebook=project.relative(notebook), limit=MAX_RUNS)
     finally:
-        store.engine.dispose()
-    return [_sent(Run(run).to_dict()) for run in found]
+        store.close()
+    return [_sent(Run(run).to_dict(curves=False)) for run in found]
 
 
 def has_store(project: Project) -> bool:

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import sqlite3
+import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy as sa
 
+from nbmlops import __version__
 from nbmlops.config import Project, find_project
-from nbmlops.errors import Conflict, Invalid
-from nbmlops.records import new_id, plain
-from nbmlops.store import artifacts, events, journal, replay, tables
+from nbmlops.errors import Conflict, Invalid, MissingPackage, Unavailable, tell
+from nbmlops.records import new_id, now, plain
+from nbmlops.store import artifacts, driver, events, forks, journal, sqlite, tables, views
+from nbmlops.store.schema import SCHEMA
 
-__all__ = ["Store", "as_json", "open_store"]
+__all__ = ["Store", "Transaction", "as_json", "open_store"]
+
+READ_WAIT_S = 2  # how long a reader waits for a writer's lock
+WRITE_WAIT_S = 20  # and a governed change for the others
+
+CONNECT_WAIT_S = 10
+READ_SQLITE: dict[str, Any] = {"reading": True}
+READ_POSTGRES: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 _open: dict[tuple[str, str], Store] = {}
+_stores: WeakSet[Store] = WeakSet()
+_inherited: list[sa.Pool] = []
 
 
 def open_store(project: Project | None = None) -> Store:
@@ -34,7 +53,7 @@ def open_store(project: Project | None = None) -> Store:
 
     Examples
     --------
-    >>> from nbmlops.store import open_store
+    >>> from nbmlops.store.database import open_store
     >>> store = open_store()  # doctest: +SKIP
     """
     project = project or find_project()
@@ -55,46 +74,61 @@ class Store:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.artifacts = artifacts.Artifacts(project.artifacts_url)
-        try:
-            self.url = sa.make_url(project.store_url)
-        except sa.exc.ArgumentError:
-            raise Invalid(
-                f"The store's address {project.store_url!r} is not a database URL.",
-                "Write sqlite:///file or postgresql+psycopg://user@host/name.",
-            ) from None
-        self._local = self.url.get_backend_name() == "sqlite"
+        self.url = _url(project.store_url)
+        self.path = driver.sqlite_path(project.store_url) if driver.is_sqlite(project.store_url) else None
         self._engine: sa.Engine | None = None
         self._opened: tuple[int, int] | None = None
+        self._lock = threading.RLock()
+        _stores.add(self)
+
+    def __repr__(self) -> str:
+        return f"Store({self.address!r})"
+
+    @property
+    def address(self) -> str:
+        """The database's address as people may see it: without a password."""
+        return self.url.render_as_string(hide_password=True)
 
     @property
     def engine(self) -> sa.Engine:
-        """The connection pool; the tables are made on first use, and again when the file was deleted or moved."""
-        if self._engine is None or self._file() != self._opened:
-            if self._engine is not None:
-                self._engine.dispose()
-            engine = self._sqlite() if self._local else sa.create_engine(self.url)
-            self._create(engine)
-            self._engine, self._opened = engine, self._file()
-        return self._engine
-
-    def _file(self) -> tuple[int, int] | None:
-        """Return what identifies the database's file; None for a server, or when it is gone."""
-        path = Path(self.url.database or "")
-        if not (self._local and path.is_file()):
-            return None
-        found = path.stat()
-        return found.st_dev, found.st_ino
+        """The connection pool; the store is made or migrated on first use, and again when its file is another."""
+        with self._lock:
+            if self._engine is None or self._file() != self._opened:
+                self._check_place()
+                if self._engine is not None:
+                    self._engine.dispose()
+                if self.path is not None:
+                    journal.prepare(self.path.parent)
+                engine = self._sqlite(self.path) if self.path else self._postgres()
+                with self.explained():
+                    self._prepare(engine)
+                self._engine, self._opened = engine, self._file()
+            return self._engine
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """Yield a connection that sees everything tracked so far."""
-        self.sync()
-        with self.engine.connect() as connection:
+        """Yield a connection that sees one state of everything tracked so far, and cannot change it.
+
+        Raises
+        ------
+        Unavailable
+            The database is away or damaged, or locked for longer than two seconds.
+        """
+        self.catch_up()
+        options = READ_SQLITE if self.path else READ_POSTGRES
+        with self.explained(), self.engine.execution_options(**options).begin() as connection:
             yield connection
 
     @contextmanager
     def atomic(self) -> Iterator[Transaction]:
         """Yield a transaction for a governed change; it commits with its events or not at all.
+
+        One such change is made at a time: what is read in it stays true until it commits.
+
+        Raises
+        ------
+        Unavailable
+            The database is away or damaged, or locked for longer than 20 seconds.
 
         Examples
         --------
@@ -102,60 +136,176 @@ class Store:
         ...     change.event(actor, "alias", "churn@champion", {"version": 3})
         """
         self.sync()
-        with self.engine.execution_options(begin="IMMEDIATE").begin() as connection:
+        with self.explained(), self.engine.execution_options(begin="IMMEDIATE").begin() as connection:
+            if self.path is None:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WRITE_WAIT_S}s'")
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+                connection.execute(_value("chain_id").with_for_update())
             yield Transaction(connection)
 
     def sync(self) -> int:
         """Bring what the journals hold into the database; return how many events were new.
 
-        Replaying is idempotent: the watermark of each journal commits with its batch. The database is not
-        touched, nor made, while there is nothing new.
+        The database is not touched, nor made, while there is nothing new.
         """
-        files = journal.journals(self.project.home / "journal")
-        return sum(replay.replay(self.engine, path) for path in files) if files else 0
+        from nbmlops.store import ingest
+
+        with self.explained():
+            return ingest.sync(self.project)
+
+    def catch_up(self) -> None:
+        """Sync for a reader: where that cannot be (locked, full, read-only) warn that the newest may be missing.
+
+        Raises
+        ------
+        Unavailable
+            The database is away or damaged: there is nothing to read either.
+        """
+        from nbmlops.store import ingest
+
+        try:
+            with self.explained():
+                ingest.sync(self.project, READ_WAIT_S)
+        except Unavailable as error:
+            if isinstance(error, sqlite.Damaged) or self.path is None or not self.path.is_file():
+                raise
+            tell(f"{error.message} What you see may lack the newest of what was tracked; it waits in the journal.")
 
     def waiting(self) -> int:
-        """Return how many tracked events are not in the database yet."""
-        return sum(replay.pending(self.engine, path) for path in journal.journals(self.project.home / "journal"))
+        """Return how many tracked events are not in the database yet; all that lie in journals when it is away."""
+        from nbmlops.store import ingest
+
+        files = journal.journals(self.project.home / "journal")
+        try:
+            with self.explained(), driver.connect(self.project, READ_WAIT_S) as connection:
+                return sum(ingest.pending(connection, path) for path in files)
+        except Unavailable:
+            return sum(1 for path in files for _ in journal.read(path))
+
+    def close(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        if self._engine is not None:
+            self._engine.dispose()
 
     def set_aside(self) -> list[str]:
         """Return why each event that could not be stored was set aside."""
-        with self.engine.connect() as connection:
+        with self.explained(), self.engine.connect() as connection:
             return list(connection.scalars(sa.select(tables.set_aside.c.reason)))
 
-    def _sqlite(self) -> sa.Engine:
-        path = Path(self.url.database or "")
-        journal.prepare(path.parent)
-        engine = sa.create_engine(self.url, connect_args={"timeout": 20})
+    def _file(self) -> tuple[int, int] | None:
+        """Return what identifies the database's file; None for a server, or when it is gone."""
+        try:
+            found = self.path.stat() if self.path else None
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found else None
 
-        @sa.event.listens_for(engine, "connect")
-        def _configure(connection: Any, _: Any) -> None:
-            connection.isolation_level = None  # BEGIN is ours: the driver's is deferred, and deadlocks writers
-            # TRUNCATE: WAL needs SQLite 3.51.3 or newer to be safe with several processes.
-            connection.execute("PRAGMA journal_mode=TRUNCATE")
+    def _check_place(self) -> None:
+        """Refuse to make a store anew where its whole project was moved away."""
+        if self.path and self._opened and not self.project.root.is_dir():
+            raise Unavailable(
+                f"The project {self.project.root} is not there any more.",
+                "If you moved it, restart this kernel in its new place.",
+            )
+
+    def _sqlite(self, path: Path) -> sa.Engine:
+        opened = partial(sqlite.connect, path, timeout_s=WRITE_WAIT_S)
+        engine = sa.create_engine("sqlite://", creator=opened, poolclass=sa.QueuePool)
 
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
-            mode = connection.get_execution_options().get("begin", "DEFERRED")
-            connection.exec_driver_sql(f"BEGIN {mode}")
+            options = connection.get_execution_options()
+            reading = options.get("reading", False)
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={(READ_WAIT_S if reading else WRITE_WAIT_S) * 1000}")
+            connection.exec_driver_sql(f"PRAGMA query_only={int(reading)}")
+            # BEGIN is ours: the driver's is deferred, and two writers that read first would block each other.
+            connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")
 
         return engine
 
-    def _create(self, engine: sa.Engine) -> None:
-        """Make a new store whole; refuse one that a newer version wrote."""
-        if not sa.inspect(engine).has_table("meta"):
-            with engine.execution_options(begin="IMMEDIATE").begin() as connection:
-                tables.metadata.create_all(connection)
-                if connection.scalar(sa.select(sa.func.count()).select_from(tables.meta)) == 0:
-                    values = [("schema", str(tables.SCHEMA)), ("chain_id", new_id())]
-                    connection.execute(tables.meta.insert(), [{"key": k, "value": v} for k, v in values])
+    def _postgres(self) -> sa.Engine:
+        wait = {} if "connect_timeout" in self.url.query else {"connect_timeout": CONNECT_WAIT_S}
+        try:
+            return sa.create_engine(self.url, pool_pre_ping=True, connect_args=wait)
+        except ImportError:
+            raise MissingPackage("A store on PostgreSQL needs psycopg.", "pip install 'nbmlops[postgres]'") from None
+
+    def _prepare(self, engine: sa.Engine) -> None:
+        """Make a new store whole, migrate an older one, refuse one that a newer version wrote."""
         with engine.connect() as connection:
-            stored = int(connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == "schema")) or 0)
-        if stored > tables.SCHEMA:
-            raise Conflict(
-                f"This store has schema {stored}; this nbmlops knows up to {tables.SCHEMA}.",
-                "Install the newer nbmlops: pip install -U nbmlops.",
-            )
+            stored = _stored(connection)
+        if stored is None:
+            self._create(engine)
+        elif stored < SCHEMA:
+            self._migrate(engine)
+        elif stored > SCHEMA:
+            raise self._newer(engine, stored)
+
+    def _create(self, engine: sa.Engine) -> None:
+        emptied = self.path is not None and _emptied(self.path)
+        with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+            lock(connection)
+            if _stored(connection) is not None:  # another process was faster
+                return
+            tables.metadata.create_all(connection)
+            views.create(connection)
+            values = {"schema": str(SCHEMA), "chain_id": new_id(), "written_by": __version__}
+            connection.execute(tables.meta.insert(), [{"key": k, "value": v} for k, v in values.items()])
+        if emptied:
+            tell(f"The store {self.path} was an empty file and has been made anew. If it held runs, restore a backup.")
+
+    def _migrate(self, engine: sa.Engine) -> None:
+        from nbmlops.store.migrations import migrate
+
+        with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+            lock(connection)
+            stored = _stored(connection)
+            if stored is None or stored >= SCHEMA:  # another process was faster
+                return
+            kept = "in one transaction; a copy of it is yours to make (pg_dump)"
+            if self.path is not None:
+                kept = f"once; a copy of it as it was stays in {sqlite.backup(self.path, self._backup_name(stored))}"
+            tell(f"The store {self.address} has schema {stored} and is brought to schema {SCHEMA} {kept}.")
+            migrate(connection, stored)
+
+    def _backup_name(self, stored: int) -> Path:
+        """Return a free name for a copy: a migration that was killed has left one, perhaps this very second."""
+        name = f"store-schema{stored}-{re.sub('[-:]', '', now()[:19])}"
+        places = (self.project.home / "backups" / f"{name}{again}.sqlite" for again in ("", *range(-2, -99, -1)))
+        return next(place for place in places if not place.exists())
+
+    def _newer(self, engine: sa.Engine, stored: int) -> Conflict:
+        with engine.connect() as connection:
+            writer = connection.scalar(_value("written_by"))
+        return Conflict(
+            f"This store has schema {stored}, of nbmlops {writer or '?'}; this is {__version__}, which knows {SCHEMA}.",
+            f"Install the newer one: pip install -U 'nbmlops{f'>={writer}' if writer else ''}'.",
+        )
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn the driver's fault of a database that is away, locked, full or damaged into a readable error."""
+        try:
+            yield
+        except Exception as error:
+            known = self._explain(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
+            if known is None:
+                raise
+            raise known from None
+
+    def _explain(self, error: BaseException | None) -> Unavailable | None:
+        if isinstance(error, sqlite3.Error) and self.path is not None:
+            return sqlite.explain(error, self.path)
+        psycopg = sys.modules.get("psycopg")
+        if psycopg is None or not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+            return None
+        said = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(password := self.url.password, str) and password:
+            said = said.replace(password, "***")
+        return Unavailable(
+            f"The store {self.address} does not answer ({said[:300]}).",
+            "Look whether the server is up; what is tracked waits in the journal: nbmlops doctor.",
+        )
 
 
 class Transaction:
@@ -167,3 +317,69 @@ class Transaction:
     def event(self, action: str, subject: str, data: Mapping[str, Any], actor: tuple[str, str]) -> int:
         """Append an event to the chain; return its sequence number."""
         return events.append(self.connection, action, subject, as_json(data), actor)
+
+
+def lock(connection: sa.Connection) -> None:
+    """Let one process at a time make or migrate a store; on SQLite the transaction is the lock."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(driver.LOCK)))
+
+
+def _stored(connection: sa.Connection) -> int | None:
+    """Return the stored schema number, None where there is no store yet."""
+    if not sa.inspect(connection).has_table("meta"):
+        return None
+    found = connection.scalar(_value("schema"))
+    if found is None:
+        raise Conflict(
+            "This database has a table 'meta' that is not of nbmlops.", "Give nbmlops a database or schema of its own."
+        )
+    return int(found)
+
+
+def _value(key: str) -> Any:
+    return sa.select(tables.meta.c.value).where(tables.meta.c.key == key)
+
+
+def _emptied(path: Path) -> bool:
+    """Tell whether a file has lain there empty for a while: one that is being made right now is empty too."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    # To SQLite a file of one byte is an empty one.
+    return found.st_size <= 1 and time.time() - found.st_mtime > 60
+
+
+def _url(address: str) -> sa.URL:
+    try:
+        url = sa.make_url(address)
+    except sa.exc.ArgumentError:
+        url = None
+    known = driver.is_sqlite(address) or address.startswith(driver.POSTGRES)
+    if url is None or not known or url.database in (None, "", ":memory:"):
+        shown = address.split(":")[0] + (":..." if ":" in address else "")  # what follows may hold a password
+        raise Invalid(
+            f"The store's address {shown!r} is not one nbmlops knows.",
+            "Write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
+        )
+    return url
+
+
+def _close_idle() -> None:
+    """Before a fork: a child must neither use nor close the connections of its parent."""
+    for store in list(_stores):
+        store.close()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store._lock = threading.RLock()  # another thread of the parent may hold the old one
+        if store._engine is not None:
+            _inherited.append(store._engine.pool)  # connections in use at the fork: kept, so that nothing closes them
+            store._engine.dispose(close=False)
+
+
+forks.close_idle.append(_close_idle)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from nbmlops.records import now
 from nbmlops.store.tables import events, meta
 
-__all__ = ["append", "latest", "listed", "verify"]
+__all__ = ["append", "broken", "latest", "listed", "verify"]
 
 
 def append(connection: sa.Connection, action: str, subject: str, data: str, actor: tuple[str, str]) -> int:
@@ -70,8 +71,14 @@ def listed(connection: sa.Connection, subject: str | None = None, action: str | 
 def verify(connection: sa.Connection) -> int | None:
     """Return the sequence number of the first event that does not fit the chain, or None."""
     chain_id = connection.scalar(sa.select(meta.c.value).where(meta.c.key == "chain_id"))
-    previous = hashlib.sha256(str(chain_id).encode()).hexdigest()
-    for number, row in enumerate(connection.execute(sa.select(events).order_by(events.c.seq)).mappings(), 1):
+    rows = connection.execute(sa.select(events).order_by(events.c.seq)).mappings()
+    return broken(str(chain_id), (dict(row) for row in rows))
+
+
+def broken(chain_id: str, rows: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return the sequence number of the first of some stored events that does not fit the chain, or None."""
+    previous = hashlib.sha256(chain_id.encode()).hexdigest()
+    for number, row in enumerate(rows, 1):
         if row["seq"] != number or row["previous"] != previous or row["hash"] != _hash(row):
             return number
         previous = row["hash"]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from nbmlops.records import ModelVersion
+from nbmlops.errors import Conflict
+from nbmlops.records import ModelVersion, now
 from nbmlops.store import events
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
 
-__all__ = ["add_version", "aliases", "listed", "set_alias", "trusted_types", "version"]
+__all__ = ["add_version", "aliases", "delete", "deleted", "listed", "restore", "set_alias", "trusted_types", "version"]
 
 JSON_FIELDS = ("signature", "metrics")
+HIDDEN = ("trusted", "deleted_at")  # not of the record
 
 
 def add_version(change: Transaction, row: dict[str, Any], trusted: list[str], actor: tuple[str, str]) -> int:
@@ -41,38 +44,64 @@ def add_version(change: Transaction, row: dict[str, Any], trusted: list[str], ac
 
 
 def set_alias(
-    change: Transaction, name: str, alias: str, number: int, evidence: dict[str, Any], actor: tuple[str, str]
+    change: Transaction, name: str, alias: str, number: int | None, evidence: dict[str, Any], actor: tuple[str, str]
 ) -> None:
-    """Move an alias to a version; where it pointed before is in the event."""
+    """Move an alias to a version, or to none; where it pointed before is in the event."""
     before = events.latest(change.connection, "alias", f"{name}@{alias}")
     data = {"version": number, "from": before["data"]["version"] if before else None, **evidence}
     change.event("alias", f"{name}@{alias}", data, actor)
 
 
+def delete(change: Transaction, name: str, numbers: Sequence[int], reason: str, actor: tuple[str, str]) -> None:
+    """Hide versions of a model; no number is given out again, and the files stay, for the chain names them.
+
+    Raises
+    ------
+    Conflict
+        An alias points to one of them.
+    """
+    pointing = _pointing(change.connection, name).get(name, {})
+    for alias, number in sorted(pointing.items()):
+        if number in numbers:
+            raise Conflict(
+                f"{name}@{alias} points to version {number}, so it is not deleted.",
+                f"Move the alias first: nbmlops promote {name} VERSION --to {alias} --reason ..., "
+                f"or delete the whole model: nbmlops store delete {name} --aliases",
+            )
+    _stamp(change, name, numbers, now())
+    change.event("delete", _subject(name, numbers), {"versions": sorted(numbers), "reason": reason}, actor)
+
+
+def restore(change: Transaction, name: str, numbers: Sequence[int], actor: tuple[str, str]) -> None:
+    """Show deleted versions of a model again."""
+    _stamp(change, name, numbers, None)
+    change.event("restore", _subject(name, numbers), {"versions": sorted(numbers)}, actor)
+
+
+def deleted(store: Store) -> list[dict[str, Any]]:
+    """Return name, version and time of the deleted versions, the last deleted first."""
+    columns = (model_versions.c.name, model_versions.c.version, model_versions.c.deleted_at)
+    query = sa.select(*columns).where(model_versions.c.deleted_at.is_not(None))
+    with store.reading() as connection:
+        rows = connection.execute(query.order_by(columns[2].desc(), columns[0], columns[1].desc())).mappings()
+        return [dict(row) for row in rows]
+
+
 def aliases(store: Store, name: str | None = None) -> dict[str, dict[str, int]]:
     """Return model name to {alias: version}: the newest alias event of each."""
-    newest = (
-        sa.select(sa.func.max(event_table.c.seq)).where(event_table.c.action == "alias").group_by(event_table.c.subject)
-    )
-    query = sa.select(event_table.c.subject, event_table.c.data).where(event_table.c.seq.in_(newest))
-    found: dict[str, dict[str, int]] = {}
     with store.reading() as connection:
-        for subject, data in connection.execute(query):
-            model, _, alias = subject.rpartition("@")
-            number = json.loads(data)["version"]
-            if (name is None or model == name) and number is not None:
-                found.setdefault(model, {})[alias] = number
-    return found
+        return _pointing(connection, name)
 
 
 def listed(store: Store, name: str | None = None) -> list[ModelVersion]:
-    """Return model versions, newest first within each name."""
-    query = sa.select(model_versions).order_by(model_versions.c.name, model_versions.c.version.desc())
+    """Return model versions that are not deleted, newest first within each name."""
+    query = sa.select(model_versions).where(model_versions.c.deleted_at.is_(None))
     if name is not None:
         query = query.where(model_versions.c.name == name)
     with store.reading() as connection:
-        rows = list(connection.execute(query).mappings())
-    pointing = aliases(store, name)
+        rows = list(connection.execute(query.order_by(model_versions.c.version.desc())).mappings())
+        pointing = _pointing(connection, name)
+    rows.sort(key=lambda row: str(row["name"]))  # here, for databases sort text each in their own way
     return [_record(row, pointing.get(row["name"], {})) for row in rows]
 
 
@@ -88,7 +117,34 @@ def trusted_types(store: Store, name: str, number: int) -> list[str]:
         return list(json.loads(connection.scalar(query) or "[]"))
 
 
+def _pointing(connection: sa.Connection, name: str | None) -> dict[str, dict[str, int]]:
+    newest = (
+        sa.select(sa.func.max(event_table.c.seq)).where(event_table.c.action == "alias").group_by(event_table.c.subject)
+    )
+    query = sa.select(event_table.c.subject, event_table.c.data).where(event_table.c.seq.in_(newest))
+    found: dict[str, dict[str, int]] = {}
+    for subject, data in connection.execute(query):
+        model, _, alias = subject.rpartition("@")
+        number = json.loads(data)["version"]
+        if (name is None or model == name) and number is not None:
+            found.setdefault(model, {})[alias] = number
+    return found
+
+
+def _stamp(change: Transaction, name: str, numbers: Sequence[int], at: str | None) -> None:
+    """Write or take off the tombstone of versions that are all there and all without or with one."""
+    c = model_versions.c
+    state = c.deleted_at.is_(None) if at else c.deleted_at.is_not(None)
+    chosen = model_versions.update().where(c.name == name, c.version.in_(numbers), state)
+    if change.connection.execute(chosen.values(deleted_at=at)).rowcount != len(numbers):
+        raise Conflict(f"Somebody else changed the versions of {name} just now.", "Look again: nbmlops models")
+
+
+def _subject(name: str, numbers: Sequence[int]) -> str:
+    return f"{name}@{numbers[0]}" if len(numbers) == 1 else name
+
+
 def _record(row: Any, pointing: dict[str, int]) -> ModelVersion:
-    values = {k: json.loads(v) if k in JSON_FIELDS else v for k, v in row.items() if k != "trusted"}
+    values = {k: json.loads(v) if k in JSON_FIELDS else v for k, v in row.items() if k not in HIDDEN}
     names = tuple(sorted(alias for alias, number in pointing.items() if number == row["version"]))
     return ModelVersion(**values, aliases=names)

@@ -1,27 +1,38 @@
 """The query language of runs: compare columns, combine with and, or, not. It can run nothing.
 
-    roc_auc > 0.6 and (C <= 1 or experiment like "forest%") and not `params.depth` is missing
+    roc_auc > 0.6 and (C <= 1 or experiment like "forest%") and started_at >= 2026-11-01
 
 A bare name is a run column, then a metric, then a param. A missing or NaN value makes a comparison unknown, also
-under ``not``; only what is surely true is chosen.
+under ``not``; only what is surely true is chosen. Numbers compare as numbers, times by date, the rest as text.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import numpy as np
 
 from nbmlops.errors import Invalid, NotFound, unknown
+from nbmlops.store import leases, runs
+from nbmlops.store.columns import DATES, LISTED, Column, Table, refresh, shown
+from nbmlops.store.driver import connect, is_away
+from nbmlops.store.summary import flat
 
-__all__ = ["choose", "ordered"]
+if TYPE_CHECKING:
+    from nbmlops.store.database import Store
 
-Row = Mapping[str, Any]
-Test = Callable[[Row], bool | None]
+__all__ = ["Source", "choose", "column", "find", "order"]
 
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+DATE = r"\d{4}-\d{2}(?:-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?)?"
 TOKEN = re.compile(
-    r"""\s*(?:(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])
+    rf"""\s*(?:(?P<date>{DATE})(?![\w.])
+    |(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])
     |(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     |(?P<quoted>`[^`]+`)
     |(?P<op><=|>=|!=|==|=|<|>)
@@ -31,16 +42,89 @@ TOKEN = re.compile(
 )
 PREFIXES = ("", "metrics.", "params.")
 HINT = 'Write such as: roc_auc > 0.6 and experiment = "forest"'
+DEPTH = 100
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "=": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
 
 
-def choose(rows: Sequence[dict[str, Any]], query: str) -> list[dict[str, Any]]:
-    """Return the rows for which a query is true.
+class Source(Protocol):
+    """What a query is asked of: columns of one length, by name."""
+
+    names: set[str]
+    size: int
+
+    def column(self, name: str) -> Column:
+        """Return one column."""
+        ...
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A value as it was written: text, a number when it is one, a boolean, a span of time."""
+
+    text: str
+    number: float | None = None
+    boolean: bool | None = None
+
+
+def find(
+    store: Store,
+    query: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+    children: bool = False,
+) -> list[dict[str, Any]]:
+    """Return runs as flat rows, chosen, sorted (the newest first) and cut.
 
     Parameters
     ----------
-    rows : sequence of dict
-        Flat rows: run columns, ``metrics.*``, ``params.*``, ``tags.*``.
+    store : Store
+    query : str, optional
+        Such as ``roc_auc > 0.6 and C <= 1``.
+    sort : str, optional
+        A column; a minus before it means largest first.
+    limit : int, optional
+    children : bool
+        Also runs that are part of another.
+    """
+    store.catch_up()
+    with connect(store.project, timeout_s=2) as connection:
+        try:
+            refresh(connection)
+        except Exception as fault:  # locked or read-only: what changed last is not in the index, as the reader was told
+            if not is_away(fault):
+                raise
+        with connection.reading():
+            table = Table(connection)
+            gone = leases.abandoned(connection)
+            table.replace("status", "abandoned", sorted(gone))
+            listed = table.column(LISTED).numbers
+            wanted = ~np.isnan(listed) if children else listed == 1
+            if query:
+                wanted &= choose(table, query)
+            chosen = order(table, np.flatnonzero(wanted), sort or "-started_at", limit).tolist()
+            found = runs.rows_of(connection, chosen)
+    rows = {no: flat(found[no]) | ({"status": "abandoned"} if no in gone else {}) for no in chosen}
+    return [rows[no] for no in chosen]
+
+
+def choose(source: Source, query: str) -> Mask:
+    """Return where a query is true.
+
+    Parameters
+    ----------
+    source : Source
     query : str
+
+    Returns
+    -------
+    array of bool, shape (source.size,)
 
     Raises
     ------
@@ -48,27 +132,30 @@ def choose(rows: Sequence[dict[str, Any]], query: str) -> list[dict[str, Any]]:
         The query does not parse, or a bare name means two columns.
     NotFound
         A name is no column; the near ones are named.
-
-    Examples
-    --------
-    >>> choose([{"metrics.auc": 0.7}, {"metrics.auc": float("nan")}], "not auc < 0.6")
-    [{'metrics.auc': 0.7}]
     """
-    names = {name for row in rows for name in row}
-    if not rows:
-        return []
-    test = _Parser(query, names).parse()
-    return [row for row in rows if test(row) is True]
+    return _Parser(query, source).parse()[0]
 
 
-def ordered(rows: Sequence[dict[str, Any]], sort: str) -> list[dict[str, Any]]:
-    """Return rows sorted by a column, missing values last; ``-name`` means largest first."""
-    if not rows:
-        return []
-    name = column(sort.removeprefix("-"), {n for row in rows for n in row})
-    present = [r for r in rows if not _missing(r.get(name))]
-    absent = [r for r in rows if _missing(r.get(name))]
-    return sorted(present, key=lambda r: _sortable(r[name]), reverse=sort.startswith("-")) + absent
+def order(source: Source, places: np.ndarray[Any, Any], sort: str, limit: int | None = None) -> np.ndarray[Any, Any]:
+    """Return some places sorted by a column, missing values last, the newest first among equals.
+
+    Parameters
+    ----------
+    source : Source
+    places : array of int
+    sort : str
+        A column; a minus before it means largest first.
+    limit : int, optional
+        Only this many are wanted.
+    """
+    found = source.column(column(sort.removeprefix("-"), source.names))
+    keys = _rank(found)[places]
+    keys = -keys if sort.startswith("-") else keys  # NaN is last whichever way
+    if limit is not None and 0 < limit < len(places) // 2:
+        edge = np.partition(keys, limit - 1)[limit - 1]
+        if not np.isnan(edge):
+            places, keys = places[keys <= edge], keys[keys <= edge]
+    return places[np.lexsort((-places, keys))][:limit]
 
 
 def column(name: str, names: set[str]) -> str:
@@ -89,18 +176,32 @@ def column(name: str, names: set[str]) -> str:
     return found[0]
 
 
-class _Parser:
-    """Recursive descent over the tokens of one query."""
+def _rank(found: Column) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return numbers by which a column sorts: its own, texts behind them in their order, NaN where it is missing."""
+    if not found.texts:
+        return found.numbers
+    texts = shown(found.texts)
+    places = np.empty(len(texts))
+    places[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts))
+    if np.isnan(found.numbers).all():
+        return np.where(found.codes >= 0, places[found.codes], np.nan)
+    _, ranks = np.unique(found.numbers, return_inverse=True)  # mixed: ranks of the numbers, then of the texts
+    numbers = np.where(np.isnan(found.numbers), np.nan, ranks)
+    return np.where(found.codes >= 0, places[found.codes] + len(found.numbers), numbers)
 
-    def __init__(self, query: str, names: set[str]) -> None:
-        self.query, self.names, self.position = query, names, 0
+
+class _Parser:
+    """Recursive descent over the tokens of one query; every step gives (where true, where unknown)."""
+
+    def __init__(self, query: str, source: Source) -> None:
+        self.query, self.source, self.position, self.depth = query, source, 0, 0
         self.tokens = self._split()
 
-    def parse(self) -> Test:
-        test = self._or()
+    def parse(self) -> tuple[Mask, Mask]:
+        found = self._or()
         if self._peek() is not None:
             self._fail(f"{self._peek()[1]!r} is one too many")
-        return test
+        return found
 
     def _split(self) -> list[tuple[str, str]]:
         tokens, at = [], 0
@@ -113,66 +214,80 @@ class _Parser:
             at = found.end()
         return tokens
 
-    def _or(self) -> Test:
-        tests = [self._and()]
+    def _or(self) -> tuple[Mask, Mask]:
+        true, unsure = self._and()
         while self._take("or"):
-            tests.append(self._and())
-        return _either(tests)
+            also, also_unsure = self._and()
+            true = true | also
+            unsure = (unsure | also_unsure) & ~true
+        return true, unsure
 
-    def _and(self) -> Test:
-        tests = [self._not()]
+    def _and(self) -> tuple[Mask, Mask]:
+        true, unsure = self._not()
         while self._take("and"):
-            tests.append(self._not())
-        return _all(tests)
+            also, also_unsure = self._not()
+            possible = (true | unsure) & (also | also_unsure)
+            true = true & also
+            unsure = possible & ~true
+        return true, unsure
 
-    def _not(self) -> Test:
-        if self._take("not"):
-            inner = self._not()
-            return lambda row: None if (value := inner(row)) is None else not value
-        if self._take("("):
-            inner = self._or()
-            self._expect(")")
-            return inner
-        return self._comparison()
+    def _not(self) -> tuple[Mask, Mask]:
+        self.depth += 1
+        if self.depth > DEPTH:
+            self._fail(f"more than {DEPTH} brackets and nots inside each other")
+        try:
+            if self._take("not"):
+                true, unsure = self._not()
+                return ~true & ~unsure, unsure
+            if self._take("("):
+                found = self._or()
+                self._expect(")")
+                return found
+            return self._comparison()
+        finally:
+            self.depth -= 1
 
-    def _comparison(self) -> Test:
+    def _comparison(self) -> tuple[Mask, Mask]:
         name = self._name()
+        found = self.source.column(name)
         if self._take("is"):
             negated = self._take("not")
             self._expect("missing")
-            return lambda row: _missing(row.get(name)) != negated
+            return found.missing != negated, np.zeros(len(found.numbers), bool)
         negated = self._take("not")
         if self._take("in"):
-            values = self._values()
-            return _known(name, lambda v: any(_compare("=", v, x) for x in values) != negated)
+            true = np.zeros(len(found.numbers), bool)
+            for value in self._values():
+                true |= _compared(name, found, "=", value)[0]
+            return _negated(true, found.missing, negated)
         if self._take("like"):
-            pattern = _pattern(str(self._value()))
-            return _known(name, lambda v: bool(pattern.fullmatch(str(v))) != negated)
+            true = _matching(name, found, _like(self._value().text))
+            return _negated(true, found.missing, negated)
         kind, operator = self._next()
         if kind != "op" or negated:
             self._fail(f"{operator!r} is no comparison; there are = != < <= > >= in, like, is missing")
-        value = self._value()
-        return _known(name, lambda v: _compare(operator, v, value))
+        return _compared(name, found, "=" if operator == "==" else operator, self._value())
 
     def _name(self) -> str:
         kind, token = self._next()
         if kind not in ("word", "quoted"):
             self._fail(f"{token!r} stands where a column should")
-        return column(token.strip("`"), self.names)
+        return column(token.strip("`"), self.source.names)
 
-    def _value(self) -> Any:
+    def _value(self) -> Literal:
         kind, token = self._next()
         if kind == "number":
-            return float(token)
+            return Literal(token, float(token))
         if kind == "string":
-            return re.sub(r"\\(.)", r"\1", token[1:-1])
+            text = re.sub(r"\\(.)", r"\1", token[1:-1])
+            return Literal(text, _number(text))
         if kind == "word" and token.lower() in ("true", "false"):
-            return token.lower() == "true"
-        if kind != "word":
+            return Literal(token.lower(), None, token.lower() == "true")
+        if kind not in ("word", "date"):
             self._fail(f"{token!r} stands where a value should")
-        return token
+        return Literal(token)
 
-    def _values(self) -> list[Any]:
+    def _values(self) -> list[Literal]:
         self._expect("(")
         values = [self._value()]
         while self._take(","):
@@ -205,53 +320,111 @@ class _Parser:
         raise Invalid(f"The query {self.query!r} cannot be read: {why}.", HINT)
 
 
-def _either(tests: list[Test]) -> Test:
-    def test(row: Row) -> bool | None:
-        values = [t(row) for t in tests]
-        return True if True in values else None if None in values else False
+def _compared(name: str, found: Column, operator: str, value: Literal) -> tuple[Mask, Mask]:
+    """Compare a column with a value: numbers as numbers, times as times, texts as texts; else it is unknown."""
+    if name in DATES:
+        return _compared_dates(found.numbers, operator, value)
+    true, unsure = np.zeros(len(found.numbers), bool), found.missing
+    numeric = ~np.isnan(found.numbers)
+    if value.number is not None:
+        true[numeric] = COMPARE[operator](found.numbers[numeric], value.number)
+    elif operator == "!=":
+        true |= numeric
+    elif operator != "=":
+        unsure = unsure | numeric
+    if found.texts:
+        per_text = [_compared_text(text, operator, value) for text in found.texts]
+        codes, texts = found.codes, found.codes >= 0
+        true[texts] = np.array([t is True for t in per_text])[codes[texts]]
+        unsure = unsure.copy()
+        unsure[texts] = np.array([t is None for t in per_text])[codes[texts]]
+    return true, unsure
 
-    return test
+
+def _compared_text(text: Any, operator: str, value: Literal) -> bool | None:
+    ordering = operator not in ("=", "!=")
+    if isinstance(text, bool) or value.boolean is not None:
+        return None if ordering else bool(COMPARE[operator](shown([text])[0], value.text))
+    number = None if value.number is None else _number(text)
+    if number is not None:
+        return bool(COMPARE[operator](number, value.number))
+    if ordering and value.number is not None:
+        return None  # a number is neither more nor less than a word
+    return bool(COMPARE[operator](text, value.text))
 
 
-def _all(tests: list[Test]) -> Test:
-    def test(row: Row) -> bool | None:
-        values = [t(row) for t in tests]
-        return False if False in values else None if None in values else True
-
-    return test
-
-
-def _known(name: str, test: Callable[[Any], bool | None]) -> Test:
-    return lambda row: None if _missing(row.get(name)) else test(row[name])
-
-
-def _compare(operator: str, left: Any, right: Any) -> bool | None:
-    """Compare as numbers when both are, as text when both are; anything else is unknown."""
-    if isinstance(right, float) and isinstance(left, (int, float)):
-        pass
-    elif isinstance(right, str) or isinstance(left, str):
-        left, right = str(left), str(right) if not isinstance(right, float) else f"{right:g}"
-    elif type(left) is not type(right):
-        return None
-    operators: dict[str, Callable[[Any, Any], bool]] = {
-        "=": lambda a, b: a == b,
-        "==": lambda a, b: a == b,
-        "!=": lambda a, b: a != b,
-        "<": lambda a, b: a < b,
-        "<=": lambda a, b: a <= b,
-        ">": lambda a, b: a > b,
-        ">=": lambda a, b: a >= b,
+def _compared_dates(times: np.ndarray[Any, Any], operator: str, value: Literal) -> tuple[Mask, Mask]:
+    """Compare times with a month, a day or an instant: ``= 2026-11-01`` is any time of that day."""
+    start, end = _span(value.text)
+    inside = (times >= start) & (times < end)
+    tests = {
+        "=": inside,
+        "!=": ~inside,
+        "<": times < start,
+        "<=": times < end,
+        ">": times >= end,
+        ">=": times >= start,
     }
-    return bool(operators[operator](left, right))
+    missing = np.isnan(times)
+    return tests[operator] & ~missing, missing
 
 
-def _pattern(like: str) -> re.Pattern[str]:
-    return re.compile("".join(".*" if c == "%" else "." if c == "_" else re.escape(c) for c in like), re.I | re.S)
+def _span(text: str) -> tuple[float, float]:
+    """Return when a date begins and ends, in seconds since 1970; times without a zone are UTC."""
+    try:
+        start = datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d{2}", text) else text)
+    except ValueError:
+        raise Invalid(f"{text!r} is no date.", "Write such as 2026-11-01 or 2026-11-01T08:30.") from None
+    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+    if len(text) == 7:
+        end = (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+    else:
+        end = start + (timedelta(days=1) if len(text) == 10 else timedelta(microseconds=1))
+    return start.timestamp(), end.timestamp()
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def _matching(name: str, found: Column, test: Callable[[str], bool]) -> Mask:
+    true = np.zeros(len(found.numbers), bool)
+    numeric = np.flatnonzero(~np.isnan(found.numbers))
+    texts: Iterable[str] = (
+        [datetime.fromtimestamp(t, UTC).isoformat() for t in found.numbers[numeric].tolist()]
+        if name in DATES
+        else [f"{v:.15g}" for v in found.numbers[numeric].tolist()]
+    )
+    true[numeric] = [test(t) for t in texts]
+    if found.texts:
+        fits = np.array([test(t) for t in shown(found.texts)])
+        true[found.codes >= 0] = fits[found.codes[found.codes >= 0]]
+    return true
 
 
-def _sortable(value: Any) -> tuple[int, Any]:
-    return (0, value) if isinstance(value, (int, float)) else (1, str(value))
+def _negated(true: Mask, missing: Mask, negated: bool) -> tuple[Mask, Mask]:
+    return (~true & ~missing if negated else true), missing
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _like(pattern: str) -> Callable[[str], bool]:
+    """Return a test of a SQL pattern, in time proportional to the text: no pattern can make it slow."""
+    parts = [re.compile("".join("." if c == "_" else re.escape(c) for c in p), re.I | re.S) for p in pattern.split("%")]
+    lengths = [len(p) for p in pattern.split("%")]
+    if len(parts) == 1:
+        return lambda text: parts[0].fullmatch(text) is not None
+
+    def test(text: str) -> bool:
+        at, end = lengths[0], len(text) - lengths[-1]
+        if not parts[0].match(text):
+            return False
+        for part in parts[1:-1]:
+            found = part.search(text, at)
+            if found is None:
+                return False
+            at = found.end()
+        return at <= end and parts[-1].fullmatch(text, end) is not None
+
+    return test

@@ -1,22 +1,48 @@
-"""Read runs back: one whole, many as rows, and the results that belong to them."""
+"""Read runs back: one whole, many as rows, the points of a metric, and the results that belong to them."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
+from nbmlops.store import leases
+from nbmlops.store.driver import Connection, connect
 
-from nbmlops.store.database import Store
-from nbmlops.store.tables import artifacts, datasets, metrics, models, params, results, runs, tags
+if TYPE_CHECKING:
+    from nbmlops.store.database import Store
 
-__all__ = ["ids_like", "load", "load_many", "newest", "results_of", "summaries"]
+__all__ = [
+    *("experiments", "ids_like", "load", "load_many", "newest", "points", "reading", "results_of", "rows_of"),
+    "summaries",
+]
+
+Json = dict[str, Any]
 
 JSON_FIELDS = ("error", "git", "process", "defaults")
-SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+LISTED = ("run_id", "experiment", "name", "kind", "status", "started_at", "duration_s", "parent", "notebook", "order")
+PARTS = ("datasets", "models", "artifacts")
+PART_JSON = ("columns", "params", "fitted_on")
+MANY = 500  # bound values in one statement, below every database's limit
+
+
+@contextmanager
+def reading(store: Store, timeout_s: float = 2) -> Iterator[Connection]:
+    """Yield a bare connection that sees everything tracked so far, in one state of the database.
+
+    Parameters
+    ----------
+    store : Store
+    timeout_s : float
+        How long a reader retries while another process writes, in seconds.
+    """
+    store.catch_up()
+    with connect(store.project, timeout_s) as connection, connection.reading():
+        yield connection
 
 
 def newest(
@@ -29,36 +55,42 @@ def newest(
     limit: int | None = None,
 ) -> list[str]:
     """Return run ids, newest first."""
-    query = sa.select(runs.c.run_id).order_by(runs.c.started_at.desc(), runs.c.run_id.desc()).limit(limit)
-    for column, value in ((runs.c.experiment, experiment), (runs.c.notebook, notebook), (runs.c.parent, parent)):
+    where, values = ["deleted_at IS NULL", "experiment IS NOT NULL"], []
+    for column, value in (("experiment", experiment), ("notebook", notebook), ("parent", parent)):
         if value is not None:
-            query = query.where(column == value)
+            where.append(f"{column} = ?")
+            values.append(value)
     if not children:
-        query = query.where(runs.c.parent.is_(None) | (runs.c.kind == "cell"))  # a cell counts wherever it ran
-    with store.reading() as connection:
-        return list(connection.scalars(query))
+        where.append("(parent IS NULL OR kind = 'cell')")  # a cell counts wherever it ran
+    query = f"SELECT run_id FROM runs WHERE {' AND '.join(where)} ORDER BY started_at DESC, run_id DESC"
+    with reading(store) as connection:
+        found = connection.execute(query if limit is None else f"{query} LIMIT {int(limit)}", values)
+        return [run_id for (run_id,) in found.fetchall()]
 
 
 def ids_like(store: Store, ending: str) -> list[str]:
     """Return the ids that end in some characters (ids begin with the clock, so their ends tell them apart)."""
-    query = sa.select(runs.c.run_id).where(runs.c.run_id.endswith(ending.lower(), autoescape=True)).limit(9)
-    with store.reading() as connection:
-        return list(connection.scalars(query))
+    if not set(ending.lower()) <= set("0123456789abcdef-"):
+        return []
+    query = "SELECT run_id FROM runs WHERE run_id LIKE ? AND deleted_at IS NULL AND experiment IS NOT NULL LIMIT 9"
+    with reading(store) as connection:
+        return [run_id for (run_id,) in connection.execute(query, (f"%{ending.lower()}",)).fetchall()]
 
 
 def experiments(store: Store) -> list[str]:
     """Return the names of all experiments."""
-    with store.reading() as connection:
-        return sorted(connection.scalars(sa.select(runs.c.experiment).distinct()))
+    query = "SELECT DISTINCT experiment FROM runs WHERE deleted_at IS NULL AND experiment IS NOT NULL"
+    with reading(store) as connection:
+        return sorted(name for (name,) in connection.execute(query).fetchall())
 
 
-def load(store: Store, run_id: str) -> dict[str, Any] | None:
+def load(store: Store, run_id: str) -> Json | None:
     """Return one run whole, or None."""
     found = load_many(store, [run_id])
     return found[0] if found else None
 
 
-def load_many(store: Store, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+def load_many(store: Store, run_ids: Sequence[str]) -> list[Json]:
     """Return runs whole, as the JSON every view is drawn from, in the order asked.
 
     Parameters
@@ -69,72 +101,134 @@ def load_many(store: Store, run_ids: Sequence[str]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        The run's own columns, and ``params``, ``metrics``, ``tags``, ``datasets``, ``models``, ``artifacts``.
+        The run's own columns, and ``params``, ``metrics`` (the newest point of each, and how many there are),
+        ``tags``, ``datasets``, ``models``, ``artifacts``.
     """
-    with store.reading() as connection:
-        found = {row["run_id"]: _decoded(row) for row in _chosen(connection, runs, run_ids)}
-        parts = {
-            t.name: _grouped(_chosen(connection, t, run_ids))
-            for t in (params, metrics, tags, datasets, models, artifacts)
-        }
-    for run_id, run in found.items():
-        run["params"] = [{**p, "value": json.loads(p["value"])} for p in parts["params"][run_id]]
-        run["metrics"] = [_metric(m) for m in parts["metrics"][run_id]]
-        run["tags"] = {t["name"]: t["value"] for t in parts["tags"][run_id]}
-        run["datasets"] = [{**_less(d, "id"), "columns": json.loads(d["columns"])} for d in parts["datasets"][run_id]]
-        run["models"] = [_model(m) for m in parts["models"][run_id]]
-        run["artifacts"] = parts["artifacts"][run_id]
+    with reading(store) as connection:
+        rows = [r for r in _chosen(connection, "runs", "run_id", run_ids) if r["experiment"] and not r["deleted_at"]]
+        if any(r["status"] == "running" for r in rows):
+            gone = leases.abandoned(connection)
+            rows = [{**r, "status": "abandoned", "cause": gone[r["no"]]} if r["no"] in gone else r for r in rows]
+        metrics = _metrics(connection, [r["no"] for r in rows])
+        parts = {name: _parts(connection, name, run_ids) for name in PARTS}
+    found = {}
+    for row in rows:
+        run = _decoded(row, metrics[row["no"]]) | {name: parts[name][row["run_id"]] for name in PARTS}
+        run |= {name: json.loads(row[name]) if row[name] else None for name in JSON_FIELDS}
+        found[row["run_id"]] = {k: v for k, v in run.items() if k not in ("no", "lease", "deleted_at")}
     return [found[i] for i in run_ids if i in found]
 
 
-def summaries(store: Store, **where: Any) -> list[dict[str, Any]]:
+def rows_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Json]:
+    """Return what a list shows of some runs, by their numbers: no files, data or sources.
+
+    Parameters
+    ----------
+    connection : Connection
+    numbers : sequence of int
+        Places in order of arrival (``runs.no``).
+    """
+    names = ("no", *LISTED, "params", "tags", "deleted_at")
+    rows = _chosen(connection, "runs", "no", numbers, names)
+    metrics = _metrics(connection, numbers)
+    return {row["no"]: _decoded(row, metrics[row["no"]]) for row in rows}
+
+
+def summaries(store: Store, **where: Any) -> list[Json]:
     """Return runs whole, newest first (see :func:`newest` for what can be asked)."""
     return load_many(store, newest(store, **where))
 
 
+def points(store: Store, run_id: str, name: str) -> list[tuple[dict[str, str], list[tuple[Any, ...]]]]:
+    """Return every point of a metric: for each context, (step, value, seconds since 1970) in the order logged.
+
+    Parameters
+    ----------
+    store : Store
+    run_id, name : str
+    """
+    of_run = (
+        "SELECT s.id, s.context FROM series s JOIN runs r ON r.no = s.run "
+        "WHERE r.run_id = ? AND s.name = ? ORDER BY s.id"
+    )
+    of_series = "SELECT step, value, at FROM points WHERE series = ? ORDER BY place"
+    with reading(store) as connection:
+        found = connection.execute(of_run, (run_id, name)).fetchall()
+        return [(json.loads(context), connection.execute(of_series, (i,)).fetchall()) for i, context in found]
+
+
 def results_of(
     store: Store, run_ids: Iterable[str] | None = None, kind: str | None = None, subject: str | None = None
-) -> list[dict[str, Any]]:
+) -> list[Json]:
     """Return the results (evaluation, drift, check, gate) of some runs or about a subject, oldest first."""
-    query = sa.select(results).order_by(results.c.at, results.c.result_id)
-    if run_ids is not None:
-        query = query.where(results.c.run_id.in_(list(run_ids)))
-    if kind:
-        query = query.where(results.c.kind == kind)
-    if subject:
-        query = query.where(results.c.subject == subject)
-    with store.reading() as connection:
-        return [{**row, "data": json.loads(row["data"])} for row in connection.execute(query).mappings()]
+    where, values = ["1 = 1"], []
+    for column, value in (("kind", kind), ("subject", subject)):
+        if value:
+            where.append(f"{column} = ?")
+            values.append(value)
+    with reading(store) as connection:
+        if run_ids is None:
+            found = _dicts(connection.execute(f"SELECT * FROM results WHERE {' AND '.join(where)}", values))
+        else:
+            found = _chosen(connection, "results", "run_id", list(run_ids))
+    wanted = [r for r in found if kind in (None, "", r["kind"]) and subject in (None, "", r["subject"])]
+    return [{**r, "data": json.loads(r["data"])} for r in sorted(wanted, key=lambda r: (r["at"], r["result_id"]))]
 
 
-def _chosen(connection: sa.Connection, table: sa.Table, run_ids: Sequence[str]) -> list[dict[str, Any]]:
-    order = table.c.id if "id" in table.c else table.c.run_id
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(run_ids), 500):  # below every database's limit of bound values
-        query = sa.select(table).where(table.c.run_id.in_(list(run_ids[start : start + 500]))).order_by(order)
-        rows += [dict(row) for row in connection.execute(query).mappings()]
+def _chosen(
+    connection: Connection, table: str, key: str, values: Sequence[Any], names: Sequence[str] = ("*",)
+) -> list[Json]:
+    listed = ", ".join(n if n == "*" else f'"{n}"' for n in names)
+    rows: list[Json] = []
+    for start in range(0, len(values), MANY):
+        part = values[start : start + MANY]
+        query = f"SELECT {listed} FROM {table} WHERE {key} IN ({', '.join('?' * len(part))})"
+        rows += _dicts(connection.execute(query, part))
     return rows
 
 
-def _grouped(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        groups[row.pop("run_id")].append(row)
+def _dicts(cursor: Any) -> list[Json]:
+    names = [d[0] for d in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _metrics(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Json]]:
+    """Return the newest point of each series of some runs, in the order they were first logged."""
+    names = ("id", "run", "name", "context", "value", "step", "at", "count")
+    groups: dict[int, list[Json]] = defaultdict(list)
+    for row in sorted(_chosen(connection, "series", "run", numbers, names), key=lambda r: int(r["id"])):
+        groups[row["run"]].append(
+            {
+                "name": row["name"],
+                "value": math.nan if row["value"] is None else row["value"],
+                "step": row["step"],
+                "context": {} if row["context"] == "{}" else json.loads(row["context"]),
+                "at": iso(row["at"]),
+                "count": row["count"],
+            }
+        )
     return groups
 
 
-def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, **{k: json.loads(row[k]) if row[k] else None for k in JSON_FIELDS}}
+def _parts(connection: Connection, table: str, run_ids: Sequence[str]) -> dict[str, list[Json]]:
+    groups: dict[str, list[Json]] = defaultdict(list)
+    rows = _chosen(connection, table, "run_id", run_ids)
+    for row in sorted(rows, key=lambda r: r.get("id", 0)):
+        values = {k: json.loads(v) if k in PART_JSON else v for k, v in row.items() if k not in ("id", "run_id")}
+        groups[row["run_id"]].append(values)
+    return groups
 
 
-def _less(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {k: v for k, v in row.items() if k not in names}
+def _decoded(row: Json, metrics: list[Json]) -> Json:
+    params = json.loads(row["params"] or "{}")
+    return {
+        **row,
+        "params": [{"name": n, "value": value, "origin": origin} for n, (value, origin) in params.items()],
+        "tags": json.loads(row["tags"] or "{}"),
+        "metrics": metrics,
+    }
 
 
-def _metric(row: dict[str, Any]) -> dict[str, Any]:
-    value = SPECIAL[row["special"]] if row["special"] else row["value"]
-    return {**_less(row, "id", "special"), "value": value, "context": json.loads(row["context"])}
-
-
-def _model(row: dict[str, Any]) -> dict[str, Any]:
-    return {**_less(row, "id"), "params": json.loads(row["params"]), "fitted_on": json.loads(row["fitted_on"])}
+def iso(seconds: float) -> str:
+    """Return seconds since 1970 as the text times have everywhere else."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

@@ -1,4 +1,7 @@
-"""The tables, in SQLAlchemy Core. Times are ISO 8601 text in UTC; JSON is text."""
+"""The tables, in SQLAlchemy Core. Times are ISO 8601 text in UTC (of points: seconds since 1970); JSON is text.
+
+Whoever changes a table raises ``SCHEMA`` in ``schema.py`` and adds a migration.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
-
-SCHEMA = 1
 
 metadata = MetaData()
 BigKey = BigInteger().with_variant(Integer, "sqlite")
@@ -34,7 +37,7 @@ journals = Table(
     Column("offset", BigInteger, nullable=False),
 )
 
-# Events that could not be stored, for people to look at; they stay in their journal.
+# Events that could not be stored, as they were and why, for people to look at.
 set_aside = Table(
     "set_aside",
     metadata,
@@ -42,18 +45,22 @@ set_aside = Table(
     Column("after", BigInteger, primary_key=True),
     Column("kind", String(40), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("event", Text),
 )
 
+# One row a run. `no` is its place in order of arrival; a row without `experiment` waits for the run's own record.
+# `params` is {name: [value, origin]}, `tags` {name: text}: one row is one run, and the columns index (below) finds it.
 runs = Table(
     "runs",
     metadata,
-    Column("run_id", String(36), primary_key=True),
-    Column("experiment", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("no", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", String(36), nullable=False, unique=True),
+    Column("experiment", Text),
+    Column("name", Text),
+    Column("kind", String(16)),
+    Column("status", String(16)),
     Column("cause", String(40)),
-    Column("started_at", String(32), nullable=False),
+    Column("started_at", String(32)),
     Column("ended_at", String(32)),
     Column("duration_s", Float),
     Column("author", Text),
@@ -67,41 +74,66 @@ runs = Table(
     Column("git", Text),
     Column("environment", Text),
     Column("process", Text),
+    Column("lease", String(36)),
     Column("defaults", Text),
+    Column("params", Text),
+    Column("tags", Text),
+    Column("deleted_at", String(32)),
+    Index("runs_started", "started_at"),
     Index("runs_experiment", "experiment", "started_at"),
     Index("runs_notebook", "notebook", "started_at"),
     Index("runs_parent", "parent"),
+    Index("runs_status", "status", "no"),
 )
 
-params = Table(
-    "params",
+# A metric of a run on one context, with its newest point: lists never read points.
+series = Table(
+    "series",
     metadata,
-    _run_id(primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-    Column("origin", String(16), nullable=False),
-)
-
-tags = Table(
-    "tags",
-    metadata,
-    _run_id(primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-)
-
-metrics = Table(
-    "metrics",
-    metadata,
-    Column("id", BigKey, primary_key=True),
-    _run_id(),
+    Column("id", BigKey, primary_key=True, autoincrement=False),
+    Column("run", Integer, nullable=False),
     Column("name", Text, nullable=False),
-    Column("value", Float),
-    Column("special", String(9)),
-    Column("step", BigInteger),
     Column("context", Text, nullable=False),
-    Column("at", String(32), nullable=False),
-    Index("metrics_run", "run_id", "name"),
+    Column("count", BigInteger, nullable=False),
+    Column("value", Float),
+    Column("step", BigInteger),
+    Column("at", Float, nullable=False),
+    UniqueConstraint("run", "name", "context"),
+)
+
+# Every value in the order logged. A NaN is stored as NULL, for SQLite has none; the infinities are themselves.
+points = Table(
+    "points",
+    metadata,
+    Column("series", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Float),
+    Column("step", BigInteger),
+    Column("at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# An index of runs by column (see columns.py): arrays over 512 runs each; rebuilt for the runs that are stale.
+columns = Table(
+    "columns",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("numbers", LargeBinary),
+    Column("codes", LargeBinary),
+    Column("texts", Text),
+    Index("columns_chunk", "chunk"),
+)
+
+stale = Table("stale", metadata, Column("run", Integer, primary_key=True, autoincrement=False))
+
+# A process that has runs open renews its lease; the database's clock decides whether it lapsed.
+leases = Table(
+    "leases",
+    metadata,
+    Column("lease", String(36), primary_key=True),
+    Column("process", Text, nullable=False),
+    Column("renewed_at", Float, nullable=False),
 )
 
 datasets = Table(
@@ -173,6 +205,7 @@ model_versions = Table(
     Column("environment", String(64)),
     Column("trusted", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
+    Column("deleted_at", String(32)),
 )
 
 # Governed changes, in one hash chain (see events.py). Alias history, approvals and audit are views of it.

@@ -5,30 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.capture.environment import notebook_path, process_alive
+from nbmlops.capture.environment import notebook_path
 from nbmlops.errors import NotFound, unknown
 from nbmlops.hooks import Shown
-from nbmlops.records import Artifact, CapturedModel, Dataset, Metric, Param, plain
+from nbmlops.records import Artifact, CapturedModel, Dataset, Param, plain
+from nbmlops.store.summary import COLUMNS, flat, flat_metrics, honest_split
 from nbmlops.tracking import session
+from nbmlops.tracking.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Comparison", "Run", "Series", "compare", "get_run", "listed", "metric_value", "resolve", "runs"]
-
-SPLITS = ("", "test", "validation", "cv")  # the most honest first; never train
-COLUMNS = ("run_id", "experiment", "name", "status", "started_at", "duration_s", "notebook", "order")
-
-
-@dataclass(frozen=True)
-class Series:
-    """The values of one metric: steps, values and wall times, in the order logged."""
-
-    steps: list[int | None]
-    values: list[float]
-    times: list[str]
+__all__ = ["Comparison", "Run", "Series", "compare", "get_run", "listed", "resolve", "runs"]
 
 
 class Run(Shown):
@@ -45,8 +36,6 @@ class Run(Shown):
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = dict(data)
-        if self._data["status"] == "running" and process_alive(data.get("process")) is False:
-            self._data["status"] = "abandoned"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._data:
@@ -98,18 +87,41 @@ class Run(Shown):
 
         return [Run(r) for r in reversed(summaries(session.store(), parent=self.run_id))]
 
-    def metric(self, name: str) -> Series:
-        """Return every value of a metric.
+    def metric(self, name: str, context: Mapping[str, str] | None = None) -> Series:
+        """Return every value of a metric, on one context: the most honest split when none is named.
+
+        Parameters
+        ----------
+        name : str
+        context : mapping, optional
+            Such as ``{"split": "train"}``.
 
         Raises
         ------
         NotFound
-            The run has no such metric.
+            The run has no such metric, or not on that context.
+
+        Examples
+        --------
+        >>> run.metric("loss").values  # doctest: +SKIP
+        array([0.9, 0.5, 0.3])
         """
-        found = [Metric(**m) for m in self._data["metrics"] if m["name"] == name]
+        from nbmlops.store.runs import points
+
+        found = points(session.store(), self.run_id, name)
         if not found:
             raise unknown("metric", name, {m["name"] for m in self._data["metrics"]})
-        return Series([m.step for m in found], [m.value for m in found], [m.at for m in found])
+        contexts = [c for c, _ in found]
+        split = honest_split(self._data["metrics"], name)
+        wanted = dict(context) if context is not None else {"split": split} if split else {}
+        if context is not None and wanted not in contexts:
+            raise unknown("context", str(wanted), [str(c) for c in contexts])
+        return Series.of(name, *(found[contexts.index(wanted)] if wanted in contexts else found[0]))
+
+    def series(self) -> list[Series]:
+        """Return every metric that was logged more than once, on each of its contexts."""
+        several = [m for m in self._data["metrics"] if m.get("count", 1) > 1]
+        return [self.metric(m["name"], m["context"]) for m in several]
 
     def artifact(self, name: str) -> bytes:
         """Return the content of a file the run kept, verified.
@@ -119,10 +131,34 @@ class Run(Shown):
         NotFound
             The run kept no such file.
         """
+        return session.artifacts().get(self._digest(name))
+
+    def save_artifact(self, name: str, target: str | Path) -> Path:
+        """Write a file the run kept to a place of yours, in pieces: it may be larger than memory.
+
+        Parameters
+        ----------
+        name : str
+        target : path
+            Where to; it appears whole, and verified, or not at all.
+
+        Raises
+        ------
+        NotFound
+            The run kept no such file.
+
+        Examples
+        --------
+        >>> run.save_artifact("model.bin", "model.bin")  # doctest: +SKIP
+        """
+        session.artifacts().fetch(self._digest(name), Path(target))
+        return Path(target)
+
+    def _digest(self, name: str) -> str:
         found = next((a for a in self.artifacts if a.name == name), None)
         if found is None:
             raise unknown("artifact", name, [a.name for a in self.artifacts])
-        return session.artifacts().get(found.digest)
+        return found.digest
 
     def results(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return what was found in this run: evaluations, drift, checks, gates."""
@@ -130,9 +166,20 @@ class Run(Shown):
 
         return results_of(session.store(), [self.run_id], kind)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON, with the headline metrics as ``summary``."""
-        return {**plain(self._data), "summary": plain(self.metrics)}
+    def to_dict(self, curves: bool = True) -> dict[str, Any]:
+        """Return plain JSON, with the headline metrics as ``summary`` and a curve of what was logged often.
+
+        Parameters
+        ----------
+        curves : bool
+            Also read the points of metrics that were logged more than once.
+        """
+        metrics = self._data["metrics"]
+        if curves and any(m.get("count", 1) > 1 and "curve" not in m for m in metrics):
+            drawn = {(s.name, str(s.context)): s.thinned(100).values for s in self.series()}
+            found = [drawn.get((m["name"], str(m["context"]))) for m in metrics]
+            metrics = [m if c is None else {**m, "curve": c} for m, c in zip(metrics, found, strict=True)]
+        return {**plain(self._data), "metrics": plain(metrics), "summary": plain(self.metrics)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,35 +194,6 @@ class Comparison(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
         return {"runs": plain(self.runs), "rows": plain(self.rows)}
-
-
-def metric_value(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    """Return the last value of a metric on the most honest split it has; None when only train was measured."""
-    values, split = _by_split(metrics, name), honest_split(metrics, name)
-    return None if split is None else values[split]
-
-
-def honest_split(metrics: Sequence[Mapping[str, Any]], name: str) -> str | None:
-    """Return the split a metric's headline was measured on: none, test, validation or cross-validation."""
-    values = _by_split(metrics, name)
-    return next((s for s in SPLITS if s in values), None)
-
-
-def _by_split(metrics: Sequence[Mapping[str, Any]], name: str) -> dict[str, float]:
-    """Return the last value of a metric on each split, where nothing but the split is its context."""
-    mine = [m for m in metrics if m["name"] == name and set(m["context"]) <= {"split"}]
-    return {str(m["context"].get("split", "")): float(m["value"]) for m in mine}
-
-
-def flat_metrics(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return metric columns: the headline under the name, the rest under ``name[key=value]``."""
-    splits = {name: honest_split(metrics, name) for name in dict.fromkeys(m["name"] for m in metrics)}
-    flat = {name: _by_split(metrics, name)[split] for name, split in splits.items() if split is not None}
-    for m in metrics:
-        if m["context"] and m["context"] != {"split": splits[m["name"]]}:
-            inner = ",".join(f"{k}={v}" for k, v in sorted(m["context"].items()))
-            flat[f"{m['name']}[{inner}]"] = m["value"]
-    return flat
 
 
 def resolve(ref: str) -> str:
@@ -289,23 +307,9 @@ def runs(
 
 def table(query: str | None, sort: str | None, limit: int | None, children: bool) -> list[dict[str, Any]]:
     """Return runs as flat rows, chosen, sorted and cut."""
-    from nbmlops.store.queries import choose, ordered
+    from nbmlops.store.queries import find
 
-    whole = query is None and sort is None
-    rows = [row(r) for r in listed(limit=limit if whole else None, children=children)]
-    if query:
-        rows = choose(rows, query)
-    if sort:
-        rows = ordered(rows, sort)
-    return rows[:limit]
-
-
-def row(run: Run) -> dict[str, Any]:
-    """Return a run as one flat row: what was set and assigned, every metric, every tag."""
-    flat = {name: getattr(run, name) for name in COLUMNS}
-    flat |= {f"params.{p.name}": p.value for p in run.param_records if p.origin != "default"}
-    flat |= {f"metrics.{name}": value for name, value in run.metrics.items()}
-    return flat | {f"tags.{name}": value for name, value in run.tags.items()}
+    return find(session.store(), query, sort, limit, children)
 
 
 def compare(refs: Iterable[str | Run]) -> Comparison:
@@ -374,7 +378,7 @@ def listed_ids(experiment: str) -> list[str]:
 
 
 def _side(run: Run) -> dict[str, Any]:
-    side = {k: v for k, v in row(run).items() if k.startswith(("params.", "metrics.", "tags."))}
+    side = {k: v for k, v in flat(run._data).items() if k.startswith(("params.", "metrics.", "tags."))}
     side["duration_s"] = run.duration_s
     side |= {f"data.{d.name}": f"{d.rows} rows, {d.fingerprint[:12]}" for d in run.datasets}
     return side | {"source": run.source}

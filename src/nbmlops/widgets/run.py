@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.widgets.html import card, esc, fold, number, table
+from nbmlops.widgets.html import card, esc, fold, image, number, table
 
 __all__ = ["html", "text"]
+
+MOST_CURVES = 6
 
 
 def html(data: Mapping[str, Any]) -> str:
     """Return the run as a card: how it ended, what was measured, model and data; the rest on demand."""
     parts = [_line(label, value) for label, value in _facts(data)]
+    parts += [_curve(m) for m in data["metrics"] if len(m.get("curve", ())) > 1][:MOST_CURVES]
     if data.get("error"):
         parts.append(_line("Error", f"{data['error']['name']}: {data['error']['message']}"))
     parts.append(fold("Parameters, data, environment", _details(data)))
@@ -50,6 +53,15 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _line(label: str, value: str) -> str:
     return f'<div><span style="opacity:.7">{esc(label)}</span> {esc(value)}</div>'
+
+
+def _curve(metric: Mapping[str, Any]) -> str:
+    """Return how a metric went while it was logged, as a picture the height of a word."""
+    from nbmlops.report import charts
+
+    words = f"{metric['name']} {_context(metric)}".strip()
+    drawn = charts.sparkline(metric["curve"])
+    return f"<div>{esc(words)} {image(drawn, charts.alt(drawn), 120)} {metric['count']:,} points</div>"
 
 
 def _details(data: Mapping[str, Any]) -> str:

@@ -1,0 +1,169 @@
+"""A bare connection to the database, for the paths that write or read by the thousand.
+
+Rows go through the driver as tuples; SQLAlchemy is not loaded unless the store has yet to be made or migrated.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from nbmlops.config import Project
+from nbmlops.errors import Invalid, MissingPackage
+from nbmlops.store.schema import SCHEMA
+
+__all__ = ["Connection", "connect", "is_away", "is_sqlite", "sqlite_path"]
+
+POSTGRES = "postgresql+psycopg://"
+AWAY = {"OperationalError", "InterfaceError", "InternalError", "InsufficientPrivilege", "UndefinedTable"} | {
+    "UndefinedColumn"
+}
+LOCK = 0x6E626D6C  # the advisory lock of a PostgreSQL database under which numbers are given out
+
+
+class Connection:
+    """One connection of sqlite3 or psycopg, with ``?`` for parameters on both."""
+
+    def __init__(self, raw: Any, sqlite: bool) -> None:
+        self.raw, self.sqlite = raw, sqlite
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """Run one statement and return its cursor."""
+        return self.raw.execute(self._own(sql), values)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for many rows."""
+        self.raw.cursor().executemany(self._own(sql), rows)
+
+    def scalar(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """Return the first column of the first row, or None."""
+        row = self.execute(sql, values).fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one state of the database for several statements."""
+        self.execute("BEGIN" if self.sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            self._undo()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the one write lock; commit at the end, synced to disk, or roll back."""
+        self.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
+        try:
+            if not self.sqlite:
+                self.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+                self.execute("SET LOCAL synchronous_commit = on")
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.raw.close()
+
+    def _undo(self) -> None:
+        with suppress(Exception):  # a failing disk or server has done so itself; what it said first is what counts
+            self.execute("ROLLBACK")
+
+    def _own(self, sql: str) -> str:
+        return sql if self.sqlite else sql.replace("?", "%s")
+
+
+def is_sqlite(url: str) -> bool:
+    """Tell whether a store's address is a SQLite file."""
+    return url.startswith("sqlite:///")
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file of a SQLite address."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+@contextmanager
+def connect(project: Project, timeout_s: float = 20) -> Iterator[Connection]:
+    """Yield a connection to a project's database, which is made or migrated first where it must be.
+
+    Parameters
+    ----------
+    project : Project
+    timeout_s : float
+        How long to wait for another process's lock, in seconds.
+
+    Raises
+    ------
+    Invalid
+        The address is none of SQLite or PostgreSQL.
+    Unavailable
+        The database is away, locked, full or damaged, also when it happens inside the block.
+    """
+    try:
+        connection = _current(project, timeout_s)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except Exception as error:
+        if not type(error).__module__.startswith(("sqlite3", "psycopg")):
+            raise
+        from nbmlops.store.database import open_store
+
+        with open_store(project).explained():
+            raise
+
+
+def is_away(fault: BaseException) -> bool:
+    """Tell whether a fault is the database's (locked, full, gone, damaged), and not that of what was to be stored."""
+    damaged = type(fault) is sqlite3.DatabaseError  # what is wrong with a statement is one of its subclasses
+    return damaged or isinstance(fault, OSError) or bool(AWAY & {kind.__name__ for kind in type(fault).__mro__})
+
+
+def _current(project: Project, timeout_s: float) -> Connection:
+    """Open the store in the schema of this code."""
+    if _exists(project.store_url):
+        connection = _open(project.store_url, timeout_s)
+        if _schema(connection) == SCHEMA:
+            return connection
+        connection.close()
+    from nbmlops.store.database import open_store
+
+    open_store(project).engine  # noqa: B018  # makes or migrates the store
+    return _open(project.store_url, timeout_s)
+
+
+def _exists(url: str) -> bool:
+    return not is_sqlite(url) or sqlite_path(url).is_file()
+
+
+def _open(url: str, timeout_s: float) -> Connection:
+    if is_sqlite(url):
+        from nbmlops.store import sqlite
+
+        return Connection(sqlite.connect(sqlite_path(url), timeout_s=timeout_s), sqlite=True)
+    if not url.startswith(POSTGRES):
+        raise Invalid("The store's address is not one nbmlops knows.", f"Write sqlite:///FILE or {POSTGRES}HOST/NAME.")
+    try:
+        import psycopg
+    except ImportError:
+        raise MissingPackage("A store on PostgreSQL needs psycopg.", "pip install 'nbmlops[postgres]'") from None
+    address = "postgresql://" + url.removeprefix(POSTGRES)
+    return Connection(psycopg.connect(address, autocommit=True, connect_timeout=max(2, int(timeout_s))), sqlite=False)
+
+
+def _schema(connection: Connection) -> int | None:
+    """Return the stored schema number; None when there is none yet."""
+    found = "name FROM sqlite_master WHERE name = 'meta'" if connection.sqlite else "to_regclass('meta')"
+    try:
+        if connection.scalar(f"SELECT {found}") is None:
+            return None
+        return int(connection.scalar("SELECT value FROM meta WHERE key = 'schema'") or 0)
+    except sqlite3.DatabaseError:
+        return None  # whoever makes the store says what is wrong with it

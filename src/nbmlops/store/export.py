@@ -1,0 +1,280 @@
+"""Write a store as a folder anybody can read without nbmlops.
+
+It goes row group by row group, so a store need not fit in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbmlops.config import Project
+from nbmlops.errors import Conflict
+from nbmlops.records import now
+from nbmlops.store import ingest
+from nbmlops.store.driver import Connection, connect
+from nbmlops.store.exchange import (
+    FORMAT,
+    KEYS,
+    MANIFEST,
+    NOT_A_NUMBER,
+    PARQUET,
+    ROWS_OF_TEXT,
+    Exchanged,
+    Row,
+    columns_of,
+    file_of,
+    pyarrow,
+    read_lines,
+    sha256,
+)
+from nbmlops.store.garbage import OF_RUNS, digests_in
+from nbmlops.store.lifecycle import lineage, mentioned, streamed
+from nbmlops.store.schema import SCHEMA
+
+__all__ = ["export"]
+
+ROWS = {"points": 50_000, "series": 50_000, "predictions": 50_000}
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The runs that are exported: everything else follows them."""
+
+    numbers: Collection[int]
+    run_ids: Collection[str]
+    series: Collection[int]
+    kept: Collection[str]  # what the chain mentions is exported whatever run it is of
+
+    def has(self, table: str, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row belongs to what is exported."""
+        if table == "runs":
+            return row["no"] in self.numbers
+        if table == "series":
+            return row["run"] in self.numbers
+        if table == "points":
+            return row["series"] in self.series
+        if table in OF_RUNS:
+            return row["run_id"] is None or row["run_id"] in self.run_ids or row.get("result_id") in self.kept
+        return True
+
+
+def export(project: Project, folder: str | Path, query: str | None = None) -> Exchanged:
+    """Write a store into a new folder: Parquet, JSON lines, the files, and a page that says how to read them.
+
+    Deleted runs are left out; events, model versions and predictions are always whole.
+
+    Parameters
+    ----------
+    project : Project
+    folder : path
+        It must not exist; it appears when it is complete.
+    query : str, optional
+        Only the runs that fit, with what is part of them.
+
+    Returns
+    -------
+    Exchanged
+        ``missing`` names the files that the store mentions and does not have.
+
+    Raises
+    ------
+    Conflict
+        The folder is there already.
+    MissingPackage
+        pyarrow is not installed.
+
+    Examples
+    --------
+    >>> export(find_project(), "for-ann").counts["runs"]  # doctest: +SKIP
+    12
+    """
+    pyarrow()
+    target = Path(folder).absolute()
+    _refuse_existing(target)
+    found = None if query is None else _found(project, query)
+    ingest.sync(project)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        done = _write(project, partial, found)
+        _refuse_existing(target)
+        if target.exists():
+            target.rmdir()  # an empty folder: not every system renames over one
+        partial.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Exchanged(str(target), **done)
+
+
+def _write(project: Project, folder: Path, found: Collection[str] | None) -> dict[str, Any]:
+    """Write every file of an export; return what the manifest says of it."""
+    digests: set[str] = set()
+    counts = {}
+    with connect(project) as connection, connection.reading():
+        chain_id = str(connection.scalar("SELECT value FROM meta WHERE key = 'chain_id'"))
+        chosen = _chosen(connection, found)
+        for table in KEYS:
+            write = _write_parquet if table in PARQUET else _write_lines
+            counts[table] = write(folder, table, _rows(connection, table, chosen, digests))
+    kept, missing = _write_artifacts(project, folder, digests, _of_artifacts(folder))
+    about = {"chain_id": chain_id, "counts": counts, "artifacts": kept, "missing": missing}
+    (folder / "README.md").write_text(README.format(**about, rows=_listed(counts)), encoding="utf-8")
+    files = {p.relative_to(folder).as_posix(): sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+    manifest = {"format": FORMAT, "schema": SCHEMA, "exported_at": now(), **about, "files": files}
+    with (folder / MANIFEST).open("w", encoding="utf-8") as file:
+        json.dump(manifest, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    return about
+
+
+def _found(project: Project, query: str) -> list[str]:
+    from nbmlops.store.database import open_store
+    from nbmlops.store.queries import find
+
+    return [row["run_id"] for row in find(open_store(project), query, None, None, True)]
+
+
+def _chosen(connection: Connection, found: Collection[str] | None) -> _Chosen:
+    wanted = None if found is None else set(lineage(connection, found))
+    rows = connection.execute("SELECT no, run_id FROM runs WHERE deleted_at IS NULL").fetchall()
+    runs = {no: run_id for no, run_id in rows if wanted is None or run_id in wanted}
+    series = connection.execute("SELECT id, run FROM series").fetchall()
+    return _Chosen(runs.keys(), set(runs.values()), {i for i, run in series if run in runs}, mentioned(connection))
+
+
+def _rows(connection: Connection, table: str, chosen: _Chosen, digests: set[str]) -> Iterator[list[Row]]:
+    """Yield the rows of a table by the batch, in a fixed order, and collect the digests they mention."""
+    names, texts = list(columns_of(table)), [n for n, kind in columns_of(table).items() if kind is str]
+    listed = ", ".join(f'"{n}"' for n in names)
+    sql = f"SELECT {listed} FROM {table} ORDER BY {_order(connection, table)}"
+    for batch in streamed(connection, sql, batch=ROWS.get(table, ROWS_OF_TEXT)):
+        rows = [dict(zip(names, row, strict=True)) for row in batch]
+        rows = [row for row in rows if chosen.has(table, row)]
+        if texts:
+            digests |= digests_in(row[n] for row in rows for n in texts if row[n])
+        yield rows
+
+
+def _order(connection: Connection, table: str) -> str:
+    """Return the order of a table's rows, the same on every database: texts by their bytes, as SQLite does."""
+    columns = columns_of(table)
+    plain = "" if connection.sqlite else ' COLLATE "C"'
+    return ", ".join(f"{key}{plain if columns[key] is str else ''}" for key in KEYS[table])
+
+
+def _write_parquet(folder: Path, table: str, batches: Iterable[list[Row]]) -> int:
+    pa, parquet = pyarrow()
+    kinds = {int: pa.int64(), float: pa.float64(), str: pa.string()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in columns_of(table).items()])
+    count = 0
+    with parquet.ParquetWriter(folder / f"{table}.parquet", schema, compression="zstd") as writer:
+        for rows in filter(None, batches):
+            columns = [pa.array(_out(table, f.name, [r[f.name] for r in rows]), f.type) for f in schema]
+            writer.write_batch(pa.record_batch(columns, schema))
+            count += len(rows)
+    return count
+
+
+def _write_lines(folder: Path, table: str, batches: Iterable[list[Row]]) -> int:
+    count = 0
+    with (folder / f"{table}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        for rows in batches:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            count += len(rows)
+    return count
+
+
+def _out(table: str, name: str, values: list[Any]) -> list[Any]:
+    """Return NaN where the store has NULL for it."""
+    return [math.nan if v is None else v for v in values] if name in NOT_A_NUMBER.get(table, ()) else values
+
+
+def _of_artifacts(folder: Path) -> set[str]:
+    """Return the digests that must be there: files of runs, models and what was registered with them."""
+    found = {row["digest"] for row in read_lines(folder / "artifacts.jsonl")}
+    for row in read_lines(folder / "model_versions.jsonl"):
+        found.update(row[k] for k in ("digest", "profile", "environment") if row[k])
+    return found
+
+
+def _write_artifacts(project: Project, folder: Path, digests: set[str], must: set[str]) -> tuple[int, list[str]]:
+    """Copy the files that are mentioned; return how many, and the digests that should be there and are not."""
+    from nbmlops.store.artifacts import Artifacts
+
+    place = Artifacts(project.artifacts_url)
+    there = {digest for digest, _, _ in place.list()} & (digests | must)
+    (folder / "artifacts").mkdir()
+    for digest in sorted(there):
+        place.fetch(digest, folder / "artifacts" / digest)
+    return len(there), sorted(must - there)
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise Conflict(f"{folder} is there already, and nothing is overwritten.", "Name a new folder.")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return "\n".join(f"| `{file_of(table)}` | {count} | {SAYS[table]} |" for table, count in counts.items())
+
+
+SAYS = {
+    "runs": "one row a run; `params` is JSON {name: [value, origin]}, `tags` is JSON {name: text}",
+    "series": "one row for each metric of a run (`run` = `runs.no`) and context, with its newest point and count",
+    "points": "every value logged, by series (`series` = `series.id`) and place; `at` is seconds since 1970",
+    "predictions": "what registered models said; `value` is JSON",
+    "datasets": "data that runs read or wrote: fingerprint, rows, columns; never the rows themselves",
+    "artifacts": "files of runs; the content is `artifacts/<digest>`",
+    "models": "estimators that runs fitted",
+    "results": "evaluations, drift, checks, gates; `data` is JSON",
+    "model_versions": "registered models; the file is `artifacts/<digest>`",
+    "events": "the audit log: who changed what, when; each holds the hash of the one before",
+    "feedback": "what came true, by prediction",
+}
+README = """\
+# An export of nbmlops
+
+Nothing of nbmlops is needed to read it. `manifest.json` holds the SHA-256 of every file here.
+Times are ISO 8601 in UTC, sizes bytes, durations seconds.
+
+| file | rows | what |
+| --- | --- | --- |
+{rows}
+
+`artifacts/` holds {artifacts} files, each under the SHA-256 of its content.
+
+Runs with their metrics, in Python:
+
+    import pandas as pd
+    runs, series = pd.read_parquet("runs.parquet"), pd.read_parquet("series.parquet")
+    series["metric"] = series["name"] + " " + series["context"]
+    runs.join(series.pivot(index="run", columns="metric", values="value"), on="no")
+
+Every point of a metric, in DuckDB:
+
+    SELECT r.experiment, s.name, s.context, p.step, p.value
+    FROM 'points.parquet' p JOIN 'series.parquet' s ON p.series = s.id JOIN 'runs.parquet' r ON s.run = r.no;
+
+The audit log is whole when this prints nothing:
+
+    import hashlib, json
+    previous = hashlib.sha256(b"{chain_id}").hexdigest()
+    with open("events.jsonl", encoding="utf-8", newline="\\n") as file:
+        for e in map(json.loads, file):
+            fields = [e[k] for k in ("seq", "at", "actor", "known_by", "action", "subject", "data", "previous")]
+            found = hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()
+            if (e["previous"], e["hash"]) != (previous, found):
+                print("broken at", e["seq"])
+            previous = e["hash"]
+
+Back into an empty project: `nbmlops store import FOLDER`.
+"""

@@ -1,0 +1,5 @@
+"""The number of the schema this code reads and writes: apart, so that it can be asked without SQLAlchemy."""
+
+__all__ = ["SCHEMA"]
+
+SCHEMA = 2

@@ -1,0 +1,64 @@
+"""A run as one row: which params are columns, and which value of a metric is its headline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["COLUMNS", "flat", "flat_metrics", "honest_split"]
+
+SPLITS = ("", "test", "validation", "cv")  # the most honest first; never train
+COLUMNS = ("run_id", "experiment", "name", "status", "started_at", "duration_s", "notebook", "order")
+SYSTEM = "system."  # samples of memory and processor: kept with the run, not a column
+
+
+def flat(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's JSON as one flat row: what was set and assigned, every metric, every tag.
+
+    Parameters
+    ----------
+    run : mapping
+        As :func:`nbmlops.store.runs.load_many` returns it.
+    """
+    row = {name: run.get(name) for name in COLUMNS}
+    row |= {f"params.{p['name']}": p["value"] for p in run["params"] if p["origin"] != "default"}
+    row |= {f"metrics.{name}": value for name, value in flat_metrics(run["metrics"]).items()}
+    return row | {f"tags.{name}": value for name, value in run["tags"].items()}
+
+
+def honest_split(metrics: Sequence[Mapping[str, Any]], name: str) -> str | None:
+    """Return the split a metric's headline was measured on: none, test, validation or cross-validation."""
+    values = _by_split([m for m in metrics if m["name"] == name])
+    return next((s for s in SPLITS if s in values), None)
+
+
+def flat_metrics(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return metric columns: the headline under the name, the rest under ``name[key=value]``.
+
+    >>> flat_metrics([{"name": "auc", "value": 0.9, "context": {"split": "train"}}])
+    {'auc[split=train]': 0.9}
+    """
+    if not any(m["context"] for m in metrics):  # most runs: nothing to choose between
+        return {m["name"]: m["value"] for m in metrics if not m["name"].startswith(SYSTEM)}
+    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    for m in metrics:
+        if not m["name"].startswith(SYSTEM):
+            grouped.setdefault(m["name"], []).append(m)
+    headlines: dict[str, float] = {}
+    others: dict[str, float] = {}
+    for name, mine in grouped.items():
+        values = _by_split(mine)
+        split = next((s for s in SPLITS if s in values), None)
+        if split is not None:
+            headlines[name] = values[split]
+        for m in mine:
+            if m["context"] and m["context"] != {"split": split}:
+                inner = ",".join(f"{k}={v}" for k, v in sorted(m["context"].items()))
+                others[f"{name}[{inner}]"] = m["value"]
+    return headlines | others
+
+
+def _by_split(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the last value on each split, where nothing but the split is its context."""
+    plain = [m for m in metrics if set(m["context"]) <= {"split"}]
+    return {str(m["context"].get("split", "")): float(m["value"]) for m in plain}
