@@ -41,6 +41,8 @@ _PUBLIC = {
     "gate": "nbmlops.governance.gate",
     "promote": "nbmlops.governance.promotion",
     "rollback": "nbmlops.governance.promotion",
+    "delete": "nbmlops.governance.deletion",
+    "restore": "nbmlops.governance.deletion",
     "report": "nbmlops.report.page",
     "run_notebook": "nbmlops.jobs.execution",
 }

@@ -12,6 +12,10 @@ from click.testing import CliRunner
 from nbmlops.cli import main
 from nbmlops.cli import project as commands
 from nbmlops.config import find_project
+from nbmlops.store import sqlite
+from nbmlops.store.driver import connect
+from nbmlops.store.journal import Journal
+from nbmlops.store.schema import SCHEMA
 from nbmlops.tracking import session
 
 
@@ -51,15 +55,80 @@ def test_doctor_makes_no_store_where_nothing_was_tracked(project):
     assert not (project / ".nbmlops").exists()
 
 
-def test_doctor_counts_what_waits_and_says_the_mode_and_why(project, monkeypatch):
-    session.finish(session.start("forest"))
+def test_doctor_says_the_mode_and_why(project, monkeypatch):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
-    found = lines()
-    assert found["waiting"]["says"].startswith("2 tracked events in 1 journal")
-    assert "truncate" in found["store"]["says"]
-    assert "3.51.3" in found["store"]["says"]
+    session.finish(session.start("forest"))
     session.store().sync()
-    assert lines()["waiting"]["says"].startswith("0 ")
+    found = lines()
+    assert "journal mode TRUNCATE" in found["store"]["says"]
+    assert "3.51.3" in found["store"]["says"]
+    assert found["schema"]["says"] == f"number {SCHEMA}"
+
+
+def test_doctor_counts_what_waits(project):
+    session.finish(session.start("forest"))
+    session.store().sync()
+    other = Journal(project / ".nbmlops" / "journal")
+    for value in "ab":
+        other.append({"t": "tag", "run_id": "r", "name": "a", "value": value})
+    assert lines()["waiting"]["says"].startswith("2 tracked events in 1 journals, ")
+    other.close()
+
+
+def test_doctor_says_what_was_set_aside_and_why(project):
+    with session.run("odd") as opened:
+        session.write({"t": "from the future", "run_id": opened.run_id})
+    session.store().sync()
+    found = lines()["set aside"]
+    assert found["word"] == "problem"
+    assert "from the future" in found["says"]
+
+
+def test_doctor_knows_a_network_file_system(project, monkeypatch):
+    session.finish(session.start("forest"))
+    session.store().sync()
+    monkeypatch.setattr(sqlite, "mode", lambda _: sqlite.Mode("TRUNCATE", "a network file system (nfs4)", True))
+    found = lines()
+    assert "nfs4" in found["store"]["says"]
+    assert "NBMLOPS_STORE" in found["disk"]["do"]
+
+
+def test_doctor_verifies_the_chain_and_says_when_all_was_verified(project):
+    with session.store().atomic() as change:
+        change.event("flag", "row 1", {}, ("me", "os"))
+    assert (lines()["chain"]["word"], lines()["verified"]["says"]) == ("ok", "never")
+    assert typed("store", "verify").exit_code == 0
+    assert lines()["verified"]["says"].startswith("all right on 2")
+    with connect(session.project()) as connection:
+        connection.execute("UPDATE events SET actor = 'eve'")
+    assert lines()["chain"]["word"] == "problem"
+    assert typed("doctor").exit_code == 1
+
+
+def test_doctor_counts_abandoned_runs(project):
+    with session.run("lost"):
+        pass
+    session.store().sync()
+    with connect(session.project()) as connection:
+        gone = json.dumps({"host": "elsewhere", "boot_id": "x", "pid": 1, "started": 1})
+        connection.execute("UPDATE runs SET status = 'running', lease = 'gone', process = ?", (gone,))
+        connection.execute("INSERT INTO leases (lease, process, renewed_at) VALUES ('gone', ?, 1)", (gone,))
+    found = lines()["abandoned"]
+    assert found["says"].startswith("1 runs")
+    assert found["do"] == "nbmlops store reap"
+
+
+def test_doctor_says_how_large_everything_is(project):
+    session.artifacts().put(b"x" * 2500)
+    found = lines()
+    assert found["artifacts"]["says"].endswith("artifacts, 1 files")
+    assert "artifacts 2.5 kB" in found["sizes"]["says"]
+
+
+def test_artifacts_that_cannot_be_reached_are_a_problem(project, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_ARTIFACTS", "nothing-like-this://bucket")
+    assert lines()["sizes"]["word"] == "problem"
+    assert typed("doctor").exit_code == 1
 
 
 def test_doctor_hides_the_password_of_a_store(project, monkeypatch):
@@ -73,7 +142,9 @@ def test_a_damaged_store_is_a_problem_and_the_rest_is_still_said(project):
     (project / ".nbmlops").mkdir()
     (project / ".nbmlops" / "store.sqlite").write_bytes(b"no database" * 1000)
     found = lines()
-    assert found["storage"]["word"] == "problem"
+    assert found["store"]["word"] == "problem"
+    assert "backup" in found["store"]["do"]
+    assert found["waiting"]["word"] == "ok"
     assert found["python"]["word"] == "ok"
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "feedback": "nbmlops.cli.models:feedback",
     "charter": "nbmlops.cli.charter:charter",
     "report": "nbmlops.cli.report:report",
+    "store": "nbmlops.cli.store:store",
 }
 
 

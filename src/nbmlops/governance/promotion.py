@@ -265,7 +265,9 @@ def _stack(name: str, alias: str) -> list[int]:
     """Return the versions an alias pointed to, undone ones taken off: the last is where it points now."""
     stack: list[int] = []
     for event in history(name, alias):
-        if event["data"].get("rollback"):
+        if event["data"]["version"] is None:  # taken away with its model: there is nothing to go back to
+            stack.clear()
+        elif event["data"].get("rollback"):
             stack.pop()
         elif not stack or stack[-1] != event["data"]["version"]:
             stack.append(event["data"]["version"])

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["candidates", "install", "remove"]
+__all__ = ["candidates", "commands", "install", "remove"]
 
 MODELS = {"register", "promote", "gate", "report", "drift", "evaluate"}
 EXPERIMENTS = {"compare", "report"}
+OTHERS = ("%%track", "%nbmlops")
 
 
 def install(shell: InteractiveShell) -> None:
     """Complete what stands behind our magics."""
     for name in _names():
         shell.set_hook("complete_command", _completer, str_key=f"%{name}")
-    shell.set_hook("complete_command", _completer, str_key="%%track")
+    for key in OTHERS:
+        shell.set_hook("complete_command", _completer, str_key=key)
 
 
 def remove(shell: InteractiveShell) -> None:
@@ -27,7 +29,7 @@ def remove(shell: InteractiveShell) -> None:
     hooks = shell.strdispatchers.get("complete_command")
     if hooks is None:
         return
-    for key in [*(f"%{name}" for name in _names()), "%%track"]:
+    for key in [*(f"%{name}" for name in _names()), *OTHERS]:
         hooks.strs.pop(key, None)
 
 
@@ -42,6 +44,25 @@ def candidates(name: str, namespace: dict[str, Any]) -> list[str]:
     return [*flags, *variables, *_stored(name)]
 
 
+def commands(line: str) -> list[str]:
+    """Return what may follow ``%nbmlops``: a magic or command, one of a group's, what a store command is about."""
+    import click
+
+    from nbmlops.cli import COMMANDS, main
+
+    words = line.split()[1:] if line.endswith(" ") else line.split()[1:-1]
+    if not words:
+        return [*_names(), *COMMANDS]
+    found = main.get_command(click.Context(main), words[0])
+    if isinstance(found, click.Group) and len(words) == 1:
+        return list(found.commands)
+    if words[0] == "store" and words[1] in ("delete", "restore"):
+        from nbmlops.cli.store import names
+
+        return names(deleted=words[1] == "restore")
+    return []
+
+
 def _worth_naming(name: str, value: Any) -> bool:
     """Tell whether a variable may stand behind a magic: data or a model, no module, class or function."""
     private = name.startswith("_") or name in ("In", "Out", "exit", "quit", "open", "get_ipython")
@@ -51,7 +72,8 @@ def _worth_naming(name: str, value: Any) -> bool:
 def _completer(shell: Any, event: Any) -> list[str]:
     """Answer IPython; a fault here must never reach the person who types."""
     try:
-        return candidates(event.command.lstrip("%"), shell.user_ns)
+        name = event.command.lstrip("%")
+        return commands(event.line) if name == "nbmlops" else candidates(name, shell.user_ns)
     except Exception:
         return []
 

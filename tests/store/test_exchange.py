@@ -1,0 +1,336 @@
+"""An export is read without us, and comes back with ids, dates and chain as they were."""
+
+import contextlib
+import hashlib
+import io
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import nbmlops as nb
+from nbmlops.config import find_project
+from nbmlops.errors import Conflict, MissingPackage, NotFound
+from nbmlops.store import events, exchange
+from nbmlops.store import export as export_
+from nbmlops.store.driver import connect
+from nbmlops.tracking import session
+
+pytest.importorskip("pyarrow")
+
+DATASET = {"role": "read", "name": "flights", "fingerprint": "f" * 32, "strength": "full", "rows": 3, "columns": []}
+
+
+@pytest.fixture
+def full(project, model, held_out):
+    """A store with something in every table, odd values among it."""
+    with nb.run("train", params={"text": 'é\n"\u2028', "list": [1, {"a": None}]}, tags={"who": "ann"}):
+        for step, loss in enumerate([0.5, math.nan, math.inf, -math.inf]):
+            nb.log(loss=loss, step=step, context={"split": "test"})
+        nb.log(loss=1)
+        nb.log_artifact("note.txt", b"a note")
+        nb.log_artifact("Zettel.txt", b"ein Zettel")
+        run_id = session.current().run_id
+        session.write({"t": "dataset", "run_id": run_id, **DATASET})
+        session.write({"t": "model", "run_id": run_id, "name": "m", "estimator": "Tree", "params": {}, "fitted_on": {}})
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    with nb.run("other", params={"a": 1}), nb.run("child"):
+        nb.log(x=1)
+    nb.promote("late", 1, to="champion", reason="the\u2028first")
+    said = nb.predict("late@1", held_out[:5])
+    nb.feedback(pd.DataFrame({"prediction_id": said.prediction_id, "outcome": [True] * 5}))
+    return project
+
+
+@pytest.fixture
+def elsewhere(full, tmp_path, monkeypatch):
+    """Go to another project, empty, on a store of the kind asked: ``elsewhere("sqlite")`` or an address."""
+
+    def go(store=None):
+        folder = tmp_path / "elsewhere"
+        folder.mkdir(exist_ok=True)
+        (folder / "nbmlops.toml").write_text("")
+        monkeypatch.chdir(folder)
+        if store:
+            monkeypatch.setenv("NBMLOPS_STORE", store)
+        else:
+            monkeypatch.delenv("NBMLOPS_STORE", raising=False)
+        session.reset()
+        return find_project(folder)
+
+    return go
+
+
+def data_of(folder):
+    """Return every file of an export but the manifest, which holds its date."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()} | {
+        "manifest.json": b""
+    }
+
+
+def export(folder, query=None):
+    return export_.export(session.project(), folder, query)
+
+
+def test_there_and_back_is_the_same(full, tmp_path, elsewhere):
+    first = export(tmp_path / "first")
+    assert all(first.counts.values()), first.counts
+    assert first.missing == []
+    before = nb.get_run("train").to_dict()
+    project = elsewhere()
+    done = exchange.load(project, tmp_path / "first")
+    assert (done.new, done.chain_id) == (True, first.chain_id)
+    export(tmp_path / "second")
+    assert data_of(tmp_path / "first") == data_of(tmp_path / "second")
+    assert nb.get_run("train").to_dict() == before
+    values = nb.get_run("train").metric("loss", {"split": "test"}).values
+    np.testing.assert_array_equal(values, [0.5, math.nan, math.inf, -math.inf])
+    assert nb.get_run("train").artifact("note.txt") == b"a note"
+    assert nb.model_version("late@champion").version == 1
+    with session.store().reading() as connection:
+        assert events.verify(connection) is None
+
+
+def test_a_store_moves_from_a_file_to_a_server_and_back(full, tmp_path, elsewhere, postgres, request):
+    if "sqlite" not in request.node.callspec.id:
+        pytest.skip("begins on a file")
+    export(tmp_path / "file")
+    project = elsewhere(postgres())
+    exchange.load(project, tmp_path / "file")
+    export(tmp_path / "server")
+    assert data_of(tmp_path / "file") == data_of(tmp_path / "server")
+    assert len(nb.runs("loss > 0")) == 1
+    shutil.rmtree(project.home)
+    project = elsewhere()
+    exchange.load(project, tmp_path / "server")
+    export(tmp_path / "back")
+    assert data_of(tmp_path / "file") == data_of(tmp_path / "back")
+
+
+def test_what_is_tracked_after_an_import_goes_on_behind_it(full, tmp_path, elsewhere, held_out, model):
+    export(tmp_path / "out")
+    exchange.load(elsewhere(), tmp_path / "out")
+    with nb.run("after"):
+        nb.log(loss=2)
+        session.write({"t": "dataset", "run_id": session.current().run_id, **DATASET})
+        nb.evaluate(model, held_out, target="late")
+        assert nb.register(model, "late").version == 2
+    assert len(nb.runs(children=True)) == 4
+    assert nb.get_run("after").datasets
+    with session.store().reading() as connection:
+        assert events.verify(connection) is None
+
+
+def test_the_same_export_twice_changes_nothing(full, tmp_path, elsewhere):
+    export(tmp_path / "out")
+    project = elsewhere()
+    exchange.load(project, tmp_path / "out")
+    with nb.run("later"):
+        pass
+    assert exchange.load(project, tmp_path / "out").new is False
+    assert len(nb.runs()) == 3
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_store_that_holds_anything_is_refused(full, tmp_path, elsewhere, waits):
+    export(tmp_path / "out")
+    project = elsewhere()
+    with nb.run("mine"):
+        pass
+    if not waits:
+        session.store().sync()
+    with pytest.raises(Conflict, match=r"holds runs.* already.*nbmlops init"):
+        exchange.load(project, tmp_path / "out")
+    assert list(nb.runs().experiment) == ["mine"]
+
+
+def test_an_import_that_fails_midway_leaves_the_store_empty(full, tmp_path, elsewhere, monkeypatch):
+    export(tmp_path / "out")
+    project = elsewhere()
+    insert = exchange._insert
+
+    def fail(connection, table, batches):
+        if table == "events":
+            raise OSError(28, "No space left on device")
+        return insert(connection, table, batches)
+
+    monkeypatch.setattr(exchange, "_insert", fail)
+    with pytest.raises(OSError, match="No space"):
+        exchange.load(project, tmp_path / "out")
+    with connect(project) as connection:
+        assert connection.scalar("SELECT count(*) FROM runs") == 0
+    monkeypatch.setattr(exchange, "_insert", insert)
+    assert exchange.load(project, tmp_path / "out").new
+
+
+@pytest.mark.sqlite
+def test_a_flipped_bit_in_any_file_is_found(full, tmp_path, elsewhere):
+    export(tmp_path / "out")
+    project = elsewhere()
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    for name in manifest["files"]:
+        path = tmp_path / "out" / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        if name == "README.md":
+            continue
+        with pytest.raises(Conflict, match="damaged"):
+            exchange.load(project, tmp_path / "out")
+        path.unlink()
+        with pytest.raises(Conflict, match="damaged"):
+            exchange.load(project, tmp_path / "out")
+        path.write_bytes(content)
+    assert exchange.load(project, tmp_path / "out").new
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 99}, "schema 99.*pip install -U nbmlops"),
+        ({"format": 99}, "pip install -U nbmlops"),
+        ({"files": {}}, "damaged"),
+        ({"chain_id": "another"}, "chain.*broken at 1"),
+        ({"counts": {"runs": 7}}, "3 rows"),
+        (None, "damaged"),
+    ],
+)
+def test_a_manifest_that_is_wrong_or_newer_is_refused(full, tmp_path, elsewhere, change, message):
+    export(tmp_path / "out")
+    path = tmp_path / "out" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text("{" if change is None else json.dumps(manifest | change))
+    with pytest.raises(Conflict, match=message):
+        exchange.load(elsewhere(), tmp_path / "out")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("name", ["../../secret", "a" * 63, "A" * 64])
+def test_an_artifact_that_is_not_named_by_its_hash_is_refused(full, tmp_path, elsewhere, name):
+    export(tmp_path / "out")
+    (tmp_path / "secret").write_bytes(b"secret")
+    path = tmp_path / "out" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][f"artifacts/{name}"] = hashlib.sha256(b"secret").hexdigest()
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(Conflict, match="damaged"):
+        exchange.load(elsewhere(), tmp_path / "out")
+
+
+@pytest.mark.sqlite
+def test_rows_that_are_not_ours_are_refused_in_one_line(full, tmp_path, elsewhere):
+    export(tmp_path / "out")
+    path, lines = tmp_path / "out" / "manifest.json", tmp_path / "out" / "results.jsonl"
+    lines.write_text('{"result_id": "x"}\n')
+    manifest = json.loads(path.read_text())
+    manifest["files"]["results.jsonl"] = hashlib.sha256(lines.read_bytes()).hexdigest()
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(Conflict, match=r"damaged: results\.jsonl: KeyError"):
+        exchange.load(elsewhere(), tmp_path / "out")
+
+
+@pytest.mark.sqlite
+def test_a_folder_without_an_export(project, tmp_path):
+    with pytest.raises(NotFound, match=r"no manifest\.json"):
+        exchange.load(session.project(), tmp_path)
+
+
+@pytest.mark.sqlite
+def test_an_existing_folder_is_never_overwritten(full, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("mine")
+    with pytest.raises(Conflict, match="nothing is overwritten"):
+        export(tmp_path / "mine")
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["file"]
+
+
+@pytest.mark.sqlite
+def test_an_export_that_fails_leaves_nothing_behind(full, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_, "_write_artifacts", lambda *_: 1 / 0)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ZeroDivisionError):
+        export(tmp_path / "there" / "out")
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_query_exports_the_runs_that_fit_with_what_is_theirs(full, tmp_path):
+    done = export(tmp_path / "out", "experiment == 'other'")
+    runs = pd.read_parquet(tmp_path / "out" / "runs.parquet")
+    assert set(runs.experiment) == {"other", "child"}
+    assert (done.counts["points"], done.counts["artifacts"], done.counts["datasets"]) == (1, 0, 0)
+    assert done.counts["events"] == 2
+    assert done.counts["model_versions"] == 1
+
+
+def test_deleted_runs_are_not_exported_but_what_the_chain_mentions_is(full, tmp_path):
+    nb.delete("late", aliases=True)
+    nb.delete("train~0")
+    done = export(tmp_path / "out")
+    assert done.counts["runs"] == 2
+    assert done.counts["points"] == 1
+    assert done.counts["results"] == 1
+    assert done.missing == []
+
+
+@pytest.mark.sqlite
+def test_a_file_that_is_lost_is_named_and_the_rest_exported(full, tmp_path):
+    digest = hashlib.sha256(b"a note").hexdigest()
+    session.artifacts().delete(digest)
+    assert list(export(tmp_path / "out").missing) == [digest]
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["missing"] == [digest]
+
+
+@pytest.mark.sqlite
+def test_the_page_in_an_export_says_how_to_read_it_and_is_right(full, tmp_path, monkeypatch):
+    export(tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    text = Path("README.md").read_text(encoding="utf-8")
+    blocks = [b for b in text.split("\n\n") if b.startswith("    ")]
+    python = ["\n".join(line[4:] for line in b.splitlines()) for b in blocks if "import" in b]
+    assert len(python) == 2
+    names = {}
+    exec(python[0].replace("runs.join", "joined = runs.join"), names)
+    assert len(names["joined"]) == 3
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(python[1], {})
+    assert said.getvalue() == ""
+    lines = Path("events.jsonl").read_text(encoding="utf-8").split("\n")
+    Path("events.jsonl").write_text("\n".join([lines[0].replace("register", "approve"), *lines[1:]]), encoding="utf-8")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(python[1], {})
+    assert said.getvalue() == "broken at 1\n"
+
+
+@pytest.mark.sqlite
+def test_pyarrow_is_asked_for_by_name(project, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingPackage, match=r"nbmlops\[export\]"):
+        export("out")
+
+
+def test_many_points_are_never_in_memory_together(project, tmp_path, monkeypatch):
+    with nb.run("long"):
+        for i in range(1000):
+            nb.log(loss=i)
+    session.store().sync()
+    monkeypatch.setitem(export_.ROWS, "points", 100)
+    sizes = []
+    write = export_._write_parquet
+
+    def measured(folder, table, batches):
+        def counted():
+            for rows in batches:
+                sizes.append(len(rows))
+                yield rows
+
+        return write(folder, table, counted())
+
+    monkeypatch.setattr(export_, "_write_parquet", measured)
+    export(tmp_path / "long")
+    assert max(sizes) <= 100
+    assert len(list(exchange._batches(tmp_path / "long" / "points.parquet"))) == 10

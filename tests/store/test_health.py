@@ -1,0 +1,111 @@
+"""What is damaged, lost or altered is found; what waits and how large everything is, is told."""
+
+import os
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.store import health
+from nbmlops.store.driver import connect
+from nbmlops.tracking import session
+
+
+@pytest.fixture
+def kept(project):
+    """A run with points and a file, and two events; the digest of the file."""
+    with nb.run("forest"):
+        for value in (3, 2, 1):
+            nb.log(loss=value)
+        digest = nb.log_artifact("note.txt", b"a note")
+    for row in range(2):
+        with session.store().atomic() as change:
+            change.event("flag", f"row {row}", {}, ("me", "os"))
+    return digest
+
+
+def wrong():
+    return {c.what for c in health.verify(session.project()) if not c.right}
+
+
+def run_sql(sql):
+    with connect(session.project()) as connection:
+        connection.execute(sql)
+
+
+def last_verified():
+    with connect(session.project()) as connection:
+        return health.verified_at(connection)
+
+
+def test_a_whole_store_is_right_and_the_time_is_kept(kept):
+    assert last_verified() is None
+    assert wrong() == set()
+    assert last_verified() > "2020"
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ("UPDATE events SET actor = 'eve' WHERE seq = 1", {"chain"}),
+        ("DELETE FROM points WHERE place = 1", {"metrics"}),
+        ("UPDATE artifacts SET digest = '" + "0" * 64 + "'", {"files"}),
+    ],
+)
+def test_rows_that_were_altered_are_found(kept, damage, found):
+    run_sql(damage)
+    assert wrong() == found
+    assert last_verified() is None
+
+
+def test_a_damaged_and_a_lost_file_are_named(kept, project):
+    path = project / ".nbmlops" / "artifacts" / kept[:2] / kept
+    path.write_bytes(b"A note")
+    (files,) = [c for c in health.verify(session.project()) if c.what == "files"]
+    assert not files.right
+    assert files.says == f"1 damaged: {kept[:12]}"
+    path.unlink()
+    (files,) = [c for c in health.verify(session.project()) if c.what == "files"]
+    assert f"1 missing: {kept[:12]}" in files.says
+
+
+@pytest.mark.sqlite
+def test_a_damaged_database_is_found(kept, project):
+    path = project / ".nbmlops" / "store.sqlite"
+    session.store().engine.dispose()
+    with connect(session.project()) as connection:
+        page = connection.scalar("SELECT rootpage FROM sqlite_master WHERE name = 'runs_started'")
+        size = connection.scalar("PRAGMA page_size")
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size : (page - 1) * size + 64] = os.urandom(64)
+    path.write_bytes(content)
+    (database,) = [c for c in health.verify(session.project()) if c.what == "database"]
+    assert not database.right
+
+
+def test_sizes_follow_what_is_kept(kept, project):
+    sizes = health.sizes(session.project())
+    assert (sizes["artifacts"], sizes["artifacts_bytes"]) == (1, len(b"a note"))
+    assert sizes["database_bytes"] > 10_000
+    (project / ".nbmlops" / "outputs").mkdir(exist_ok=True)
+    (project / ".nbmlops" / "outputs" / "page.html").write_bytes(b"x" * 99)
+    assert health.sizes(session.project())["outputs_bytes"] >= 99
+
+
+@pytest.mark.sqlite
+def test_sizes_make_no_store(project):
+    assert set(health.sizes(session.project()).values()) == {0}
+    assert not (project / ".nbmlops").exists()
+
+
+def test_what_waits_is_counted_with_its_age(kept, project, monkeypatch):
+    from nbmlops.store.journal import Journal
+
+    session.store().sync()
+    other = Journal(project / ".nbmlops" / "journal")
+    other.append({"t": "tag", "run_id": "r", "name": "a", "value": "b"})
+    with connect(session.project()) as connection:
+        found = health.waiting(session.project(), connection)
+    other.close()
+    assert found.events == 1
+    assert found.bytes > 20
+    assert found.oldest_at > "2020"

@@ -1,0 +1,68 @@
+"""Deleted is hidden at once, and comes back."""
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.errors import Conflict
+from nbmlops.store import lifecycle, runs
+from nbmlops.tracking import session
+
+
+@pytest.fixture
+def tree(project):
+    """Two runs of an experiment, each with a file, points and a child; the ids of the older one and its child."""
+    ids = []
+    for i in range(2):
+        with nb.run("forest", params={"trees": i}) as outer:
+            nb.log(loss=i)
+            nb.log(loss=i / 2)
+            nb.log_artifact("note.txt", f"note {i}".encode())
+            with nb.run("tree") as inner:
+                nb.log(gini=0.5)
+        ids.append((outer.run_id, inner.run_id))
+    session.store().sync()
+    return ids
+
+
+def test_a_deleted_run_is_gone_from_every_list_with_its_children(tree):
+    (old, child), (new, _) = tree
+    assert set(lifecycle.delete_runs(session.project(), [old])) == {old, child}
+    assert old not in set(nb.runs(children=True).run_id)
+    assert list(nb.runs("trees >= 0").run_id) == [new]
+    assert runs.load(session.store(), old) is None
+    assert runs.ids_like(session.store(), old[-12:]) == []
+    assert nb.get_run("forest").children[0].run_id == tree[1][1]
+
+
+def test_the_index_forgets_a_deleted_run_and_learns_a_restored_one(tree):
+    (old, child), _ = tree
+    assert len(nb.runs("loss >= 0")) == 2
+    lifecycle.delete_runs(session.project(), [old])
+    assert len(nb.runs("loss >= 0")) == 1
+    assert set(lifecycle.restore_runs(session.project(), old)) == {old, child}
+    assert len(nb.runs("loss >= 0")) == 2
+
+
+def test_restoring_brings_back_only_what_was_deleted_together(tree):
+    (old, child), _ = tree
+    lifecycle.delete_runs(session.project(), [child])
+    lifecycle.delete_runs(session.project(), [old])
+    assert lifecycle.restore_runs(session.project(), old) == [old]
+    assert [r["run_id"] for r in lifecycle.deleted_runs(session.project())] == [child]
+
+
+def test_an_experiment_can_be_used_again_at_once(tree):
+    lifecycle.delete_runs(session.project(), [run_id for run_id, _ in tree])
+    assert runs.experiments(session.store()) == []
+    with nb.run("forest") as again:
+        pass
+    assert nb.get_run("forest").run_id == again.run_id
+
+
+def test_a_run_that_made_a_registered_model_is_kept(project, model, held_out):
+    with nb.run("train") as made:
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    with pytest.raises(Conflict, match=r"late@1.*nbmlops store delete late@1"):
+        lifecycle.delete_runs(session.project(), [made.run_id])
+    assert nb.get_run("train").run_id == made.run_id
