@@ -135,7 +135,16 @@ def show(year: list[dict], nb, seconds: float) -> None:
         print("  ".join(row[k].ljust(widths[k]) for k in names).rstrip())
     print(f"\n{moral(year)}")
     print(f"\nReport of the last retraining: {Path.cwd().name}/{os.path.relpath(nb.report('03_retrain'))}")
+    print(f"Verified: {verified()}")
     print(f"Took {seconds:.0f} s. Next: make lab, or: cd {Path.cwd().name} && ../.venv/bin/nbmlops models")
+
+
+def verified() -> str:
+    """Read everything that was kept once more; return what was found, as `nbmlops store verify` says it."""
+    from nbmlops.config import find_project
+    from nbmlops.store import health
+
+    return "; ".join(f"{look.what}: {look.says}" for look in health.verify(find_project()))
 
 
 def moral(year: list[dict]) -> str:

@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from nbmlops.records import plain
@@ -24,9 +25,9 @@ RUN_FIELDS = (
 class Points:
     """One metric of a run on one context: its newest point, how many there were, and some of them to draw."""
 
-    def __init__(self, run_id: str, name: str, context: Mapping[str, Any]) -> None:
+    def __init__(self, start: str, name: str, context: Mapping[str, Any], written: str) -> None:
         self.name, self.context = name, dict(context)
-        self.head = _encode({"t": "metric", "run_id": run_id, "name": name, "context": self.context})[:-1]
+        self.head = f'{start},"name":{_text(name)},"context":{written}'
         self.count, self.stride = 0, 1
         self.newest: tuple[float, int | None, float] = (math.nan, None, 0.0)
         self.kept: list[tuple[float, int | None, float]] = []
@@ -65,6 +66,7 @@ class Fold:
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
+        self._start = f'{{"t":"metric","run_id":{json.dumps(run_id)}'
         self.fields: dict[str, Any] = dict.fromkeys(RUN_FIELDS)
         self.named: dict[str, dict[str, Any]] = {"param": {}, "tag": {}, "artifact": {}}
         self.listed: dict[str, list[Any]] = {"dataset": [], "model": []}
@@ -91,8 +93,9 @@ class Fold:
         return self._known.get(typed) or self._known.setdefault(typed, self._new_points(name, context or {}))
 
     def _new_points(self, name: str, context: Mapping[str, Any]) -> Points:
-        simple = plain(context)
-        return self._points.setdefault((name, _encode(simple)), Points(self.run_id, name, simple))
+        simple = plain(context) if context else {}
+        written = _encode(simple) if context else "{}"
+        return self._points.setdefault((name, written), Points(self._start, name, simple, written))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run's JSON: one entry a metric and context, with the newest point."""
@@ -108,4 +111,5 @@ class Fold:
         }
 
 
+_text = lru_cache(1024)(json.dumps)  # the names of metrics, which few are and come again
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
