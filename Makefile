@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo notebooks test test-all test-lowest lint docs lab bench clean
+.PHONY: help setup demo notebooks test test-all test-lowest lint docs lab bench durability clean
 
 help:
 	@echo "make demo      run the main job on a year of flights, in demo/"
@@ -20,7 +20,8 @@ help:
 	@echo "make lint      run linter and type checker"
 	@echo "make docs      write docs/reference.md from the code"
 	@echo "make notebooks execute the example notebooks and keep what they show"
-	@echo "make bench     run the benchmarks, one JSON line each"
+	@echo "make bench     run the benchmarks beside others, one JSON line each"
+	@echo "make durability try to lose data, here and with others (ten minutes)"
 	@echo "make setup     only make .venv; PYTHON=python3.12 chooses the Python"
 	@echo "make clean     remove .venv, demo/ and everything built"
 
@@ -69,9 +70,19 @@ lab: setup
 	@test -d demo || $(BIN)/python example_notebooks/demo.py --only-setup
 	@cd demo && PATH="$(BIN):$$PATH" jupyter lab
 
-bench: setup
-	@for file in bench/*.py; do $(BIN)/python "$$file" || exit 1; done
+bench: setup .venv-peers/.installed
+	@for name in start install_size store; do $(BIN)/python bench/$$name.py || exit 1; done
+
+# What is tried to lose data, here and on others: some ten minutes.
+durability: setup .venv-peers/.installed
+	@$(BIN)/python bench/durability.py
+
+# Others, in an environment of their own, to be measured beside us.
+.venv-peers/.installed:
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet mlflow trackio
+	@touch $@
 
 clean:
-	rm -rf .venv .venv-lowest demo build dist extension/lib extension/node_modules extension/.yarn extension/*.tsbuildinfo
+	rm -rf .venv .venv-lowest .venv-peers demo build dist extension/lib extension/node_modules extension/.yarn extension/*.tsbuildinfo
 	rm -rf src/nbmlops/labextension .mypy_cache .ruff_cache .pytest_cache .hypothesis

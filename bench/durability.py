@@ -179,7 +179,7 @@ def locked(tracker: Tracker, folder: Path) -> str:
 
 
 def damaged(tracker: Tracker, folder: Path) -> str:
-    """One byte of the store's file changed at 60 places: read right / refused with an error / wrong without a word"""
+    """One bit of the store's file flipped at 60 places: read right / refused with an error / wrong without a word"""
     return _damaged(tracker, folder, _flip)
 
 

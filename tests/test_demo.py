@@ -26,7 +26,9 @@ def test_the_year_promotes_some_challengers_and_refuses_others(tmp_path):
     assert any("refused" in row for row in rows)
     assert any("kept" in row for row in rows)
     assert "Input columns at alert: 0" in done.stdout
-    assert re.search(r"Verified: database: SQLite found the file whole; chain: \d+ events.*files: \d+ files", done.stdout)
+    assert re.search(
+        r"Verified: database: SQLite found the file whole; chain: \d+ events.*files: \d+ files", done.stdout
+    )
     page = tmp_path / re.search(r"Report of the last retraining: (\S+)", done.stdout)[1]
     assert "Replace champion" in page.read_text(encoding="utf-8")
 

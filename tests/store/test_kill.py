@@ -16,7 +16,7 @@ from nbmlops.errors import Unavailable
 from nbmlops.store import events
 from nbmlops.tracking import session
 
-SPARSE = 29  # in `make test` one call in this many is a killing one
+SPARSE = 43  # in `make test` one call in this many is a killing one
 
 
 @pytest.fixture(scope="module")

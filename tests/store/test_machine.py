@@ -120,6 +120,7 @@ class Machine(RuleBasedStateMachine):
         if self.away:
             self.database_back()
         self.everything_is_as_it_was_tracked()
+        opened.store().engine.dispose()  # a server has so many connections
         session.reset()
         shutil.rmtree(self.place)
 

@@ -98,7 +98,7 @@ class Store:
                 if self._engine is not None:
                     self._engine.dispose()
                 if self.path is not None:
-                    journal.prepare(self.path.parent)
+                    self._prepare_folder(self.path.parent)
                 engine = self._sqlite(self.path) if self.path else self._postgres()
                 with self.explained():
                     self._prepare(engine)
@@ -128,7 +128,8 @@ class Store:
         Raises
         ------
         Unavailable
-            The database is away or damaged, or locked for longer than 20 seconds.
+            The database is away or damaged, or locked for longer than 20 seconds. Nothing is changed then, unless the
+            message says that this is not known.
 
         Examples
         --------
@@ -136,12 +137,34 @@ class Store:
         ...     change.event(actor, "alias", "churn@champion", {"version": 3})
         """
         self.sync()
-        with self.explained(), self.engine.execution_options(begin="IMMEDIATE").begin() as connection:
-            if self.path is None:
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WRITE_WAIT_S}s'")
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-                connection.execute(_value("chain_id").with_for_update())
-            yield Transaction(connection)
+        change = None
+        try:
+            with self.explained(), self.engine.execution_options(begin="IMMEDIATE").begin() as connection:
+                if self.path is None:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WRITE_WAIT_S}s'")
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+                    connection.execute(_value("chain_id").with_for_update())
+                change = Transaction(connection)
+                yield change
+                change.complete = True
+        except Unavailable as error:
+            if change is None or not (change.complete and self._was_made(change, error)):
+                raise
+
+    def _was_made(self, change: Transaction, failed: Unavailable) -> bool:
+        """Tell whether a change was made whose commit failed: the disk or server may have done it and then failed."""
+        try:
+            with driver.connect(self.project, READ_WAIT_S) as connection, connection.writing():
+                connection.execute(
+                    "UPDATE meta SET value = value WHERE key = 'chain_id'"
+                )  # its sync covers both commits
+                found = connection.scalar("SELECT hash FROM events WHERE seq = ?", (change.seq,))
+        except Unavailable:
+            raise Unavailable(
+                f"It is not known whether the change was made. {failed.message}",
+                "Look before you repeat it: nbmlops audit",
+            ) from None
+        return found is not None and found == change.hash
 
     def sync(self) -> int:
         """Bring what the journals hold into the database; return how many events were new.
@@ -207,6 +230,12 @@ class Store:
                 f"The project {self.project.root} is not there any more.",
                 "If you moved it, restart this kernel in its new place.",
             )
+
+    def _prepare_folder(self, folder: Path) -> None:
+        try:
+            journal.prepare(folder)
+        except OSError as error:
+            raise Unavailable(f"{folder} cannot be made ({error.strerror}).", "Look at its disk and owner.") from error
 
     def _sqlite(self, path: Path) -> sa.Engine:
         opened = partial(sqlite.connect, path, timeout_s=WRITE_WAIT_S)
@@ -312,11 +341,14 @@ class Transaction:
     """A transaction that changes something governed, and says so in the event chain."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self.connection = connection
+        self.connection, self.complete = connection, False
+        self.seq, self.hash = 0, ""  # of its last event
 
     def event(self, action: str, subject: str, data: Mapping[str, Any], actor: tuple[str, str]) -> int:
         """Append an event to the chain; return its sequence number."""
-        return events.append(self.connection, action, subject, as_json(data), actor)
+        self.seq = events.append(self.connection, action, subject, as_json(data), actor)
+        self.hash = self.connection.scalar(sa.select(tables.events.c.hash).where(tables.events.c.seq == self.seq)) or ""
+        return self.seq
 
 
 def lock(connection: sa.Connection) -> None:

@@ -5,6 +5,7 @@ Rows go through the driver as tuples; SQLAlchemy is not loaded unless the store 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nbmlops.config import Project
-from nbmlops.errors import Invalid, MissingPackage
+from nbmlops.errors import Invalid, MissingPackage, Unavailable
 from nbmlops.store.schema import SCHEMA
 
 __all__ = ["Connection", "connect", "is_away", "is_sqlite", "sqlite_path"]
@@ -111,6 +112,10 @@ def connect(project: Project, timeout_s: float = 20) -> Iterator[Connection]:
             yield connection
         finally:
             connection.close()
+    except json.JSONDecodeError as error:
+        raise Unavailable(
+            f"The store holds a damaged value ({error}).", "Put a backup in its place; nbmlops store verify reads all."
+        ) from error
     except Exception as error:
         if not type(error).__module__.startswith(("sqlite3", "psycopg")):
             raise

@@ -279,7 +279,7 @@ def explain(error: sqlite3.Error, path: Path) -> Unavailable | None:
         who = ", ".join(holders(path))
         seen = f"in use by {who}" if who else "in use by another process"
         return Unavailable(f"The store {path} is locked ({seen}).", "Wait for it or stop it, then try again.")
-    if code in DAMAGED:
+    if code in DAMAGED or "decode to UTF-8" in str(error):  # Python says the latter, without a code
         return damaged(path, str(error))
     if code == sqlite3.SQLITE_FULL:
         return Unavailable(f"The disk of the store {path} is full.", "Make room: nbmlops store gc shows what can go.")
