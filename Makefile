@@ -18,7 +18,7 @@ help:
 	@echo "make test-all  run every test, on every PostgreSQL there is and on the lowest versions of all packages"
 	@echo "make lab       open JupyterLab on the demo's project"
 	@echo "make lint      run linter and type checker"
-	@echo "make docs      write docs/reference.md from the code"
+	@echo "make docs      write docs/reference.md and the statements of a new store from the code"
 	@echo "make notebooks execute the example notebooks and keep what they show"
 	@echo "make bench     run the benchmarks beside others, one JSON line each"
 	@echo "make durability try to lose data, here and with others (ten minutes)"
@@ -62,6 +62,7 @@ lint: setup
 
 docs: setup
 	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/python docs/make_schema.py
 
 notebooks: setup
 	@$(BIN)/python example_notebooks/keep_outputs.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -9,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbmlops.errors import Invalid
+from nbmlops.errors import Invalid, tell
 
 __all__ = ["Project", "disabled", "find_project"]
 
 MARKERS = ("nbmlops.toml", ".git")
+KNOWN = {"project": ("name",), "store": ("url", "artifacts"), "capture": ("system_every_s",)}
+
+_told: set[tuple[Path, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,16 @@ class Project:
     @property
     def home(self) -> Path:
         """Folder that holds store, journal, artifacts and outputs."""
-        return Path(os.environ.get("NBMLOPS_HOME") or self.root / ".nbmlops")
+        return self.root / (os.environ.get("NBMLOPS_HOME") or ".nbmlops")
 
     @property
     def store_url(self) -> str:
-        """Database URL."""
-        configured = self.setting("store", "url")
-        return os.environ.get("NBMLOPS_STORE") or configured or f"sqlite:///{self.home / 'store.sqlite'}"
+        """Database URL; a file's relative path is seen from the project."""
+        configured = str(os.environ.get("NBMLOPS_STORE") or self.setting("store", "url") or "")
+        file = configured.removeprefix("sqlite:///")
+        if configured and (file == configured or file in ("", ":memory:")):
+            return configured
+        return f"sqlite:///{self.root / file if configured else self.home / 'store.sqlite'}"
 
     @property
     def artifacts_url(self) -> str:
@@ -102,6 +109,28 @@ def _settings(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise Invalid(f"{path.name} is not valid TOML: {error}.", f"Mend {path}.") from error
+    for name, near in _unused(found):
+        if (path, name) not in _told:
+            _told.add((path, name))
+            meant = f" Did you mean {near}?" if near else ""
+            tell(f"{path} sets {name}, which nbmlops does not know and ignores.{meant}")
+    return {table: keys for table, keys in found.items() if isinstance(keys, dict)}
+
+
+def _unused(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is set and never read, with the near setting, if there is one."""
+    every = {key: f"{key} under [{table}]" for table, keys in KNOWN.items() for key in keys}
+    for table, keys in settings.items():
+        if not isinstance(keys, dict):  # written above the first table, or in place of one
+            yield repr(table), _near(table, every)
+        elif table not in KNOWN:
+            yield f"[{table}]", _near(table, {t: f"[{t}]" for t in KNOWN})
+        else:
+            yield from ((f"{k!r} under [{table}]", _near(k, every)) for k in keys if k not in KNOWN[table])
+
+
+def _near(name: str, known: Mapping[str, str]) -> str:
+    return "".join(known[k] for k in difflib.get_close_matches(name, known, n=1))

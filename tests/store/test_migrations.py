@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from nbmlops import __version__
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict
-from nbmlops.store import events, sqlite
+from nbmlops.store import events, runs, sqlite
 from nbmlops.store.database import Store
 from nbmlops.store.migrations import migrate
 from nbmlops.store.schema import SCHEMA
+from nbmlops.tracking import session
 
 AT = "2024-05-01T10:00:0{}.250000+00:00"
 RUNS = [  # one that arrived later had started earlier
@@ -162,6 +163,24 @@ def test_metrics_become_series_with_points(migrated):
     ]
 
 
+def test_the_order_of_arrival_is_kept(project):
+    store = old_store([("b", n, 1.0, None, 0, "{}", AT.format(1)) for n in ("zeta", "alpha", "zeta", "mid")])
+    with plain(store) as connection:
+        fill(connection, "params", [{"run_id": "b", "name": n, "value": "1", "origin": "set"} for n in ("Z", "A")])
+    with pytest.warns(RuntimeWarning, match="schema 1"):
+        assert [name for (name,) in rows(store, "SELECT name FROM series ORDER BY id")] == ["zeta", "alpha", "mid"]
+    ((params,),) = rows(store, "SELECT params FROM runs WHERE run_id = 'b'")
+    assert list(json.loads(params)) == ["C", "Z", "A"]
+
+
+@pytest.mark.sqlite
+def test_what_a_migration_left_free_is_said_where_it_is_worth_it(project, monkeypatch):
+    monkeypatch.setattr("nbmlops.store.database.WORTH_A_WORD", 1)
+    store = old_store([("b", "loss", 1.0, None, i, "{}", AT.format(1)) for i in range(5000)])
+    with pytest.warns(RuntimeWarning, match="free now; to give them back: nbmlops store gc --vacuum --yes"):
+        store.engine  # noqa: B018
+
+
 def test_every_run_is_to_be_indexed_again(migrated):
     assert rows(migrated, "SELECT run FROM stale ORDER BY run") == [(1,), (2,), (3,)]
 
@@ -267,7 +286,9 @@ def test_a_newer_store_is_refused_with_the_version_to_install(project):
         connection.exec_driver_sql("UPDATE meta SET value = '99' WHERE key = 'schema'")
         connection.exec_driver_sql("UPDATE meta SET value = '7.5' WHERE key = 'written_by'")
     store.engine.dispose()
-    with pytest.raises(Conflict, match=r"schema 99, of nbmlops 7\.5.*pip install -U 'nbmlops>=7\.5'"):
+    with pytest.raises(
+        Conflict, match=r"schema 99, of nbmlops 7\.5.*pip install -U 'nbmlops>=7\.5'.*restart this kernel"
+    ):
         Store(find_project()).engine  # noqa: B018
 
 
@@ -293,3 +314,33 @@ def test_alembic_is_loaded_only_to_migrate(project):
     old_store()
     said += [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)]
     assert said == ["False\n", "True\n", "False\n"]
+
+
+@pytest.mark.sqlite
+def test_the_statements_of_a_new_store_are_those_of_its_tables(project):
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+    try:
+        from make_schema import script
+    finally:
+        sys.path.pop(0)
+    from nbmlops.store import fresh
+
+    assert ";\n\n".join(fresh.statements()) + ";\n" == script(), "type: make docs"
+
+
+@pytest.mark.sqlite
+def test_a_new_store_is_made_without_sqlalchemy(project):
+    code = """
+import sys
+import nbmlops as nb
+from nbmlops.tracking import session
+with nb.run("first"):
+    nb.log(loss=1.0)
+assert session.drain(30)
+assert not {"sqlalchemy", "alembic", "pandas"} & set(sys.modules), sorted(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert [r["experiment"] for r in runs.summaries(session.store())] == ["first"]

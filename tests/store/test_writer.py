@@ -1,5 +1,6 @@
 """The writer pushes what was appended, waits when it cannot, and never is in the way."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -7,8 +8,10 @@ import warnings
 
 import pytest
 
-from nbmlops.config import Project
+from nbmlops.config import Project, find_project
+from nbmlops.errors import Unavailable
 from nbmlops.store import writer
+from nbmlops.store.journal import Journal, waiting_folder
 
 
 class Clock:
@@ -55,7 +58,7 @@ def project_(tmp_path):
 def stepped(project_, database, clock, monkeypatch):
     """Make a writer without its thread: the test takes each step at a time it sets."""
     monkeypatch.setattr(writer.Writer, "_launch", lambda self: None)
-    return lambda **more: writer.Writer(project_, sync=database, clock=clock, **more)
+    return lambda **more: writer.Writer(project_, sync=database, clock=clock, **{"soon_s": 0.0, **more})
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def threaded(project_, database):
     made = []
 
     def make(**more):
-        made.append(writer.Writer(project_, sync=database, **more))
+        made.append(writer.Writer(project_, sync=database, **{"soon_s": 0.0, **more}))
         return made[-1]
 
     yield make
@@ -134,6 +137,17 @@ def test_a_database_that_is_away_is_one_warning_and_is_tried_again_later_and_lat
     assert database.rounds == 9
     pushing.wake()
     assert pushing.step() == 1.0
+
+
+def test_the_warning_gives_the_whole_reason_and_where_the_journal_is(project):
+    reason = f"The store {'x' * 300} can be read, not written."
+    home = find_project()
+    other = Journal(waiting_folder(home.home / "journal"))
+    other.append({"t": "tag", "run_id": "r", "name": "a", "value": "b"})
+    said = writer._waiting(home, Unavailable(reason, "Make its folder writable."))
+    other.close()
+    shutil.rmtree(other.home.parent)
+    assert f"({reason[:-1]}); it waits in {other.home} and" in said
 
 
 def test_chores_are_done_while_runs_are_open_and_ended_after(stepped, database, clock):
@@ -242,8 +256,10 @@ def test_a_stopped_writer_starts_nothing(threaded, database):
 AT_EXIT = """
 import sys, threading, time
 from pathlib import Path
-from nbmlops.config import Project
+from nbmlops.config import Project, find_project
+from nbmlops.errors import Unavailable
 from nbmlops.store import writer
+from nbmlops.store.journal import Journal, waiting_folder
 writer.LAST_S = 0.2
 def sync(project):
     print("round", flush=True)
@@ -268,3 +284,13 @@ def test_the_end_of_a_process_pushes_what_is_unsent_and_never_hangs_or_fails(tmp
     assert done.returncode == 0
     assert done.stdout.count("round") == rounds
     assert "Traceback" not in done.stderr
+
+
+def test_the_reply_of_a_cell_goes_out_before_its_run_is_pushed(stepped, database, clock):
+    pushing = stepped(soon_s=0.1, delay_s=1.0)
+    pushing.wake(soon=True)
+    assert pushing.step() == pytest.approx(0.1)
+    assert database.rounds == 0
+    clock.now += 0.1
+    pushing.step()
+    assert database.rounds == 1

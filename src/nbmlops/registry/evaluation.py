@@ -17,6 +17,7 @@ from nbmlops.records import Finding, plain
 from nbmlops.registry import measures, signature, targets
 from nbmlops.registry.measures import Answers
 from nbmlops.stats import intervals
+from nbmlops.store.waiting import keep
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def _kept(found: Evaluation, answers: Answers, subject: Subject) -> Evaluation:
         found = replace(found, run_id=opened.run_id)
     values = _packed(answers)
     name = f"evaluation-{found.key[-8:]}-{found.data[:8]}.npz"
-    digest = session.log_artifact(name, values, run_id=owner) if owner else session.artifacts().put(values)
+    digest = session.log_artifact(name, values, run_id=owner) if owner else keep(session.artifacts(), values)[0]
     found = replace(found, values=digest)
     result_id = session.keep("evaluation", found.model, found.to_dict(), run_id=owner)
     found = replace(found, result_id=result_id)

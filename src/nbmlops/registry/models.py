@@ -93,6 +93,8 @@ def register(model: Any, name: str, evaluation: Evaluation | None = None) -> Mod
         "environment": place.put(json.dumps(environment.packages(), sort_keys=True).encode()),
         "size_bytes": len(data),
     }
+    if evaluation and evaluation.values:  # tracked, so it may wait; a version's evidence may not
+        place.settle(evaluation.values)
     with session.store().atomic() as change:
         number = stored.add_version(change, row, trusted, actor)
     return model_version(f"{name}@{number}")

@@ -6,14 +6,16 @@ all: a local one is written beside its place, synced and renamed; object storage
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, Self
 
+from nbmlops.config import Project
 from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, NotFound
 from nbmlops.store.bucket import Bucket
 from nbmlops.store.folder import BLOCK_BYTES, DIGEST, Entry, Folder, copy, digest_of, partial_file
@@ -35,6 +37,17 @@ class Artifacts:
         self.url = url.removeprefix("file://")
         self.local = "://" not in self.url
         self._place: _Place = Folder(Path(self.url)) if self.local else Bucket(self.url)
+        self.waiting: Artifacts | None = None
+
+    @classmethod
+    def of(cls, project: Project) -> Self:
+        """Return the place of a project's artifacts; files that wait to be uploaded are read, listed, deleted too.
+
+        Needs no database. What waits got there by :func:`nbmlops.store.waiting.keep`.
+        """
+        place = cls(project.artifacts_url)
+        place.waiting = Artifacts(str(project.home / "artifacts-waiting"))
+        return place
 
     def put(self, data: bytes) -> str:
         """Store some bytes once and return their digest.
@@ -107,9 +120,7 @@ class Artifacts:
         Conflict
             On reading the end: what is stored is not what was put there.
         """
-        entry = self._known(digest)
-        with self._reaching("read"):
-            source = self._place.read(digest)
+        entry, source = self._opened(digest)
         with source as file:
             yield io.BufferedReader(_Verified(file, entry, self._reaching), BLOCK_BYTES)
 
@@ -160,8 +171,22 @@ class Artifacts:
 
     def list(self) -> Iterator[Entry]:
         """Yield every stored file: digest, size in bytes, when it was last put."""
+        waiting = {entry.digest: entry for entry in self.waiting.list()} if self.waiting else {}
+        yield from waiting.values()
         with self._reaching("read"):
-            yield from self._place.list()
+            yield from (entry for entry in self._place.list() if entry.digest not in waiting)
+
+    def reach(self) -> None:
+        """Ask whether the place can be reached; a local folder that was not made yet can.
+
+        Raises
+        ------
+        NbmlopsError
+            It does not answer, or there is no such bucket.
+        """
+        if isinstance(self._place, Bucket):
+            with self._reaching("reached"):
+                self._place.reach()
 
     def delete(self, digest: str, before: float | None = None) -> bool:
         """Delete a stored file, and tell whether it was there; somebody else may have been faster.
@@ -174,8 +199,32 @@ class Artifacts:
             lost in between; object storage cannot promise that, so leave hours between a put and this time.
         """
         _check(digest)
+        waited = self.waiting is not None and self.waiting.delete(digest, before)
         with self._reaching("written"):
-            return self._place.delete(digest, before)
+            return self._place.delete(digest, before) or waited
+
+    def settle(self, digest: str) -> bool:
+        """Upload a file if it waits, and tell whether it did; a damaged one is put aside and counts as missing.
+
+        Raises
+        ------
+        NbmlopsError
+            The place cannot be reached or written; the file waits on.
+        """
+        if self.waiting is None or not self.waiting.has(digest):
+            return False
+        path = self.waiting._path(digest)
+        try:
+            with path.open("rb", buffering=0) as file:
+                whole = copy(file)[0] == digest
+            if not whole:
+                path.replace(path.with_suffix(".damaged"))
+                return False
+            self.put_file(path)
+        except (FileNotFoundError, NotFound):  # another process was faster
+            return False
+        self.waiting.delete(digest)
+        return True
 
     def clean(self, before: float) -> int:
         """Remove what killed processes left half written before a time, and return its bytes.
@@ -183,11 +232,22 @@ class Artifacts:
         Unfinished uploads to S3 cost money unseen until a rule of the bucket ends them
         (``AbortIncompleteMultipartUpload``).
         """
+        waited = self.waiting.clean(before) if self.waiting else 0
         with self._reaching("written"):
-            return self._place.clean(before)
+            return self._place.clean(before) + waited
+
+    def _opened(self, digest: str) -> tuple[Entry, AbstractContextManager[Any]]:
+        if self.waiting is not None:
+            with contextlib.suppress(NbmlopsError):  # not there, or uploaded just now
+                return self.waiting._opened(digest)
+        entry = self._known(digest)
+        with self._reaching("read"):
+            return entry, self._place.read(digest)
 
     def _find(self, digest: str) -> Entry | None:
         _check(digest)
+        if self.waiting is not None and (found := self.waiting._find(digest)):
+            return found
         with self._reaching("read"):
             return self._place.find(digest)
 

@@ -78,6 +78,15 @@ class Bucket:
             if re.fullmatch(r"[0-9a-f]{2}", folder.rstrip("/").rpartition("/")[2]):
                 yield from filter(None, map(_entry, self.fs.find(folder, detail=True).values()))
 
+    def reach(self) -> None:
+        """Raise where the place does not answer or there is no such bucket: an empty place lists as a missing one."""
+        try:
+            self.fs.ls(self._root(), detail=False)
+        except FileNotFoundError:
+            if self.protocol in OBJECT_STORES:
+                with contextlib.suppress(PermissionError):  # rights may end at a prefix
+                    self.fs.ls(self._root().partition("/")[0], detail=False)
+
     def delete(self, digest: str, before: float | None) -> bool:
         """Delete a file last put before a time."""
         found = self.find(digest)

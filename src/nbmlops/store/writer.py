@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbmlops.config import Project
-from nbmlops.errors import tell
+from nbmlops.errors import NbmlopsError, tell
+from nbmlops.store.journal import journals
+from nbmlops.store.waiting import Uploader
 
 __all__ = ["Chore", "Writer", "renewal"]
 
 DELAY_S = 1.0
+SOON_S = 0.1  # after a run ended: first the cell's reply goes out, which needs the interpreter too
 GAP_S = 0.2  # between two rounds, when many short runs end one after the other
 REST = 4  # times as long as a round took is rested before the next, so that the user's code gets most of the time
 LONGEST_S = 60.0
 LAST_S = 5.0  # what the end of the process may wait for
+UPLOAD_S = 2.0  # and for files on their way to their place
 
 LATER, SOON = 1, 2
 
@@ -53,6 +57,8 @@ class Writer:
         Brings the journals of a project in; ``ingest.sync`` when absent.
     delay_s : float
         How long the first event waits for others, in seconds.
+    soon_s : float
+        How long it waits after a run ended, in seconds.
     gap_s : float
         The least time between two rounds, in seconds.
     clock : callable
@@ -67,13 +73,15 @@ class Writer:
         busy: Callable[[], bool] = lambda: False,
         sync: Callable[[Project], Any] | None = None,
         delay_s: float = DELAY_S,
+        soon_s: float = SOON_S,
         gap_s: float = GAP_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.project, self.chores, self.busy = project, list(chores), busy
-        self.delay_s, self.gap_s, self.clock = delay_s, gap_s, clock
+        self.delay_s, self.soon_s, self.gap_s, self.clock = delay_s, soon_s, gap_s, clock
         self.failures = 0
         self._sync = sync or _ingest
+        self._uploader = Uploader(project)
         self._unsent = 0  # 0, LATER or SOON: what was appended since the last round began
         self._due, self._next = math.inf, -math.inf
         self._pushing = self._stopped = self._told = self._launched = False
@@ -94,7 +102,7 @@ class Writer:
             self._unsent = SOON if soon else LATER
             if not self.failures:
                 now = self.clock()
-                self._due = max(min(self._due, now if soon else now + self.delay_s), self._next)
+                self._due = max(min(self._due, now + (self.soon_s if soon else self.delay_s)), self._next)
             self._launch()
             self._changed.notify_all()
 
@@ -121,6 +129,7 @@ class Writer:
             self._stopped = True
             self._changed.notify_all()
         atexit.unregister(self._last)
+        self._uploader.stop(timeout_s)
         if self._thread and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
@@ -128,6 +137,7 @@ class Writer:
         """Do what is due; return the seconds until something else is, or None when nothing will be."""
         if self._due <= self.clock():
             self._push()
+            self._upload()
         if self.busy():
             self._do_chores()
         elif not self._unsent:  # the database knows how the last run ended
@@ -186,8 +196,13 @@ class Writer:
         with contextlib.suppress(RuntimeError):  # the interpreter is ending: the journal keeps what came so late
             self._thread.start()
             atexit.register(self._last)
+            self._upload()  # now: a process that ends can begin no upload
             return
         self._thread = None
+
+    def _upload(self) -> None:
+        with contextlib.suppress(Exception):  # told when the first file had to wait
+            self._uploader.wake()
 
     def _run(self) -> None:
         while not self._stopped:
@@ -201,6 +216,7 @@ class Writer:
         with contextlib.suppress(Exception):
             self.drain(LAST_S)
             self._stopped = True
+            self._uploader.stop(UPLOAD_S)
 
 
 def renewal(project: Project, lease: str, process: dict[str, Any], runs: Callable[[], list[str]]) -> Chore:
@@ -237,8 +253,11 @@ def _ingest(project: Project) -> int:
 
 
 def _waiting(project: Project, error: BaseException) -> str:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    reason = error.message if isinstance(error, NbmlopsError) else str(error).partition("\n")[0]
+    folder = project.home / "journal"
+    places = dict.fromkeys(path.parent for path in journals(folder)) or [folder]
     return (
-        f"nbmlops cannot reach its database ({reason}); what is tracked waits in {project.home / 'journal'} "
-        "and arrives when the database is back. Your cell is not affected. `nbmlops doctor` says more."
+        f"nbmlops cannot bring what is tracked into its database ({reason.rstrip('.') or type(error).__name__}); "
+        f"it waits in {' and '.join(map(str, places))} "
+        "and arrives when the database can be written again. Your cell is not affected. `nbmlops doctor` says more."
     )

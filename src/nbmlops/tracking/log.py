@@ -12,6 +12,7 @@ from typing import Any
 from nbmlops.capture import secrets
 from nbmlops.errors import Invalid
 from nbmlops.records import Origin, new_id, now
+from nbmlops.store import waiting
 from nbmlops.tracking.opened import OpenRun, artifacts, current, find, write, write_text
 
 __all__ = ["keep", "log", "log_artifact", "log_figure", "log_params"]
@@ -90,6 +91,13 @@ def log_artifact(name: str, data: bytes | str | Path, media_type: str = "", run_
     media_type : str, optional
         Guessed from the name when absent.
 
+    Raises
+    ------
+    Invalid
+        No run is open, or the name is empty.
+    NotFound
+        There is no such file. Where object storage is away, the file waits in the project, with one warning.
+
     Examples
     --------
     >>> nb.log_artifact("notes.txt", b"tried a lower rate")  # doctest: +SKIP
@@ -97,11 +105,10 @@ def log_artifact(name: str, data: bytes | str | Path, media_type: str = "", run_
     import mimetypes
 
     target = run_id or _target("nb.log_artifact('notes.txt', b'...')").run_id
+    if not isinstance(name, str) or not name:
+        raise Invalid(f"A file's name is text, not {name!r}.", "Write nb.log_artifact('notes.txt', b'...').")
     kind = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if isinstance(data, bytes):
-        digest, size_bytes = artifacts().put(data), len(data)
-    else:
-        digest, size_bytes = artifacts().put_file(Path(data))
+    digest, size_bytes = waiting.keep(artifacts(), data if isinstance(data, bytes) else Path(data))
     write(
         {
             "t": "artifact",

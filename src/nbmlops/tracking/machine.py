@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbmlops.capture import environment
 from nbmlops.errors import tell
+from nbmlops.store import waiting
 from nbmlops.tracking import session
 
 __all__ = ["note", "warn_once"]
@@ -45,7 +46,8 @@ def warn_once(error: Exception) -> None:
 def _write(run_id: str, place: Path) -> None:
     try:
         state = environment.git_state(place if place.is_dir() else place.parent)
-        packages = session.artifacts().put(json.dumps(environment.packages(), sort_keys=True).encode())
+        data = json.dumps(environment.packages(), sort_keys=True).encode()
+        packages = waiting.keep(session.artifacts(), data)[0]
         session.write({"t": "update", "run_id": run_id, "git": state, "environment": packages})
     except Exception as error:
         warn_once(error)

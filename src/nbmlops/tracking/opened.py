@@ -56,11 +56,21 @@ class OpenRun:
     experiment: str
     began: float = field(default_factory=time.perf_counter)
     open: bool = False
+    cell: bool = False
     pid: int = field(default_factory=os.getpid)
+    thread: int = field(default_factory=threading.get_ident)
     fold: Fold = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.fold = Fold(self.run_id)
+
+    def reaches(self, thread: int) -> bool:
+        """Tell whether what a thread tracks without a run of its own belongs here.
+
+        A cell's run takes in whatever happens meanwhile; a run of the main thread what its workers do. A run of a
+        worker or a task is nobody else's.
+        """
+        return self.cell or (self.thread == threading.main_thread().ident != thread)
 
     def log(self, values: Mapping[str, Any] | None = None, **named: Any) -> None:
         """Log metrics into this run; the same words as :func:`nbmlops.log`."""
@@ -128,7 +138,7 @@ def store() -> Store:
 
 def artifacts() -> Artifacts:
     """Return the place of this project's artifacts; needs no database."""
-    return Artifacts(project().artifacts_url)
+    return Artifacts.of(project())
 
 
 def lease() -> str:
@@ -175,7 +185,7 @@ def begin(opened: OpenRun, event: Mapping[str, Any]) -> None:
         journal.release()
         raise
     opened.fold.add(event)
-    opened.open = True
+    opened.open, opened.cell = True, event.get("kind") == "cell"
     _session.opened[opened.run_id] = opened
     _wake()
 
@@ -211,8 +221,9 @@ def current() -> OpenRun | None:
     for opened in reversed(_open.get()):
         if opened.open:
             return opened
-    if _session.opened:  # a new thread has no context
-        return next(reversed(list(_session.opened.values())))
+    for opened in reversed(list(_session.opened.values())):
+        if opened.reaches(threading.get_ident()):
+            return opened
     if _session.elsewhere and _session.elsewhere.open:
         return _session.elsewhere
     if run_id := os.environ.get(NOTEBOOK_RUN):

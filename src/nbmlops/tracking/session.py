@@ -102,9 +102,13 @@ def start(
             **about,
         },
     )
-    log_params(opened.run_id, params or {}, origin)
-    for key, value in (tags or {}).items():
-        write({"t": "tag", "run_id": opened.run_id, "name": key, "value": secrets.redact_value(key, str(value))})
+    try:
+        log_params(opened.run_id, params or {}, origin)
+        for key, value in (tags or {}).items():
+            write({"t": "tag", "run_id": opened.run_id, "name": key, "value": secrets.redact_value(key, str(value))})
+    except BaseException as error:  # nothing that follows is filed under a run that never began
+        finish(opened, "failed", "error", describe(error))
+        raise
     state.enter(opened)
     return opened
 
@@ -209,6 +213,14 @@ def describe(error: BaseException) -> dict[str, str]:
     lines = "".join(traceback.format_exception(error))[-8000:]
     return {
         "name": type(error).__name__,
-        "message": secrets.redact(str(error))[:2000],
+        "message": secrets.redact(_said(error)[:20_000])[:2000],  # what is cut is far behind what is shown
         "traceback": secrets.redact(lines),
     }
+
+
+def _said(error: BaseException) -> str:
+    """Return an exception's message; one that cannot say it has none."""
+    try:
+        return str(error)
+    except Exception as fault:
+        return f"(its message raises {type(fault).__name__})"

@@ -1,0 +1,258 @@
+CREATE TABLE meta (
+	"key" VARCHAR(40) NOT NULL,
+	value TEXT NOT NULL,
+	PRIMARY KEY ("key")
+);
+
+CREATE TABLE journals (
+	journal_id VARCHAR(36) NOT NULL,
+	"offset" BIGINT NOT NULL,
+	PRIMARY KEY (journal_id)
+);
+
+CREATE TABLE set_aside (
+	journal_id VARCHAR(36) NOT NULL,
+	"after" BIGINT NOT NULL,
+	kind VARCHAR(40) NOT NULL,
+	reason TEXT NOT NULL,
+	event TEXT,
+	PRIMARY KEY (journal_id, "after")
+);
+
+CREATE TABLE runs (
+	no INTEGER NOT NULL,
+	run_id VARCHAR(36) NOT NULL,
+	experiment TEXT,
+	name TEXT,
+	kind VARCHAR(16),
+	status VARCHAR(16),
+	cause VARCHAR(40),
+	started_at VARCHAR(32),
+	ended_at VARCHAR(32),
+	duration_s FLOAT,
+	author TEXT,
+	parent VARCHAR(36),
+	previous VARCHAR(36),
+	notebook TEXT,
+	cell_id TEXT,
+	"order" TEXT,
+	source TEXT,
+	error TEXT,
+	git TEXT,
+	environment TEXT,
+	process TEXT,
+	lease VARCHAR(36),
+	defaults TEXT,
+	params TEXT,
+	tags TEXT,
+	deleted_at VARCHAR(32),
+	PRIMARY KEY (no),
+	UNIQUE (run_id)
+);
+
+CREATE TABLE series (
+	id INTEGER NOT NULL,
+	run INTEGER NOT NULL,
+	name TEXT NOT NULL,
+	context TEXT NOT NULL,
+	count BIGINT NOT NULL,
+	value FLOAT,
+	step BIGINT,
+	at FLOAT NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (run, name, context)
+);
+
+CREATE TABLE points (
+	series BIGINT NOT NULL,
+	place BIGINT NOT NULL,
+	value FLOAT,
+	step BIGINT,
+	at FLOAT NOT NULL,
+	PRIMARY KEY (series, place)
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE columns (
+	name TEXT NOT NULL,
+	chunk INTEGER NOT NULL,
+	numbers BLOB,
+	codes BLOB,
+	texts TEXT,
+	PRIMARY KEY (name, chunk)
+);
+
+CREATE TABLE stale (
+	run INTEGER NOT NULL,
+	PRIMARY KEY (run)
+);
+
+CREATE TABLE leases (
+	lease VARCHAR(36) NOT NULL,
+	process TEXT NOT NULL,
+	renewed_at FLOAT NOT NULL,
+	PRIMARY KEY (lease)
+);
+
+CREATE TABLE datasets (
+	id INTEGER NOT NULL,
+	run_id VARCHAR(36) NOT NULL,
+	role VARCHAR(8) NOT NULL,
+	name TEXT NOT NULL,
+	fingerprint TEXT NOT NULL,
+	strength VARCHAR(8) NOT NULL,
+	rows BIGINT NOT NULL,
+	columns TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE artifacts (
+	run_id VARCHAR(36) NOT NULL,
+	name TEXT NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	size_bytes BIGINT NOT NULL,
+	media_type TEXT NOT NULL,
+	PRIMARY KEY (run_id, name)
+);
+
+CREATE TABLE models (
+	id INTEGER NOT NULL,
+	run_id VARCHAR(36) NOT NULL,
+	name TEXT NOT NULL,
+	estimator TEXT NOT NULL,
+	params TEXT NOT NULL,
+	fitted_on TEXT NOT NULL,
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE results (
+	result_id VARCHAR(36) NOT NULL,
+	run_id VARCHAR(36),
+	kind VARCHAR(16) NOT NULL,
+	subject TEXT NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	data TEXT NOT NULL,
+	PRIMARY KEY (result_id)
+);
+
+CREATE TABLE model_versions (
+	name TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	format VARCHAR(16) NOT NULL,
+	estimator TEXT NOT NULL,
+	signature TEXT NOT NULL,
+	run_id VARCHAR(36),
+	owner TEXT NOT NULL,
+	created_at VARCHAR(32) NOT NULL,
+	metrics TEXT NOT NULL,
+	evaluation VARCHAR(36),
+	profile VARCHAR(64),
+	environment VARCHAR(64),
+	trusted TEXT NOT NULL,
+	size_bytes BIGINT NOT NULL,
+	deleted_at VARCHAR(32),
+	PRIMARY KEY (name, version)
+);
+
+CREATE TABLE events (
+	seq BIGINT NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	actor TEXT NOT NULL,
+	known_by TEXT NOT NULL,
+	action VARCHAR(40) NOT NULL,
+	subject TEXT NOT NULL,
+	data TEXT NOT NULL,
+	previous VARCHAR(64) NOT NULL,
+	hash VARCHAR(64) NOT NULL,
+	PRIMARY KEY (seq)
+);
+
+CREATE TABLE predictions (
+	prediction_id VARCHAR(36) NOT NULL,
+	model TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	run_id VARCHAR(36),
+	at VARCHAR(32) NOT NULL,
+	batch TEXT,
+	value TEXT NOT NULL,
+	probability FLOAT,
+	PRIMARY KEY (prediction_id)
+);
+
+CREATE TABLE feedback (
+	id INTEGER NOT NULL,
+	prediction_id VARCHAR(36) NOT NULL,
+	outcome TEXT NOT NULL,
+	source TEXT NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	PRIMARY KEY (id)
+);
+
+CREATE INDEX columns_chunk ON columns (chunk);
+
+CREATE INDEX datasets_fingerprint ON datasets (fingerprint);
+
+CREATE INDEX datasets_run ON datasets (run_id);
+
+CREATE INDEX events_subject ON events (subject, action, seq);
+
+CREATE INDEX feedback_prediction ON feedback (prediction_id);
+
+CREATE INDEX models_run ON models (run_id);
+
+CREATE INDEX predictions_model ON predictions (model, version, at);
+
+CREATE INDEX results_run ON results (run_id);
+
+CREATE INDEX results_subject ON results (subject, kind, at);
+
+CREATE INDEX runs_experiment ON runs (experiment, started_at);
+
+CREATE INDEX runs_notebook ON runs (notebook, started_at);
+
+CREATE INDEX runs_parent ON runs (parent);
+
+CREATE INDEX runs_started ON runs (started_at);
+
+CREATE INDEX runs_status ON runs (status, no);
+
+CREATE VIEW v_runs AS
+SELECT run_id, experiment, name, kind, status, cause, started_at, ended_at, duration_s, author, parent, previous,
+       notebook, cell_id, "order", source, error, git, environment, process, defaults, params, tags
+FROM runs
+WHERE deleted_at IS NULL AND experiment IS NOT NULL;
+
+CREATE VIEW v_metrics AS
+SELECT runs.run_id, runs.experiment, series.name, series.context, points.step, points.value, strftime('%Y-%m-%dT%H:%M:%f', points.at, 'unixepoch') || '+00:00' AS at
+FROM points
+JOIN series ON series.id = points.series
+JOIN runs ON runs.no = series.run
+WHERE runs.deleted_at IS NULL AND runs.experiment IS NOT NULL;
+
+CREATE VIEW v_models AS
+SELECT model_versions.name, model_versions.version, aliases.aliases, digest, format, estimator, run_id, owner,
+       created_at, metrics, evaluation, size_bytes
+FROM model_versions
+LEFT JOIN (
+    SELECT substr(subject, 1, length(subject) - length(substr(subject, length(rtrim(subject, replace(subject, '@', ''))) + 1)) - 1) AS name,
+           CAST(json_extract(data, '$.version') AS INTEGER) AS version,
+           group_concat(substr(subject, length(rtrim(subject, replace(subject, '@', ''))) + 1), ',') AS aliases
+    FROM (
+        SELECT subject, data
+        FROM events
+        WHERE seq IN (SELECT max(seq) FROM events WHERE action = 'alias' GROUP BY subject)
+        ORDER BY subject
+    ) AS newest
+    GROUP BY 1, 2
+) AS aliases ON aliases.name = model_versions.name AND aliases.version = model_versions.version
+WHERE model_versions.deleted_at IS NULL;
+
+CREATE VIEW v_findings AS
+SELECT results.run_id, results.subject, results.kind, results.at,
+       json_extract(finding.value, '$.code') AS code, json_extract(finding.value, '$.column') AS "column", json_extract(finding.value, '$.outcome') AS outcome, json_extract(finding.value, '$.effect') AS effect, json_extract(finding.value, '$.message') AS message
+FROM results
+CROSS JOIN json_each(CASE json_type(results.data, '$.findings') WHEN 'array' THEN json_extract(results.data, '$.findings') ELSE '[]' END) AS finding
+LEFT JOIN runs ON runs.run_id = results.run_id
+WHERE runs.deleted_at IS NULL;
