@@ -36,8 +36,24 @@ def reference() -> str:
 
 
 def _function(function: object, name: str) -> list[str]:
-    signature = f"nb.{name}{inspect.signature(function)}" if callable(function) else name
-    return ["```python", signature.replace("'", ""), "```", "", (inspect.getdoc(function) or "").split("\n")[0]]
+    signature = f"nb.{name}{_signature(function)}" if callable(function) else name
+    return ["```python", signature, "```", "", (inspect.getdoc(function) or "").split("\n")[0]]
+
+
+class _Bare(str):
+    """An annotation as it is written, without quotes around it."""
+
+    __repr__ = str.__str__
+
+
+def _signature(function: object) -> inspect.Signature:
+    found = inspect.signature(function)
+    bare = [p.replace(annotation=_annotation(p.annotation)) for p in found.parameters.values()]
+    return found.replace(parameters=bare, return_annotation=_annotation(found.return_annotation))
+
+
+def _annotation(written: object) -> object:
+    return _Bare(written) if isinstance(written, str) else written
 
 
 def _commands():

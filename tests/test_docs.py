@@ -42,6 +42,13 @@ def test_every_magic_and_command_has_help_with_an_example():
             assert "Example" in (one.help or ""), f"nbmlops {name} {one.name}"
 
 
+def test_the_reference_shows_no_markup_and_every_default():
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert "\\b" not in text
+    assert "= ," not in text
+    assert "reason: str = ''" in text
+
+
 def test_links_between_pages_lead_somewhere():
     import re
 

@@ -44,16 +44,14 @@ def empty(count: int) -> dict[str, float]:
 def writers(processes: int, runs: int, metrics: int) -> dict[str, float]:
     """Track from several processes at once into one store, until everything can be read in another."""
     context = get_context("spawn")
-    ready, go = context.Barrier(processes + 1), context.Event()
-    workers = [context.Process(target=_writer, args=(i, runs, metrics, ready, go)) for i in range(processes)]
+    ready, done = context.Barrier(processes + 1), context.Barrier(processes + 1)
+    workers = [context.Process(target=_writer, args=(i, runs, metrics, ready, done)) for i in range(processes)]
     for worker in workers:
         worker.start()
     session.store().engine.dispose()  # the store is made before the clock starts, as MLflow's is
     ready.wait()
     began = time.perf_counter()
-    go.set()
-    for worker in workers:
-        worker.join()
+    done.wait()
     from nbmlops.store.driver import connect
 
     store = session.store()
@@ -64,20 +62,23 @@ def writers(processes: int, runs: int, metrics: int) -> dict[str, float]:
             "SELECT count(*) FROM runs WHERE status = 'finished' AND experiment LIKE 'writer%'"
         )
     took = time.perf_counter() - began
+    for worker in workers:
+        worker.join()
     errors = sum(worker.exitcode != 0 for worker in workers)
     return {"s": took, "errors": errors, "missing": processes * runs * (metrics + 1) - count - finished}
 
 
-def _writer(number: int, runs: int, metrics: int, ready, go) -> None:
+def _writer(number: int, runs: int, metrics: int, ready, done) -> None:
     with nb.run(f"warm-{number}"):
         pass
     session.store().sync()
     ready.wait()
-    go.wait()
     for _ in range(runs):
         with nb.run(f"writer-{number}"):
             for i in range(metrics):
                 nb.log({f"m{i}": i * 0.5})
+    session.drain(60)
+    done.wait()
 
 
 def fill(runs: int, params: int, metrics: int) -> dict[str, float]:

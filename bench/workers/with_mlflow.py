@@ -52,30 +52,30 @@ def empty(count: int) -> dict[str, float]:
 def writers(processes: int, runs: int, metrics: int) -> dict[str, float]:
     """Track from several processes at once into one store, until everything can be read."""
     context = get_context("spawn")
-    ready, go = context.Barrier(processes + 1), context.Event()
-    workers = [context.Process(target=_writer, args=(runs, metrics, ready, go)) for _ in range(processes)]
+    ready, done = context.Barrier(processes + 1), context.Barrier(processes + 1)
+    workers = [context.Process(target=_writer, args=(runs, metrics, ready, done)) for _ in range(processes)]
     for worker in workers:
         worker.start()
     ready.wait()
     began = time.perf_counter()
-    go.set()
-    for worker in workers:
-        worker.join()
+    done.wait()
     with sqlite3.connect(FILE) as connection:
         count = connection.execute("SELECT count(*) FROM metrics").fetchone()[0]
     took = time.perf_counter() - began
+    for worker in workers:
+        worker.join()
     errors = sum(worker.exitcode != 0 for worker in workers)
     return {"s": took, "errors": errors, "missing": processes * runs * metrics - count}
 
 
-def _writer(runs: int, metrics: int, ready, go) -> None:
+def _writer(runs: int, metrics: int, ready, done) -> None:
     _begin()
     ready.wait()
-    go.wait()
     for _ in range(runs):
         with mlflow.start_run():
             for i in range(metrics):
                 mlflow.log_metric(f"m{i}", i * 0.5)
+    done.wait()
 
 
 def fill(runs: int, params: int, metrics: int) -> dict[str, float]:

@@ -73,7 +73,7 @@ def tell(message: str) -> None:
         print(f"nbmlops: {message}", file=sys.stderr)  # noqa: T201
 
 
-def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> NotFound:
+def unknown(what: str, name: str, known: Iterable[str], hint: str = "", where: str = "in this project") -> NotFound:
     """Return the error for a name that does not exist, with the near ones.
 
     >>> print(unknown("model", "churn", ["churn_v2", "price"]))
@@ -84,4 +84,4 @@ def unknown(what: str, name: str, known: Iterable[str], hint: str = "") -> NotFo
     shown = ", ".join(names[:8]) + more if names else "none yet"
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = hint or (f"Did you mean {near[0]!r}?" if near else "")
-    return NotFound(f"No {what} {name!r} in this project. Known: {shown}.", hint)
+    return NotFound(f"No {what} {name!r} {where}. Known: {shown}.", hint)

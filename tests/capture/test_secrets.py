@@ -1,5 +1,7 @@
 """Credentials are masked; what merely looks like one is not."""
 
+import time
+
 import pytest
 
 from nbmlops.capture.secrets import MASK, is_secret_name, redact, redact_value
@@ -52,3 +54,31 @@ def test_nested_values_are_masked_by_their_key():
 )
 def test_more_ways_to_write_a_secret(text):
     assert "hunter2abc" not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["acgt", "eyJ", "eyJaaaaaaaaaaa.", "x://a:b", "token", "token=", "token: a ", "-----BEGIN A ", "\\\\"],
+)
+def test_a_long_text_is_masked_in_time_proportional_to_it(part):
+    text = (part * 200_000)[:200_000]
+    began = time.perf_counter()
+    redact(text)
+    redact(f'token="{text}')
+    assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("see http://host:80/eyJ and eyJabcdefghijk.x", "see http://host:80/eyJ and eyJabcdefghijk.x"),
+        ("http://h:80/?next=http://me:hunter2@x", "http://h:[secret]@x"),
+        ("eyJabcdefghijkl.eyJabcdefghijkl.sig", "[secret]"),
+        (r'token = "a\"b" + "c"', 'token = "[secret]" + "c"'),
+        (r'token = r"a\" + x', 'token = r"[secret]" + x'),
+        ('token = "" + "x"', 'token = "" + "x"'),
+        ('my.db_password = "abc', 'my.db_password = "abc'),
+    ],
+)
+def test_what_is_masked_ends_where_the_secret_ends(text, masked):
+    assert redact(text) == masked

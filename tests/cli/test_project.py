@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import tomllib
 
@@ -71,7 +72,7 @@ def test_doctor_counts_what_waits(project):
     other = Journal(project / ".nbmlops" / "journal")
     for value in "ab":
         other.append({"t": "tag", "run_id": "r", "name": "a", "value": value})
-    assert lines()["waiting"]["says"].startswith("2 tracked events in 1 journals, ")
+    assert lines()["waiting"]["says"].startswith("2 tracked events in 1 journal, ")
     other.close()
 
 
@@ -103,6 +104,9 @@ def test_doctor_verifies_the_chain_and_says_when_all_was_verified(project):
         connection.execute("UPDATE events SET actor = 'eve'")
     assert lines()["chain"]["word"] == "problem"
     assert typed("doctor").exit_code == 1
+    assert typed("store", "verify").exit_code == 3
+    found = lines()["verified"]
+    assert (found["word"], "chain: event 1 was changed" in found["says"]) == ("problem", True)
 
 
 def test_doctor_counts_abandoned_runs(project):
@@ -114,21 +118,49 @@ def test_doctor_counts_abandoned_runs(project):
         connection.execute("UPDATE runs SET status = 'running', lease = 'gone', process = ?", (gone,))
         connection.execute("INSERT INTO leases (lease, process, renewed_at) VALUES ('gone', ?, 1)", (gone,))
     found = lines()["abandoned"]
-    assert found["says"].startswith("1 runs")
+    assert found["says"].startswith("1 run ")
     assert found["do"] == "nbmlops store reap"
 
 
 def test_doctor_says_how_large_everything_is(project):
     session.artifacts().put(b"x" * 2500)
     found = lines()
-    assert found["artifacts"]["says"].endswith("artifacts, 1 files")
+    assert found["artifacts"]["says"].endswith("artifacts, 1 file")
     assert "artifacts 2.5 kB" in found["sizes"]["says"]
 
 
 def test_artifacts_that_cannot_be_reached_are_a_problem(project, monkeypatch):
     monkeypatch.setenv("NBMLOPS_ARTIFACTS", "nothing-like-this://bucket")
-    assert lines()["sizes"]["word"] == "problem"
+    assert lines()["artifacts"]["word"] == "problem"
+    assert "sizes" not in lines()
     assert typed("doctor").exit_code == 1
+
+
+def test_a_bucket_that_does_not_exist_is_a_problem_and_an_empty_one_is_not(project, monkeypatch, s3):
+    monkeypatch.setenv("NBMLOPS_ARTIFACTS", f"{s3}/prefix")
+    assert (lines()["artifacts"]["word"], "0 files" in lines()["artifacts"]["says"]) == ("ok", True)
+    monkeypatch.setenv("NBMLOPS_ARTIFACTS", f"{s3}-not/prefix")
+    assert (lines()["artifacts"]["word"], lines()["artifacts"]["do"][:9]) == ("problem", "Make the ")
+
+
+def test_a_database_that_is_away_is_said_once(project, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_STORE", "postgresql+psycopg://me@127.0.0.1:1/team?password=s3cret")
+    found = typed("doctor").output
+    assert found.count("does not answer") == 1
+    assert "s3cret" not in found
+    assert "ok       artifacts" in found
+
+
+def test_a_journal_elsewhere_is_no_matter_of_rights_where_the_folder_can_be_written(project):
+    from nbmlops.store.journal import waiting_folder
+
+    folder = find_project().home / "journal"
+    other = Journal(waiting_folder(folder))
+    other.append({"t": "tag", "run_id": "r", "name": "a", "value": "b"})
+    other.close()
+    found = lines()["journal"]
+    shutil.rmtree(other.home.parent)
+    assert "make room" in found["do"]
 
 
 def test_doctor_hides_the_password_of_a_store(project, monkeypatch):

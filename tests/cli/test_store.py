@@ -1,7 +1,11 @@
 """``nbmlops store``, as typed: what it prints, what it changes, how it ends; the magic and Python do the same."""
 
+import hashlib
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,10 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.cli import store as commands
+from nbmlops.errors import tell
 from nbmlops.store import garbage
 from nbmlops.store.driver import connect
+from nbmlops.store.journal import Journal
 from nbmlops.tracking import session
 
 
@@ -47,7 +53,19 @@ def test_delete_and_restore_a_run(kept):
     assert typed("restore", "--csv").output.splitlines()[1].startswith(f"run,{gone['ref']},forest,2")
     assert read("restore", gone["ref"][-6:]) == [gone]
     assert len(nb.runs()) == 2
-    assert typed("restore").output.strip() == "nothing yet"
+    assert typed("restore").output.strip() == "nothing was deleted that could be brought back"
+
+
+def test_what_is_deleted_is_named_as_in_the_list_of_runs(kept):
+    run_id = nb.get_run("forest").run_id
+    said = typed("delete", "forest~0", "--yes").output
+    assert run_id[-6:] in said
+    assert run_id not in said
+    assert run_id not in typed("restore").output
+
+
+def test_a_list_of_nothing_says_of_what(kept):
+    assert typed("reap", "--dry-run").output.strip() == "no run is abandoned"
 
 
 def test_delete_and_restore_model_versions(kept):
@@ -55,6 +73,100 @@ def test_delete_and_restore_model_versions(kept):
     assert list(nb.models().version) == [1]
     assert read("restore", "late") == [{"kind": "model", "ref": "late@2"}]
     assert list(nb.models().version) == [2, 1]
+
+
+def test_all_names_are_read_before_the_first_is_deleted(kept):
+    newest, older = nb.runs().run_id
+    assert typed("delete", "forest~0", "nobody~0", "--yes").exit_code == 5
+    assert len(nb.runs()) == 2
+    assert [row["ref"] for row in read("delete", "forest~0", "forest~1", "--yes")] == [newest, older]
+    typed("restore", newest)
+    refused = typed("delete", "forest~0", "late@1", "--yes", "--json")
+    assert (refused.exit_code, newest in refused.output, "late@champion" in refused.output) == (2, True, True)
+    asked = typed("delete", "late", "forest", input="y\n")  # the second is an experiment, or unknown by now
+    assert (asked.exit_code != 0, "Delete" in asked.output) == (True, False)
+
+
+def test_an_export_of_what_is_broken_ends_with_three(kept, tmp_path):
+    with connect(session.project()) as connection:
+        connection.execute("UPDATE events SET actor = 'eve' WHERE seq = 2")
+    broken = typed("export", "out")
+    assert (broken.exit_code, "event 2 was changed" in broken.output) == (3, True)
+    assert json.loads(typed("export", "again", "--json").stdout)["broken_at"] == 2
+
+
+def test_a_lost_file_is_said_by_export_and_import(kept, tmp_path, monkeypatch):
+    session.artifacts().delete(hashlib.sha256(b"note 1").hexdigest())
+    lost = typed("export", "out")
+    assert (lost.exit_code, "1 file is missing" in lost.output) == (3, True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "nbmlops.toml").write_text("")
+    monkeypatch.chdir(other)
+    session.reset()
+    assert typed("import", str(kept / "out")).exit_code == 3
+    assert len(nb.runs()) == 2
+
+
+def test_a_warning_is_a_plain_line(kept, monkeypatch):
+    from nbmlops.store import health
+
+    monkeypatch.setattr(health, "verify", lambda _: tell("Something is odd.") or [])
+    said = typed("verify")
+    assert "nbmlops: Something is odd.\n" in said.stderr
+    assert "RuntimeWarning" not in said.output
+
+
+READ_ONLY = """
+import os, sys
+import nbmlops as nb
+from nbmlops.cli import main
+from nbmlops.tracking import session
+def work(out):
+    for words in (["verify"], ["export", out + "/all"], ["backup", out + "/copy.sqlite"]):
+        print(words[0], main.main(["store", *words], standalone_mode=False))
+    print("report", main.main(["report", "forest"], standalone_mode=False))
+    main.main(["doctor"], standalone_mode=False)
+closed, here, out = os.getcwd(), sys.argv[1], sys.argv[2]
+os.chdir(here)  # once where all may be written: another user may not read what is imported late
+with nb.run("forest"):
+    pass
+work(here)
+session.reset()
+os.chdir(closed)
+print("now closed")
+if os.getuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+work(out)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="POSIX permissions")
+def test_a_folder_that_cannot_be_written_is_verified_exported_and_backed_up(kept, tmp_path):
+    other = Journal(kept / ".nbmlops" / "journal")
+    other.append({"t": "tag", "run_id": "r", "name": "a", "value": "b"})  # waits, and cannot be brought in
+    other.close()
+    for name in ("open", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o777)
+    (tmp_path / "open" / "nbmlops.toml").write_text("")
+    for place in (kept, *kept.parents):
+        if place.owner() != Path.home().owner() or place.stat().st_mode & 0o1000:
+            break
+        place.chmod(0o755)
+    for path in sorted((kept / ".nbmlops").rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    (kept / ".nbmlops").chmod(0o555)
+    command = [sys.executable, "-c", READ_ONLY, str(tmp_path / "open"), str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=kept, capture_output=True, text=True)
+    for path in (kept / ".nbmlops", *(kept / ".nbmlops").rglob("*")):
+        path.chmod(0o755)
+    said = done.stdout.partition("now closed")[2]
+    assert {"verify 0", "export 0", "report 3"} <= set(said.splitlines()), (said, done.stderr)
+    assert (tmp_path / "out" / "copy.sqlite").is_file()
+    assert "No report can be written" in done.stderr
+    assert "cannot be written, so it is only read" in said
+    assert "read in when the store can be written" in said
 
 
 def test_nothing_is_deleted_without_a_yes(kept):

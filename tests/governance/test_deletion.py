@@ -5,7 +5,8 @@ import pytest
 import nbmlops as nb
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
 from nbmlops.governance.deletion import deleted
-from nbmlops.store import events
+from nbmlops.store import events, health
+from nbmlops.store.driver import connect
 from nbmlops.tracking import session
 
 
@@ -62,6 +63,32 @@ def test_a_whole_model_comes_back_as_it_went_but_its_aliases(late):
     assert nb.restore("late") == [{"kind": "model", "ref": "late@1"}]
     assert [v.aliases for v in map(nb.model_version, ("late@1", "late@2"))] == [(), ()]
     assert [action for action, *_ in log()][-2:] == ["restore", "restore"]
+
+
+def test_the_run_a_version_came_from_comes_back_with_it(project, model, held_out):
+    with nb.run("train") as opened:
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    nb.delete("late@1")
+    nb.delete(opened.run_id)
+    assert {"kind": "run", "ref": opened.run_id} in nb.restore("late@1")
+    assert list(nb.runs().run_id) == [opened.run_id]
+    with connect(session.project()) as connection:
+        connection.execute("UPDATE runs SET deleted_at = 'now'")
+    (found,) = [c for c in health.verify(session.project()) if not c.right]
+    assert (found.what, "late@1" in found.says) == ("references", True)
+
+
+def test_a_run_comes_back_by_the_name_it_was_deleted_by(late):
+    for _ in range(2):
+        with nb.run("forest"):
+            pass
+    (new,), (old,) = nb.delete("forest~0"), nb.delete("forest~0")
+    nb.delete("late@2")
+    with pytest.raises(NotFound, match="Known: forest~0, late@2"):
+        nb.restore("forset~9")
+    assert nb.restore("forest~1") == [new]
+    assert nb.restore("forest~0") == [old]
 
 
 def test_the_charter_keeps_the_alias_it_governs(late, project):

@@ -117,3 +117,56 @@ def test_compare_alone_takes_the_run_before_whatever_its_experiment(shell):
             pass
     found = shell.run_line_magic("compare", "")
     assert [r["experiment"] for r in found.runs] == ["two", "one"]
+
+
+@pytest.fixture
+def wide(shell):
+    for i in range(2):
+        with session.run("wide", params={"seed": 1, **{f"p{k}": k + i for k in range(9)}}, tags={"who": "me"}):
+            session.log({f"m{k}": k for k in range(9)})
+            session.log(loss=0.25, context={"set": "val"})
+    return shell
+
+
+def heads(shown):
+    return repr(shown).splitlines()[0].split()[4:]
+
+
+def test_a_column_that_is_asked_or_sorted_by_is_shown_first(wide):
+    found = wide.run_line_magic("runs", '"m8 > 1 and `tags.who` = me and (seed in (1, 2) or p8 is missing)" --sort -m7')
+    assert heads(found) == ["m8", "who", "seed", "p8", "m7", "m0", "m1", "p0", "p1", "p2"]
+    assert "<th" in found._repr_mimebundle_()["text/html"].partition(">m8<")[0]
+
+
+def test_what_is_left_out_of_the_table_is_counted(wide):
+    shown = wide.run_line_magic("runs", "")
+    assert heads(shown) == ["m0", "m1", "m2", "m3", "p0", "p1", "p2", "p3"]
+    said = "Not shown: 6 more metrics and 5 more params that differ."
+    assert said in repr(shown)
+    assert said in shown._repr_mimebundle_()["text/html"]
+
+
+def test_a_metric_on_a_context_only_is_in_the_table(shell):
+    with session.run("a"):
+        session.log(loss=0.25, context={"set": "val"})
+        session.log({"acc[1]": 0.5})
+    assert heads(shell.run_line_magic("runs", "")) == ["acc[1]", "loss[set=val]"]
+    assert "Not shown" not in repr(shell.run_line_magic("runs", ""))
+
+
+def test_no_run_fits_is_not_no_runs_yet(three):
+    shown = three.run_line_magic("runs", '"auc > 9"')
+    for said in (repr(shown), shown._repr_mimebundle_()["text/html"]):
+        assert "No run fits" in said
+        assert "%%track" not in said
+
+
+def test_the_time_a_run_took_does_not_wrap(three):
+    assert "\N{NO-BREAK SPACE}s</td>" in three.run_line_magic("runs", "")._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("query", ["depth is null", "depth = null", "depth != None", "auc in (1, nan)"])
+def test_null_is_answered_with_what_to_write(three, query):
+    with pytest.raises(Invalid, match=r"only 'missing'|write 'is missing'"):
+        nb.runs(query)
+    assert list(nb.runs("depth = 'null'").run_id) == []

@@ -110,6 +110,13 @@ def test_colours_are_readable_on_the_card():
     assert _contrast(svg.GREY, svg.CARD) >= 3
 
 
+def test_a_sparkline_says_how_many_values_there_were_and_which_were_no_numbers():
+    said = charts.alt(charts.sparkline([1, 9, NAN], 10_000, 2))
+    assert said == "Trend: 10,000 values, lowest 1, highest 9, last not a finite number. 2 without a number left out."
+    assert "<circle" not in charts.sparkline([1, NAN])
+    assert "1 without a number left out" in charts.alt(charts.sparkline([1, math.inf, 2]))
+
+
 def _contrast(one: str, two: str) -> float:
     first, second = sorted((_luminance(one), _luminance(two)), reverse=True)
     return (first + 0.05) / (second + 0.05)

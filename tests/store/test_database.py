@@ -425,3 +425,39 @@ def test_a_points_time_is_the_one_it_was_logged_at(project):
         after = time.time()
     ((at,),) = ask(session.store(), "SELECT at FROM v_metrics")
     assert before - 0.002 <= datetime.fromisoformat(at).timestamp() <= after + 0.002
+
+
+def test_a_long_name_and_a_long_context_are_kept_short_and_hold_up_nothing(project):
+    with session.run("long", params={"p" * 5000: 1}):
+        session.log({"m" * 5000: 0.5}, context={"prompt": "word " * 2000})
+        session.log(score=1.0)
+    with session.run("after"):
+        pass
+    import nbmlops as nb
+
+    assert session.store().set_aside() == []
+    assert set(nb.runs()["experiment"]) == {"long", "after"}
+    (param,) = [n for n in nb.get_run("long").params if n.startswith("p")]
+    assert len(param) < 300
+    assert nb.get_run("long").metric("score").values.tolist() == [1.0]
+
+
+def test_one_bad_event_among_many_is_found_in_few_steps(project, monkeypatch):
+    from nbmlops.store import ingest
+
+    with session.run("many") as opened:
+        for i in range(500):
+            session.log(loss=i)
+        session.write({"t": "metric", "run_id": opened.run_id, "name": None, "value": 1.0, "context": {}, "at": 1.0})
+        for i in range(500):
+            session.log(loss=i)
+    written = []
+    real = ingest.write
+    monkeypatch.setattr(ingest, "write", lambda connection, events: written.append(real(connection, events)))
+    tries = []
+    monkeypatch.setattr(ingest, "_Savepoint", lambda c, made=ingest._Savepoint: tries.append(c) or made(c))
+    session.store().sync()
+    (run,) = runs.summaries(session.store())
+    assert [m["count"] for m in run["metrics"]] == [1000]
+    assert len(session.store().set_aside()) == 1
+    assert len(tries) < 50

@@ -286,6 +286,25 @@ def test_a_file_that_is_lost_is_named_and_the_rest_exported(full, tmp_path):
 
 
 @pytest.mark.sqlite
+def test_a_broken_chain_is_exported_and_said(full, tmp_path):
+    assert export(tmp_path / "whole").broken_at is None
+    with connect(session.project()) as connection:
+        connection.execute("UPDATE events SET actor = 'eve' WHERE seq = 2")
+    assert export(tmp_path / "out").broken_at == 2
+    assert "event 2 was changed" in (tmp_path / "out" / "README.md").read_text()
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["broken_at"] == 2
+
+
+@pytest.mark.sqlite
+def test_a_query_that_fits_no_run_exports_nothing_and_one_that_does_is_said(full, tmp_path):
+    with pytest.raises(NotFound, match="No run fits 'loss > 99'"):
+        export(tmp_path / "none", "loss > 99")
+    assert not (tmp_path / "none").exists()
+    export(tmp_path / "out", "loss == 1")
+    assert "Only the runs that fit `loss == 1`" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.sqlite
 def test_the_page_in_an_export_says_how_to_read_it_and_is_right(full, tmp_path, monkeypatch):
     export(tmp_path / "out")
     monkeypatch.chdir(tmp_path / "out")

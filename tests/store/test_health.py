@@ -34,13 +34,14 @@ def run_sql(sql):
 
 def last_verified():
     with connect(session.project()) as connection:
-        return health.verified_at(connection)
+        return health.verified(connection)
 
 
 def test_a_whole_store_is_right_and_the_time_is_kept(kept):
     assert last_verified() is None
     assert wrong() == set()
-    assert last_verified() > "2020"
+    assert last_verified().at > "2020"
+    assert last_verified().wrong == ""
 
 
 @pytest.mark.parametrize(
@@ -48,13 +49,15 @@ def test_a_whole_store_is_right_and_the_time_is_kept(kept):
     [
         ("UPDATE events SET actor = 'eve' WHERE seq = 1", {"chain"}),
         ("DELETE FROM points WHERE place = 1", {"metrics"}),
+        ("UPDATE series SET run = 99", {"references"}),
         ("UPDATE artifacts SET digest = '" + "0" * 64 + "'", {"files"}),
     ],
 )
 def test_rows_that_were_altered_are_found(kept, damage, found):
+    assert wrong() == set()
     run_sql(damage)
     assert wrong() == found
-    assert last_verified() is None
+    assert last_verified().wrong.startswith(f"{found.copy().pop()}: ")
 
 
 def test_a_damaged_and_a_lost_file_are_named(kept, project):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbmlops.store import journal
+from nbmlops.store import journal, segments
 
 
 @pytest.fixture
@@ -78,6 +78,35 @@ def test_a_folder_that_cannot_be_written_is_one_warning_and_the_events_wait(tmp_
     assert events(waiting[-1]) == [{"n": 1}, {"n": 2}]
     book.close()
     waiting[-1].unlink()
+
+
+def test_what_waited_for_a_project_that_was_moved_is_found(project, monkeypatch, tmp_path):
+    from nbmlops.cli.project import diagnose
+    from nbmlops.config import find_project
+
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
+    (project / ".nbmlops").write_text("a file where the folder should be")
+    book = journal.Journal(project / ".nbmlops" / "journal")
+    with pytest.warns(RuntimeWarning, match="waits in"):
+        book.append({"n": 1})
+    book.close()
+
+    def left():
+        return [line.says for line in diagnose(find_project()) if line.what == "left behind"]
+
+    assert not list(segments.strays())
+    (project / ".nbmlops").unlink()
+    moved = project.rename(tmp_path / "moved")
+    monkeypatch.chdir(moved)
+    (says,) = left()
+    assert str(book.waiting) in says
+    assert str(project / ".nbmlops" / "journal") in says
+    for path in book.waiting.iterdir():
+        (moved / ".nbmlops" / "journal").mkdir(parents=True, exist_ok=True)
+        path.rename(moved / ".nbmlops" / "journal" / path.name)
+    assert [events(p) for p in journal.journals(moved / ".nbmlops" / "journal")] == [[{"n": 1}]]
+    assert left() == []
 
 
 def test_a_full_disk_is_one_warning_and_nothing_is_lost(book, monkeypatch):

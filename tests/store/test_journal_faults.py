@@ -1,6 +1,7 @@
 """The journal under faults: failing writes, killed processes, forks, power loss. What it returned for is there."""
 
 import errno
+import math
 import os
 import random
 import signal
@@ -556,3 +557,115 @@ def test_times_of_ids_put_segments_in_order(book):
         book.append({"n": n})
         book.close()
     assert numbers(book.home) == list(range(30))
+
+
+def test_a_segment_that_grows_without_end_is_followed_by_another(book, monkeypatch):
+    monkeypatch.setattr(journal, "LARGE_BYTES", 100)
+    monkeypatch.setattr(journal, "LOOK_S", 0)
+    book.hold()
+    for n in range(20):
+        book.append({"n": n})
+    first, *others = journal.journals(book.home)
+    assert others
+    assert first.stat().st_size < 200
+    assert numbers(book.home) == list(range(20))
+    with journal.claim(first):
+        assert journal.discard(first, size_of(first))
+
+
+def test_a_record_read_while_it_is_written_is_not_damaged(book, monkeypatch):
+    book.append({"n": 1})
+    (path,) = journal.journals(book.home)
+    first = len(path.read_bytes())
+    book.append({"n": 2, "text": "x" * 50})
+    book.append({"n": 3})
+    content = path.read_bytes()
+    path.write_bytes(content[: first + 30])
+    real = Path.open
+
+    class Torn:
+        """The file while it is written: the rest arrives behind the last block that is read, before the last look."""
+
+        def __init__(self, file):
+            self.file, self.seek, self.calls = file, file.seek, count()
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def read(self, *size):
+            if next(self.calls) == 2:
+                with real(path, "wb") as whole:
+                    whole.write(content)
+            return self.file.read(*size)
+
+    monkeypatch.setattr(Path, "open", lambda self, how: Torn(real(self, how)))
+    assert [event.get("n") for _, event in journal.read(path)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", [f'{{"n":{"7" * 5000}}}', '{"n":' + "[" * 200_000 + "]" * 200_000 + "}", "1,2"])
+def test_a_record_that_cannot_be_decoded_is_damaged_and_blocks_no_other(book, text):
+    book.append({"n": 1})
+    book.append_text(text)
+    book.append({"n": 2})
+    (path,) = journal.journals(book.home)
+    before, found, after = [event for _, event in journal.read(path)]
+    assert (before["n"], after["n"]) == (1, 2)
+    assert found == {"t": "damaged", "bytes": len(text), "text": text[:200]}
+
+
+def deep():
+    value = []
+    for _ in range(200_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("digits", [4300, 0])
+@pytest.mark.parametrize("make", [lambda: 10**5000, lambda: {"a": [10**5000]}, deep], ids=["long", "inside", "deep"])
+def test_a_value_that_cannot_be_read_again_is_kept_as_text(book, make, digits):
+    kept = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(digits)
+    try:
+        book.append({"n": 1, "value": make(), "other": math.nan})
+    finally:
+        sys.set_int_max_str_digits(kept)
+    (path,) = journal.journals(book.home)
+    ((_, event),) = journal.read(path)
+    assert event["n"] == 1
+    assert isinstance(event["value"], str)
+    assert len(event["value"]) <= 200
+
+
+@posix
+def test_a_place_in_the_temporary_folder_that_others_can_write_is_not_used(book, monkeypatch):
+    root = book.waiting.parent.parent
+    forged = journal.Journal(book.waiting)
+    forged.append({"n": 0})
+    forged.close()
+    assert numbers(book.home) == [0]
+    root.chmod(0o777)
+    assert numbers(book.home) == []
+    with monkeypatch.context() as patch:
+        Faults(patch, ["write"], errno.ENOSPC, 1, lasting=True)
+        with pytest.raises(OSError, match="No space"):
+            book.append({"n": 1})
+    real = root.rename(root.with_name("real"))
+    real.chmod(0o700)
+    root.symlink_to(real)
+    assert numbers(book.home) == []
+
+
+@posix
+def test_what_waits_lies_where_only_its_user_can_write(book, monkeypatch):
+    before = os.umask(0)
+    try:
+        with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="waits in"):
+            Faults(patch, ["write"], errno.ENOSPC, 1)
+            book.append({"n": 1})
+    finally:
+        os.umask(before)
+    for place in (book.waiting, book.waiting.parent, book.waiting.parent.parent):
+        assert place.stat().st_mode & 0o777 == 0o700

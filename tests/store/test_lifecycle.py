@@ -1,10 +1,13 @@
 """Deleted is hidden at once, and comes back."""
 
+from contextlib import contextmanager
+
 import pytest
 
 import nbmlops as nb
-from nbmlops.errors import Conflict
+from nbmlops.errors import Conflict, Unavailable
 from nbmlops.store import lifecycle, runs
+from nbmlops.store.driver import Connection
 from nbmlops.tracking import session
 
 
@@ -49,6 +52,35 @@ def test_restoring_brings_back_only_what_was_deleted_together(tree):
     lifecycle.delete_runs(session.project(), [old])
     assert lifecycle.restore_runs(session.project(), old) == [old]
     assert [r["run_id"] for r in lifecycle.deleted_runs(session.project())] == [child]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_commit_that_failed_is_asked_again(tree, monkeypatch, made):
+    (old, _), (new, _) = tree
+    usual, failing = Connection.writing, [made]
+
+    @contextmanager
+    def writing(self):
+        if not failing:
+            with usual(self):
+                yield
+            return
+        failing.clear()
+        with usual(self):
+            yield
+            if not made:
+                raise Unavailable("The disk failed.")
+        raise Unavailable("The disk failed.")
+
+    session.store().sync()
+    monkeypatch.setattr(Connection, "writing", writing)
+    if made:
+        assert old in lifecycle.delete_runs(session.project(), [old])
+        assert list(nb.runs().run_id) == [new]
+    else:
+        with pytest.raises(Unavailable, match="The disk failed"):
+            lifecycle.delete_runs(session.project(), [old])
+        assert len(nb.runs()) == 2
 
 
 def test_an_experiment_can_be_used_again_at_once(tree):

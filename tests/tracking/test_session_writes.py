@@ -15,7 +15,7 @@ import pytest
 import nbmlops as nb
 from nbmlops.errors import Invalid
 from nbmlops.store import driver, journal
-from nbmlops.tracking import opened, session, system
+from nbmlops.tracking import fold, opened, session, system
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -90,7 +90,7 @@ def test_contexts_that_python_calls_equal_are_two_series(project):
     assert [json.dumps(m["context"]["fold"]) for m in session.as_run(run)["metrics"]] == ["1", "true", '"1"', "1.0"]
 
 
-def test_a_long_series_takes_little_memory_and_its_kept_points_span_it(project):
+def test_a_long_series_takes_little_memory_and_what_is_kept_spans_it(project):
     with nb.run("long") as run:
         nb.log(loss=0.0, step=0)
         tracemalloc.start()
@@ -100,11 +100,43 @@ def test_a_long_series_takes_little_memory_and_its_kept_points_span_it(project):
         tracemalloc.stop()
     assert used < 500_000
     points = run.fold.points("loss", None)
-    steps = [step for _, step, _ in points.kept]
-    assert 500 <= len(steps) <= 1001
-    assert set(np.diff(steps)) == {points.stride}
-    assert (steps[0], points.count, points.newest[1]) == (0, 30_000, 29_999)
-    assert 29_999 - steps[-1] < points.stride
+    least, largest = ([place for _, place in ends] for ends in zip(*points.kept, strict=True))
+    assert 256 <= len(least) < 512
+    assert set(np.diff(least)) == set(np.diff(largest)) == {points.stride}
+    assert (least[0], points.count, points.newest[1]) == (0, 30_000, 29_999)
+    assert 29_999 - largest[-1] <= points.stride
+
+
+@pytest.mark.parametrize("at", [0, 1, 511, 512, 54_321, 99_998, 99_999])
+def test_the_curve_of_a_long_series_keeps_a_single_spike(project, at):
+    points = fold.Points("", "loss", {}, "{}")
+    for i in range(100_000):
+        points.add({at: 1000.0, (at + 50_000) % 100_000: -7.0}.get(i, 1.0), i, 0.0)
+    curve = points.to_dict()["curve"]
+    assert (min(curve), max(curve)) == (-7.0, 1000.0)
+    assert len(curve) <= 101
+    assert curve[-1] == points.newest[0]
+    assert (curve.index(1000.0) < curve.index(-7.0)) == (at < 50_000)
+
+
+@pytest.mark.parametrize("count", [2, 49, 50, 51, 101, 511, 512, 513, 1024, 5000])
+def test_a_curve_begins_with_the_first_value_and_ends_with_the_last_of_a_series_that_rises(project, count):
+    points = fold.Points("", "loss", {}, "{}")
+    for i in range(count):
+        points.add(float(i), i, 0.0)
+    curve = points.to_dict()["curve"]
+    assert (curve[0], curve[-1]) == (0.0, count - 1)
+    assert curve == sorted(set(curve))
+
+
+def test_what_is_not_finite_is_counted_and_hides_no_other_value(project):
+    points = fold.Points("", "loss", {}, "{}")
+    for i in range(10_000):
+        points.add({5000: math.inf, 5001: 9.0, 5002: math.nan, 5003: -math.inf}.get(i, 1.0), i, 0.0)
+    found = points.to_dict()
+    assert found["not_finite"] == 3
+    assert max(found["curve"]) == 9.0
+    assert min(found["curve"]) == 1.0
 
 
 def test_the_card_of_a_run_is_what_the_database_says(project):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -64,12 +67,31 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turn our errors into one line and an exit code."""
+        """Turn our errors into one line and an exit code, and our warnings into a line."""
         try:
-            return super().invoke(ctx)
+            with _plain_warnings():
+                return super().invoke(ctx)
         except NbmlopsError as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             raise click.exceptions.Exit(of_error(error)) from error
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print a warning of ours without the line of code it came from."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, RuntimeWarning):
+            click.echo(f"nbmlops: {message}", err=True)
+        else:
+            usual(message, category, *where, **more)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 def call(line: str) -> None:

@@ -21,8 +21,10 @@ def show(shown: Shown, as_json: bool = False) -> None:
     click.echo(json.dumps(shown.to_dict(), ensure_ascii=False) if as_json else repr(shown))
 
 
-def show_rows(rows: list[dict[str, Any]], as_json: bool = False, as_csv: bool = False) -> None:
-    """Print a table as aligned text, JSON or CSV."""
+def show_rows(
+    rows: list[dict[str, Any]], as_json: bool = False, as_csv: bool = False, empty: str = "nothing yet"
+) -> None:
+    """Print a table as aligned text, JSON or CSV; as text, what to say where it is empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
@@ -35,7 +37,7 @@ def show_rows(rows: list[dict[str, Any]], as_json: bool = False, as_csv: bool = 
     else:
         from nbmlops.widgets.html import lines, number
 
-        click.echo(lines(names, [[number(row.get(n)) for n in names] for row in rows]) if rows else "nothing yet")
+        click.echo(lines(names, [[number(row.get(n)) for n in names] for row in rows]) if rows else empty)
 
 
 def exit_with(code: int) -> NoReturn:

@@ -17,7 +17,7 @@ import click
 from nbmlops import __version__
 from nbmlops.cli.output import DONE, FAILED, exit_with
 from nbmlops.config import Project, disabled, find_project
-from nbmlops.errors import Unavailable
+from nbmlops.errors import NbmlopsError, Unavailable
 
 if TYPE_CHECKING:
     from nbmlops.store.driver import Connection
@@ -60,12 +60,11 @@ class Line:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 def init(folder: Path) -> None:
-    r"""Begin a project in FOLDER: a commented nbmlops.toml, and .nbmlops/ which git ignores.
+    """Begin a project in FOLDER: a commented nbmlops.toml, and .nbmlops/ which git ignores.
 
     Nothing needs this command: without it the project is the git repository, else the notebook's folder.
     What is there already stays as it is.
 
-    \b
     Example: nbmlops init flights
     """
     for path, made in begin(folder):
@@ -76,11 +75,10 @@ def init(folder: Path) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
-    r"""Say what works here, what is missing, and what to do about it.
+    """Say what works here, what is missing, and what to do about it.
 
     Ends with 0 if nothing is broken (a missing optional part is fine), else with 1.
 
-    \b
     Example: nbmlops doctor
     """
     lines = diagnose(find_project())
@@ -137,7 +135,7 @@ def diagnose(project: Project) -> list[Line]:
     ['python', 'nbmlops']
     """
     looks: tuple[Callable[[Project], Iterator[Line]], ...] = (
-        *(_versions, _project, _storage, _sizes, _jupyter, _engine, _extras),
+        *(_versions, _project, _storage, _artifacts, _sizes, _waiting_files, _strays, _jupyter, _engine, _extras),
     )
     return [line for look in looks for line in _looked(look, project)]
 
@@ -169,6 +167,7 @@ def _project(project: Project) -> Iterator[Line]:
 
 def _storage(project: Project) -> Iterator[Line]:
     """Yield what is known of the database; one that was never made stays so."""
+    from nbmlops.report.text import count
     from nbmlops.store.database import Store
     from nbmlops.store.driver import connect, is_sqlite, sqlite_path
     from nbmlops.store.journal import journals, waiting_folder
@@ -184,22 +183,39 @@ def _storage(project: Project) -> Iterator[Line]:
                 yield from _contents(project, connection)
         except Unavailable as error:
             yield Line("store", "problem", error.message, error.hint)
-            yield Line("waiting", "ok", f"{Store(project).waiting()} tracked events in {len(files)} journals")
+            yield Line(
+                "waiting", "ok", f"{count(Store(project).waiting(), 'tracked event')} in {count(len(files), 'journal')}"
+            )
     if elsewhere := [p for p in files if p.parent == waiting_folder(folder)]:
-        yield Line(
-            "journal", "problem", f"{len(elsewhere)} journals wait in {elsewhere[0].parent}", f"Make {folder} writable."
-        )
+        says = f"{count(len(elsewhere), 'journal')} in {elsewhere[0].parent}: {folder} could not be written"
+        yield Line("journal", "problem", says, _how_to_write(folder))
+
+
+def _how_to_write(folder: Path) -> str:
+    """Say what to do about a folder that was not written: the disk may have been full, or the folder closed."""
+    import shutil
+
+    from nbmlops.report.text import size
+    from nbmlops.store.mounts import writable
+
+    if not writable(folder / "segment"):
+        return f"Make {folder} writable."
+    place = next(p for p in (folder, *folder.parents) if p.is_dir())
+    return f"It is writable, and {size(shutil.disk_usage(place).free)} are free there: make room if that is little."
 
 
 def _database(project: Project, connection: Connection, address: str) -> Iterator[Line]:
     """Yield where the database is, how it is written, its schema, and when it was last verified."""
     from nbmlops.store import health, sqlite
     from nbmlops.store.driver import sqlite_path
+    from nbmlops.store.mounts import writable
 
     if connection.sqlite:
         wanted = sqlite.mode(sqlite_path(project.store_url))
         mode = str(connection.scalar("PRAGMA journal_mode")).upper()
         why = wanted.reason if mode == wanted.journal_mode else "another process has it open, so it stays until then"
+        if not writable(sqlite_path(project.store_url)):
+            why = "its folder or file cannot be written, so it is only read"
         yield Line("store", "ok", f"{address}, journal mode {mode}: {why}")
         if wanted.network:
             yield Line("disk", "ok", "a network file system: slower, and only as safe as its locks", sqlite.REMEDY)
@@ -207,39 +223,85 @@ def _database(project: Project, connection: Connection, address: str) -> Iterato
         yield Line("store", "ok", f"{address}, server {connection.scalar('SHOW server_version')}")
     schema = connection.scalar("SELECT value FROM meta WHERE key = 'schema'")
     yield Line("schema", "ok", f"number {schema}")
-    at = health.verified_at(connection)
-    yield Line("verified", "ok", f"all right on {at}" if at else "never", "" if at else "nbmlops store verify")
+    last = health.verified(connection)
+    if last and last.wrong:
+        yield Line("verified", "problem", f"wrong on {last.at}: {last.wrong}", "Mend it, then: nbmlops store verify")
+    else:
+        says, do = (f"all right on {last.at}", "") if last else ("never", "nbmlops store verify")
+        yield Line("verified", "ok", says, do)
 
 
 def _contents(project: Project, connection: Connection) -> Iterator[Line]:
     """Yield what waits, what could not be stored, whether the chain holds, and runs that nobody runs."""
+    from nbmlops.report.text import count
     from nbmlops.store import health, leases
+    from nbmlops.store.driver import sqlite_path
+    from nbmlops.store.mounts import writable
 
     waits = health.waiting(project, connection)
     since = f", {waits.bytes} bytes, the oldest since {waits.oldest_at}" if waits.events else ""
-    says = f"{waits.events} tracked events in {waits.journals} journals{since}, read in at the next look"
+    closed = connection.sqlite and not writable(sqlite_path(project.store_url))
+    then = "read in when the store can be written" if closed else "read in at the next look"
+    says = f"{count(waits.events, 'tracked event')} in {count(waits.journals, 'journal')}{since}, {then}"
     yield Line("waiting", "ok", says)
     aside = connection.execute("SELECT kind, reason FROM set_aside ORDER BY journal_id, after").fetchall()
     if aside:
-        says = f"{len(aside)} tracked events could not be stored: {aside[0][0]}: {aside[0][1]}"
+        says = f"{count(len(aside), 'tracked event')} could not be stored: {aside[0][0]}: {aside[0][1]}"
         yield Line("set aside", "problem", says, "Report it.")
     chain = health.chain(project, connection)
     yield Line("chain", "ok" if chain.right else "problem", chain.says, "" if chain.right else "Restore a backup.")
     if lost := len(leases.abandoned(connection)):
-        yield Line("abandoned", "ok", f"{lost} runs that nobody runs any more", "nbmlops store reap")
+        yield Line("abandoned", "ok", f"{count(lost, 'run')} that nobody runs any more", "nbmlops store reap")
+
+
+def _artifacts(project: Project) -> Iterator[Line]:
+    """Yield where artifacts lie, which asks for them."""
+    from nbmlops.report.text import count
+    from nbmlops.store.artifacts import Artifacts
+
+    place = Artifacts.of(project)
+    try:
+        place.reach()
+        kept = sum(1 for _ in place.list())
+    except NbmlopsError as error:
+        yield Line("artifacts", "problem", error.message, error.hint)
+    else:
+        yield Line("artifacts", "ok", f"{project.artifacts_url.rpartition('@')[2]}, {count(kept, 'file')}")
 
 
 def _sizes(project: Project) -> Iterator[Line]:
-    """Yield where artifacts lie, which asks for them, and how large everything is."""
+    """Yield how large everything is."""
     from nbmlops.report.text import size
     from nbmlops.store.health import sizes
 
-    found = sizes(project)
-    yield Line("artifacts", "ok", f"{project.artifacts_url.rpartition('@')[2]}, {found['artifacts']} files")
+    try:
+        found = sizes(project)
+    except NbmlopsError:  # the database or the artifacts: their own lines say so
+        return
     said = [
         f"{name.removesuffix('_bytes').replace('_', ' ')} {size(n)}" for name, n in found.items() if "_bytes" in name
     ]
     yield Line("sizes", "ok", ", ".join(said))
+
+
+def _waiting_files(project: Project) -> Iterator[Line]:
+    """Yield how many files wait to be uploaded; says nothing where none does, and asks no server."""
+    from nbmlops.report.text import size
+    from nbmlops.store.artifacts import Artifacts
+
+    place = Artifacts.of(project).waiting
+    if place and (kept := [entry.size_bytes for entry in place.list()]):
+        says = f"{len(kept)} {'file' if len(kept) == 1 else 'files'}, {size(sum(kept))}, in {place.url}"
+        yield Line("waiting files", "ok", says, "The next tracked run uploads them, and so does: nbmlops store verify")
+
+
+def _strays(_: Project) -> Iterator[Line]:
+    """Yield journals in the temporary folder whose project was moved: nobody would look for them there."""
+    from nbmlops.store.segments import strays
+
+    for folder, wanted in strays():
+        says = f"{folder} holds what was tracked for {wanted}, which is gone"
+        yield Line("left behind", "ok", says, "If it was moved: move the .journal files into its .nbmlops/journal")
 
 
 def _jupyter(_: Project) -> Iterator[Line]:

@@ -12,13 +12,11 @@ __all__ = ["report"]
 @click.option("-o", "--output", type=click.Path(), help="The file; .nbmlops/outputs/reports/<run>.html when absent.")
 @click.option("--json", "as_json", is_flag=True, help="Print where it is and what it says as JSON.")
 def report(ref: str, output: str | None, as_json: bool) -> None:
-    r"""Write the report of a run or a model version as one HTML file.
+    """Write the report of a run or a model version as one HTML file.
 
     REF is a run (its id, the end of its id, an experiment) or a model such as late-flights@champion.
 
-    \b
-    Example:
-      nbmlops report late-flights@champion -o report.html
+    Example: nbmlops report late-flights@champion -o report.html
     """
     from nbmlops.cli.output import show
     from nbmlops.report.page import written

@@ -20,7 +20,7 @@ def runs(query: str | None, sort: str | None, limit: int, children: bool, as_jso
     Example: nbmlops runs "roc_auc > 0.6" --sort -roc_auc
     """
     from nbmlops.records import plain
-    from nbmlops.tracking.runs import overview
+    from nbmlops.tracking.overview import overview
 
     found = overview(query, sort, limit, children)
     if as_json or as_csv:

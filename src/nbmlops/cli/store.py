@@ -92,12 +92,18 @@ def delete(refs: tuple[str, ...], reason: str, aliases: bool, yes: bool, as_json
 
     Example: nbmlops store delete forest~0 late-flights@2 --yes
     """
-    from nbmlops.governance.deletion import delete as deleted
+    from nbmlops.governance import deletion
 
+    meant = dict.fromkeys(map(deletion.resolved, refs))  # all of them before the first is deleted
     if not (yes or _agreed(f"Delete {', '.join(refs)}?")):
         exit_with(CANCELLED)
-    rows = [row for ref in refs for row in deleted(ref, reason, aliases)]
-    show_rows(rows, as_json)
+    rows: list[dict[str, Any]] = []
+    try:
+        for ref in meant:
+            rows += deletion.delete(ref, reason, aliases)
+    finally:  # where one is refused, what was deleted before it is said too
+        if rows:
+            show_rows(rows if as_json else _short(rows), as_json)
 
 
 @store.command()
@@ -112,7 +118,9 @@ def restore(refs: tuple[str, ...], as_json: bool, as_csv: bool) -> None:
     from nbmlops.governance import deletion
 
     rows = [row for ref in refs for row in deletion.restore(ref)] if refs else deletion.deleted()
-    show_rows([{k: row[k] for k in ("kind", "ref", "name", "deleted_at") if k in row} for row in rows], as_json, as_csv)
+    rows = [{k: row[k] for k in ("kind", "ref", "name", "deleted_at") if k in row} for row in rows]
+    empty = "nothing was deleted that could be brought back"
+    show_rows(rows if as_json or as_csv else _short(rows), as_json, as_csv, empty)
 
 
 @store.command()
@@ -157,6 +165,9 @@ def gc(older_than: float, yes: bool, vacuum: bool, as_json: bool) -> None:
 def export(folder: Path, query: str | None, as_json: bool) -> None:
     """Write everything into a new FOLDER as Parquet, JSON lines and files, readable without nbmlops.
 
+    --query leaves out other runs with their metrics, files, data, models and results. Model versions, predictions,
+    feedback and events are always whole. Ends with 3 if the chain is broken or files are missing; the rest is written.
+
     Example: nbmlops store export for-ann --query "roc_auc > 0.6"
     """
     from nbmlops.store.export import export as exported
@@ -189,13 +200,14 @@ def backup(file: Path, as_json: bool) -> None:
     Example: nbmlops store backup before-the-move.sqlite
     """
     from nbmlops.errors import Invalid
-    from nbmlops.store import ingest, sqlite
+    from nbmlops.store import sqlite
+    from nbmlops.store.database import open_store
     from nbmlops.store.driver import is_sqlite, sqlite_path
 
     project = find_project()
     if not is_sqlite(project.store_url):
         raise Invalid("This store is on a server.", "Use its own backup, such as pg_dump, or nbmlops store export.")
-    ingest.sync(project)
+    open_store(project).catch_up()
     made = sqlite.backup(sqlite_path(project.store_url), file)
     show_rows([{"file": str(made), "bytes": made.stat().st_size}], as_json)
 
@@ -212,7 +224,8 @@ def reap(dry_run: bool, as_json: bool, as_csv: bool) -> None:
     from nbmlops.records import plain
     from nbmlops.store.leases import reap as reaped
 
-    show_rows([plain(run) for run in reaped(find_project(), dry_run=dry_run)], as_json, as_csv)
+    rows = [plain(run) for run in reaped(find_project(), dry_run=dry_run)]
+    show_rows(rows, as_json, as_csv, empty="no run is abandoned")
 
 
 @store.command()
@@ -238,15 +251,41 @@ def _agreed(question: str) -> bool:
         raise Invalid("Nobody answered, so nothing is deleted.", "Add --yes.") from None
 
 
+def _short(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with runs named as every table names them: by the end of the id."""
+    return [row | {"ref": row["ref"][-6:]} if row["kind"] == "run" else row for row in rows]
+
+
 def _line(what: str, right: bool, says: str) -> dict[str, str]:
     return {"what": what, "is": "right" if right else "wrong", "found": says}
 
 
+def _nouns(table: str) -> tuple[str, str]:
+    """Return what one row of a table is called, and several.
+
+    >>> _nouns("model_versions"), _nouns("aliases"), _nouns("feedback")
+    (('model version', 'model versions'), ('alias', 'aliases'), ('feedback', 'feedback'))
+    """
+    words = table.replace("_", " ")
+    return {"aliases": "alias", "series": "series"}.get(words, words.removesuffix("s")), words
+
+
 def _show_exchanged(done: Exchanged, verb: str, as_json: bool) -> None:
+    """Print what an export or import did, and loudly what is wrong with it."""
     if as_json:
         click.echo(json.dumps(done.to_dict(), ensure_ascii=False))
-        return
-    counts = ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in done.counts.items() if count)
-    click.echo(f"{verb} {done.folder}: {counts or 'nothing'}, {done.artifacts} files")
+    else:
+        _show_counts(done, verb)
+    if done.broken_at is not None:
+        click.echo(f"The chain is broken: event {done.broken_at} was changed. This cannot be imported.", err=True)
     if done.missing:
-        click.echo(f"{len(done.missing)} files are missing, the first is {done.missing[0]}", err=True)
+        files = "1 file is" if len(done.missing) == 1 else f"{len(done.missing)} files are"
+        click.echo(f"{files} missing, the first is {done.missing[0]}.", err=True)
+    exit_with(REFUSED if done.missing or done.broken_at is not None else DONE)
+
+
+def _show_counts(done: Exchanged, verb: str) -> None:
+    from nbmlops.report.text import count
+
+    counts = ", ".join(count(n, *_nouns(table)) for table, n in done.counts.items() if n)
+    click.echo(f"{verb} {done.folder}: {counts or 'nothing'}, {count(done.artifacts, 'file')}")

@@ -13,7 +13,7 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.tracking.runs import Run
 
-__all__ = ["delete", "deleted", "restore"]
+__all__ = ["delete", "deleted", "resolved", "restore"]
 
 Row = dict[str, Any]
 
@@ -67,7 +67,8 @@ def restore(ref: str) -> list[Row]:
     Parameters
     ----------
     ref : str
-        A run's id or the end of it, ``NAME@3``, or ``NAME`` for what was deleted of it last.
+        A run's id or the end of it, ``EXPERIMENT~0`` (its run that was deleted last), ``NAME@3``, or ``NAME`` for what
+        was deleted of it last. The run a version came from comes back with it.
 
     Returns
     -------
@@ -84,22 +85,60 @@ def restore(ref: str) -> list[Row]:
     >>> nb.restore("late-flights@2")  # doctest: +SKIP
     [{'kind': 'model', 'ref': 'late-flights@2'}]
     """
-    from nbmlops.store import lifecycle, models
+    from nbmlops.store import models
 
     there = deleted()
+    if name := _deleted_run(str(ref), there):
+        return _restored_runs(name)
     name, _, which = str(ref).partition("@")
     runs = [r["ref"] for r in there if r["kind"] == "run" and len(name) >= 6 and r["ref"].endswith(name.lower())]
     versions = [r for r in there if r["kind"] == "model" and r["name"] == name and which in ("", str(r["version"]))]
     if len(runs) > 1:
         raise NotFound(f"{len(runs)} deleted runs end in {ref!r}.", "Type more characters of the id.")
     if runs:
-        return [{"kind": "run", "ref": run_id} for run_id in lifecycle.restore_runs(session.project(), runs[0])]
+        return _restored_runs(runs[0])
     if not versions:
-        raise unknown("deleted run or model", str(ref), [r["ref"] for r in there])
+        raise unknown("deleted run or model", str(ref), _short_names(there))
     numbers = sorted(r["version"] for r in versions if r["deleted_at"] == versions[0]["deleted_at"])
+    came_from = dict.fromkeys(r["run_id"] for r in versions if r["version"] in numbers and r["run_id"])
+    back = [row for run_id in came_from for row in _restored_runs(run_id)]
     with session.store().atomic() as change:
         models.restore(change, name, numbers, environment.actor())
-    return _versions(name, numbers)
+    return [*_versions(name, numbers), *back]
+
+
+def resolved(ref: str) -> str | Run | ModelVersion:
+    """Return what a person means in words that go on meaning it while others are deleted: an id, ``NAME@3``, ``NAME``.
+
+    Raises
+    ------
+    Invalid, NotFound
+        As :func:`delete`.
+    """
+    from nbmlops.registry.models import model_version
+
+    kind, name, which = _meant(ref)
+    if kind == "run":
+        return name
+    version = model_version(f"{name}@{which}" if which else name)
+    return f"{name}@{version.version}" if which else name
+
+
+def _restored_runs(run_id: str) -> list[Row]:
+    from nbmlops.store import lifecycle
+
+    return [{"kind": "run", "ref": back} for back in lifecycle.restore_runs(session.project(), run_id)]
+
+
+def _deleted_run(ref: str, there: list[Row]) -> str | None:
+    """Return the id of ``EXPERIMENT~1``, counted back among the deleted runs of an experiment."""
+    experiment, tilde, back = ref.rpartition("~")
+    ids = [r["ref"] for r in there if r["kind"] == "run" and r["name"] == experiment]
+    return ids[int(back)] if tilde and back.isdigit() and int(back) < len(ids) else None
+
+
+def _short_names(there: list[Row]) -> list[str]:
+    return list(dict.fromkeys(r["ref"] if r["kind"] == "model" else f"{r['name']}~0" for r in there))
 
 
 def deleted() -> list[Row]:

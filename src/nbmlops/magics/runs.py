@@ -24,7 +24,7 @@ def _runs_parser() -> Parser:
 
 
 def _runs(shell: InteractiveShell, args: argparse.Namespace) -> Any:
-    from nbmlops.tracking.runs import overview
+    from nbmlops.tracking.overview import overview
 
     return overview(args.query, args.sort, args.limit, args.children)
 

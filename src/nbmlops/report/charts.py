@@ -260,12 +260,15 @@ def intervals(
     return picture(480, base + 22, title, words, body)
 
 
-def sparkline(values: Sequence[float]) -> str:
+def sparkline(values: Sequence[float], count: int | None = None, not_finite: int | None = None) -> str:
     """Draw values as a line the height of a word.
 
     Parameters
     ----------
     values : sequence of float
+        What is not finite is left out, and said so.
+    count, not_finite : int, optional
+        How many values there were, and how many of them not finite, where some of many are drawn.
 
     Returns
     -------
@@ -278,15 +281,20 @@ def sparkline(values: Sequence[float]) -> str:
     True
     """
     points = [(float(i), v) for i, v in enumerate(map(as_float, values)) if finite(v)]
+    gaps = _gaps(len(values) - len(points) if not_finite is None else not_finite)
     if not points:
-        return picture(120, 24, "Trend", "No numbers to draw.", lettering(8, 16, "no numbers"), heading=False)
+        said = f"No numbers to draw.{gaps}"
+        return picture(120, 24, "Trend", said, lettering(8, 16, "no numbers"), heading=False)
     across = Scale([p[0] for p in points], 6, 112, nice=False)
     up = Scale([p[1] for p in points], 20, 4, nice=False)
     path = " ".join(f"{place(across(x))},{place(up(y))}" for x, y in _thinned(points))
     low, high = min(p[1] for p in points), max(p[1] for p in points)
-    words = f"{len(points)} values, lowest {number(low)}, highest {number(high)}, last {number(points[-1][1])}."
+    ends = points[-1][0] == len(values) - 1  # else the last is not finite
+    last = number(points[-1][1]) if ends else "not a finite number"
+    amount = len(points) if count is None else count
+    words = f"{amount:,} values, lowest {number(low)}, highest {number(high)}, last {last}.{gaps}"
     body = f'<polyline points="{path}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>'
-    body += dot(across(points[-1][0]), up(points[-1][1]), 2.5)
+    body += dot(across(points[-1][0]), up(points[-1][1]), 2.5) if ends else ""
     return picture(120, 24, "Trend", words, body, heading=False)
 
 

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.errors import Invalid, NotFound
+from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.report import facts, snapshot
 from nbmlops.report.text import duration, visible, when
@@ -225,10 +225,17 @@ def _target(run: Run, output: str | Path | None) -> Path:
     from nbmlops.store.journal import prepare
 
     home = session.project().home
-    prepare(home)
     folder = home / "outputs" / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        prepare(home)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     return folder / f"{run.run_id[-12:]}.html"
+
+
+def _unwritable(folder: Path, error: OSError) -> NotAllowed:
+    return NotAllowed(f"No report can be written into {folder} ({error.strerror}).", "Name another: --output FILE.")
 
 
 def _write(target: Path, content: bytes) -> None:
@@ -236,7 +243,10 @@ def _write(target: Path, content: bytes) -> None:
     import os
     import tempfile
 
-    handle, partial = tempfile.mkstemp(dir=target.parent, suffix=".html")
+    try:
+        handle, partial = tempfile.mkstemp(dir=target.parent, suffix=".html")
+    except OSError as error:
+        raise _unwritable(target.parent, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

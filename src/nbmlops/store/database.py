@@ -6,9 +6,7 @@ import json
 import os
 import re
 import sqlite3
-import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -20,9 +18,9 @@ import sqlalchemy as sa
 
 from nbmlops import __version__
 from nbmlops.config import Project, find_project
-from nbmlops.errors import Conflict, Invalid, MissingPackage, Unavailable, tell
+from nbmlops.errors import Conflict, MissingPackage, Unavailable, tell
 from nbmlops.records import new_id, now, plain
-from nbmlops.store import artifacts, driver, events, forks, journal, sqlite, tables, views
+from nbmlops.store import artifacts, driver, events, forks, journal, postgres, sqlite, tables, views
 from nbmlops.store.schema import SCHEMA
 
 __all__ = ["Store", "Transaction", "as_json", "open_store"]
@@ -31,6 +29,7 @@ READ_WAIT_S = 2  # how long a reader waits for a writer's lock
 WRITE_WAIT_S = 20  # and a governed change for the others
 
 CONNECT_WAIT_S = 10
+WORTH_A_WORD = 1_000_000  # bytes that a migration left free
 READ_SQLITE: dict[str, Any] = {"reading": True}
 READ_POSTGRES: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
@@ -73,8 +72,8 @@ class Store:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.artifacts = artifacts.Artifacts(project.artifacts_url)
-        self.url = _url(project.store_url)
+        self.artifacts = artifacts.Artifacts.of(project)
+        self.url = postgres.url_of(project.store_url)
         self.path = driver.sqlite_path(project.store_url) if driver.is_sqlite(project.store_url) else None
         self._engine: sa.Engine | None = None
         self._opened: tuple[int, int] | None = None
@@ -87,7 +86,7 @@ class Store:
     @property
     def address(self) -> str:
         """The database's address as people may see it: without a password."""
-        return self.url.render_as_string(hide_password=True)
+        return postgres.shown(self.url)
 
     @property
     def engine(self) -> sa.Engine:
@@ -271,7 +270,7 @@ class Store:
             raise self._newer(engine, stored)
 
     def _create(self, engine: sa.Engine) -> None:
-        emptied = self.path is not None and _emptied(self.path)
+        emptied = self.path is not None and sqlite.emptied(self.path)
         with engine.execution_options(begin="IMMEDIATE").begin() as connection:
             lock(connection)
             if _stored(connection) is not None:  # another process was faster
@@ -296,6 +295,16 @@ class Store:
                 kept = f"once; a copy of it as it was stays in {sqlite.backup(self.path, self._backup_name(stored))}"
             tell(f"The store {self.address} has schema {stored} and is brought to schema {SCHEMA} {kept}.")
             migrate(connection, stored)
+        if self.path is not None:
+            self._tell_of_free_space(engine)
+
+    def _tell_of_free_space(self, engine: sa.Engine) -> None:
+        """Say how much of the file is free, when it is worth a word."""
+        with engine.connect() as connection:
+            free = connection.exec_driver_sql("SELECT freelist_count FROM pragma_freelist_count").scalar() or 0
+            free *= connection.exec_driver_sql("PRAGMA page_size").scalar() or 0
+        if free >= WORTH_A_WORD:
+            tell(f"{free / 1e6:.1f} MB of {self.path} are free now; to give them back: nbmlops store gc --vacuum --yes")
 
     def _backup_name(self, stored: int) -> Path:
         """Return a free name for a copy: a migration that was killed has left one, perhaps this very second."""
@@ -308,7 +317,8 @@ class Store:
             writer = connection.scalar(_value("written_by"))
         return Conflict(
             f"This store has schema {stored}, of nbmlops {writer or '?'}; this is {__version__}, which knows {SCHEMA}.",
-            f"Install the newer one: pip install -U 'nbmlops{f'>={writer}' if writer else ''}'.",
+            f"Install the newer one: pip install -U 'nbmlops{f'>={writer}' if writer else ''}'. "
+            "If it is installed already, restart this kernel: it still runs the older.",
         )
 
     @contextmanager
@@ -325,16 +335,7 @@ class Store:
     def _explain(self, error: BaseException | None) -> Unavailable | None:
         if isinstance(error, sqlite3.Error) and self.path is not None:
             return sqlite.explain(error, self.path)
-        psycopg = sys.modules.get("psycopg")
-        if psycopg is None or not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-            return None
-        said = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(password := self.url.password, str) and password:
-            said = said.replace(password, "***")
-        return Unavailable(
-            f"The store {self.address} does not answer ({said[:300]}).",
-            "Look whether the server is up; what is tracked waits in the journal: nbmlops doctor.",
-        )
+        return postgres.explain(error, self.url)
 
 
 class Transaction:
@@ -371,31 +372,6 @@ def _stored(connection: sa.Connection) -> int | None:
 
 def _value(key: str) -> Any:
     return sa.select(tables.meta.c.value).where(tables.meta.c.key == key)
-
-
-def _emptied(path: Path) -> bool:
-    """Tell whether a file has lain there empty for a while: one that is being made right now is empty too."""
-    try:
-        found = path.stat()
-    except OSError:
-        return False
-    # To SQLite a file of one byte is an empty one.
-    return found.st_size <= 1 and time.time() - found.st_mtime > 60
-
-
-def _url(address: str) -> sa.URL:
-    try:
-        url = sa.make_url(address)
-    except sa.exc.ArgumentError:
-        url = None
-    known = driver.is_sqlite(address) or address.startswith(driver.POSTGRES)
-    if url is None or not known or url.database in (None, "", ":memory:"):
-        shown = address.split(":")[0] + (":..." if ":" in address else "")  # what follows may hold a password
-        raise Invalid(
-            f"The store's address {shown!r} is not one nbmlops knows.",
-            "Write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
-        )
-    return url
 
 
 def _close_idle() -> None:

@@ -22,14 +22,15 @@ POSTGRES = "postgresql+psycopg://"
 AWAY = {"OperationalError", "InterfaceError", "InternalError", "InsufficientPrivilege", "UndefinedTable"} | {
     "UndefinedColumn"
 }
+TOO_LARGE = "54"  # PostgreSQL's class of what exceeds its limits: the value's fault, though it calls it operational
 LOCK = 0x6E626D6C  # the advisory lock of a PostgreSQL database under which numbers are given out
 
 
 class Connection:
     """One connection of sqlite3 or psycopg, with ``?`` for parameters on both."""
 
-    def __init__(self, raw: Any, sqlite: bool) -> None:
-        self.raw, self.sqlite = raw, sqlite
+    def __init__(self, raw: Any, sqlite: bool, timeout_s: float = 20) -> None:
+        self.raw, self.sqlite, self.timeout_s = raw, sqlite, timeout_s
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> Any:
         """Run one statement and return its cursor."""
@@ -59,6 +60,7 @@ class Connection:
         self.execute("BEGIN IMMEDIATE" if self.sqlite else "BEGIN")
         try:
             if not self.sqlite:
+                self.execute(f"SET LOCAL lock_timeout = '{self.timeout_s}s'")
                 self.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
                 self.execute("SET LOCAL synchronous_commit = on")
             yield
@@ -121,22 +123,37 @@ def connect(project: Project, timeout_s: float = 20) -> Iterator[Connection]:
             raise
         from nbmlops.store.database import open_store
 
-        with open_store(project).explained():
+        try:
+            store = open_store(project)
+        except Invalid as unreadable:  # the driver's own words may hold a piece of the password
+            raise unreadable from None
+        with store.explained():
             raise
 
 
 def is_away(fault: BaseException) -> bool:
     """Tell whether a fault is the database's (locked, full, gone, damaged), and not that of what was to be stored."""
     damaged = type(fault) is sqlite3.DatabaseError  # what is wrong with a statement is one of its subclasses
+    if str(getattr(fault, "sqlstate", None) or "").startswith(TOO_LARGE):
+        return False
     return damaged or isinstance(fault, OSError) or bool(AWAY & {kind.__name__ for kind in type(fault).__mro__})
 
 
 def _current(project: Project, timeout_s: float) -> Connection:
     """Open the store in the schema of this code."""
+    if is_sqlite(project.store_url) and not _exists(project.store_url) and project.root.is_dir():
+        from nbmlops.store import fresh
+
+        with suppress(OSError, Unavailable, sqlite3.Error):  # what stands in the way is explained below
+            fresh.make(sqlite_path(project.store_url))
     if _exists(project.store_url):
         connection = _open(project.store_url, timeout_s)
-        if _schema(connection) == SCHEMA:
-            return connection
+        try:
+            if _schema(connection) == SCHEMA:
+                return connection
+        except BaseException:
+            connection.close()
+            raise
         connection.close()
     from nbmlops.store.database import open_store
 
@@ -152,7 +169,7 @@ def _open(url: str, timeout_s: float) -> Connection:
     if is_sqlite(url):
         from nbmlops.store import sqlite
 
-        return Connection(sqlite.connect(sqlite_path(url), timeout_s=timeout_s), sqlite=True)
+        return Connection(sqlite.connect(sqlite_path(url), timeout_s=timeout_s), True, timeout_s)
     if not url.startswith(POSTGRES):
         raise Invalid("The store's address is not one nbmlops knows.", f"Write sqlite:///FILE or {POSTGRES}HOST/NAME.")
     try:
@@ -160,7 +177,8 @@ def _open(url: str, timeout_s: float) -> Connection:
     except ImportError:
         raise MissingPackage("A store on PostgreSQL needs psycopg.", "pip install 'nbmlops[postgres]'") from None
     address = "postgresql://" + url.removeprefix(POSTGRES)
-    return Connection(psycopg.connect(address, autocommit=True, connect_timeout=max(2, int(timeout_s))), sqlite=False)
+    raw = psycopg.connect(address, autocommit=True, connect_timeout=max(2, int(timeout_s)))
+    return Connection(raw, False, timeout_s)
 
 
 def _schema(connection: Connection) -> int | None:

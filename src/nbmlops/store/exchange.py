@@ -57,6 +57,7 @@ class Exchanged:
     artifacts: int
     missing: Sequence[str] = ()
     new: bool = True
+    broken_at: int | None = None  # the event that does not fit the chain
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""

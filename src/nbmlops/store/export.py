@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from nbmlops.config import Project
-from nbmlops.errors import Conflict
+from nbmlops.errors import Conflict, NotFound
 from nbmlops.records import now
-from nbmlops.store import ingest
 from nbmlops.store.driver import Connection, connect
 from nbmlops.store.exchange import (
     FORMAT,
@@ -69,7 +68,8 @@ class _Chosen:
 def export(project: Project, folder: str | Path, query: str | None = None) -> Exchanged:
     """Write a store into a new folder: Parquet, JSON lines, the files, and a page that says how to read them.
 
-    Deleted runs are left out; events, model versions and predictions are always whole.
+    Deleted runs are left out; events, model versions, predictions and feedback are always whole. What is broken or
+    missing is exported as it is, and said: an export may be all that is left.
 
     Parameters
     ----------
@@ -77,17 +77,21 @@ def export(project: Project, folder: str | Path, query: str | None = None) -> Ex
     folder : path
         It must not exist; it appears when it is complete.
     query : str, optional
-        Only the runs that fit, with what is part of them.
+        Only the runs that fit, with what is part of them, and their metrics, files, data, models and results. Results
+        that a version or an event mentions come along.
 
     Returns
     -------
     Exchanged
-        ``missing`` names the files that the store mentions and does not have.
+        ``missing`` names the files that the store mentions and does not have; ``broken_at`` is the event that does not
+        fit the chain, and such an export cannot be imported.
 
     Raises
     ------
     Conflict
         The folder is there already.
+    NotFound
+        No run fits the query.
     MissingPackage
         pyarrow is not installed.
 
@@ -99,12 +103,14 @@ def export(project: Project, folder: str | Path, query: str | None = None) -> Ex
     pyarrow()
     target = Path(folder).absolute()
     _refuse_existing(target)
+    from nbmlops.store.database import open_store
+
+    open_store(project).catch_up()
     found = None if query is None else _found(project, query)
-    ingest.sync(project)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        done = _write(project, partial, found)
+        done = _write(project, partial, found, query)
         _refuse_existing(target)
         if target.exists():
             target.rmdir()  # an empty folder: not every system renames over one
@@ -114,10 +120,12 @@ def export(project: Project, folder: str | Path, query: str | None = None) -> Ex
     return Exchanged(str(target), **done)
 
 
-def _write(project: Project, folder: Path, found: Collection[str] | None) -> dict[str, Any]:
+def _write(project: Project, folder: Path, found: Collection[str] | None, query: str | None) -> dict[str, Any]:
     """Write every file of an export; return what the manifest says of it."""
     digests: set[str] = set()
     counts = {}
+    from nbmlops.store import events
+
     with connect(project) as connection, connection.reading():
         chain_id = str(connection.scalar("SELECT value FROM meta WHERE key = 'chain_id'"))
         chosen = _chosen(connection, found)
@@ -125,10 +133,12 @@ def _write(project: Project, folder: Path, found: Collection[str] | None) -> dic
             write = _write_parquet if table in PARQUET else _write_lines
             counts[table] = write(folder, table, _rows(connection, table, chosen, digests))
     kept, missing = _write_artifacts(project, folder, digests, _of_artifacts(folder))
-    about = {"chain_id": chain_id, "counts": counts, "artifacts": kept, "missing": missing}
-    (folder / "README.md").write_text(README.format(**about, rows=_listed(counts)), encoding="utf-8")
+    broken = events.broken(chain_id, read_lines(folder / "events.jsonl"))
+    about = {"chain_id": chain_id, "counts": counts, "artifacts": kept, "missing": missing, "broken_at": broken}
+    page = README.format(**about, rows=_listed(counts), covers=_covers(query, broken, missing))
+    (folder / "README.md").write_text(page, encoding="utf-8")
     files = {p.relative_to(folder).as_posix(): sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()}
-    manifest = {"format": FORMAT, "schema": SCHEMA, "exported_at": now(), **about, "files": files}
+    manifest = {"format": FORMAT, "schema": SCHEMA, "exported_at": now(), "query": query, **about, "files": files}
     with (folder / MANIFEST).open("w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1, ensure_ascii=False)
         file.flush()
@@ -138,9 +148,12 @@ def _write(project: Project, folder: Path, found: Collection[str] | None) -> dic
 
 def _found(project: Project, query: str) -> list[str]:
     from nbmlops.store.database import open_store
-    from nbmlops.store.queries import find
+    from nbmlops.store.search import find
 
-    return [row["run_id"] for row in find(open_store(project), query, None, None, True)]
+    found = [row["run_id"] for row in find(open_store(project), query, None, None, True)]
+    if not found:
+        raise NotFound(f"No run fits {query!r}, so nothing is exported.", "See what is there: nbmlops runs")
+    return found
 
 
 def _chosen(connection: Connection, found: Collection[str] | None) -> _Chosen:
@@ -210,7 +223,7 @@ def _write_artifacts(project: Project, folder: Path, digests: set[str], must: se
     """Copy the files that are mentioned; return how many, and the digests that should be there and are not."""
     from nbmlops.store.artifacts import Artifacts
 
-    place = Artifacts(project.artifacts_url)
+    place = Artifacts.of(project)
     there = {digest for digest, _, _ in place.list()} & (digests | must)
     (folder / "artifacts").mkdir()
     for digest in sorted(there):
@@ -221,6 +234,21 @@ def _write_artifacts(project: Project, folder: Path, digests: set[str], must: se
 def _refuse_existing(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise Conflict(f"{folder} is there already, and nothing is overwritten.", "Name a new folder.")
+
+
+def _covers(query: str | None, broken: int | None, missing: list[str]) -> str:
+    """Say what an export holds, and what is wrong with it."""
+    said = "All runs that are not deleted, and everything else."
+    if query is not None:
+        said = (
+            f"Only the runs that fit `{query}`, with what is part of them, and their metrics, files, data, models and "
+            "results. Model versions, predictions, feedback and events are whole, with the results they mention."
+        )
+    if broken is not None:
+        said += f"\n\nThe audit log does not hold: event {broken} was changed. nbmlops does not import this folder."
+    if missing:
+        said += f"\n\n{len(missing)} files were not there; `manifest.json` names them under `missing`."
+    return said
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -245,6 +273,8 @@ README = """\
 
 Nothing of nbmlops is needed to read it. `manifest.json` holds the SHA-256 of every file here.
 Times are ISO 8601 in UTC, sizes bytes, durations seconds.
+
+{covers}
 
 | file | rows | what |
 | --- | --- | --- |

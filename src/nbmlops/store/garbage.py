@@ -86,7 +86,7 @@ def gc(
 
     ingest.sync(project)
     now_s = time.time() if now_s is None else now_s
-    place = Artifacts(project.artifacts_url)
+    place = Artifacts.of(project)
     # Listed before the tables are read: whatever is put again meanwhile is young when it would be deleted.
     spared_s = SPARED_S if is_sqlite(project.store_url) else SPARED_SHARED_S
     old = {digest: size for digest, size, modified_s in place.list() if modified_s < now_s - spared_s}

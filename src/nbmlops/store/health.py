@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.config import Project
-from nbmlops.errors import NbmlopsError
+from nbmlops.errors import NbmlopsError, Unavailable
 from nbmlops.records import now
 from nbmlops.store import ingest, journal
 from nbmlops.store.driver import Connection, connect, is_sqlite, sqlite_path
@@ -19,12 +19,20 @@ from nbmlops.store.garbage import made_s
 if TYPE_CHECKING:
     from nbmlops.store.artifacts import Artifacts
 
-__all__ = ["Checked", "Waiting", "chain", "sizes", "verified_at", "verify", "waiting"]
+__all__ = ["Checked", "Verified", "Waiting", "chain", "sizes", "verified", "verify", "waiting"]
 
-VERIFIED = "verified_at"
+VERIFIED, FOUND_WRONG = "verified_at", "verified_wrong"  # when it was looked last, and what was wrong then
 FILES = """
 SELECT DISTINCT digest FROM artifacts UNION SELECT digest FROM model_versions
 UNION SELECT profile FROM model_versions UNION SELECT environment FROM model_versions
+"""
+OF_NOTHING = """
+SELECT (SELECT count(*) FROM series s WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.no = s.run)),
+(SELECT count(DISTINCT p.series) FROM points p WHERE NOT EXISTS (SELECT 1 FROM series s WHERE s.id = p.series))
+"""
+OF_DELETED = """
+SELECT v.name, v.version FROM model_versions v JOIN runs r ON r.run_id = v.run_id
+WHERE v.deleted_at IS NULL AND r.deleted_at IS NOT NULL ORDER BY v.name, v.version
 """
 SHORT_SERIES = """
 SELECT count(*) FROM series s WHERE s.count <>
@@ -43,6 +51,14 @@ class Checked:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """When everything was last verified, and what was ``wrong`` then; empty when all was right."""
+
+    at: str
+    wrong: str
 
 
 @dataclass(frozen=True)
@@ -65,28 +81,31 @@ def verify(project: Project) -> list[Checked]:
     Returns
     -------
     list of Checked
-        One each for database, chain, metrics and files. When all is right, the time is kept for ``doctor``.
+        One each for database, chain, metrics, references and files. What was wrong, if anything, is kept for ``doctor``
+        with the time, unless the store cannot be written.
 
     Examples
     --------
     >>> all(c.right for c in verify(find_project()))  # doctest: +SKIP
     True
     """
-    ingest.sync(project)
+    from nbmlops.store.database import open_store
+
+    open_store(project).catch_up()
     with connect(project) as connection:
-        looks = (_database, chain, _metrics, _files)
+        looks = (_database, chain, _metrics, _references, _files)
         found = [look(project, connection) for look in looks]
-        if all(c.right for c in found):
-            sql = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-            with connection.writing():
-                connection.execute(sql, (VERIFIED, now()))
+    wrong = "; ".join(f"{c.what}: {c.says}" for c in found if not c.right)
+    with contextlib.suppress(Unavailable), connect(project) as connection:
+        _remember(connection, wrong)
     return found
 
 
-def verified_at(connection: Connection) -> str | None:
-    """Return when :func:`verify` last found everything right."""
-    found = connection.scalar("SELECT value FROM meta WHERE key = ?", (VERIFIED,))
-    return None if found is None else str(found)
+def verified(connection: Connection) -> Verified | None:
+    """Return what :func:`verify` found last; None when it never ran."""
+    sql = "SELECT key, value FROM meta WHERE key IN (?, ?)"
+    found = dict(connection.execute(sql, (VERIFIED, FOUND_WRONG)).fetchall())
+    return Verified(found[VERIFIED], found.get(FOUND_WRONG, "")) if VERIFIED in found else None
 
 
 def sizes(project: Project) -> dict[str, int]:
@@ -105,7 +124,7 @@ def sizes(project: Project) -> dict[str, int]:
     from nbmlops.store.artifacts import Artifacts
 
     database, free = _database_bytes(project)
-    kept = [entry.size_bytes for entry in Artifacts(project.artifacts_url).list()]
+    kept = [entry.size_bytes for entry in Artifacts.of(project).list()]
     return {
         "database_bytes": database,
         "database_free_bytes": free,
@@ -161,6 +180,23 @@ def chain(project: Project, connection: Connection) -> Checked:
     return Checked("chain", broken is None, says)
 
 
+def _remember(connection: Connection, wrong: str) -> None:
+    sql = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    with connection.writing():
+        for key, value in ((VERIFIED, now()), (FOUND_WRONG, wrong)):
+            connection.execute(sql, (key, value))
+
+
+def _references(_: Project, connection: Connection) -> Checked:
+    """Look for metrics of no run, points of no metric, and model versions whose run is deleted."""
+    series, points = connection.execute(OF_NOTHING).fetchone()
+    versions = [f"{name}@{version}" for name, version in connection.execute(OF_DELETED).fetchall()]
+    says = [f"{series} series belong to no run"] if series else []
+    says += [f"points of {points} series that are not there"] if points else []
+    says += [f"the run of {_few(versions, 60)} is deleted: nbmlops store restore"] if versions else []
+    return Checked("references", not says, "; ".join(says) or "what belongs together is there")
+
+
 def _metrics(_: Project, connection: Connection) -> Checked:
     short = int(connection.scalar(SHORT_SERIES))
     says = f"{short} series have another number of points than they say" if short else "every series has its points"
@@ -170,8 +206,10 @@ def _metrics(_: Project, connection: Connection) -> Checked:
 def _files(project: Project, connection: Connection) -> Checked:
     """Read every stored file, and look for those that runs and models name."""
     from nbmlops.store.artifacts import Artifacts
+    from nbmlops.store.waiting import upload
 
-    place = Artifacts(project.artifacts_url)
+    place = Artifacts.of(project)
+    upload(place)
     named = {digest for (digest,) in connection.execute(FILES).fetchall() if digest}
     there = [entry.digest for entry in place.list()]
     missing = sorted(named.difference(there))
@@ -193,8 +231,8 @@ def _is_whole(place: Artifacts, digest: str) -> bool:
     return True
 
 
-def _few(digests: list[str]) -> str:
-    shown = ", ".join(d[:12] for d in digests[:3])
+def _few(digests: list[str], wide: int = 12) -> str:
+    shown = ", ".join(d[:wide] for d in digests[:3])
     return f"{shown} and {len(digests) - 3} more" if len(digests) > 3 else shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import defaultdict
@@ -20,7 +21,8 @@ __all__ = ["pending", "replay", "sync", "write"]
 
 Event = Mapping[str, Any]
 
-BATCH = 20_000
+BATCH = 5_000  # events in one transaction: what a governed change may have to wait for
+LONGEST = 400  # characters of a name: what PostgreSQL's index takes holds four bytes of each, and more
 MANY = 500  # bound values in one statement, below every database's limit
 RUN_TEXT = (
     *("experiment", "name", "kind", "status", "cause", "started_at", "ended_at", "author", "parent", "previous"),
@@ -80,13 +82,11 @@ def pending(connection: Connection, path: Path) -> int:
 
 def replay(connection: Connection, path: Path) -> tuple[int, int]:
     """Apply the events of a journal after its watermark; return how many, and the new watermark."""
-    done, before = 0, _watermark(connection, path)
-    if next(journal.read(path, before), None) is None:  # nothing new: no write lock is asked for
-        return done, before
-    while True:
+    done, after = 0, _watermark(connection, path)
+    while next(journal.read(path, after), None) is not None:  # where nothing is new, no write lock is asked for
         with connection.writing():
             before = _watermark(connection, path)  # again in here: another process may have been faster
-            count, after = _apply(connection, path, before)
+            count, after = _apply(connection, path, before, BATCH)
             if count:
                 connection.execute(
                     'INSERT INTO journals (journal_id, "offset") VALUES (?, ?) '
@@ -94,51 +94,51 @@ def replay(connection: Connection, path: Path) -> tuple[int, int]:
                     (path.stem, after),
                 )
         done += count
-        if count < BATCH:
-            return done, after
+    return done, after
 
 
 def _watermark(connection: Connection, path: Path) -> int:
     return int(connection.scalar('SELECT "offset" FROM journals WHERE journal_id = ?', (path.stem,)) or 0)
 
 
-def _apply(connection: Connection, path: Path, before: int) -> tuple[int, int]:
-    """Write a batch at once; where one of it cannot be stored, one by one, and that one is set aside."""
-    batch = _Counted(path, before)
+def _apply(connection: Connection, path: Path, before: int, most: int) -> tuple[int, int]:
+    """Write a batch at once; where one of it cannot be stored, by halves, until that one stands alone and is set aside.
+
+    Returns how many events were read, and where the last one ends.
+    """
+    batch = _Counted(path, before, most)
     try:
         with _Savepoint(connection):
             write(connection, batch)
     except Exception as fault:
-        if is_away(fault):
+        if is_away(fault) or not batch.count:
             raise
-        batch = _Counted(path, before)
-        for event in batch:
-            _apply_one(connection, path, batch.after, event)
+        if batch.count > 1:
+            first, middle = _apply(connection, path, before, batch.count // 2)
+            second, after = _apply(connection, path, middle, batch.count - first)
+            return first + second, after
+        _set_aside(connection, path, batch, fault)
     return batch.count, batch.after
 
 
 class _Counted:
     """The next events of a journal, read as they are used: a dict that dies young costs no collection."""
 
-    def __init__(self, path: Path, before: int) -> None:
-        self.path, self.after, self.count = path, before, 0
+    def __init__(self, path: Path, before: int, most: int) -> None:
+        self.path, self.after, self.most = path, before, most
+        self.count = 0
+        self.last: Event = {}
 
     def __iter__(self) -> Iterator[Event]:
-        for self.after, event in islice(journal.read(self.path, self.after), BATCH):  # noqa: B020
+        for self.after, self.last in islice(journal.read(self.path, self.after), self.most):  # noqa: B020
             self.count += 1
-            yield event
+            yield self.last
 
 
-def _apply_one(connection: Connection, path: Path, after: int, event: Event) -> None:
-    try:
-        with _Savepoint(connection):
-            write(connection, [event])
-    except Exception as fault:
-        if is_away(fault):
-            raise
-        reason = f"{type(fault).__name__}: {(str(fault).splitlines() or [''])[0][:200]}"
-        row = (path.stem, after, _clean(str(event.get("t"))[:40]), _clean(reason), json.dumps(event))
-        connection.execute("INSERT INTO set_aside (journal_id, after, kind, reason, event) VALUES (?, ?, ?, ?, ?)", row)
+def _set_aside(connection: Connection, path: Path, batch: _Counted, fault: Exception) -> None:
+    reason = f"{type(fault).__name__}: {(str(fault).splitlines() or [''])[0][:200]}"
+    row = (path.stem, batch.after, _clean(str(batch.last.get("t"))[:40]), _clean(reason), json.dumps(batch.last))
+    connection.execute("INSERT INTO set_aside (journal_id, after, kind, reason, event) VALUES (?, ?, ?, ?, ?)", row)
 
 
 class _Savepoint:
@@ -181,7 +181,7 @@ class _Batch:
         self.runs: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self.params: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self.tags: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-        self.points: defaultdict[tuple[str, str, str], list[tuple[Any, ...]]] = defaultdict(list)
+        self.points: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
         self.rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
 
     def flush(self, connection: Connection) -> None:
@@ -306,7 +306,7 @@ def _metric(batch: _Batch, event: Event) -> None:
     key = (event["run_id"], event["name"], _context(context) if context else "{}")
     points = batch.points.get(key)
     if points is None:
-        points = batch.points[key[0], _named(event), key[2]]
+        points = batch.points[key[0], _named(event), key[2]] = []
     at = event["at"]
     points.append((value, step, at if type(at) is float else _seconds(at)))
 
@@ -317,7 +317,10 @@ def _seconds(at: Any) -> float:
 
 
 def _context(context: Mapping[str, str]) -> str:
-    return json.dumps(context, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(context, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    if len(text) <= 2 * LONGEST:
+        return text
+    return json.dumps({"context": _short(text)}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _damaged(_: _Batch, event: Event) -> None:
@@ -328,7 +331,14 @@ def _named(event: Event) -> str:
     name = event["name"]
     if not isinstance(name, str) or not name:
         raise ValueError("a name is text")
-    return str(_clean(name))
+    return str(_clean(_short(name)))
+
+
+def _short(text: str) -> str:
+    """Return a text that fits into an index of every database; a long one keeps its beginning and a hash of all."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]}~{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 def _rows(kind: str) -> Callable[[_Batch, Event], None]:

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import threading
 import time
 import weakref
@@ -31,10 +32,14 @@ from nbmlops.store.segments import HEADER, SUFFIX, journals, prepare, read, wait
 
 __all__ = ["Journal", "claim", "discard", "journals", "prepare", "read", "waiting_folder"]
 
-LARGE_BYTES = 4 * 2**20  # a segment this large may be discarded while a run is open
+LARGE_BYTES = 4 * 2**20  # a segment this large is followed by another, and may be discarded while a run is open
 LOOK_S = 0.25  # how often a journal that is written looks whether its segment is still there
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+DIGITS = 4300  # of a whole number: Python reads no more
+CUT = 200  # how much is kept as text of a value that JSON cannot hold
+_too_long = re.compile(rf"[:\[,]-?\d{{{DIGITS + 1}}}").search
 
 _claiming = threading.RLock()  # one thread of a process brings journals in, the others wait for it
 _claimed: dict[Path, int] = {}  # segments of others this process holds, with their descriptors
@@ -82,7 +87,7 @@ class Journal:
         Parameters
         ----------
         event : dict
-            ``t`` says what it is; values JSON does not know are made plain.
+            ``t`` says what it is; values JSON does not know are made plain, and those it cannot hold are cut short.
 
         Raises
         ------
@@ -93,8 +98,10 @@ class Journal:
         """
         try:
             text = _encode(event)
-        except (TypeError, ValueError):  # arrays, dataclasses, NaN: rare, and slower
-            text = _encode(plain(event))
+        except (TypeError, ValueError, RecursionError):  # arrays, dataclasses, NaN: rare, and slower
+            text = ""
+        if not text or (len(text) > DIGITS and _too_long(text)):
+            text = _encode({name: _storable(value) for name, value in event.items()})
         self.append_text(text)
 
     def append_text(self, text: str) -> None:
@@ -173,6 +180,8 @@ class Journal:
             raise error
         if not self._told and self.folder == self.waiting:
             self._told = True
+            with contextlib.suppress(OSError):
+                (self.waiting.parent / segments.NOTE).write_text(str(self.home.absolute()), encoding="utf-8")
             tell(
                 f"nbmlops cannot write {self.home} ({error.strerror}); what is tracked waits in {self.waiting}. "
                 "Your cell is not affected. `nbmlops doctor` says more."
@@ -192,6 +201,8 @@ class Journal:
             self._locked = try_lock(self._fd) is not False
         if self._fd is not None and not (self._locked and (same_file(self._fd, self._path) or self._moved())):
             self._leave()
+        if self._fd is not None and os.fstat(self._fd).st_size >= LARGE_BYTES:
+            self._leave()  # or it could not be discarded while a run logs on and on
         if self._fd is None:
             self._open()
         self._look_at = time.monotonic() + LOOK_S
@@ -203,7 +214,9 @@ class Journal:
 
     def _open(self) -> None:
         made = not self.folder.is_dir()
-        if made:
+        if self.folder == self.waiting:
+            segments.make_private(self.folder)
+        elif made:
             prepare(self.folder.parent)
             self.folder.mkdir(parents=True, exist_ok=True)
             sync_folder(self.folder.parent)
@@ -364,6 +377,17 @@ def _forked() -> None:
     _owned.clear()
     for journal in list(_every):
         journal._forget()
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as plain JSON; one that cannot be written, or not be read again, as the beginning of its text."""
+    with contextlib.suppress(ValueError, RecursionError):
+        found = plain(value)
+        if not _too_long(f":{_encode(found)}"):
+            return found
+    with contextlib.suppress(ValueError, RecursionError):
+        return str(value)[:CUT]
+    return f"a value of type {type(value).__name__} that has no text"
 
 
 def _after(journal_id: str) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nbmlops.config import Project
-from nbmlops.errors import Conflict
+from nbmlops.errors import Conflict, Unavailable
 from nbmlops.store import ingest
 from nbmlops.store.driver import Connection, connect
 
@@ -35,27 +35,51 @@ def delete_runs(project: Project, run_ids: Sequence[str]) -> list[str]:
     ------
     Conflict
         A registered model version came from one of them.
+    Unavailable
+        The database is away or damaged. Nothing is deleted then, unless the message says that this is not known.
 
     Examples
     --------
     >>> delete_runs(find_project(), ["01a..."])  # doctest: +SKIP
     """
     ingest.sync(project)
-    at = iso(time.time())
-    with connect(project) as connection, connection.writing():
-        chosen = lineage(connection, run_ids)
-        for part, holes in parts(chosen):
-            query = (
-                f"SELECT run_id, name, version FROM model_versions WHERE run_id IN ({holes}) AND deleted_at IS NULL "
-                "ORDER BY name, version"
+    at, hidden = iso(time.time()), None
+    try:
+        with connect(project) as connection, connection.writing():
+            chosen = lineage(connection, run_ids)
+            _refuse_registered(connection, chosen)
+            hidden = _stamp(connection, chosen, at)
+    except Unavailable as error:  # the disk or server may have committed and failed then
+        if not (hidden and _was_hidden(project, hidden[0], at, error)):
+            raise
+    return hidden
+
+
+def _refuse_registered(connection: Connection, run_ids: Sequence[str]) -> None:
+    for part, holes in parts(run_ids):
+        query = (
+            f"SELECT run_id, name, version FROM model_versions WHERE run_id IN ({holes}) AND deleted_at IS NULL "
+            "ORDER BY name, version"
+        )
+        if found := connection.execute(query, part).fetchone():
+            run_id, name, version = found
+            raise Conflict(
+                f"Run {run_id[-6:]} made the registered model {name}@{version}, so it is not deleted.",
+                f"First: nbmlops store delete {name}@{version}",
             )
-            if found := connection.execute(query, part).fetchone():
-                run_id, name, version = found
-                raise Conflict(
-                    f"Run {run_id[-6:]} made the registered model {name}@{version}, so it is not deleted.",
-                    f"First: nbmlops store delete {name}@{version}",
-                )
-        return _stamp(connection, chosen, at)
+
+
+def _was_hidden(project: Project, run_id: str, at: str, failed: Unavailable) -> bool:
+    """Tell whether a run is hidden since a time, for good: the sync of this commit covers the one before."""
+    try:
+        with connect(project) as connection, connection.writing():
+            connection.execute("UPDATE meta SET value = value WHERE key = 'chain_id'")
+            return bool(connection.scalar("SELECT deleted_at FROM runs WHERE run_id = ?", (run_id,)) == at)
+    except Unavailable:
+        raise Unavailable(
+            f"It is not known whether the runs were deleted. {failed.message}",
+            "Look before you repeat it: nbmlops store restore",
+        ) from None
 
 
 def restore_runs(project: Project, run_id: str) -> list[str]:

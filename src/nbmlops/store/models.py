@@ -79,8 +79,9 @@ def restore(change: Transaction, name: str, numbers: Sequence[int], actor: tuple
 
 
 def deleted(store: Store) -> list[dict[str, Any]]:
-    """Return name, version and time of the deleted versions, the last deleted first."""
-    columns = (model_versions.c.name, model_versions.c.version, model_versions.c.deleted_at)
+    """Return name, version, time and run of the deleted versions, the last deleted first."""
+    c = model_versions.c
+    columns = (c.name, c.version, c.deleted_at, c.run_id)
     query = sa.select(*columns).where(model_versions.c.deleted_at.is_not(None))
     with store.reading() as connection:
         rows = connection.execute(query.order_by(columns[2].desc(), columns[0], columns[1].desc())).mappings()

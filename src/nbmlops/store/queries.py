@@ -12,20 +12,14 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
 from nbmlops.errors import Invalid, NotFound, unknown
-from nbmlops.store import leases, runs
-from nbmlops.store.columns import DATES, LISTED, Column, Table, refresh, shown
-from nbmlops.store.driver import connect, is_away
-from nbmlops.store.summary import flat
+from nbmlops.store.columns import DATES, Column, shown
 
-if TYPE_CHECKING:
-    from nbmlops.store.database import Store
-
-__all__ = ["Source", "choose", "column", "find", "order"]
+__all__ = ["Source", "choose", "column", "order"]
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -71,47 +65,7 @@ class Literal:
     text: str
     number: float | None = None
     boolean: bool | None = None
-
-
-def find(
-    store: Store,
-    query: str | None = None,
-    sort: str | None = None,
-    limit: int | None = None,
-    children: bool = False,
-) -> list[dict[str, Any]]:
-    """Return runs as flat rows, chosen, sorted (the newest first) and cut.
-
-    Parameters
-    ----------
-    store : Store
-    query : str, optional
-        Such as ``roc_auc > 0.6 and C <= 1``.
-    sort : str, optional
-        A column; a minus before it means largest first.
-    limit : int, optional
-    children : bool
-        Also runs that are part of another.
-    """
-    store.catch_up()
-    with connect(store.project, timeout_s=2) as connection:
-        try:
-            refresh(connection)
-        except Exception as fault:  # locked or read-only: what changed last is not in the index, as the reader was told
-            if not is_away(fault):
-                raise
-        with connection.reading():
-            table = Table(connection)
-            gone = leases.abandoned(connection)
-            table.replace("status", "abandoned", sorted(gone))
-            listed = table.column(LISTED).numbers
-            wanted = ~np.isnan(listed) if children else listed == 1
-            if query:
-                wanted &= choose(table, query)
-            chosen = order(table, np.flatnonzero(wanted), sort or "-started_at", limit).tolist()
-            found = runs.rows_of(connection, chosen)
-    rows = {no: flat(found[no]) | ({"status": "abandoned"} if no in gone else {}) for no in chosen}
-    return [rows[no] for no in chosen]
+    quoted: bool = False
 
 
 def choose(source: Source, query: str) -> Mask:
@@ -252,7 +206,8 @@ class _Parser:
         found = self.source.column(name)
         if self._take("is"):
             negated = self._take("not")
-            self._expect("missing")
+            if not self._take("missing"):
+                self._fail("after 'is' only 'missing' or 'not missing' may stand")
             return found.missing != negated, np.zeros(len(found.numbers), bool)
         negated = self._take("not")
         if self._take("in"):
@@ -280,9 +235,11 @@ class _Parser:
             return Literal(token, float(token))
         if kind == "string":
             text = re.sub(r"\\(.)", r"\1", token[1:-1])
-            return Literal(text, _number(text))
+            return Literal(text, _number(text), quoted=True)
         if kind == "word" and token.lower() in ("true", "false"):
             return Literal(token.lower(), None, token.lower() == "true")
+        if kind == "word" and token.lower() in ("null", "none", "nan"):
+            self._fail(f"nothing equals {token}; write 'is missing', or {token!r} in quotes for the text")
         if kind not in ("word", "date"):
             self._fail(f"{token!r} stands where a value should")
         return Literal(token)
@@ -345,10 +302,10 @@ def _compared_text(text: Any, operator: str, value: Literal) -> bool | None:
     ordering = operator not in ("=", "!=")
     if isinstance(text, bool) or value.boolean is not None:
         return None if ordering else bool(COMPARE[operator](shown([text])[0], value.text))
-    number = None if value.number is None else _number(text)
+    number = None if value.number is None or value.quoted else _number(text)
     if number is not None:
         return bool(COMPARE[operator](number, value.number))
-    if ordering and value.number is not None:
+    if ordering and value.number is not None and not value.quoted:
         return None  # a number is neither more nor less than a word
     return bool(COMPARE[operator](text, value.text))
 

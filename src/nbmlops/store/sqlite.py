@@ -21,7 +21,7 @@ from nbmlops.store import forks
 from nbmlops.store.disk import sync_folder
 from nbmlops.store.mounts import filesystem, is_network, read_only, writable
 
-__all__ = ["Damaged", "Mode", "backup", "connect", "explain", "holders", "mode", "quick_check"]
+__all__ = ["Damaged", "Mode", "backup", "connect", "emptied", "explain", "holders", "mode", "quick_check"]
 
 SAFE_WAL = (3, 51, 3)  # older libraries can lose commits when two connections checkpoint at once
 SAFE_BACKPORTS = {(3, 44): 6, (3, 50): 7}
@@ -177,6 +177,16 @@ def _key(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def emptied(path: Path) -> bool:
+    """Tell whether a file has lain there empty for a while: one that is being made right now is empty too."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    # To SQLite a file of one byte is an empty one.
+    return found.st_size <= 1 and time.time() - found.st_mtime > 60
 
 
 def _leftover(path: Path) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["COLUMNS", "flat", "flat_metrics", "honest_split"]
+__all__ = ["COLUMNS", "flat", "flat_metrics", "headlines", "honest_split"]
 
 SPLITS = ("", "test", "validation", "cv")  # the most honest first; never train
 COLUMNS = ("run_id", "experiment", "name", "status", "started_at", "duration_s", "notebook", "order")
@@ -56,6 +56,16 @@ def flat_metrics(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:
                 inner = ",".join(f"{k}={v}" for k, v in sorted(m["context"].items()))
                 others[f"{name}[{inner}]"] = m["value"]
     return headlines | others
+
+
+def headlines(names: Iterable[str]) -> list[str]:
+    """Return the metric columns to show first: every name once, on other contexts only where it has no headline.
+
+    >>> headlines(["auc", "auc[split=train]", "loss[set=val]"])
+    ['auc', 'loss[set=val]']
+    """
+    known = dict.fromkeys(names)
+    return [name for name in known if "[" not in name or name.partition("[")[0] not in known]
 
 
 def _by_split(metrics: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from nbmlops.records import plain
 
 __all__ = ["Fold", "Points"]
 
-MOST_POINTS = 1000
+MOST_STRETCHES = 512  # of a metric: of each its least and its largest value are kept
 CURVE = 100  # values of a curve in a card
+Extreme = tuple[float, int]  # a value, and how many points came before it
+NO_POINTS: tuple[Extreme, Extreme] = (math.inf, -1), (-math.inf, -1)
+NOTHING: Extreme = (math.nan, -1)
 RUN_FIELDS = (
     *("experiment", "name", "kind", "status", "cause", "started_at", "ended_at", "duration_s", "author", "parent"),
     *("previous", "notebook", "cell_id", "order", "source", "error", "git", "environment", "process", "defaults"),
@@ -28,9 +32,11 @@ class Points:
     def __init__(self, start: str, name: str, context: Mapping[str, Any], written: str) -> None:
         self.name, self.context = name, dict(context)
         self.head = f'{start},"name":{_text(name)},"context":{written}'
-        self.count, self.stride = 0, 1
+        self.count, self.stride, self.not_finite = 0, 1, 0
         self.newest: tuple[float, int | None, float] = (math.nan, None, 0.0)
-        self.kept: list[tuple[float, int | None, float]] = []
+        self.kept: list[tuple[Extreme, Extreme]] = []  # least and largest of each stretch, as (value, place)
+        (self._low, self._low_at), (self._high, self._high_at) = NO_POINTS  # of this stretch
+        self._until = 1  # the count at which it ends
         self._lock = threading.RLock()
 
     def text(self, value: float, step: int | None, at: float) -> str:
@@ -39,26 +45,54 @@ class Points:
         return f'{self.head},"value":{number},"step":{"null" if step is None else step},"at":{at!r}}}'
 
     def add(self, value: float, step: int | None, at: float) -> None:
-        """Count a point; keep every one, then every second, every fourth, so that they stay few."""
+        """Count a point; of every stretch the least and the largest stay, so that they are few and no peak is lost."""
         with self._lock:
-            self.newest = point = (value, step, at)
-            if self.count % self.stride == 0:
-                self.kept.append(point)
-                if len(self.kept) > MOST_POINTS:
-                    self.kept, self.stride = self.kept[::2], self.stride * 2
-            self.count += 1
+            self.newest = (value, step, at)
+            if not self._low <= value <= self._high:
+                self._widen(value)
+            self.count = count = self.count + 1
+            if count == self._until:
+                self._next_stretch()
+
+    def _widen(self, value: float) -> None:
+        if not math.isfinite(value):
+            self.not_finite += 1
+            return
+        if value < self._low:
+            self._low, self._low_at = value, self.count
+        if value > self._high:
+            self._high, self._high_at = value, self.count
+
+    def _next_stretch(self) -> None:
+        self.kept.append(((self._low, self._low_at), (self._high, self._high_at)))
+        (self._low, self._low_at), (self._high, self._high_at) = NO_POINTS
+        if len(self.kept) == MOST_STRETCHES:
+            self.kept = [_joined(self.kept[i : i + 2]) for i in range(0, MOST_STRETCHES, 2)]
+            self.stride *= 2
+        self._until = self.count + self.stride
 
     def to_dict(self) -> dict[str, Any]:
         """Return the newest point, how many there were, and a curve where there were several."""
         value, step, at = self.newest
         about = {"name": self.name, "context": self.context, "value": value, "step": step}
         about |= {"at": datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds"), "count": self.count}
-        return about | ({"curve": self._curve()} if self.count > 1 else {})
+        return about | ({"curve": self._curve(), "not_finite": self.not_finite} if self.count > 1 else {})
 
     def _curve(self) -> list[float]:
-        """Return values to draw: some of those kept, and the newest."""
-        drawn = self.kept[:: len(self.kept) // CURVE + 1]
-        return [value for value, _, _ in (drawn if drawn[-1] is self.newest else [*drawn, self.newest])]
+        """Return values to draw: the least and the largest of each stretch, NaN where it has none, and the newest."""
+        with self._lock:
+            begun = ((self._low, self._low_at), (self._high, self._high_at))
+            stretches = [*self.kept, *([begun] if self.count + self.stride > self._until else [])]
+            newest, last = self.newest[0], self.count - 1
+        size = -(-len(stretches) // (CURVE // 2))
+        joined = [_joined(stretches[i : i + size]) for i in range(0, len(stretches), size)]
+        drawn = [e for pair in joined for e in (sorted(set(pair), key=itemgetter(1)) if pair[0][1] >= 0 else [NOTHING])]
+        return [value for value, _ in drawn] + ([] if drawn[-1][1] == last else [newest])
+
+
+def _joined(stretches: Sequence[tuple[Extreme, Extreme]]) -> tuple[Extreme, Extreme]:
+    """Return the least and the largest of stretches that follow each other."""
+    return min(least for least, _ in stretches), max(largest for _, largest in stretches)
 
 
 class Fold:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.capture.environment import notebook_path
-from nbmlops.errors import NotFound, unknown
+from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.hooks import Shown
 from nbmlops.records import Artifact, CapturedModel, Dataset, Param, plain
 from nbmlops.store.summary import COLUMNS, flat, flat_metrics, honest_split
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Comparison", "Run", "Series", "compare", "get_run", "listed", "resolve", "runs"]
+
+HERE = "in this run"
 
 
 class Run(Shown):
@@ -100,6 +102,8 @@ class Run(Shown):
         ------
         NotFound
             The run has no such metric, or not on that context.
+        Invalid
+            No context is named, there are several, and none is more honest than the others.
 
         Examples
         --------
@@ -110,12 +114,18 @@ class Run(Shown):
 
         found = points(session.store(), self.run_id, name)
         if not found:
-            raise unknown("metric", name, {m["name"] for m in self._data["metrics"]})
+            raise unknown("metric", name, {m["name"] for m in self._data["metrics"]}, where=HERE)
         contexts = [c for c, _ in found]
         split = honest_split(self._data["metrics"], name)
         wanted = dict(context) if context is not None else {"split": split} if split else {}
         if context is not None and wanted not in contexts:
-            raise unknown("context", str(wanted), [str(c) for c in contexts])
+            raise unknown("context", str(wanted), [str(c) for c in contexts], where=f"of metric {name!r}")
+        if wanted not in contexts and len(found) > 1:
+            listed = ", ".join(str(c) for c in contexts[:8]) + (" and more" if len(contexts) > 8 else "")
+            raise Invalid(
+                f"Metric {name!r} was logged on {len(contexts)} contexts: {listed}.",
+                f"Name one: run.metric({name!r}, {contexts[0]}).",
+            )
         return Series.of(name, *(found[contexts.index(wanted)] if wanted in contexts else found[0]))
 
     def series(self) -> list[Series]:
@@ -145,19 +155,26 @@ class Run(Shown):
         Raises
         ------
         NotFound
-            The run kept no such file.
+            The run kept no such file, or the target's folder is not there.
+        Invalid
+            The target is a folder.
 
         Examples
         --------
         >>> run.save_artifact("model.bin", "model.bin")  # doctest: +SKIP
         """
-        session.artifacts().fetch(self._digest(name), Path(target))
-        return Path(target)
+        digest, place = self._digest(name), Path(target)
+        if place.is_dir():
+            raise Invalid(f"{str(place)!r} is a folder.", f"Name the file: {str(place / Path(name).name)!r}.")
+        if not place.absolute().parent.is_dir():
+            raise NotFound(f"There is no folder {str(place.parent)!r}.", "Make it first, or write somewhere else.")
+        session.artifacts().fetch(digest, place)
+        return place
 
     def _digest(self, name: str) -> str:
         found = next((a for a in self.artifacts if a.name == name), None)
         if found is None:
-            raise unknown("artifact", name, [a.name for a in self.artifacts])
+            raise unknown("artifact", name, [a.name for a in self.artifacts], where=HERE)
         return found.digest
 
     def results(self, kind: str | None = None) -> list[dict[str, Any]]:
@@ -176,9 +193,8 @@ class Run(Shown):
         """
         metrics = self._data["metrics"]
         if curves and any(m.get("count", 1) > 1 and "curve" not in m for m in metrics):
-            drawn = {(s.name, str(s.context)): s.thinned(100).values for s in self.series()}
-            found = [drawn.get((m["name"], str(m["context"]))) for m in metrics]
-            metrics = [m if c is None else {**m, "curve": c} for m, c in zip(metrics, found, strict=True)]
+            drawn = {(s.name, str(s.context)): s.drawn() for s in self.series()}
+            metrics = [m | drawn.get((m["name"], str(m["context"])), {}) for m in metrics]
         return {**plain(self._data), "metrics": plain(metrics), "summary": plain(self.metrics)}
 
 
@@ -307,7 +323,7 @@ def runs(
 
 def table(query: str | None, sort: str | None, limit: int | None, children: bool) -> list[dict[str, Any]]:
     """Return runs as flat rows, chosen, sorted and cut."""
-    from nbmlops.store.queries import find
+    from nbmlops.store.search import find
 
     return find(session.store(), query, sort, limit, children)
 
@@ -333,31 +349,6 @@ def compare(refs: Iterable[str | Run]) -> Comparison:
     rows = [{"name": name, "values": [side.get(name) for side in sides]} for name in names]
     heads = tuple({k: getattr(r, k) for k in ("run_id", "experiment", "name", "status")} for r in chosen)
     return Comparison(heads, tuple(r for r in rows if not _same(r["values"])))
-
-
-@dataclass(frozen=True, repr=False)
-class Overview(Shown):
-    """Runs as a table, for people."""
-
-    shows: ClassVar[str] = "runs"
-
-    runs: tuple[dict[str, Any], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return {"runs": plain(self.runs)}
-
-
-def overview(
-    query: str | None = None, sort: str | None = None, limit: int | None = 20, children: bool = False
-) -> Overview:
-    """Return runs as a table to look at (:func:`runs` returns the same as a DataFrame).
-
-    Examples
-    --------
-    >>> overview(sort="-roc_auc")  # doctest: +SKIP
-    """
-    return Overview(tuple(table(query, sort, limit, children)))
 
 
 def last_repeat() -> list[str]:

@@ -93,7 +93,9 @@ def fold(summary: str, body: str) -> str:
 def image(svg: str, alt: str, width: int = 320) -> str:
     """Return an SVG as an image tag: scripts in it cannot run, and untrusted notebooks show it."""
     data = base64.b64encode(svg.encode()).decode()
-    return f'<img alt="{esc(alt)}" width="{width}" src="data:image/svg+xml;base64,{data}">'
+    return (
+        f'<img alt="{esc(alt)}" width="{width}" style="vertical-align:middle" src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def lines(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nbmlops.store.summary import SYSTEM, headlines
 from nbmlops.widgets.html import card, esc, fold, image, number, table
 
 __all__ = ["html", "text"]
@@ -15,7 +16,7 @@ MOST_CURVES = 6
 def html(data: Mapping[str, Any]) -> str:
     """Return the run as a card: how it ended, what was measured, model and data; the rest on demand."""
     parts = [_line(label, value) for label, value in _facts(data)]
-    parts += [_curve(m) for m in data["metrics"] if len(m.get("curve", ())) > 1][:MOST_CURVES]
+    parts.append(_curves([m for m in data["metrics"] if len(m.get("curve", ())) > 1]))
     if data.get("error"):
         parts.append(_line("Error", f"{data['error']['name']}: {data['error']['message']}"))
     parts.append(fold("Parameters, data, environment", _details(data)))
@@ -38,7 +39,8 @@ def _title(data: Mapping[str, Any]) -> str:
 
 
 def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    metrics = "  ".join(f"{name} {number(value)}" for name, value in data.get("summary", {}).items() if "[" not in name)
+    summary = data.get("summary", {})
+    metrics = "  ".join(f"{name} {number(summary[name])}" for name in headlines(summary))
     models = ", ".join(f"{m['name']} = {m['estimator']}" for m in data["models"])
     duration = data.get("duration_s")
     sets = "  ".join(f"{d['name']} ({d['rows']:,} rows)" for d in data["datasets"])
@@ -55,13 +57,23 @@ def _line(label: str, value: str) -> str:
     return f'<div><span style="opacity:.7">{esc(label)}</span> {esc(value)}</div>'
 
 
-def _curve(metric: Mapping[str, Any]) -> str:
-    """Return how a metric went while it was logged, as a picture the height of a word."""
+def _curves(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Return how metrics went while they were logged, one a row; those of the machine last, and the rest counted."""
+    ordered = sorted(metrics, key=lambda m: m["name"].startswith(SYSTEM))
+    more = len(ordered) - MOST_CURVES
+    note = f'<div style="opacity:.75">and {more} more that were logged several times</div>' if more > 0 else ""
+    rows = [_curve(m) for m in ordered[:MOST_CURVES]]
+    return (table(["metric", "while it ran", "logged"], rows, raw=True) if rows else "") + note
+
+
+def _curve(metric: Mapping[str, Any]) -> list[str]:
+    """Return a metric's name, its curve as a picture the height of a word, and how many points there are."""
     from nbmlops.report import charts
 
-    words = f"{metric['name']} {_context(metric)}".strip()
-    drawn = charts.sparkline(metric["curve"])
-    return f"<div>{esc(words)} {image(drawn, charts.alt(drawn), 120)} {metric['count']:,} points</div>"
+    odd = metric.get("not_finite", 0)
+    drawn = charts.sparkline(metric["curve"], metric["count"], odd)
+    points = f"{metric['count']:,} points{f', {odd:,} not finite' if odd else ''}"
+    return [esc(f"{metric['name']} {_context(metric)}".strip()), image(drawn, charts.alt(drawn), 120), points]
 
 
 def _details(data: Mapping[str, Any]) -> str:

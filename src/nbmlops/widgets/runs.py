@@ -5,45 +5,78 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.widgets.html import card, lines, number, status, table
+from nbmlops.store.summary import headlines
+from nbmlops.widgets.html import FONT, card, esc, lines, number, status, table
 
 __all__ = ["html", "text"]
 
 MAX_METRICS, MAX_PARAMS = 4, 4
+HEADS = ("run", "experiment", "status", "took")
+SHOWN = ("run_id", "experiment", "name", "status", "duration_s")
 NOTHING = "No runs yet. Write %%track NAME as the first line of a cell and run it."
+NONE_FITS = "No run fits the query. Without it all runs are listed."
 
 
 def html(data: Mapping[str, Any]) -> str:
     """Return the table; status as word and shape."""
     if not data["runs"]:
-        return card("Runs", body=NOTHING)
-    heads, rows = _rows(data["runs"], status)
-    return table(heads, rows, raw=True)
+        return card("Runs", body=_nothing(data))
+    columns, more = _columns(data)
+    rows = [
+        [esc(r["run_id"][-6:]), esc(_label(r)), status(r["status"]), _took(r).replace(" ", "\u00a0")]
+        + [esc(_cell(r.get(n))) for n in columns]
+        for r in data["runs"]
+    ]
+    note = f'<div style="{FONT};opacity:.75;margin-top:4px">{esc(more)}</div>' if more else ""
+    return table([*HEADS, *map(_head, columns)], rows, raw=True) + note
 
 
 def text(data: Mapping[str, Any]) -> str:
     """Return the table as aligned text."""
     if not data["runs"]:
-        return NOTHING
-    heads, rows = _rows(data["runs"], str, str)
-    return lines(heads, rows)
+        return _nothing(data)
+    columns, more = _columns(data)
+    rows = [
+        [r["run_id"][-6:], _label(r), r["status"], _took(r), *(_cell(r.get(n)) for n in columns)] for r in data["runs"]
+    ]
+    return lines([*HEADS, *map(_head, columns)], rows) + (f"\n{more}" if more else "")
 
 
-def _rows(runs: list[Mapping[str, Any]], show_status: Any, escape: Any = None) -> tuple[list[str], list[list[str]]]:
-    from nbmlops.widgets.html import esc
+def _nothing(data: Mapping[str, Any]) -> str:
+    return NONE_FITS if data.get("query") else NOTHING
 
-    quote = escape or esc
-    metrics = [n for n in _names(runs, "metrics.") if "[" not in n][:MAX_METRICS]
+
+def _columns(data: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Return the columns to show: those asked for, then metrics, then params that differ; and what is left out."""
+    runs, named = data["runs"], [n for n in data.get("named", ()) if n not in SHOWN]
+    known = _names(runs, "metrics.")
+    metrics = [f"metrics.{n}" for n in headlines(n.partition(".")[2] for n in known)]
     measured = [r for r in runs if any(n.startswith("metrics.") for n in r)] or runs
     differing = [n for n in _names(measured, "params.") if len({str(r.get(n)) for r in measured}) > 1]
-    params = sorted(differing, key=lambda n: n.count("."))[:MAX_PARAMS]  # what the user named before estimators' own
-    heads = ["run", "experiment", "status", "took", *(n.partition(".")[2] for n in (*metrics, *params))]
-    rows = []
-    for r in runs:
-        took = f"{number(r['duration_s'])} s" if r["duration_s"] is not None else "-"
-        cells = [quote(r["run_id"][-6:]), quote(_label(r)), show_status(r["status"]), took]
-        rows.append(cells + [quote(number(r.get(n))[:40]) for n in (*metrics, *params)])
-    return heads, rows
+    params = sorted(differing, key=lambda n: n.count("."))  # what the user named before estimators' own
+    chosen = _first(metrics, named, MAX_METRICS) + _first(params, named, MAX_PARAMS)
+    shown = list(dict.fromkeys([*named, *chosen]))
+    left = [(len({*known} - {*shown}), "metrics"), (len({*differing} - {*shown}), "params that differ")]
+    said = " and ".join(f"{count} more {what}" for count, what in left if count)
+    return shown, f"Not shown: {said}. nb.runs() has every column." if said else ""
+
+
+def _first(columns: list[str], named: list[str], most: int) -> list[str]:
+    """Return the first columns there is room for beside those that were named."""
+    others = [n for n in columns if n not in named]
+    return others[: max(0, most - len({*columns} & {*named}))]
+
+
+def _took(run: Mapping[str, Any]) -> str:
+    return f"{number(run['duration_s'])} s" if run["duration_s"] is not None else "-"
+
+
+def _cell(value: Any) -> str:
+    return number(value)[:40]
+
+
+def _head(column: str) -> str:
+    return column.partition(".")[2] or column
 
 
 def _names(runs: list[Mapping[str, Any]], prefix: str) -> list[str]:

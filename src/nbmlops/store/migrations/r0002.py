@@ -142,12 +142,18 @@ def _move_runs(connection: sa.Connection) -> dict[str, int]:
 
 
 def _fold_params(connection: sa.Connection, numbers: Mapping[str, int]) -> None:
-    query = "SELECT run_id, name, value, origin FROM params ORDER BY run_id, name"
+    query = f"SELECT run_id, name, value, origin FROM params ORDER BY run_id, {_arrival(connection)}"
     _fold(connection, "params", numbers, query, lambda row: [_loaded(row[2]), row[3]])
 
 
 def _fold_tags(connection: sa.Connection, numbers: Mapping[str, int]) -> None:
-    _fold(connection, "tags", numbers, "SELECT run_id, name, value FROM tags ORDER BY run_id, name", itemgetter(2))
+    query = f"SELECT run_id, name, value FROM tags ORDER BY run_id, {_arrival(connection)}"
+    _fold(connection, "tags", numbers, query, itemgetter(2))
+
+
+def _arrival(connection: sa.Connection) -> str:
+    """Return the order in which the rows of a table without numbers came, as far as the database knows it."""
+    return "ctid" if connection.dialect.name == "postgresql" else "rowid"
 
 
 def _fold(connection: sa.Connection, column: str, numbers: Mapping[str, int], query: str, value: Any) -> None:
@@ -160,7 +166,10 @@ def _fold(connection: sa.Connection, column: str, numbers: Mapping[str, int], qu
 
 
 def _move_metrics(connection: sa.Connection, numbers: Mapping[str, int]) -> None:
-    query = "SELECT run_id, name, context, value, special, step, at FROM metrics ORDER BY run_id, name, context, id"
+    query = (  # series in the order of their first points
+        "SELECT run_id, name, context, value, special, step, at FROM (SELECT metrics.*, "
+        "MIN(id) OVER (PARTITION BY run_id, name, context) AS began FROM metrics) AS m ORDER BY began, id"
+    )
     series: list[tuple[Any, ...]] = []
 
     def points() -> Iterator[tuple[Any, ...]]:
