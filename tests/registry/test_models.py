@@ -133,6 +133,17 @@ def test_only_what_was_recorded_is_built(project, train):
         files.load(data, [], "late@1")
 
 
+def test_a_type_nobody_reviewed_is_not_built_even_where_the_store_records_it(project, train, held_out):
+    from nbmlops.store.driver import connect
+    from nbmlops.tracking import session
+
+    model = make_pipeline(FunctionTransformer(np.abs), LogisticRegression()).fit(train[["age"]], train.late)
+    found = nb.register(model, "late")
+    with connect(session.project()) as connection:
+        connection.execute("UPDATE model_versions SET trusted = '[\"os.system\"]'")
+    assert models._trusted(found) == ()
+
+
 def test_a_file_that_is_none_is_refused(project):
     with pytest.raises(UntrustedContent, match="no skops file"):
         files.load(b"MZ not a model", [], "late@1")

@@ -413,6 +413,16 @@ def test_the_views_say_what_the_records_say(project):
     assert [ask(store, f"SELECT * FROM {view}") for view in ("v_runs", "v_metrics", "v_findings")] == [[], [], []]
 
 
+def test_a_nul_in_one_finding_does_not_take_all_from_the_view(project):
+    for subject, column in (("x", "a\0b"), ("y", "ok")):
+        session.keep("check", subject, {"findings": [{"code": "c", "column": column, "outcome": "issue"}]})
+    store = session.store()
+    store.sync()
+    found = dict(ask(store, 'SELECT subject, "column" FROM v_findings'))
+    assert found["y"] == "ok"
+    assert found["x"].startswith("a")
+
+
 def ask(store, query):
     with store.reading() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(query)]

@@ -223,6 +223,41 @@ def test_an_artifact_that_is_not_named_by_its_hash_is_refused(full, tmp_path, el
 
 
 @pytest.mark.sqlite
+@pytest.mark.parametrize("field", ["digest", "owner"])
+def test_a_model_that_is_not_what_its_event_says_is_refused(full, tmp_path, elsewhere, field):
+    export(tmp_path / "out")
+    path, lines = tmp_path / "out" / "manifest.json", tmp_path / "out" / "model_versions.jsonl"
+    row = json.loads(lines.read_text())
+    lines.write_text(json.dumps(row | {field: "0" * 64}) + "\n")
+    manifest = json.loads(path.read_text())
+    manifest["files"]["model_versions.jsonl"] = hashlib.sha256(lines.read_bytes()).hexdigest()
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(Conflict, match="late@1 is not what its event says"):
+        exchange.load(elsewhere(), tmp_path / "out")
+
+
+def test_what_is_cut_off_the_chain_after_an_import_is_missed(full, tmp_path, elsewhere):
+    export(tmp_path / "out")
+    project = elsewhere()
+    exchange.load(project, tmp_path / "out")
+    with connect(project) as connection:
+        connection.execute("DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)")
+    with session.store().reading() as connection:
+        assert events.verify(connection)
+
+
+@pytest.mark.sqlite
+def test_an_export_of_an_empty_store_does_not_bar_another(full, tmp_path, elsewhere):
+    export(tmp_path / "full")
+    empty = elsewhere()
+    export_.export(empty, tmp_path / "empty")
+    shutil.rmtree(empty.home)
+    session.reset()
+    assert exchange.load(empty, tmp_path / "empty").new
+    assert exchange.load(empty, tmp_path / "full").new
+
+
+@pytest.mark.sqlite
 def test_rows_that_are_not_ours_are_refused_in_one_line(full, tmp_path, elsewhere):
     export(tmp_path / "out")
     path, lines = tmp_path / "out" / "manifest.json", tmp_path / "out" / "results.jsonl"

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import nbmlops as nb
+from nbmlops.errors import Conflict
 from nbmlops.store import driver, garbage, health, journal, lifecycle
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
@@ -264,3 +265,33 @@ def test_a_gc_killed_at_any_statement_leaves_a_whole_store(tree):
     assert step > 20
     assert len(rows("runs")) == 2
     assert len(list(session.artifacts().list())) == 1
+
+
+def test_a_place_in_which_another_store_keeps_files_is_refused(project, monkeypatch, tmp_path):
+    monkeypatch.setenv("NBMLOPS_ARTIFACTS", str(tmp_path / "shared"))
+    with nb.run("x"):
+        nb.log_artifact("model.bin", b"precious")
+    session.store().sync()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "nbmlops.toml").write_text("")
+    monkeypatch.delenv("NBMLOPS_STORE", raising=False)
+    monkeypatch.chdir(other)
+    session.reset()
+    with pytest.raises(Conflict, match="Another store keeps files") as refused:
+        collect()
+    (marker,) = (p for p in (tmp_path / "shared" / "stores").iterdir() if p.name in refused.value.message)
+    marker.unlink()
+    assert collect().artifacts == 1
+
+
+def test_a_place_in_object_storage_is_signed_too(project, monkeypatch, tmp_path):
+    monkeypatch.setenv("NBMLOPS_ARTIFACTS", f"memory://{tmp_path.name}")
+    with nb.run("x"):
+        nb.log_artifact("model.bin", b"precious")
+    session.store().sync()
+    assert len(session.artifacts().signed()) == 1
+    collect()
+    session.artifacts().sign("another")
+    with pytest.raises(Conflict, match="another"):
+        collect()

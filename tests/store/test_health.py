@@ -48,6 +48,8 @@ def test_a_whole_store_is_right_and_the_time_is_kept(kept):
     ("damage", "found"),
     [
         ("UPDATE events SET actor = 'eve' WHERE seq = 1", {"chain"}),
+        ("DELETE FROM events WHERE seq = 2", {"chain"}),
+        ("DELETE FROM events", {"chain"}),
         ("DELETE FROM points WHERE place = 1", {"metrics"}),
         ("UPDATE series SET run = 99", {"references"}),
         ("UPDATE artifacts SET digest = '" + "0" * 64 + "'", {"files"}),
@@ -112,3 +114,33 @@ def test_what_waits_is_counted_with_its_age(kept, project, monkeypatch):
     assert found.events == 1
     assert found.bytes > 20
     assert found.oldest_at > "2020"
+
+
+def test_what_was_cut_off_the_chain_is_missed_also_after_the_next_event(kept):
+    run_sql("DELETE FROM events WHERE seq = 2")
+    with session.store().atomic() as change:
+        change.event("flag", "row 3", {}, ("me", "os"))
+    assert "chain: event 2 was changed or is missing" in {
+        f"{c.what}: {c.says}" for c in health.verify(session.project()) if not c.right
+    }
+
+
+def test_a_store_without_the_end_of_its_chain_gets_it_at_the_next_event(kept):
+    run_sql("DELETE FROM meta WHERE key = 'head'")
+    assert wrong() == set()
+    with session.store().atomic() as change:
+        change.event("flag", "row 3", {}, ("me", "os"))
+    assert wrong() == set()
+    run_sql("DELETE FROM events WHERE seq = 3")
+    assert wrong() == {"chain"}
+
+
+@pytest.mark.parametrize("change", ["owner = 'eve'", f"digest = '{'0' * 64}'"])
+def test_a_model_that_is_not_what_was_registered_is_named(project, model, held_out, change):
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    assert wrong() == set()
+    run_sql(f"UPDATE model_versions SET {change}")
+    (chain,) = [c for c in health.verify(session.project()) if c.what == "chain"]
+    assert not chain.right
+    assert chain.says == "late@1: file or owner is not what was registered"

@@ -361,9 +361,11 @@ def _reference_bytes(evaluation: Evaluation) -> bytes:
 
 
 def _trusted(version: ModelVersion) -> tuple[str, ...]:
+    """Return the types recorded for a version that this nbmlops has reviewed: an imported store may record any."""
+    from nbmlops.registry import files
     from nbmlops.store import models as stored
 
-    return tuple(stored.trusted_types(session.store(), version.name, version.version))
+    return tuple(files.reviewed(stored.trusted_types(session.store(), version.name, version.version))[0])
 
 
 def _open_run() -> str | None:

@@ -176,6 +176,21 @@ class Artifacts:
         with self._reaching("read"):
             yield from (entry for entry in self._place.list() if entry.digest not in waiting)
 
+    @property
+    def used(self) -> bool:
+        """Whether something may have been put there; of object storage this is not asked."""
+        return not self.local or Path(self.url).is_dir()
+
+    def sign(self, store: str) -> None:
+        """Leave the name of a store that keeps files here."""
+        with self._reaching("written"):
+            self._place.sign(store)
+
+    def signed(self) -> set[str]:
+        """Return the names of the stores that keep files here."""
+        with self._reaching("read"):
+            return self._place.signed()
+
     def reach(self) -> None:
         """Ask whether the place can be reached; a local folder that was not made yet can.
 
@@ -287,6 +302,8 @@ class _Place(Protocol):
     def list(self) -> Iterator[Entry]: ...
     def delete(self, digest: str, before: float | None) -> bool: ...
     def clean(self, before: float) -> int: ...
+    def sign(self, store: str) -> None: ...
+    def signed(self) -> set[str]: ...
     def forget(self) -> None: ...
     def hint(self, error: Exception) -> str: ...
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from nbmlops.errors import Conflict, Invalid, MissingPackage
-from nbmlops.store.folder import DIGEST, Entry, copy, digest_of
+from nbmlops.store.folder import DIGEST, SIGNED, Entry, copy, digest_of
 
 __all__ = ["Bucket"]
 
@@ -99,6 +99,20 @@ class Bucket:
     def clean(self, before: float) -> int:
         """Do nothing: unfinished uploads are not listed as files."""
         return 0
+
+    def sign(self, store: str) -> None:
+        """Leave the name of a store that keeps files here."""
+        if self.protocol not in OBJECT_STORES:
+            self.fs.makedirs(f"{self._root()}/{SIGNED}", exist_ok=True)
+        self.fs.pipe_file(f"{self._root()}/{SIGNED}/{store}", store.encode())
+
+    def signed(self) -> set[str]:
+        """Return the names of the stores that keep files here."""
+        with contextlib.suppress(FileNotFoundError):
+            return {str(name).rpartition("/")[2] for name in self.fs.ls(f"{self._root()}/{SIGNED}", detail=False)} - {
+                ""
+            }
+        return set()
 
     def forget(self) -> None:
         """Drop the client: it would keep the credentials it began with, or their want, for ever."""

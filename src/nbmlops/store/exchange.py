@@ -43,6 +43,7 @@ NUMBERED = ("datasets", "models", "feedback")  # their ids are given out by the 
 NOT_A_NUMBER = {"series": ("value",), "points": ("value",)}  # NULL in the store
 ROWS_OF_TEXT = 2_000
 COPY_AGAIN = "Copy it again from where it was made."
+UNCHANGED = "Ask for an unchanged export."
 
 Row = dict[str, Any]
 
@@ -89,6 +90,7 @@ def load(project: Project, folder: str | Path) -> Exchanged:
     True
     """
     from nbmlops.store.artifacts import Artifacts
+    from nbmlops.store.events import HEAD
 
     pyarrow()
     source = Path(folder)
@@ -110,7 +112,10 @@ def load(project: Project, folder: str | Path) -> Exchanged:
                 _bring(connection, source, table, manifest)
             connection.execute("INSERT INTO stale (run) SELECT no FROM runs")
             connection.execute("UPDATE meta SET value = ? WHERE key = 'chain_id'", (manifest["chain_id"],))
-            connection.execute("INSERT INTO meta (key, value) VALUES ('imported', ?)", (stamp,))
+            sql = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            connection.execute(sql, ("imported", stamp))
+            for head in connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchall():
+                connection.execute(sql, (HEAD, f"{head[0]} {head[1]}"))
     return done
 
 
@@ -151,7 +156,9 @@ def _check_chain(folder: Path, manifest: Mapping[str, Any]) -> None:
     from nbmlops.store import events
 
     if seq := events.broken(manifest["chain_id"], read_lines(folder / "events.jsonl")):
-        raise Conflict(f"The event chain of the export in {folder} is broken at {seq}.", "Ask for an unchanged export.")
+        raise Conflict(f"The event chain of the export in {folder} is broken at {seq}.", UNCHANGED)
+    if others := events.unsaid(read_lines(folder / "model_versions.jsonl"), read_lines(folder / "events.jsonl")):
+        raise Conflict(f"In the export in {folder}, {others[0]} is not what its event says.", UNCHANGED)
 
 
 def _refuse_full(project: Project, connection: Connection) -> None:

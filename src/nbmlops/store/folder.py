@@ -19,6 +19,7 @@ __all__ = ["Entry", "Folder", "copy", "digest_of", "partial_file"]
 DIGEST = re.compile(r"[0-9a-f]{64}")
 BLOCK_BYTES = 2**20
 PARTIAL = "partial-"
+SIGNED = "stores"  # the folder of the names of stores that keep files in a place
 
 
 class Entry(NamedTuple):
@@ -123,6 +124,15 @@ class Folder:
                     path.unlink()
                     removed += stat.st_size
         return removed
+
+    def sign(self, store: str) -> None:
+        """Leave the name of a store that keeps files here."""
+        (self.root / SIGNED).mkdir(exist_ok=True, parents=True)
+        (self.root / SIGNED / store).touch()
+
+    def signed(self) -> set[str]:
+        """Return the names of the stores that keep files here."""
+        return {path.name for path in (self.root / SIGNED).glob("*")}
 
     def forget(self) -> None:
         """Do nothing: a folder has no client."""

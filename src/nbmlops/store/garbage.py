@@ -77,11 +77,17 @@ def gc(
     -------
     Garbage
 
+    Raises
+    ------
+    Conflict
+        Another store keeps files in the same place.
+
     Examples
     --------
     >>> gc(find_project()).artifacts_bytes  # doctest: +SKIP
     1048576
     """
+    from nbmlops.store import sharing
     from nbmlops.store.artifacts import Artifacts
 
     ingest.sync(project)
@@ -91,6 +97,8 @@ def gc(
     spared_s = SPARED_S if is_sqlite(project.store_url) else SPARED_SHARED_S
     old = {digest: size for digest, size, modified_s in place.list() if modified_s < now_s - spared_s}
     with connect(project) as connection:
+        sharing.sign(project, connection)
+        sharing.check(place, connection)
         going = _tombstones(connection, iso(now_s - older_than_s))
         counted = {"runs": len(going), "points": _count_points(connection, going)}
         if not dry_run:

@@ -172,12 +172,26 @@ def chain(project: Project, connection: Connection) -> Checked:
     count = connection.scalar("SELECT count(*) FROM events")
     with open_store(project).reading() as reading:
         broken = events.verify(reading)
+    says_otherwise = "" if broken else _unsaid(connection)
     says = (
         f"{count} {'event' if count == 1 else 'events'}, each with the hash of the one before"
         if broken is None
-        else f"event {broken} was changed"
+        else f"event {broken} was changed or is missing"
     )
-    return Checked("chain", broken is None, says)
+    return Checked("chain", not (broken or says_otherwise), says_otherwise or says)
+
+
+def _unsaid(connection: Connection) -> str:
+    """Tell which model versions are not what the chain says."""
+    from nbmlops.store import events
+
+    columns, told = ("name", "version", "digest", "owner"), ("action", "subject", "data")
+    rows = connection.execute(f"SELECT {', '.join(columns)} FROM model_versions").fetchall()
+    said = connection.execute(f"SELECT {', '.join(told)} FROM events WHERE action = 'register'").fetchall()
+    found = events.unsaid(
+        *([dict(zip(names, r, strict=True)) for r in rows] for names, rows in ((columns, rows), (told, said)))
+    )
+    return f"{_few(found, 60)}: file or owner is not what was registered" if found else ""
 
 
 def _remember(connection: Connection, wrong: str) -> None:

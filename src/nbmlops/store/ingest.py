@@ -72,6 +72,10 @@ def sync(project: Project, timeout_s: float = 20) -> int:
                 journal.discard(path, offset)
         if connection is not None:
             leases.seal(connection)
+        if connection is not None and new:
+            from nbmlops.store import sharing
+
+            sharing.sign(project, connection)
     return new
 
 
@@ -83,7 +87,7 @@ def pending(connection: Connection, path: Path) -> int:
 def replay(connection: Connection, path: Path) -> tuple[int, int]:
     """Apply the events of a journal after its watermark; return how many, and the new watermark."""
     done, after = 0, _watermark(connection, path)
-    while next(journal.read(path, after), None) is not None:  # where nothing is new, no write lock is asked for
+    while path.stat().st_size > after:  # where nothing is new, no write lock is asked for
         with connection.writing():
             before = _watermark(connection, path)  # again in here: another process may have been faster
             count, after = _apply(connection, path, before, BATCH)
@@ -93,6 +97,8 @@ def replay(connection: Connection, path: Path) -> tuple[int, int]:
                     'ON CONFLICT (journal_id) DO UPDATE SET "offset" = excluded."offset"',
                     (path.stem, after),
                 )
+        if not count:  # half a record, being written
+            break
         done += count
     return done, after
 
@@ -296,7 +302,7 @@ def _tag(batch: _Batch, event: Event) -> None:
 
 
 def _metric(batch: _Batch, event: Event) -> None:
-    value, step, context = event["value"], event["step"], event["context"]
+    value, step, context = event["value"], event["step"], event.get("context")
     if type(value) is not float:  # the path of every point: checks that cost something stand behind cheap ones
         value = SPECIAL[value] if isinstance(value, str) else None if value is None else float(value)
     if value is not None and math.isnan(value):

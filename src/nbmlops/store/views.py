@@ -59,13 +59,14 @@ SQLITE = {
         "WHEN 'array' THEN json_extract(results.data, '$.findings') ELSE '[]' END) AS finding"
     ),
 }
+NO_NUL = r"replace(results.data, '\u0000', '\ufffd')"  # a text of PostgreSQL cannot hold it
 POSTGRES = {
     "at": "to_char(to_timestamp(points.at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"+00:00\"')",
     "alias": "substring(subject from '[^@]*$')",
     "number": "(data::json ->> 'version')",
     "each": (
-        "LATERAL json_array_elements(CASE json_typeof(results.data::json -> 'findings') "
-        "WHEN 'array' THEN results.data::json -> 'findings' ELSE '[]'::json END) AS finding"
+        rf"LATERAL json_array_elements(CASE json_typeof({NO_NUL}::json -> 'findings') "
+        rf"WHEN 'array' THEN {NO_NUL}::json -> 'findings' ELSE '[]'::json END) AS finding"
     ),
 }
 

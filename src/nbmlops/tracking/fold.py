@@ -31,7 +31,7 @@ class Points:
 
     def __init__(self, start: str, name: str, context: Mapping[str, Any], written: str) -> None:
         self.name, self.context = name, dict(context)
-        self.head = f'{start},"name":{_text(name)},"context":{written}'
+        self.head = f'{start},"name":{_text(name)}' + (f',"context":{written}' if context else "")
         self.count, self.stride, self.not_finite = 0, 1, 0
         self.newest: tuple[float, int | None, float] = (math.nan, None, 0.0)
         self.kept: list[tuple[Extreme, Extreme]] = []  # least and largest of each stretch, as (value, place)
