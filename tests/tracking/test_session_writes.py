@@ -39,7 +39,8 @@ def test_a_point_is_written_as_plain_json(project):
         nb.log(loss=0.3, step=1)
         nb.log({'odd "name"': np.float32(0.5)}, step=np.int64(2), context={"split": "tést", "fold": 3})
     first, second = metrics(project)
-    assert first.items() >= {"run_id": run.run_id, "name": "loss", "value": 0.3, "step": 1, "context": {}}.items()
+    assert first.items() >= {"run_id": run.run_id, "name": "loss", "value": 0.3, "step": 1}.items()
+    assert "context" not in first  # most points have none: the record is shorter
     assert (second["name"], second["value"], second["step"]) == ('odd "name"', 0.5, 2)
     assert second["context"] == {"split": "tést", "fold": 3}
     assert abs(first["at"] - second["at"]) < 60
