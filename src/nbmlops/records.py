@@ -24,6 +24,7 @@ __all__ = [
     "ModelVersion",
     "Outcome",
     "Param",
+    "iso",
     "new_id",
     "new_ids",
     "now",
@@ -75,6 +76,15 @@ def _uuid7(value: int) -> str:
 def now() -> str:
     """Return the present time in UTC as ISO 8601 text with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def iso(seconds: float) -> str:
+    """Return seconds since 1970 as the text times have everywhere.
+
+    >>> iso(0.0)
+    '1970-01-01T00:00:00.000000+00:00'
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
 
 
 def plain(value: Any) -> Any:

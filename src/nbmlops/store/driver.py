@@ -16,12 +16,13 @@ from nbmlops.config import Project
 from nbmlops.errors import Invalid, MissingPackage, Unavailable
 from nbmlops.store.schema import SCHEMA
 
-__all__ = ["Connection", "connect", "is_away", "is_sqlite", "sqlite_path"]
+__all__ = ["Connection", "connect", "is_away", "is_sqlite", "marks", "parts", "sqlite_path"]
 
 POSTGRES = "postgresql+psycopg://"
 AWAY = {"OperationalError", "InterfaceError", "InternalError", "InsufficientPrivilege", "UndefinedTable"} | {
     "UndefinedColumn"
 }
+MANY = 500  # bound values in one statement, below every database's limit
 TOO_LARGE = "54"  # PostgreSQL's class of what exceeds its limits: the value's fault, though it calls it operational
 LOCK = 0x6E626D6C  # the advisory lock of a PostgreSQL database under which numbers are given out
 
@@ -190,3 +191,15 @@ def _schema(connection: Connection) -> int | None:
         return int(connection.scalar("SELECT value FROM meta WHERE key = 'schema'") or 0)
     except sqlite3.DatabaseError:
         return None  # whoever makes the store says what is wrong with it
+
+
+def marks(values: Sequence[Any]) -> str:
+    """Return a ``?`` for each value, as stands between the brackets of ``IN``."""
+    return ", ".join("?" * len(values))
+
+
+def parts(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:
+    """Yield values in parts that one statement can bind, each with its marks."""
+    for start in range(0, len(values), MANY):
+        part = values[start : start + MANY]
+        yield part, marks(part)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nbmlops.config import Project
+from nbmlops.records import iso
 from nbmlops.store import ingest, journal
-from nbmlops.store.driver import Connection, connect, is_sqlite, sqlite_path
-from nbmlops.store.lifecycle import iso, marks, mentioned, outdate, parts, streamed
+from nbmlops.store.driver import Connection, connect, is_sqlite, marks, parts, sqlite_path
+from nbmlops.store.lifecycle import mentioned, outdate, streamed
 
 __all__ = ["Garbage", "digests_in", "gc", "made_s"]
 

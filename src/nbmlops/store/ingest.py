@@ -15,7 +15,7 @@ from typing import Any
 
 from nbmlops.config import Project
 from nbmlops.store import journal, leases
-from nbmlops.store.driver import Connection, connect, is_away
+from nbmlops.store.driver import Connection, connect, is_away, parts
 
 __all__ = ["pending", "replay", "sync", "write"]
 
@@ -23,7 +23,6 @@ Event = Mapping[str, Any]
 
 BATCH = 5_000  # events in one transaction: what a governed change may have to wait for
 LONGEST = 400  # characters of a name: what PostgreSQL's index takes holds four bytes of each, and more
-MANY = 500  # bound values in one statement, below every database's limit
 RUN_TEXT = (
     *("experiment", "name", "kind", "status", "cause", "started_at", "ended_at", "author", "parent", "previous"),
     *("notebook", "cell_id", "order", "source", "environment", "lease"),
@@ -257,7 +256,7 @@ class _Batch:
 
 def _known(connection: Connection, run_ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
     found = {}
-    for part, marks in _parts(run_ids):
+    for part, marks in parts(run_ids):
         query = f"SELECT run_id, no, params, tags FROM runs WHERE run_id IN ({marks})"
         found.update({row[0]: tuple(row[1:]) for row in connection.execute(query, part).fetchall()})
     return found
@@ -265,16 +264,10 @@ def _known(connection: Connection, run_ids: Sequence[str]) -> dict[str, tuple[in
 
 def _series(connection: Connection, runs: Sequence[int]) -> dict[tuple[int, str, str], tuple[int, int]]:
     found = {}
-    for part, marks in _parts(runs):
+    for part, marks in parts(runs):
         query = f"SELECT run, name, context, id, count FROM series WHERE run IN ({marks})"
         found.update({(r, n, c): (i, k) for r, n, c, i, k in connection.execute(query, part).fetchall()})
     return found
-
-
-def _parts(values: Sequence[Any]) -> Iterable[tuple[Sequence[Any], str]]:
-    for start in range(0, len(values), MANY):
-        part = values[start : start + MANY]
-        yield part, ", ".join("?" * len(part))
 
 
 def _json(value: Any) -> str:

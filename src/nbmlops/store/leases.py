@@ -11,13 +11,14 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from nbmlops.config import Project
 from nbmlops.process import alive, earlier_boot
-from nbmlops.store.driver import Connection, connect
+from nbmlops.records import iso
+from nbmlops.store.driver import Connection, connect, parts
 
 __all__ = ["LAPSE_S", "RENEW_S", "Abandoned", "abandoned", "reap", "release", "renew", "seal"]
 
@@ -25,7 +26,6 @@ RENEW_S = 20.0
 LAPSE_S = 3 * RENEW_S
 GONE = "process_gone"
 LAPSED = "lease_lapsed"
-MANY = 500  # bound values in one statement, below every database's limit
 RUNNING = """
 SELECT r.no, r.run_id, r.experiment, r.started_at, r.process, r.lease, l.renewed_at
 FROM runs r LEFT JOIN leases l ON l.lease = r.lease WHERE r.status = 'running' ORDER BY r.no
@@ -168,7 +168,7 @@ def _found(connection: Connection, now: float | None) -> list[Abandoned]:
         seen = _seconds(started_at) if renewed_at is None else float(renewed_at)
         cause = judged(process, seen is None or abs(clock - seen) > LAPSE_S)
         if cause:
-            host, renewed = _decoded(process).get("host"), None if renewed_at is None else _iso(renewed_at)
+            host, renewed = _decoded(process).get("host"), None if renewed_at is None else iso(renewed_at)
             found.append(Abandoned(no, run_id, experiment, cause, host, started_at, renewed, lease))
     return found
 
@@ -216,13 +216,13 @@ def _ends(connection: Connection, found: Sequence[Abandoned], now: float) -> dic
         began = now if began is None else began
         heard = (logged.get(run.no), _seconds(kept.get(run.run_id)), _seconds(run.renewed_at))
         ended = max(began, min(max((at for at in heard if at is not None), default=began), now))
-        ends[run.no] = (_iso(ended), ended - began)
+        ends[run.no] = (iso(ended), ended - began)
     return ends
 
 
 def _newest(connection: Connection, query: str, keys: Sequence[Any]) -> dict[Any, Any]:
     return {
-        key: at for part, marks in _parts(keys) for key, at in connection.execute(query.format(marks), part).fetchall()
+        key: at for part, marks in parts(keys) for key, at in connection.execute(query.format(marks), part).fetchall()
     }
 
 
@@ -231,7 +231,7 @@ def _taken(connection: Connection, lease: str, open_runs: Sequence[str]) -> list
     query = "SELECT no FROM runs WHERE run_id IN ({}) AND lease = ? AND status = 'abandoned'"
     return [
         no
-        for part, marks in _parts(open_runs)
+        for part, marks in parts(open_runs)
         for (no,) in connection.execute(query.format(marks), (*part, lease)).fetchall()
     ]
 
@@ -239,12 +239,6 @@ def _taken(connection: Connection, lease: str, open_runs: Sequence[str]) -> list
 def _mark(connection: Connection, numbers: Iterable[int]) -> None:
     """Have the columns of some runs indexed again."""
     connection.executemany("INSERT INTO stale (run) VALUES (?) ON CONFLICT DO NOTHING", [(no,) for no in numbers])
-
-
-def _parts(values: Sequence[Any]) -> Iterable[tuple[Sequence[Any], str]]:
-    for start in range(0, len(values), MANY):
-        part = values[start : start + MANY]
-        yield part, ", ".join("?" * len(part))
 
 
 def _clock(connection: Connection) -> float:
@@ -267,7 +261,3 @@ def _seconds(text: str | None) -> float | None:
         return datetime.fromisoformat(text).timestamp() if text else None
     except ValueError:
         return None
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

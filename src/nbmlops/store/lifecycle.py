@@ -9,17 +9,16 @@ import contextlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from nbmlops.config import Project
 from nbmlops.errors import Conflict, Unavailable
+from nbmlops.records import iso
 from nbmlops.store import ingest
-from nbmlops.store.driver import Connection, connect
+from nbmlops.store.driver import Connection, connect, parts
 
 __all__ = ["delete_runs", "deleted_runs", "lineage", "mentioned", "restore_runs", "streamed"]
 
-MANY = 500  # bound values in one statement
 RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -172,17 +171,3 @@ def outdate(connection: Connection, numbers: Sequence[int]) -> None:
     """Let the index of columns look at some runs again."""
     rows = [(no,) for no in numbers]
     connection.executemany("INSERT INTO stale (run) VALUES (?) ON CONFLICT DO NOTHING", rows)
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
-
-
-def marks(values: Sequence[Any]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def parts(values: Sequence[Any]) -> Iterator[tuple[Sequence[Any], str]]:
-    for start in range(0, len(values), MANY):
-        part = values[start : start + MANY]
-        yield part, marks(part)

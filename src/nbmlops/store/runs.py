@@ -7,11 +7,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nbmlops.records import iso
 from nbmlops.store import leases
-from nbmlops.store.driver import Connection, connect
+from nbmlops.store.driver import Connection, connect, parts
 
 if TYPE_CHECKING:
     from nbmlops.store.database import Store
@@ -27,7 +27,6 @@ JSON_FIELDS = ("error", "git", "process", "defaults")
 LISTED = ("run_id", "experiment", "name", "kind", "status", "started_at", "duration_s", "parent", "notebook", "order")
 PARTS = ("datasets", "models", "artifacts")
 PART_JSON = ("columns", "params", "fitted_on")
-MANY = 500  # bound values in one statement, below every database's limit
 
 
 @contextmanager
@@ -110,10 +109,10 @@ def load_many(store: Store, run_ids: Sequence[str]) -> list[Json]:
             gone = leases.abandoned(connection)
             rows = [{**r, "status": "abandoned", "cause": gone[r["no"]]} if r["no"] in gone else r for r in rows]
         metrics = _metrics(connection, [r["no"] for r in rows])
-        parts = {name: _parts(connection, name, run_ids) for name in PARTS}
+        belongings = {name: _parts(connection, name, run_ids) for name in PARTS}
     found = {}
     for row in rows:
-        run = _decoded(row, metrics[row["no"]]) | {name: parts[name][row["run_id"]] for name in PARTS}
+        run = _decoded(row, metrics[row["no"]]) | {name: belongings[name][row["run_id"]] for name in PARTS}
         run |= {name: json.loads(row[name]) if row[name] else None for name in JSON_FIELDS}
         found[row["run_id"]] = {k: v for k, v in run.items() if k not in ("no", "lease", "deleted_at")}
     return [found[i] for i in run_ids if i in found]
@@ -180,9 +179,8 @@ def _chosen(
 ) -> list[Json]:
     listed = ", ".join(n if n == "*" else f'"{n}"' for n in names)
     rows: list[Json] = []
-    for start in range(0, len(values), MANY):
-        part = values[start : start + MANY]
-        query = f"SELECT {listed} FROM {table} WHERE {key} IN ({', '.join('?' * len(part))})"
+    for part, marks in parts(values):
+        query = f"SELECT {listed} FROM {table} WHERE {key} IN ({marks})"
         rows += _dicts(connection.execute(query, part))
     return rows
 
@@ -227,8 +225,3 @@ def _decoded(row: Json, metrics: list[Json]) -> Json:
         "tags": json.loads(row["tags"] or "{}"),
         "metrics": metrics,
     }
-
-
-def iso(seconds: float) -> str:
-    """Return seconds since 1970 as the text times have everywhere else."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

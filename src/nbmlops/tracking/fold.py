@@ -6,12 +6,11 @@ import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from nbmlops.records import plain
+from nbmlops.records import iso, plain
 
 __all__ = ["Fold", "Points"]
 
@@ -75,7 +74,7 @@ class Points:
         """Return the newest point, how many there were, and a curve where there were several."""
         value, step, at = self.newest
         about = {"name": self.name, "context": self.context, "value": value, "step": step}
-        about |= {"at": datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds"), "count": self.count}
+        about |= {"at": iso(at), "count": self.count}
         return about | ({"curve": self._curve(), "not_finite": self.not_finite} if self.count > 1 else {})
 
     def _curve(self) -> list[float]:
