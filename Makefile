@@ -72,7 +72,9 @@ lab: setup
 	@cd demo && PATH="$(BIN):$$PATH" jupyter lab
 
 bench: setup .venv-peers/.installed
-	@for name in start install_size store; do $(BIN)/python bench/$$name.py || exit 1; done
+	@$(BIN)/python bench/start.py
+	@$(BIN)/python bench/install_size.py
+	@$(BIN)/python bench/store.py --large --postgres
 
 # What is tried to lose data, here and on others: some ten minutes.
 durability: setup .venv-peers/.installed

@@ -1,7 +1,7 @@
 """The store beside MLflow on its SQLite back end, in one run: points, runs, eight writers, queries, sizes. JSON lines.
 
 MLflow is looked for in the Python of ``.venv-peers`` (``make bench`` makes it); without it our figures stand alone.
-What takes MLflow minutes it does a tenth of, and the line says so. ``--postgres URL`` runs ours on PostgreSQL too.
+What takes MLflow minutes it does a tenth of, and the line says so. ``--postgres`` runs ours on PostgreSQL too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def main() -> None:
     """Run every task and print one line for each figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", default=str(PEERS), help="a Python that has MLflow")
-    parser.add_argument("--postgres", help="an empty PostgreSQL database, as postgresql+psycopg://...")
+    parser.add_argument(
+        "--postgres", nargs="?", const="own", help="address of an empty database; alone: a server of our own"
+    )
     parser.add_argument("--large", action="store_true", help="also 100,000 runs and 10 million points (five minutes)")
     options = parser.parse_args()
     peer = options.peers if Path(options.peers).exists() else None
@@ -34,7 +36,9 @@ def main() -> None:
     queries(peer, 10_000, points=0)
     if options.large:
         queries(None, 100_000, points=10_000_000)
-    if options.postgres:
+    if options.postgres == "own":
+        on_own_postgres()
+    elif options.postgres:
         on_postgres(options.postgres)
 
 
@@ -81,6 +85,16 @@ def queries(peer: str | None, runs: int, points: int) -> None:
             say("bytes per point", run("more_points", points, folder=folder)["bytes_per_point"])
             again = run("query", folder=folder)
             say(f"the same with {points:,} points, ms", again["ms"], aim=aim, note=json.dumps(again["each_ms"]))
+
+
+def on_own_postgres() -> None:
+    """Do the same on the server the tests start, with its syncs on."""
+    sys.path.insert(0, str(HERE.parent / "tests"))
+    import servers
+
+    with servers.run_postgres(None, {}) as server:
+        server.execute("CREATE DATABASE bench")
+        on_postgres(server.url("bench"))
 
 
 def on_postgres(url: str) -> None:
