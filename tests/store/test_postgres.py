@@ -1,6 +1,5 @@
 """An address shows no password, however it is written, and what a server refuses is said in a line."""
 
-import psycopg
 import pytest
 
 import nbmlops as nb
@@ -10,6 +9,8 @@ from nbmlops.store import postgres
 from nbmlops.store.database import Store
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
+
+psycopg = pytest.importorskip("psycopg")  # an extra
 
 BEGIN = "postgresql+psycopg://"
 

@@ -285,3 +285,20 @@ def test_the_end_of_a_process_brings_everything_in(project):
     assert (done.returncode, done.stderr) == (0, "")
     assert written(project) == []
     assert nb.get_run("x").metrics == {"loss": 999.0}
+
+
+def test_rows_given_as_a_param_are_not_stored(project):
+    import pandas as pd
+
+    frame = pd.DataFrame({"name": ["Ada Lovelace", "Grace Hopper"], "income": [1, 2]})
+    with nb.run("x", params={"frame": frame, "names": frame["name"], "incomes": frame["income"].to_numpy(), "C": 0.5}):
+        pass
+    params = nb.get_run("x").params
+    assert params == {
+        "frame": "DataFrame of shape (2, 2)",
+        "names": "Series of shape (2,)",
+        "incomes": "ndarray of shape (2,)",
+        "C": 0.5,
+    }
+    kept = b"".join(path.read_bytes() for path in (project / ".nbmlops").rglob("*") if path.is_file())
+    assert b"Lovelace" not in kept

@@ -72,11 +72,15 @@ def _point(opened: OpenRun, name: str, value: float, step: int | None = None, co
 
 
 def log_params(run_id: str, params: Mapping[str, Any], origin: Origin = "logged") -> None:
-    """Write params of a run, secrets masked."""
+    """Write params of a run: secrets masked, and of a table or an array its shape, for rows are not settings."""
     for name, value in params.items():
-        write(
-            {"t": "param", "run_id": run_id, "name": name, "value": secrets.redact_value(name, value), "origin": origin}
-        )
+        shown = secrets.redact_value(name, _without_rows(value))
+        write({"t": "param", "run_id": run_id, "name": name, "value": shown, "origin": origin})
+
+
+def _without_rows(value: Any) -> Any:
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__} of shape {shape}" if isinstance(shape, tuple) and shape else value
 
 
 def log_artifact(name: str, data: bytes | str | Path, media_type: str = "", run_id: str | None = None) -> str:
