@@ -35,7 +35,7 @@ def warn_once(error: Exception) -> None:
 
     A store that cannot be written was said already, by the journal, when it moved elsewhere.
     """
-    if isinstance(error, OSError) and session.moved():
+    if session.moved() and any(isinstance(e, OSError) for e in (error, error.__cause__)):
         return
     key = f"{type(error).__name__}: {error}"
     if key not in _warned:
