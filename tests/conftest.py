@@ -56,9 +56,9 @@ NUMBERS = count(1)
 @pytest.fixture
 def s3(start, monkeypatch):
     """Return the address of an empty bucket on a server that speaks S3; the environment holds its place and keys."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", start(servers.run_s3))
     import boto3
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", start(servers.run_s3))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -22,7 +22,7 @@ from nbmlops.tracking import session
 @pytest.fixture
 def bucket(s3, project, monkeypatch):
     """A project whose artifacts lie in a bucket."""
-    import s3fs
+    s3fs = pytest.importorskip("s3fs")
 
     monkeypatch.setenv("NBMLOPS_ARTIFACTS", f"{s3}/files")
     monkeypatch.setattr(waiting, "AWAY_S", 0.0)
@@ -58,8 +58,9 @@ def test_the_cell_goes_on_when_storage_is_away_and_the_files_arrive_later(away, 
     with pytest.warns(RuntimeWarning) as told, nb.run("forest"):
         first = nb.log_artifact("notes.txt", b"tried a lower rate")
         second = nb.log_artifact("table.csv", path)
-    assert [str(w.message).count("wait in") for w in told] == [1]
-    assert "AWS_ENDPOINT_URL" in str(told[0].message)
+    (said,) = [str(w.message) for w in told if w.category is RuntimeWarning]
+    assert said.count("wait in") == 1
+    assert "AWS_ENDPOINT_URL" in said
     run = nb.get_run("forest")
     assert run.status == "finished"
     assert {a.digest: a.size_bytes for a in run.artifacts} == {first: 18, second: 40}
