@@ -31,18 +31,23 @@ def _profile(shell: InteractiveShell, args: argparse.Namespace) -> Any:
 
 
 def _check_parser() -> Parser:
-    parser = Parser("%check", "Check a frame against the rules of its data set.", "%check flights --strict")
-    parser.add_argument("frame", metavar="FRAME", help="a variable, or a CSV or Parquet file")
+    parser = Parser(
+        "%check", "Check a frame against the rules of its data set, or a model for leakage.", "%check flights --strict"
+    )
+    parser.add_argument("frame", metavar="FRAME|MODEL", help="a variable, or a CSV or Parquet file")
     parser.add_argument("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; the frame's own name if absent")
-    parser.add_argument("--strict", action="store_true", help="stop the notebook where a rule is broken")
+    parser.add_argument("--strict", action="store_true", help="stop the notebook where there is an issue")
     return parser
 
 
 def _check(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from pathlib import Path
 
+    from nbmlops.quality.models import is_model
     from nbmlops.quality.rules import check
 
+    if is_model(found := variable(shell, args.frame)):
+        return check(found, args.rules, strict=args.strict)
     name = args.rules or Path(args.frame).stem
     rules = variable(shell, name)  # only a mapping holds rules: the frame itself often has the data set's name
     return check(_frame(shell, args.frame), rules if isinstance(rules, Mapping) else name, strict=args.strict)

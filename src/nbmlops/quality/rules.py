@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid, NotAllowed, unknown
-from nbmlops.quality import look
+from nbmlops.quality import look, models
 from nbmlops.records import Check, Finding, Outcome
 
 if TYPE_CHECKING:
@@ -63,19 +63,19 @@ class Rules:
     table: Mapping[str, Any]
 
 
-def check(frame: Any, rules: str | Path | Mapping[str, Any] | Rules, strict: bool = False) -> Check:
-    """Check a frame against rules.
+def check(frame: Any, rules: str | Path | Mapping[str, Any] | Rules | None = None, strict: bool = False) -> Check:
+    """Check a frame against rules, or a model for leakage.
 
-    An accepted rule that is broken is an issue, a proposed one a warning, a muted one is muted; a column that is not
-    there is an issue.
+    An accepted rule that is broken is an issue, a proposed one a warning; a column that is not there is an issue.
 
     Parameters
     ----------
-    frame : DataFrame or path
-    rules : str, Path or mapping
-        A data set's name (``rules/NAME.yaml`` beside the notebook or in the project), a YAML file, or its content.
+    frame : DataFrame, path or fitted estimator
+        A model is checked on the rows this kernel remembers.
+    rules : str, Path or mapping, optional
+        A data set's name (``rules/NAME.yaml`` here or in the project), a YAML file, its content. A model has none.
     strict : bool
-        Raise where a rule is an issue, so that a scheduled notebook stops.
+        Raise where there is an issue, so that a scheduled notebook stops.
 
     Returns
     -------
@@ -84,11 +84,11 @@ def check(frame: Any, rules: str | Path | Mapping[str, Any] | Rules, strict: boo
     Raises
     ------
     NotFound
-        No such rules.
+        No such rules, or rows of a model that this kernel does not remember.
     Invalid
-        A key or value the rules do not know.
+        A key or value the rules do not know; a frame without rules, a model with some.
     NotAllowed
-        ``strict``, and a rule is broken; the message says which.
+        ``strict``, and there is an issue; the message says which.
 
     Examples
     --------
@@ -98,18 +98,14 @@ def check(frame: Any, rules: str | Path | Mapping[str, Any] | Rules, strict: boo
     >>> found.findings[0].message
     'age: 1 of 3 values outside 0 to 120'
     """
-    data, known = look.as_frame(frame), load(rules)
-    answer = Check(known.dataset, tuple(_findings(data, known)), len(data))
     from nbmlops.tracking import session
 
-    session.keep("check", known.dataset, answer.to_dict())
+    model = models.is_model(frame)
+    answer = models.check_model(frame, rules) if model else _of_frame(frame, rules)
+    session.keep("check", answer.subject, answer.to_dict())
     broken = [f.message for f in answer.findings if f.outcome == "issue"]
     if strict and broken:
-        more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
-        raise NotAllowed(
-            f"The data breaks {len(broken)} of the rules of {known.dataset!r}: {'; '.join(broken[:3])}{more}.",
-            "Mend the data, or the rule; nbmlops.quality.rules.bad_rows names the rows.",
-        )
+        raise models.too_good(broken, answer.subject) if model else _stop(broken, answer.subject)
     return answer
 
 
@@ -149,6 +145,21 @@ def load(rules: str | Path | Mapping[str, Any] | Rules) -> Rules:
     if not isinstance(content, Mapping):
         raise Invalid(f"{path.name} holds no rules.", "It needs columns: {NAME: {range: {min: 0}}}.")
     return _parse(content, path.name, path.stem)
+
+
+def _of_frame(frame: Any, rules: str | Path | Mapping[str, Any] | Rules | None) -> Check:
+    if rules is None:
+        raise Invalid("A frame is checked against rules.", 'Name them: nb.check(frame, "flights").')
+    data, known = look.as_frame(frame), load(rules)
+    return Check(known.dataset, tuple(_findings(data, known)), len(data))
+
+
+def _stop(broken: Sequence[str], subject: str) -> NotAllowed:
+    more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
+    return NotAllowed(
+        f"The data breaks {len(broken)} of the rules of {subject!r}: {'; '.join(broken[:3])}{more}.",
+        "Mend the data, or the rule; nbmlops.quality.rules.bad_rows names the rows.",
+    )
 
 
 def _find(name: str) -> Path:
