@@ -21,6 +21,7 @@ _PUBLIC = {
     "log_artifact": "nbmlops.tracking.session",
     "log_figure": "nbmlops.tracking.session",
     "track": "nbmlops.tracking.session",
+    "Secret": "nbmlops.capture.secrets",
     "get_run": "nbmlops.tracking.runs",
     "runs": "nbmlops.tracking.runs",
     "compare": "nbmlops.tracking.runs",
