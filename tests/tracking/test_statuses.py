@@ -57,10 +57,16 @@ def stored(run_id):
         return connection.execute("SELECT status, cause FROM runs WHERE run_id = ?", (run_id,)).fetchone()
 
 
+def _listen():
+    """Let a script hear an interrupt, also where the tests run in the background of a shell, which ignores them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def stopped(signum, before=""):
     """Run a script that waits inside a run, send it a signal, and return its exit code."""
     command = [sys.executable, "-c", WAITS.format(before=before)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as script:
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, preexec_fn=_listen, **quiet) as script:
         try:
             assert script.stdout.readline() == "True\n"
             assert shown("script") == ("running", None)

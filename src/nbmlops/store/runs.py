@@ -61,6 +61,8 @@ def newest(
             values.append(value)
     if not children:
         where.append("(parent IS NULL OR kind = 'cell')")  # a cell counts wherever it ran
+    elif parent is None:
+        where.append("(kind IS NULL OR kind NOT IN ('fold', 'trial'))")  # they are asked for by what they are part of
     query = f"SELECT run_id FROM runs WHERE {' AND '.join(where)} ORDER BY started_at DESC, run_id DESC"
     with reading(store) as connection:
         found = connection.execute(query if limit is None else f"{query} LIMIT {int(limit)}", values)
@@ -211,7 +213,7 @@ def _metrics(connection: Connection, numbers: Sequence[int]) -> dict[int, list[J
 def _parts(connection: Connection, table: str, run_ids: Sequence[str]) -> dict[str, list[Json]]:
     groups: dict[str, list[Json]] = defaultdict(list)
     rows = _chosen(connection, table, "run_id", run_ids)
-    for row in sorted(rows, key=lambda r: r.get("id", 0)):
+    for row in sorted(rows, key=lambda r: (r.get("id", 0), r["name"])):
         values = {k: json.loads(v) if k in PART_JSON else v for k, v in row.items() if k not in ("id", "run_id")}
         groups[row["run_id"]].append(values)
     return groups
