@@ -15,7 +15,11 @@ from nbmlops.errors import Invalid, tell
 __all__ = ["Project", "disabled", "find_project"]
 
 MARKERS = ("nbmlops.toml", ".git")
-KNOWN = {"project": ("name",), "store": ("url", "artifacts"), "capture": ("system_every_s",)}
+KNOWN = {
+    "project": ("name",),
+    "store": ("url", "artifacts"),
+    "capture": ("system_every_s", "outputs", "models", "model_max_mb", "mute"),
+}
 
 _told: set[tuple[Path, str]] = set()
 

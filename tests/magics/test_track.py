@@ -78,14 +78,17 @@ def test_a_metric_imported_before_the_extension_is_seen_and_untouched_after(shel
     assert accuracy_score.__closure__[0].cell_contents is before
 
 
-def test_metrics_inside_cross_validation_are_not_the_cells(shell):
+def test_a_cross_validation_is_its_mean_and_its_folds_are_runs_of_their_own(shell):
     shell.run_cell(FIT)
     shell.run_cell(
         "%%track cv\nfrom sklearn.model_selection import cross_val_score\n"
-        "cross_val_score(LogisticRegression(), train[['a', 'b']], train.late, scoring='accuracy')"
+        "scores = cross_val_score(LogisticRegression(C=0.1), train[['a', 'b']], train.late, scoring='accuracy', cv=4)"
     )
-    run = nb.get_run("cv")
-    assert (run.status, run.metrics) == ("finished", {})
+    run, scores = nb.get_run("cv"), shell.user_ns["scores"]
+    assert run.metrics == {"accuracy": scores.mean(), "accuracy[split=cv,stat=std]": scores.std()}
+    assert run.params["LogisticRegression.C"] == 0.1
+    assert [(c.kind, c.metrics["accuracy"]) for c in run.children] == [("fold", s) for s in scores]
+    assert list(nb.runs().experiment) == ["cv"]
 
 
 def test_a_failing_cell_fails_as_untracked(shell, capsys):

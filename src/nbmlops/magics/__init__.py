@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from nbmlops.magics.track import Tracker
 
-__all__ = ["load", "magics", "unload"]
+__all__ = ["load", "magics", "tracker", "unload"]
 
-MODULES = ("data", "models", "report", "runs")
+MODULES = ("data", "models", "report", "runs", "track")
 
 _loaded: dict[int, tuple[Tracker, dict[str, Any]]] = {}
 
@@ -23,6 +23,11 @@ _loaded: dict[int, tuple[Tracker, dict[str, Any]]] = {}
 def magics() -> dict[str, Magic]:
     """Return every line magic by name."""
     return {m.name: m for name in MODULES for m in importlib.import_module(f"{__name__}.{name}").MAGICS}
+
+
+def tracker(shell: InteractiveShell) -> Tracker:
+    """Return the hooks of a shell that loaded the extension."""
+    return _loaded[id(shell)][0]
 
 
 def load(shell: InteractiveShell) -> None:
@@ -38,7 +43,7 @@ def load(shell: InteractiveShell) -> None:
     ours: dict[str, Any] = {"nbmlops": _umbrella(shell)}
     ours |= {name: _line_magic(shell, magic) for name, magic in magics().items()}
     taken = sorted(name for name in ours if name in registry["line"])
-    for name in set(ours) - set(taken):
+    for name in set(ours) - set(taken) - _hidden():
         shell.register_magic_function(ours[name], "line", name)
     shell.register_magic_function(_track_help(), "cell", "track")
     if taken:
@@ -59,6 +64,11 @@ def unload(shell: InteractiveShell) -> None:
     for name in ours:
         shell.magics_manager.magics["line"].pop(name, None)
     shell.magics_manager.magics["cell"].pop("track", None)
+
+
+def _hidden() -> set[str]:
+    """Return the magics that are reached through ``%nbmlops`` only."""
+    return {magic.name for magic in magics().values() if magic.umbrella_only}
 
 
 def _line_magic(shell: InteractiveShell, magic: Magic) -> Any:

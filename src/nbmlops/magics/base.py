@@ -75,6 +75,7 @@ class Magic:
     parser: Callable[[], Parser]
     run: Callable[[InteractiveShell, argparse.Namespace], Any]
     explicit_only: bool = False  # refused when typed without the percent sign
+    umbrella_only: bool = False  # reached as %nbmlops NAME, for a bare %NAME would promise something else
 
     @cached_property
     def built(self) -> Parser:

@@ -44,4 +44,20 @@ def _compare(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     return compare(refs)
 
 
-MAGICS = (Magic("runs", _runs_parser, _runs), Magic("compare", _compare_parser, _compare))
+def _restore_parser() -> Parser:
+    parser = Parser("%nbmlops restore", "Put the source of a run into the next cell.", "%nbmlops restore forest~1")
+    parser.add_argument("run", metavar="RUN", help="an id, EXPERIMENT or EXPERIMENT~1")
+    return parser
+
+
+def _restore(shell: InteractiveShell, args: argparse.Namespace) -> None:
+    from nbmlops.tracking.runs import source_of
+
+    shell.set_next_input(source_of(args.run))
+
+
+MAGICS = (
+    Magic("runs", _runs_parser, _runs),
+    Magic("compare", _compare_parser, _compare),
+    Magic("restore", _restore_parser, _restore, umbrella_only=True),
+)

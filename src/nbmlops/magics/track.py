@@ -7,22 +7,32 @@ numbers, displayed values, interrupts and a failing cell behave as untracked.
 
 from __future__ import annotations
 
-import base64
+import argparse
 import re
-from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbmlops.capture.cell import analyse
+from nbmlops.capture.environment import notebook_path
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid
-from nbmlops.magics.base import Parser, typed
+from nbmlops.magics import screen
+from nbmlops.magics.base import Magic, Parser, typed
 from nbmlops.tracking.cell import Header, TrackedCell
 from nbmlops.tracking.machine import warn_once
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-__all__ = ["Tracker", "parse", "parser"]
+__all__ = ["MAGICS", "Tracker", "parse", "parser"]
 
+INJECTED = "# Parameters"  # how the cell papermill puts in begins
+
+MODES = {
+    "replace": "delete the repeat before: this run stands for it",
+    "append": "go on in the run of the repeat before",
+    "nested": "make it part of the run of the tracked cell before",
+}
 LINE = re.compile(r"%%track(?![\w?])(?P<rest>.*)")
 
 
@@ -36,6 +46,11 @@ def parser() -> Parser:
     parser.add_argument("experiment", metavar="NAME", help="the experiment")
     parser.add_argument("--name", help="the run's own name")
     parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="a label; may be repeated")
+    parser.add_argument("--metric", help="the experiment's primary metric, such as roc_auc")
+    parser.add_argument("--no-model", action="store_true", help="do not save the fitted model")
+    repeat = parser.add_mutually_exclusive_group()
+    for mode, text in MODES.items():
+        repeat.add_argument(f"--{mode}", action="store_const", const=mode, dest="mode", default="new", help=text)
     return parser
 
 
@@ -54,7 +69,7 @@ def parse(rest: str) -> Header:
         if not (key and equals):
             raise Invalid(f"%%track: --tag {tag!r} has no value.", "Write --tag KEY=VALUE.")
         pairs.append((key, value))
-    return Header(args.experiment, args.name, tuple(pairs))
+    return Header(args.experiment, args.name, tuple(pairs), args.mode, args.metric, not args.no_model)
 
 
 def header_line(lines: list[str]) -> tuple[int, str] | None:
@@ -115,10 +130,15 @@ class _Stop:
 
 
 class Tracker:
-    """The hooks of one shell. A cell may run another one, so what is open is a stack."""
+    """The hooks of one shell. A cell may run another one, so what is open is a stack.
+
+    ``auto`` names the experiment of ``%track on``; empty is off.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
+        self.auto = ""
+        self.injected: dict[str, Any] = {}
         self.running: list[tuple[ExecutionInfo, TrackedCell | None]] = []
 
     def install(self) -> None:
@@ -139,9 +159,13 @@ class Tracker:
         self.running.append((info, None))
         typed[id(self.shell)] = info.raw_cell
         try:
+            if disabled():
+                return
             header = self._header(info.raw_cell)
-            if header is not None and not disabled():
+            if header is not None:
                 self.running[-1] = (info, self._opened(header, info))
+            elif info.raw_cell.startswith(INJECTED):
+                self.injected |= analyse(info.raw_cell).literals or {}
         except KeyboardInterrupt:
             _Stop(self.shell)
         except Exception as error:
@@ -154,7 +178,9 @@ class Tracker:
             return
         try:
             error = KeyboardInterrupt() if result is None else result.error_in_exec or result.error_before_exec
-            self._show(active.close(error))
+            run = active.close(error)
+            if run is not None:
+                screen.show(active, run)
         except Exception as error:
             active.abandon()
             warn_once(error)
@@ -180,7 +206,7 @@ class Tracker:
     def _header(self, raw_cell: str) -> Header | None:
         found = header_line(raw_cell.splitlines(keepends=True))
         if found is None:
-            return None
+            return Header(self.auto, auto=True) if self.auto else None
         try:
             header = parse(found[1])
         except Invalid:
@@ -192,39 +218,32 @@ class Tracker:
 
     def _opened(self, header: Header, info: ExecutionInfo) -> TrackedCell:
         python = self.shell.transform_cell(info.raw_cell)
-        cell = TrackedCell(header, info.raw_cell, python, self.shell.user_ns, getattr(info, "cell_id", None))
+        cell_id = getattr(info, "cell_id", None)
+        cell = TrackedCell(header, info.raw_cell, python, self.shell.user_ns, cell_id, self.injected)
         try:
             cell.open()
-            self._watch_display(cell)
+            screen.watch_outputs(self.shell)
+            screen.go_live(self.shell, cell)
         except BaseException:
             cell.abandon()
             raise
         return cell
 
-    def _watch_display(self, cell: TrackedCell) -> None:
-        """Keep the pictures the cell displays: one attribute of this shell's publisher, as it was after the cell."""
-        publisher = self.shell.display_pub
-        publish: Callable[..., Any] = publisher.publish
-        before = publisher.__dict__.get("publish")
 
-        def watched(data: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-            png = data.get("image/png") if isinstance(data, dict) else None
-            if png is not None:
-                try:
-                    cell.figure(base64.b64decode(png) if isinstance(png, str) else png)
-                except Exception as error:
-                    warn_once(error)
-            return publish(data, *args, **kwargs)
+def _auto_parser() -> Parser:
+    parser = Parser("%track", "Track every cell that fits or scores something, from the next one on.", "%track on")
+    parser.add_argument("switch", choices=("on", "off"))
+    parser.add_argument("experiment", nargs="?", metavar="NAME", help="the experiment; the notebook's name when absent")
+    return parser
 
-        def restore() -> None:
-            publisher.__dict__.pop("publish", None)
-            if before is not None:
-                publisher.__dict__["publish"] = before
 
-        publisher.__dict__["publish"] = watched
-        cell.on_close(restore)
+def _auto(shell: InteractiveShell, args: argparse.Namespace) -> None:
+    from nbmlops.magics import tracker
 
-    def _show(self, run: Any) -> None:
-        from IPython.display import display
+    name = args.experiment or Path(notebook_path(shell.user_ns) or "notebook").stem
+    tracker(shell).auto = name if args.switch == "on" else ""
+    said = f"Cells that fit or score something are tracked as {name!r}." if args.switch == "on" else "Only %%track."
+    print(f"{said} %track {'off' if args.switch == 'on' else 'on'} changes that.")  # noqa: T201
 
-        display(run)
+
+MAGICS = (Magic("track", _auto_parser, _auto),)

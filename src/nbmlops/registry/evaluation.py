@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nbmlops.capture.estimators import fit_record, outline
+from nbmlops.capture.estimators import fit_record
+from nbmlops.capture.settings import outline
 from nbmlops.errors import Invalid, NotAllowed
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, plain

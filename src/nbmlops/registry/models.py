@@ -67,7 +67,7 @@ def register(model: Any, name: str, evaluation: Evaluation | None = None) -> Mod
     >>> nb.register(model, "late-flights").ref  # doctest: +SKIP
     'late-flights@1'
     """
-    from nbmlops.capture.estimators import outline
+    from nbmlops.capture.settings import outline
     from nbmlops.registry import evaluation as evaluations
     from nbmlops.registry import files
     from nbmlops.store import models as stored

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["COLUMNS", "flat", "flat_metrics", "headlines", "honest_split"]
+__all__ = ["COLUMNS", "IN_FILE", "flat", "flat_metrics", "headlines", "honest_split", "lower_is_better", "short_param"]
 
+HIDDEN = ("default", "argument")  # params that are what they are anyway are no columns
 SPLITS = ("", "test", "validation", "cv")  # the most honest first; never train
 COLUMNS = ("run_id", "experiment", "name", "status", "started_at", "duration_s", "notebook", "order")
+LOWER = re.compile(r"loss|error|deviance|rmse|(?:^|_)(?:mse|mae|mape|brier|hamming|perplexity)(?:_|$)", re.I)
+IN_FILE = "nbmlops.artifact"  # the key of a param too long for its row: the digest of the file that holds it
 SYSTEM = "system."  # samples of memory and processor: kept with the run, not a column
 
 
@@ -21,9 +25,23 @@ def flat(run: Mapping[str, Any]) -> dict[str, Any]:
         As :func:`nbmlops.store.runs.load_many` returns it.
     """
     row = {name: run.get(name) for name in COLUMNS}
-    row |= {f"params.{p['name']}": p["value"] for p in run["params"] if p["origin"] != "default"}
+    row |= {f"params.{p['name']}": short_param(p["value"]) for p in run["params"] if p["origin"] not in HIDDEN}
     row |= {f"metrics.{name}": value for name, value in flat_metrics(run["metrics"]).items()}
     return row | {f"tags.{name}": value for name, value in run["tags"].items()}
+
+
+def short_param(value: Any) -> Any:
+    """Return a param's value, of a long one that lies in a file how it begins."""
+    return value.get("begins") if isinstance(value, dict) and IN_FILE in value else value
+
+
+def lower_is_better(metric: str) -> bool:
+    """Tell by its name whether a metric is better when it is lower; scikit-learn's ``neg_`` ones are not.
+
+    >>> lower_is_better("log_loss"), lower_is_better("neg_log_loss"), lower_is_better("roc_auc")
+    (True, False, False)
+    """
+    return not metric.startswith("neg_") and bool(LOWER.search(metric))
 
 
 def honest_split(metrics: Sequence[Mapping[str, Any]], name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import operator
 import time
 from collections.abc import Mapping
@@ -11,13 +12,16 @@ from typing import Any
 
 from nbmlops.capture import secrets
 from nbmlops.errors import Invalid
-from nbmlops.records import Origin, new_id, now
+from nbmlops.records import Origin, new_id, now, plain
 from nbmlops.store import waiting
+from nbmlops.store.summary import IN_FILE
 from nbmlops.tracking.opened import OpenRun, artifacts, current, find, write, write_text
 
-__all__ = ["keep", "log", "log_artifact", "log_figure", "log_params"]
+__all__ = ["keep", "log", "log_artifact", "log_figure", "log_params", "log_stored", "point"]
 
 LARGEST_STEP = 2**63 - 1
+LONG = 4_000  # characters of a param's JSON; a longer one is a file of the run, and reads back whole
+BEGINS = 200
 
 
 def log(
@@ -61,10 +65,12 @@ def log(
             raise Invalid(
                 f"Metric {name!r} is {str(value)[:60]!r}.", "A metric is a number; text belongs in tags."
             ) from None
-        _point(opened, name, number, step, context)
+        point(opened, name, number, step, context)
+    if opened.listener is not None:
+        opened.listener()
 
 
-def _point(opened: OpenRun, name: str, value: float, step: int | None = None, context: Any = None) -> None:
+def point(opened: OpenRun, name: str, value: float, step: int | None = None, context: Any = None) -> None:
     """Write one value of a metric: the path of every logged point, so its JSON is put together by hand."""
     at, points = time.time(), opened.fold.points(name, context)
     write_text(points.text(value, step, at))
@@ -72,9 +78,16 @@ def _point(opened: OpenRun, name: str, value: float, step: int | None = None, co
 
 
 def log_params(run_id: str, params: Mapping[str, Any], origin: Origin = "logged") -> None:
-    """Write params of a run: secrets masked, and of a table or an array its shape, for rows are not settings."""
+    """Write params of a run: secrets masked, and of a table or an array its shape, for rows are not settings.
+
+    A long value is kept as a file of the run; the param says where, and how it begins.
+    """
     for name, value in params.items():
-        shown = secrets.redact_value(name, _without_rows(value))
+        shown = plain(secrets.redact_value(name, _without_rows(value)))
+        if isinstance(shown, (str, list, dict)) and len(text := json.dumps(shown, ensure_ascii=False)) > LONG:
+            begins = shown[:BEGINS] if isinstance(shown, str) else text[:BEGINS]
+            digest = log_artifact(f"params/{name}.json", text.encode("utf-8", "replace"), run_id=run_id)
+            shown = {IN_FILE: digest, "begins": begins}
         write({"t": "param", "run_id": run_id, "name": name, "value": shown, "origin": origin})
 
 
@@ -113,17 +126,14 @@ def log_artifact(name: str, data: bytes | str | Path, media_type: str = "", run_
         raise Invalid(f"A file's name is text, not {name!r}.", "Write nb.log_artifact('notes.txt', b'...').")
     kind = media_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
     digest, size_bytes = waiting.keep(artifacts(), data if isinstance(data, bytes) else Path(data))
-    write(
-        {
-            "t": "artifact",
-            "run_id": target,
-            "name": name,
-            "digest": digest,
-            "size_bytes": size_bytes,
-            "media_type": kind,
-        }
-    )
+    log_stored(target, name, digest, size_bytes, kind)
     return digest
+
+
+def log_stored(run_id: str, name: str, digest: str, size_bytes: int, media_type: str) -> None:
+    """Name a file that is stored already as one of a run's."""
+    about = {"name": name, "digest": digest, "size_bytes": size_bytes, "media_type": media_type}
+    write({"t": "artifact", "run_id": run_id, **about})
 
 
 def log_figure(name: str, figure: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -59,6 +59,7 @@ class OpenRun:
     cell: bool = False
     pid: int = field(default_factory=os.getpid)
     thread: int = field(default_factory=threading.get_ident)
+    listener: Callable[[], None] | None = field(default=None, repr=False)  # told when something was logged
     fold: Fold = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ from nbmlops.capture.environment import notebook_path
 from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.hooks import Shown
 from nbmlops.records import Artifact, CapturedModel, Dataset, Param, plain
-from nbmlops.store.summary import COLUMNS, flat, flat_metrics, honest_split
+from nbmlops.store.summary import COLUMNS, IN_FILE, flat, flat_metrics, honest_split, short_param
 from nbmlops.tracking import session
 from nbmlops.tracking.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Comparison", "Run", "Series", "compare", "get_run", "listed", "resolve", "runs"]
+__all__ = ["Comparison", "Run", "Series", "compare", "get_run", "listed", "resolve", "runs", "source_of"]
 
 HERE = "in this run"
 
@@ -50,12 +51,18 @@ class Run(Shown):
     @property
     def params(self) -> dict[str, Any]:
         """What was set, by name (defaults of estimators are in ``defaults``)."""
-        return {p["name"]: p["value"] for p in self._data["params"]}
+        return {p["name"]: self._whole(p["value"]) for p in self._data["params"]}
+
+    def _whole(self, value: Any) -> Any:
+        """Return a param's value; a long one is read from the file it was put into."""
+        if isinstance(value, dict) and IN_FILE in value:
+            return json.loads(session.artifacts().get(value[IN_FILE]))
+        return value
 
     @property
     def param_records(self) -> tuple[Param, ...]:
         """The params with their origin."""
-        return tuple(Param(**p) for p in self._data["params"])
+        return tuple(Param(**{**p, "value": self._whole(p["value"])}) for p in self._data["params"])
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -78,8 +85,15 @@ class Run(Shown):
         return tuple(Artifact(**a) for a in self._data["artifacts"])
 
     @property
+    def data(self) -> dict[str, Any]:
+        """The run as it is stored, as plain values."""
+        return dict(self._data)
+
+    @property
     def findings(self) -> list[dict[str, Any]]:
         """Findings of every check made in this run."""
+        if "findings" in self._data:
+            return list(self._data["findings"])
         return [f for r in self.results() for f in r["data"].get("findings", [])]
 
     @property
@@ -195,7 +209,12 @@ class Run(Shown):
         if curves and any(m.get("count", 1) > 1 and "curve" not in m for m in metrics):
             drawn = {(s.name, str(s.context)): s.drawn() for s in self.series()}
             metrics = [m | drawn.get((m["name"], str(m["context"])), {}) for m in metrics]
-        return {**plain(self._data), "metrics": plain(metrics), "summary": plain(self.metrics)}
+        params = [{**p, "value": short_param(p["value"])} for p in self._data["params"]]
+        whole = {"findings": plain(self.findings)} if curves else {}
+        return {**plain(self._data), **whole, "params": plain(params)} | {
+            "metrics": plain(metrics),
+            "summary": plain(self.metrics),
+        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -268,6 +287,25 @@ def get_run(ref: str) -> Run:
     if data is None:
         raise NotFound(f"Run {ref!r} is gone.")
     return Run(data)
+
+
+def source_of(ref: str) -> str:
+    """Return the source a run was made by, as it was typed but for secrets.
+
+    Parameters
+    ----------
+    ref : str
+        An id, its last 6 or more characters, ``EXPERIMENT`` or ``EXPERIMENT~1``.
+
+    Raises
+    ------
+    NotFound
+        There is no such run, or it came from no cell.
+    """
+    run = get_run(ref)
+    if not run.source:
+        raise NotFound(f"Run {ref!r} has no source: it came from a {run.kind}.", "Name the run of a %%track cell.")
+    return str(run.source)
 
 
 def listed(*, notebook: str | None = None, limit: int | None = 100, children: bool = False) -> list[Run]:

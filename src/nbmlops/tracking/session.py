@@ -8,7 +8,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nbmlops.capture import environment, secrets
 from nbmlops.process import identity
@@ -17,6 +17,9 @@ from nbmlops.tracking import opened as state
 from nbmlops.tracking.log import keep, log, log_artifact, log_figure, log_params
 from nbmlops.tracking.opened import OpenRun, artifacts, as_run, current, drain, moved, project, reset, store, write
 from nbmlops.tracking.statuses import ending
+
+if TYPE_CHECKING:
+    from nbmlops.tracking.block import Block
 
 __all__ = [
     "OpenRun",
@@ -154,13 +157,23 @@ def run(
     """
     path = environment.notebook_path()
     opened = start(experiment, params=params, tags=tags, notebook=project().relative(path) if path else None)
+    block = block_of(opened)
     try:
-        yield opened
+        with block.watching():
+            yield opened
     except BaseException as error:
         status, cause = ending(error)
-        finish(opened, status, cause, describe(error) if cause else None)
+        finish(opened, status, cause, describe(error) if cause else None, **block.about())
         raise
-    finish(opened)
+    finish(opened, **block.about())
+    block.keep()
+
+
+def block_of(opened: OpenRun) -> Block:
+    """Return what watches the block of a run; loaded when a run begins, for it needs what is above this module."""
+    from nbmlops.tracking.block import Block
+
+    return Block(opened)
 
 
 def track(experiment: str | Callable[P, R]) -> Any:

@@ -24,7 +24,8 @@ def html(data: Json) -> str:
         parts.append(_table(open_ones))
     if rest:
         parts.append(fold(f"{len(rest)} more", _table(rest)))
-    hint = "Rows: nbmlops.quality.rules.bad_rows(frame, rules)" if data["verdict"] == "alert" else ""
+    rows = "Rows: nbmlops.quality.rules.bad_rows(frame, rules)" if data["verdict"] == "alert" else ""
+    hint = "Explained in docs/findings.md" if _of_model(data) else rows
     return card(_title(data), data["verdict"], "".join(parts), hint)
 
 
@@ -37,7 +38,12 @@ def text(data: Json) -> str:
 
 
 def _title(data: Json) -> str:
-    return f"Rules of {data['subject']}"
+    return f"{'Leakage' if _of_model(data) else 'Rules'} of {data['subject']}"
+
+
+def _of_model(data: Json) -> bool:
+    """Tell whether a model was checked: each finding of one says where it is explained."""
+    return bool(data["findings"]) and all("docs" in f.get("detail", {}) for f in data["findings"])
 
 
 def _summary(data: Json) -> str:

@@ -10,6 +10,8 @@ from nbmlops.widgets.html import esc, fold, lines, number, table
 
 __all__ = ["html", "text"]
 
+MOST_LINES = 40  # of changed code, in a terminal
+
 
 def html(data: Mapping[str, Any]) -> str:
     """Return a table of differences, and the difference of the sources on demand."""
@@ -21,9 +23,14 @@ def html(data: Mapping[str, Any]) -> str:
 
 
 def text(data: Mapping[str, Any]) -> str:
-    """Return the table of differences."""
+    """Return the table of differences, then what changed in the code."""
     rows = [[r["name"], *(number(v)[:40] for v in r["values"])] for r in data["rows"] if r["name"] != "source"]
-    return lines(["", *_heads(data)], rows) if rows else "Nothing differs."
+    changed = _source(data).splitlines()
+    parts = [lines(["", *_heads(data)], rows)] if rows else []
+    if changed:
+        more = [f"and {len(changed) - MOST_LINES} lines more"] if changed[MOST_LINES:] else []
+        parts.append("\n".join(["What changed in the code:", *changed[2:MOST_LINES], *more]))
+    return "\n\n".join(parts) or "Nothing differs."
 
 
 def _heads(data: Mapping[str, Any]) -> list[str]:
