@@ -274,3 +274,39 @@ def test_compare_shows_what_changed_since_the_repeat_before(cells, shell):
     shown = repr(shell.run_line_magic("compare", ""))
     assert "params.C" in shown
     assert shown.split("What changed in the code:")[1].splitlines()[-2:] == ["-C = 1", "+C = 2"]
+
+
+def test_a_run_says_whether_it_would_come_out_the_same_from_the_top(shell, capsys):
+    for cell_id, source in (("a", "x = 1"), ("a", "z = 1")):
+        shell.run_cell(source, cell_id=cell_id)
+    shell.run_cell("%%track order\nx", cell_id="b")
+    shown = capsys.readouterr().out
+    run = nb.get_run("order")
+    assert run.order == "orphaned"
+    assert [f["code"] for f in run.findings if f["outcome"] == "warning"] == ["order"]
+    assert "'x' comes from cell [" in shown
+    assert nb.runs().order[0] == "orphaned"
+
+
+def test_everything_that_ran_in_the_kernel_is_kept_once_the_first_run_is(shell, project):
+    from nbmlops.tracking.executions import of_kernel
+
+    shell.run_cell("x = 1")
+    shell.run_cell("api_key = 'abcdefgh'")
+    assert not (project / ".nbmlops").exists()
+    shell.run_cell("%%track a\nx += 1")
+    shell.run_cell("%%track a\nx += 1")
+    kept = of_kernel(nb.get_run("a").run_id)
+    assert [source for _, source in kept] == [
+        *("x = 1", "api_key = '[secret]'"),
+        *["%%track a\nx += 1"] * 2,
+    ]
+    assert kept[2][0].mutates == ("x",)
+    assert [e.run_id is not None for e, _ in kept] == [False, False, True, True]
+    assert nb.get_run("a").order == "reordered"
+
+
+def test_names_in_a_cell_that_is_timed_are_its_own(shell):
+    shell.run_cell("%%time\nx = 1")
+    shell.run_cell("%%track a\nx")
+    assert nb.get_run("a").order == "clean"

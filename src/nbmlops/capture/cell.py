@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["CellSource", "analyse"]
@@ -24,12 +24,21 @@ class CellSource:
         Names bound to a literal at the top level, with its value.
     imports : frozenset of str
         Top-level packages the cell imports.
+    mutates : tuple of str
+        Names whose content the cell may change: ``x[0] = 1``, ``x += 1``, ``x.append(1)`` on a line of its own.
+    calls : dict
+        Names that are called, with the keywords written there: ``LogisticRegression(C=1)``.
+    opaque : bool
+        Whether the cell binds names its source does not say: ``from x import *``, ``exec``, ``%run``.
     """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     literals: dict[str, Any] | None = None
     imports: frozenset[str] = frozenset()
+    mutates: tuple[str, ...] = ()
+    calls: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    opaque: bool = False
 
 
 def analyse(source: str) -> CellSource:
@@ -49,7 +58,15 @@ def analyse(source: str) -> CellSource:
         loads, stores = _names(statement)
         reads.update(dict.fromkeys(n for n in loads if n not in writes))
         writes.update(dict.fromkeys(stores))
-    return CellSource(tuple(reads), tuple(writes), dict(_literals(tree)), frozenset(_imports(tree)))
+    return CellSource(
+        tuple(reads),
+        tuple(writes),
+        dict(_literals(tree)),
+        frozenset(_imports(tree)),
+        tuple(dict.fromkeys(_mutated(tree))),
+        _calls(tree),
+        _is_opaque(tree),
+    )
 
 
 def _names(statement: ast.AST) -> tuple[list[str], list[str]]:
@@ -58,6 +75,8 @@ def _names(statement: ast.AST) -> tuple[list[str], list[str]]:
     stores: list[str] = []
     inner: set[str] = set()
     for node in ast.walk(statement):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            loads.append(node.target.id)
         if isinstance(node, ast.Name):
             (loads if isinstance(node.ctx, ast.Load) else stores).append(node.id)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -101,3 +120,41 @@ def _imports(tree: ast.Module) -> Iterator[str]:
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.partition(".")[0]
+
+
+def _mutated(tree: ast.Module) -> Iterator[str]:
+    """Yield names whose content a cell may change; what its functions do when they are called is not followed."""
+    for statement in tree.body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
+                yield from _root(node)
+            elif isinstance(node, ast.AugAssign):
+                yield from _root(node.target)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                yield from _root(node.value.func) if isinstance(node.value.func, ast.Attribute) else ()
+
+
+def _root(node: ast.AST) -> Iterator[str]:
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+def _calls(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+            if name:
+                found.setdefault(name, {}).update(dict.fromkeys(k.arg for k in node.keywords if k.arg))
+    return {name: tuple(keywords) for name, keywords in found.items()}
+
+
+def _is_opaque(tree: ast.Module) -> bool:
+    stars = any(isinstance(n, ast.ImportFrom) and any(a.name == "*" for a in n.names) for n in ast.walk(tree))
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    runs = any(isinstance(n, ast.Constant) and n.value in ("run", "load", "pylab") for n in ast.walk(tree))
+    return stars or "exec" in names or ("get_ipython" in names and runs)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.cell import analyse
 from nbmlops.capture.environment import notebook_path
+from nbmlops.capture.order import History
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid
 from nbmlops.magics import screen
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAGICS", "Tracker", "parse", "parser"]
 
+RUNS_BODY = re.compile(r"\s*%%(?:time|capture|prun)\b")  # magics whose body binds the user's own names
 INJECTED = "# Parameters"  # how the cell papermill puts in begins
 
 MODES = {
@@ -139,6 +141,8 @@ class Tracker:
         self.shell = shell
         self.auto = ""
         self.injected: dict[str, Any] = {}
+        self.history = History(self._python)
+        self.numbers: dict[int, int] = {}  # of running cells, in the history
         self.running: list[tuple[ExecutionInfo, TrackedCell | None]] = []
 
     def install(self) -> None:
@@ -161,6 +165,7 @@ class Tracker:
         try:
             if disabled():
                 return
+            self.numbers[id(info)] = self.history.begin(info.raw_cell, _cell_id(info), self.shell.execution_count)
             header = self._header(info.raw_cell)
             if header is not None:
                 self.running[-1] = (info, self._opened(header, info))
@@ -173,6 +178,8 @@ class Tracker:
 
     def after(self, result: ExecutionResult | None) -> None:
         """Close the run and show its card; never raises. A cancelled cell has no result."""
+        if result is not None:
+            self.history.end(self.numbers.pop(id(result.info), 0), result.success)
         active = self._ended(result)
         if active is None:
             return
@@ -217,9 +224,9 @@ class Tracker:
         return header
 
     def _opened(self, header: Header, info: ExecutionInfo) -> TrackedCell:
-        python = self.shell.transform_cell(info.raw_cell)
-        cell_id = getattr(info, "cell_id", None)
-        cell = TrackedCell(header, info.raw_cell, python, self.shell.user_ns, cell_id, self.injected)
+        python, number = self._python(info.raw_cell), self.numbers[id(info)]
+        place = (_cell_id(info), self.injected, (self.history, number))
+        cell = TrackedCell(header, info.raw_cell, python, self.shell.user_ns, *place)
         try:
             cell.open()
             screen.watch_outputs(self.shell)
@@ -228,6 +235,21 @@ class Tracker:
             cell.abandon()
             raise
         return cell
+
+    def _python(self, typed_cell: str) -> str:
+        """Return a cell as Python; of a magic that runs its body here, the body. A wrong header has none."""
+        try:
+            lines = transform(typed_cell.splitlines(keepends=True))
+        except Invalid:
+            return ""
+        while lines and RUNS_BODY.match(lines[0]):
+            lines = lines[1:]
+        return str(self.shell.transform_cell("".join(lines)))
+
+
+def _cell_id(info: ExecutionInfo) -> str | None:
+    found: str | None = getattr(info, "cell_id", None)  # IPython before 8.16 has none
+    return found
 
 
 def _auto_parser() -> Parser:

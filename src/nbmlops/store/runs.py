@@ -12,12 +12,25 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.records import iso
 from nbmlops.store import leases
 from nbmlops.store.driver import Connection, connect, parts
+from nbmlops.store.summary import flat_metrics
 
 if TYPE_CHECKING:
+    from nbmlops.config import Project
     from nbmlops.store.database import Store
 
 __all__ = [
-    *("experiments", "ids_like", "load", "load_many", "newest", "points", "reading", "results_of", "rows_of"),
+    *(
+        "experiments",
+        "ids_like",
+        "load",
+        "load_many",
+        "measured",
+        "newest",
+        "points",
+        "reading",
+        "results_of",
+        "rows_of",
+    ),
     "summaries",
 ]
 
@@ -156,6 +169,28 @@ def points(store: Store, run_id: str, name: str) -> list[tuple[dict[str, str], l
     with reading(store) as connection:
         found = connection.execute(of_run, (run_id, name)).fetchall()
         return [(json.loads(context), connection.execute(of_series, (i,)).fetchall()) for i, context in found]
+
+
+def measured(project: Project, experiment: str, most: int = 1000) -> list[dict[str, float]]:
+    """Return the metric columns of an experiment's newest finished runs, as far as they are in the database by now.
+
+    Parameters
+    ----------
+    project : Project
+    experiment : str
+    most : int
+        How many runs.
+    """
+    chosen = (
+        "SELECT no FROM runs WHERE experiment = ? AND status = 'finished' AND deleted_at IS NULL "
+        f"AND (kind IS NULL OR kind NOT IN ('fold', 'trial')) ORDER BY started_at DESC LIMIT {int(most)}"
+    )
+    query = f"SELECT run, name, context, value FROM series WHERE run IN ({chosen}) AND value IS NOT NULL"
+    found: dict[int, list[Json]] = defaultdict(list)
+    with connect(project, 2) as connection, connection.reading():
+        for run, name, context, value in connection.execute(query, (experiment,)).fetchall():
+            found[run].append({"name": name, "context": json.loads(context), "value": value})
+    return [flat_metrics(metrics) for metrics in found.values()]
 
 
 def results_of(

@@ -63,15 +63,13 @@ def answer(run: Run) -> dict[str, dict[str, float]]:
 
 def _look_up(key: tuple[str, str], experiment: str) -> None:
     """Read the best values; where the database is away there are none."""
-    from nbmlops.store.search import find
+    from nbmlops.store.runs import measured
 
     found: dict[str, float] = {}
     with suppress(Exception):  # the database is away, locked or full: the card does without
-        rows = find(state.store(), f"experiment = {_quoted(experiment)}", None, None)
-        for row in rows:
-            values = {n.removeprefix("metrics."): v for n, v in row.items() if n.startswith("metrics.")}
-            if row["status"] == "finished":
-                found = {n: _better(n, found.get(n), values.get(n)) for n in {**found, **_finite(values)}}
+        for values in measured(project(), experiment):
+            known = _finite(values)
+            found |= {n: _better(n, found.get(n), v) for n, v in known.items()}
     _best[key] = {n: _better(n, found.get(n), v) for n, v in {**found, **_best.get(key, {})}.items()}
 
 
@@ -83,7 +81,3 @@ def _finite(metrics: Mapping[str, Any]) -> dict[str, float]:
 def _better(name: str, one: float | None, other: float | None) -> float:
     known = [v for v in (one, other) if v is not None]
     return min(known) if lower_is_better(name) else max(known)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -14,8 +14,9 @@ from typing import Any
 
 from nbmlops.capture import data, environment, estimators, secrets, watch
 from nbmlops.capture.cell import CellSource, analyse
+from nbmlops.capture.order import History, Label, label, saved_notebook
 from nbmlops.records import new_id, plain
-from nbmlops.tracking import beside, findings, guesses, keeping, machine, repeats, session, statuses
+from nbmlops.tracking import beside, executions, findings, guesses, keeping, machine, repeats, session, statuses
 from nbmlops.tracking.keeping import Kept
 from nbmlops.tracking.machine import warn_once
 from nbmlops.tracking.opened import OpenRun
@@ -69,6 +70,8 @@ class TrackedCell:
     cell_id : str, optional
     injected : mapping
         Names papermill gave a value.
+    history : tuple of History and int, optional
+        What ran in the kernel, and this cell's number in it.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class TrackedCell:
         namespace: dict[str, Any],
         cell_id: str | None = None,
         injected: Mapping[str, Any] | None = None,
+        history: tuple[History, int] | None = None,
     ) -> None:
         self.header, self.source, self.python = header, source, python
         self.namespace, self.cell_id = namespace, cell_id
@@ -88,7 +92,8 @@ class TrackedCell:
         self.run: OpenRun | None = None
         self.seen: Seen
         self.began = time.perf_counter()
-        self.order: Any = None  # a Label, when the kernel's history is known
+        self.history = history
+        self.order: Label | None = None
         self._before: dict[str, str] = {}
         self._hooks = ExitStack()
 
@@ -139,8 +144,9 @@ class TrackedCell:
         about: dict[str, Any] = {"duration_s": ended - self.began, "defaults": {}}
         found: list[Any] = []
         try:
-            about["defaults"] = self.seen.models(self.names(), getattr(self.cell, "calls", {}))
+            about["defaults"] = self.seen.models(self.names(), self.cell.calls)
             self._written()
+            self.order = self._order(error is None)
             found = findings.of_cell(self)
         except Exception as fault:
             warn_once(fault)
@@ -178,12 +184,24 @@ class TrackedCell:
 
     def _written(self) -> None:
         """Write what the cell made: data, files, what looks like a metric, what it showed."""
-        self._describe((*self.cell.writes, *getattr(self.cell, "mutates", ())), "written")
+        self._describe((*self.cell.writes, *self.cell.mutates), "written")
         self.seen.write_files()
         for name, value in guesses.metrics(self.cell, self.namespace, self.seen.values):
             self.seen.metric(name, value, guesses.INFERRED)
         if self.seen.outputs is not None:
             self.seen.outputs.keep()
+
+    def _order(self, succeeded: bool) -> Label | None:
+        """Return whether the cell saw what it would see from the top; keep what ran in the kernel so far."""
+        if self.history is None:
+            return None
+        history, number = self.history
+        history.end(number, succeeded, self.run_id)
+        known = history.known()
+        path = environment.notebook_path(self.namespace)
+        found = label(known, next(e for e in known if e.number == number), saved_notebook(path) if path else None)
+        executions.write_pending(history, session.project().relative(path) if path else None)
+        return found
 
     def _keep(self, status: str) -> Kept:
         """Keep the fitted model, after everything else is safe; return what became of it."""

@@ -32,7 +32,7 @@ def of_cell(cell: TrackedCell) -> list[Finding]:
         found += service("quality.leakage", "tips")(fitted, tested, mute=muted)
     found = [f for f in found if f.outcome != "not_applicable"]
     if found:
-        keep("check", "cell", {"findings": [f.to_dict() for f in found]}, cell.run_id)
+        keep("cell", "cell", {"findings": [f.to_dict() for f in found]}, cell.run_id)
     return found
 
 
