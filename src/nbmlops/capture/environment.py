@@ -5,17 +5,29 @@ from __future__ import annotations
 import contextlib
 import getpass
 import importlib.metadata
+import json
 import os
 import platform
+import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nbmlops.capture.secrets import redact
 from nbmlops.process import alive as process_alive
 from nbmlops.process import identity as process
 
-__all__ = ["actor", "git_state", "notebook_path", "packages", "process", "process_alive"]
+__all__ = [
+    "actor",
+    "git_state",
+    "notebook_path",
+    "packages",
+    "peak_memory_bytes",
+    "process",
+    "process_alive",
+]
 
 
 @cache
@@ -51,13 +63,54 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 @cache
 def packages() -> dict[str, Any]:
-    """Return Python, platform and every installed distribution with its version."""
-    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+    """Return Python, platform, processor, every installed distribution with its version, and a lock of them.
+
+    The lock is text that ``pip install -r`` and ``uv pip install -r`` read.
+    """
+    import psutil
+
+    installed = {d.metadata["Name"]: d for d in importlib.metadata.distributions() if d.metadata["Name"]}
+    ordered = dict(sorted(installed.items(), key=lambda item: item[0].lower()))
     return {
         "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
         "platform": platform.platform(),
-        "packages": dict(sorted(found.items(), key=lambda item: item[0].lower())),
+        "cpu": {"model": _cpu(), "cores": psutil.cpu_count(), "memory_bytes": psutil.virtual_memory().total},
+        "packages": {name: d.version for name, d in ordered.items()},
+        "lock": "".join(f"{_locked(name, d)}\n" for name, d in ordered.items()),
     }
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory this process has had so far; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def _cpu() -> str:
+    """Return the processor's name as its maker wrote it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _locked(name: str, distribution: importlib.metadata.Distribution) -> str:
+    """Return one line of the lock; what was installed from a folder of this machine nobody else can install."""
+    plain = re.sub(r"[-_.]+", "-", name).lower()  # PEP 503
+    text = distribution.read_text("direct_url.json")
+    origin = json.loads(text) if text else {}
+    vcs = origin.get("vcs_info")
+    if vcs:
+        return f"{plain} @ {vcs['vcs']}+{redact(origin['url'])}@{vcs['commit_id']}"
+    if origin.get("url", "").startswith("file:"):
+        return f"# {plain}=={distribution.version} was installed from a folder of that machine"
+    return f"{plain} @ {redact(origin['url'])}" if origin else f"{plain}=={distribution.version}"
 
 
 def notebook_path(namespace: dict[str, Any] | None = None) -> str | None:
@@ -72,7 +125,7 @@ def notebook_path(namespace: dict[str, Any] | None = None) -> str | None:
         return path
     if path := (namespace or {}).get("__vsc_ipynb_file__"):
         return str(path)
-    session = os.environ.get("JPY_SESSION_NAME", "")
+    session = os.environ.get("JPY_SESSION_NAME") or str((namespace or {}).get("__session__") or "")
     return session if session.endswith(".ipynb") and Path(session).is_file() else None
 
 

@@ -94,6 +94,7 @@ class TrackedCell:
         self.began = time.perf_counter()
         self.history = history
         self.order: Label | None = None
+        self.peak = environment.peak_memory_bytes()
         self._before: dict[str, str] = {}
         self._hooks = ExitStack()
 
@@ -186,6 +187,8 @@ class TrackedCell:
         """Write what the cell made: data, files, what looks like a metric, what it showed."""
         self._describe((*self.cell.writes, *self.cell.mutates), "written")
         self.seen.write_files()
+        if (peak := environment.peak_memory_bytes()) > self.peak:
+            self.seen.metric("system.peak_memory_bytes", float(peak), {})
         for name, value in guesses.metrics(self.cell, self.namespace, self.seen.values):
             self.seen.metric(name, value, guesses.INFERRED)
         if self.seen.outputs is not None:

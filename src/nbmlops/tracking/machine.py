@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from pathlib import Path
 
-from nbmlops.capture import environment
+from nbmlops.capture import changes, environment
 from nbmlops.errors import tell
 from nbmlops.store import waiting
 from nbmlops.tracking import session
+from nbmlops.tracking.log import log_stored
 
 __all__ = ["note", "warn_once"]
 
 _warned: set[str] = set()
+_diffing = threading.Lock()  # threads of several cells: one reads the changes, the others find them
+_diffs: dict[str, tuple[str, str, int]] = {}  # of a repository: its state, digest and size of the diff
 
 
 def note(run_id: str, place: Path) -> threading.Thread:
@@ -45,9 +49,27 @@ def warn_once(error: Exception) -> None:
 
 def _write(run_id: str, place: Path) -> None:
     try:
-        state = environment.git_state(place if place.is_dir() else place.parent)
-        data = json.dumps(environment.packages(), sort_keys=True).encode()
-        packages = waiting.keep(session.artifacts(), data)[0]
+        folder = place if place.is_dir() else place.parent
+        state = environment.git_state(folder)
+        packages = waiting.keep(session.artifacts(), _packages())[0]
         session.write({"t": "update", "run_id": run_id, "git": state, "environment": packages})
+        if state is not None and state["dirty"]:
+            _write_diff(run_id, folder)
     except Exception as error:
         warn_once(error)
+
+
+@functools.cache
+def _packages() -> bytes:
+    return json.dumps(environment.packages(), sort_keys=True).encode()
+
+
+def _write_diff(run_id: str, folder: Path) -> None:
+    """Keep what differs from the commit with a run; what did not change since an earlier run is not read again."""
+    state = changes.state_of(folder)
+    with _diffing:
+        if _diffs.get(str(folder), ("", "", 0))[0] != state:
+            digest, size_bytes = waiting.keep(session.artifacts(), changes.diff(folder).encode("utf-8", "replace"))
+            _diffs[str(folder)] = (state, digest, size_bytes)
+        _, digest, size_bytes = _diffs[str(folder)]
+    log_stored(run_id, "git.diff", digest, size_bytes, "text/x-diff")
