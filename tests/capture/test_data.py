@@ -73,3 +73,59 @@ def test_mixed_and_odd_columns_never_raise():
     odd = pd.DataFrame({"mixed": [1, "a", None], "lists": [[1], [2], None], "twice": [1, 2, 3]})
     odd.columns = ["mixed", "lists", "lists"]
     assert len(describe("odd", odd).columns) == 3
+
+
+def test_arrow_pandas_and_polars_agree_on_the_same_table():
+    import polars
+    import pyarrow as pa
+
+    data = {"n": [1, 2, None], "f": [0.5, float("inf"), None], "t": ["a", None, "b"], "b": [True, False, None]}
+    table = pa.table(data)
+    frames = [table, polars.DataFrame(data), table.to_pandas(types_mapper=pd.ArrowDtype)]
+    assert len({describe("x", frame).fingerprint for frame in frames}) == 1
+    assert describe("x", table).rows == 3
+    assert describe("x", table["t"]).columns[0]["fingerprint"] == describe("x", table).columns[2]["fingerprint"]
+
+
+def test_a_sparse_matrix_is_its_values_however_it_is_kept():
+    from scipy import sparse
+
+    dense = np.array([[0.0, 1.0], [2.0, 0.0]])
+    kept = [make(dense) for make in (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array)]
+    assert len({describe("x", one).fingerprint for one in kept}) == 1
+    assert describe("x", kept[0]).rows == 2
+    assert describe("x", sparse.csr_matrix(dense * 2)).fingerprint != describe("x", kept[0]).fingerprint
+
+
+def test_an_array_of_three_dimensions_is_one_whole():
+    cube = np.arange(24.0).reshape(2, 3, 4)
+    other = cube.copy()
+    other[1, 2, 3] = -1
+    assert describe("x", cube).fingerprint != describe("x", other).fingerprint
+    assert describe("x", cube).rows == 2
+
+
+def test_a_lazy_frame_is_never_computed():
+    import polars
+
+    def compute(frame):
+        raise AssertionError("computed")
+
+    lazy = polars.LazyFrame({"a": [1]}).map_batches(compute)
+    assert describe("x", lazy).strength == "shape"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int8", "uint64"])
+def test_numbers_with_and_without_what_is_missing_have_their_own_way_and_one_answer(dtype, monkeypatch):
+    from nbmlops.capture import data
+
+    values = np.arange(1000).astype(dtype)[::-1]
+    fast = describe("x", values).fingerprint
+    monkeypatch.setattr(data, "_plain", lambda values: None)
+    assert describe("x", values).fingerprint == fast
+    monkeypatch.undo()
+    if dtype.startswith("float"):
+        values = values.copy()
+        values[500] = np.nan
+        assert describe("x", values).fingerprint != fast
+        assert describe("x", values).fingerprint == describe("x", pd.Series(values)).fingerprint

@@ -19,18 +19,31 @@ if TYPE_CHECKING:
 
 __all__ = ["column_fingerprints", "describe", "is_data"]
 
+TABLES = {
+    "pandas": ("DataFrame", "Series"),
+    "polars": ("DataFrame", "Series", "LazyFrame"),
+    "pyarrow": ("Table", "RecordBatch", "ChunkedArray", "Array"),
+    "scipy.sparse": ("spmatrix", "sparray"),
+}
+BLOCK = 2**16  # values of a column that are checked and hashed while they are in the processor's cache
 Columns = Iterator[tuple[str, Any]]
 
 
 def is_data(value: Any) -> bool:
-    """Tell whether a value is a table or array whose content can be fingerprinted; looks at the type only."""
-    pandas, polars, numpy = (sys.modules.get(name) for name in ("pandas", "polars", "numpy"))
-    kinds = [getattr(pandas, n) for n in ("DataFrame", "Series") if hasattr(pandas, n)]
-    kinds += [getattr(polars, n) for n in ("DataFrame", "Series") if hasattr(polars, n)]
-    if isinstance(value, tuple(kinds)):
+    """Tell whether a value is a table or array that can be described; looks at the type only, and loads nothing."""
+    if isinstance(value, _kinds()):
         return True
-    array = getattr(numpy, "ndarray", ())
-    return isinstance(value, array) and value.ndim in (1, 2) and value.size > 1
+    array = getattr(sys.modules.get("numpy"), "ndarray", ())
+    return isinstance(value, array) and value.ndim >= 1 and value.size > 1
+
+
+def _kinds() -> tuple[type, ...]:
+    """Return the table types of the libraries that are loaded."""
+    found = []
+    for module, names in TABLES.items():
+        library = sys.modules.get(module)
+        found += [getattr(library, name) for name in names if hasattr(library, name)]
+    return tuple(found)
 
 
 def describe(name: str, frame: Any, role: str = "read") -> Dataset:
@@ -40,43 +53,127 @@ def describe(name: str, frame: Any, role: str = "read") -> Dataset:
     ----------
     name : str
         The variable's name.
-    frame : pandas or polars DataFrame or Series, or numpy.ndarray of one or two dimensions
+    frame : pandas, polars or Arrow table or column, numpy.ndarray or scipy sparse matrix
     role : {"read", "written"}
 
     Returns
     -------
     Dataset
-        With ``columns`` of name, dtype and fingerprint, and ``strength`` *full*.
+        With ``columns`` of name, dtype and fingerprint, and ``strength`` *full*; of a lazy frame *shape*.
     """
     from blake3 import blake3
 
+    if type(frame).__name__ == "LazyFrame":  # what is not computed yet has no rows, and is not computed for us
+        return Dataset(name, f"lazy:{type(frame).__module__.partition('.')[0]}", "shape", 0, (), role)  # type: ignore[arg-type]
     columns, whole = [], blake3()
     for column, values in _columns(frame):
         fingerprint = _fingerprint(values)
         columns.append({"name": column, "dtype": str(values.dtype), "fingerprint": fingerprint})
         whole.update(f"{len(column)}:{column}:{fingerprint};".encode())
-    return Dataset(name, whole.hexdigest(), "full", len(frame), tuple(columns), role)  # type: ignore[arg-type]
+    rows = frame.shape[0] if hasattr(frame, "shape") else len(frame)
+    return Dataset(name, whole.hexdigest(), "full", rows, tuple(columns), role)  # type: ignore[arg-type]
 
 
 def column_fingerprints(frame: Any) -> dict[str, str]:
     """Return the fingerprint of each column."""
+    if type(frame).__name__ == "LazyFrame":
+        return {}
     return {name: _fingerprint(values) for name, values in _columns(frame)}
 
 
 def _columns(frame: Any) -> Columns:
     if hasattr(frame, "iloc") and frame.ndim == 2:
         yield from ((str(name), frame.iloc[:, i]) for i, name in enumerate(frame.columns))
+    elif hasattr(frame, "tocsr"):
+        yield "0", _Whole(*_sparse(frame))
+    elif hasattr(frame, "column_names") and hasattr(frame, "schema"):
+        yield from ((name, _from_arrow(column)) for name, column in zip(frame.column_names, frame.columns, strict=True))
+    elif hasattr(frame, "to_pylist") and hasattr(frame, "type"):
+        yield "0", _from_arrow(frame)
+    elif getattr(frame, "ndim", 1) > 2:
+        yield "0", _Whole(str(frame.dtype), frame.shape[0], (str(frame.shape), frame))
     elif hasattr(frame, "get_columns"):
-        yield from ((series.name, series) for series in frame.get_columns())
+        yield from ((series.name, _from_polars(series)) for series in frame.get_columns())
+    elif hasattr(frame, "null_count") and hasattr(frame, "to_arrow"):
+        yield str(frame.name or "0"), _from_polars(frame)
     elif getattr(frame, "ndim", 1) == 2:
         yield from ((str(i), frame[:, i]) for i in range(frame.shape[1]))
     else:
         yield str(getattr(frame, "name", None) or "0"), frame
 
 
+class _Whole:
+    """What is hashed as one: an array of more than two dimensions, a sparse matrix."""
+
+    def __init__(self, dtype: str, rows: int, parts: tuple[Any, ...]) -> None:
+        self.dtype, self.rows, self.parts = dtype, rows, parts
+
+    def fingerprint(self) -> str:
+        """Return the hash of the type and every part."""
+        from blake3 import blake3
+
+        digest = blake3(f"{self.dtype}:{self.rows}:".encode())
+        for part in self.parts:
+            digest.update(part.encode() if isinstance(part, str) else _bytes(part))
+        return str(digest.hexdigest())[:32]
+
+
+def _sparse(matrix: Any) -> tuple[str, int, tuple[Any, ...]]:
+    """Return a sparse matrix row by row, its columns in order: the same values are the same, however they are kept."""
+    rows = matrix.tocsr(copy=True)
+    rows.sum_duplicates()
+    return (
+        f"sparse {rows.dtype}",
+        rows.shape[0],
+        (str(rows.shape), rows.indptr.astype("int64"), rows.indices.astype("int64"), rows.data),
+    )
+
+
+def _from_polars(series: Any) -> Any:
+    """Return a column that keeps whole numbers whole where some are missing; that way goes through Arrow."""
+    if series.null_count() and "pyarrow" in sys.modules:
+        return _from_arrow(series.to_arrow())
+    return series
+
+
+def _from_arrow(column: Any) -> Any:
+    import pandas as pd
+
+    return pd.Series(column.to_pandas(types_mapper=pd.ArrowDtype))
+
+
+def _plain(values: Any) -> Any:
+    """Return the numbers of a column that need no look at what is missing but at NaN; None for any other."""
+    held = getattr(values, "_values", values)
+    if getattr(getattr(held, "dtype", None), "kind", "") in ("i", "u", "f") and type(held).__module__ == "numpy":
+        return held
+    return None
+
+
+def _hash_numbers(numbers: Any) -> str | None:
+    """Return the fingerprint of plain numbers in one pass, by blocks that stay in the cache; None where one is NaN."""
+    import numpy as np
+    from blake3 import blake3
+
+    kind = numbers.dtype.kind
+    digest = blake3(f"{'float' if kind == 'f' else 'int'}:{len(numbers)}:".encode())
+    wide = {"f": np.float64, "i": np.int64, "u": np.uint64}[kind]
+    for start in range(0, len(numbers), BLOCK):
+        block = np.ascontiguousarray(numbers[start : start + BLOCK], dtype=wide)
+        if kind == "f" and np.isnan(block.sum()) and np.isnan(block).any():
+            return None
+        digest.update(block.data.cast("B"))
+    return str(digest.hexdigest())[:32]
+
+
 def _fingerprint(values: Any) -> str:
     from blake3 import blake3
 
+    if isinstance(values, _Whole):
+        return values.fingerprint()
+    numbers = _plain(values)
+    if numbers is not None and (found := _hash_numbers(numbers)) is not None:
+        return found
     kind, missing, parts = _canonical(values)
     digest = blake3(f"{kind}:{len(values)}:".encode())
     if missing is not None and missing.any():
