@@ -310,3 +310,18 @@ def test_names_in_a_cell_that_is_timed_are_its_own(shell):
     shell.run_cell("%%time\nx = 1")
     shell.run_cell("%%track a\nx")
     assert nb.get_run("a").order == "clean"
+
+
+def test_what_ran_before_the_extension_and_the_cell_that_loads_it_count(project):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance(colors="nocolor")
+    try:
+        shell.run_cell("x = 1", store_history=True)
+        shell.run_cell("%load_ext nbmlops\ny = 2", store_history=True)
+        shell.run_cell("%%track a\nx + y", store_history=True)
+        assert nb.get_run("a").order == "clean"
+        shell.run_line_magic("unload_ext", "nbmlops")
+    finally:
+        InteractiveShell.clear_instance()

@@ -63,3 +63,12 @@ def test_a_few_equal_rows_are_none_and_one_more_is():
     known = np.arange(100.0)[:, None] / 7
     assert not twins.shared(as_rows(known), as_rows(np.vstack([known[:3], known[:30] + 1e3]))).above
     assert twins.shared(as_rows(known), as_rows(np.vstack([known[:4], known[:30] + 1e3]))).above
+
+
+def test_where_most_rows_have_their_equal_anyway_nothing_is_told():
+    rng = np.random.default_rng(0)
+    known = twins.rows([rng.integers(0, 3000, 30_000).astype(float)], 30_000)
+    asked = twins.rows([np.r_[rng.integers(0, 3000, 9_000), np.arange(1000) % 7].astype(float)], 10_000)
+    found = twins.shared(known, asked)
+    assert found.expected > 0.5
+    assert not found.above

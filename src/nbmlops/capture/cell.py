@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +54,8 @@ def analyse(source: str) -> CellSource:
         return CellSource()
     reads: dict[str, None] = {}
     writes: dict[str, None] = {}
-    for statement in tree.body:
-        loads, stores = _names(statement)
+    for part in _flow(tree.body):
+        loads, stores = _names(part)
         reads.update(dict.fromkeys(n for n in loads if n not in writes))
         writes.update(dict.fromkeys(stores))
     return CellSource(
@@ -67,6 +67,29 @@ def analyse(source: str) -> CellSource:
         _calls(tree),
         _is_opaque(tree),
     )
+
+
+def _flow(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield statements in the order they run, of a compound one its head first: a loop binds its target before."""
+    for one in statements:
+        match one:
+            case ast.For() | ast.AsyncFor():
+                yield from (one.iter, one.target)
+                yield from _flow([*one.body, *one.orelse])
+            case ast.If() | ast.While():
+                yield one.test
+                yield from _flow([*one.body, *one.orelse])
+            case ast.With() | ast.AsyncWith():
+                yield from one.items
+                yield from _flow(one.body)
+            case ast.Try() | ast.TryStar():
+                yield from _flow([*one.body, *one.handlers, *one.orelse, *one.finalbody])
+            case ast.ExceptHandler():
+                yield from [] if one.type is None else [one.type]
+                yield from [] if one.name is None else [ast.Name(one.name, ast.Store())]
+                yield from _flow(one.body)
+            case _:
+                yield one
 
 
 def _names(statement: ast.AST) -> tuple[list[str], list[str]]:

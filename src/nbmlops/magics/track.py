@@ -146,7 +146,10 @@ class Tracker:
         self.running: list[tuple[ExecutionInfo, TrackedCell | None]] = []
 
     def install(self) -> None:
-        """Add the transformer and the two events."""
+        """Add the transformer and the two events; what ran before, and the cell that loads us, are history too."""
+        ran = getattr(self.shell.history_manager, "input_hist_raw", None) or []
+        for count, source in enumerate(ran[1:], 1):
+            self.history.begin(source, None, count)
         self.shell.input_transformers_cleanup.append(transform)
         self.shell.events.register("pre_run_cell", self.before)
         self.shell.events.register("post_run_cell", self.after)

@@ -15,6 +15,7 @@ MISSING = np.uint64(0x7FF8000000000000)
 MIX = np.uint64(0xFF51AFD7ED558CCD)  # of MurmurHash3's finalizer
 STEP = np.uint64(0x9E3779B97F4A7C15)
 SAMPLE = 1000
+ALIKE = 0.5  # where chance gives this share, rows are too alike to tell a leak from a habit of the data
 FEW = 4  # fewer equal rows than this are no finding
 LARGE, TIMES = 0.05, 5  # few rows: a share this large, and so many times that within the training rows
 CERTAIN, SMALL = 5.0, 0.001  # many rows: so many standard errors above chance, and by this share
@@ -98,7 +99,7 @@ def _above(found: int, m: int, twins: float, n: int) -> bool:
     share, expected, chance = found / m, twins / n, (twins + 2) / (n + 4)
     error = np.sqrt(m * chance * (1 - chance) * (1 + 2 * m / n))
     certain = found - m * chance - 0.5 >= CERTAIN * error and share - expected >= SMALL
-    return found >= FEW and bool(certain or share >= max(LARGE, TIMES * expected))
+    return found >= FEW and expected < ALIKE and bool(certain or share >= max(LARGE, TIMES * expected))
 
 
 def _agreement(bits: Hashes) -> float:
