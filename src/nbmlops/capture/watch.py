@@ -157,6 +157,7 @@ class _Hooks:
         self.users = 0
         self.undo: list[tuple[Any, str, Any, Any]] = []
         self.finder = _Finder()
+        self.made: dict[tuple[int, str], tuple[Any, Any, Any]] = {}  # replacements of libraries, made once
 
     def enter(self, sink: Sink) -> None:
         """Hook everything that is imported, for the first user."""
@@ -194,7 +195,12 @@ class _Hooks:
     def replace(self, target: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Put a replacement in the place of one attribute; ``make`` returns None to leave it."""
         original = _raw(target, name)
-        replacement = make(original)
+        key = (id(target), name)
+        _, before, replacement = self.made.get(key, (None, MISSING, None))
+        if before is not original or original is MISSING:
+            replacement = make(original)
+            if _stays(target):
+                self.made[key] = (target, original, replacement)
         if replacement is not None:
             setattr(target, name, replacement)
             self.undo.append((target, name, original, replacement))
@@ -214,6 +220,13 @@ def _raw(target: Any, name: str) -> Any:
     """Return what an object itself holds under a name, not what it inherits or what a descriptor makes of it."""
     held = getattr(target, "__dict__", None)
     return getattr(target, name) if held is None else held.get(name, MISSING)
+
+
+def _stays(target: Any) -> bool:
+    """Tell whether a target lives as long as the process: a class of the user's must be free to go."""
+    return isinstance(target, (types.CellType, types.ModuleType)) or str(getattr(target, "__module__", "")).startswith(
+        "sklearn."
+    )
 
 
 def _restore(target: Any, name: str, original: Any, replacement: Any) -> None:

@@ -8,6 +8,7 @@ numbers, displayed values, interrupts and a failing cell behave as untracked.
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ MODES = {
 LINE = re.compile(r"%%track(?![\w?])(?P<rest>.*)")
 
 
+@functools.cache
 def parser() -> Parser:
     """Return the parser of what stands behind ``%%track``."""
     parser = Parser(
@@ -142,6 +144,7 @@ class Tracker:
         self.auto = ""
         self.injected: dict[str, Any] = {}
         self.history = History(self._python)
+        self._last: tuple[str, str] | None = None  # a cell is asked for by its run and by the history
         self.numbers: dict[int, int] = {}  # of running cells, in the history
         self.running: list[tuple[ExecutionInfo, TrackedCell | None]] = []
 
@@ -241,6 +244,11 @@ class Tracker:
 
     def _python(self, typed_cell: str) -> str:
         """Return a cell as Python; of a magic that runs its body here, the body. A wrong header has none."""
+        if self._last is None or self._last[0] != typed_cell:
+            self._last = (typed_cell, self._translated(typed_cell))
+        return self._last[1]
+
+    def _translated(self, typed_cell: str) -> str:
         try:
             lines = transform(typed_cell.splitlines(keepends=True))
         except Invalid:

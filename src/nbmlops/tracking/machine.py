@@ -16,7 +16,7 @@ from nbmlops.tracking.log import log_stored
 __all__ = ["note", "warn_once"]
 
 _warned: set[str] = set()
-_diffing = threading.Lock()  # threads of several cells: one reads the changes, the others find them
+_reading, _diffing = threading.Lock(), threading.Lock()  # of several cells' threads one reads, the others find
 _diffs: dict[str, tuple[str, str, int]] = {}  # of a repository: its state, digest and size of the diff
 
 
@@ -51,7 +51,8 @@ def _write(run_id: str, place: Path) -> None:
     try:
         folder = place if place.is_dir() else place.parent
         state = environment.git_state(folder)
-        packages = waiting.keep(session.artifacts(), _packages())[0]
+        with _reading:
+            packages = waiting.keep(session.artifacts(), _packages())[0]
         session.write({"t": "update", "run_id": run_id, "git": state, "environment": packages})
         if state is not None and state["dirty"]:
             _write_diff(run_id, folder)
