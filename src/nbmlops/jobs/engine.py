@@ -161,7 +161,8 @@ def _tracked(
     try:
         yield opened
     finally:
-        about.join()
+        if about is not None:
+            about.join()
         _keep_notebook(opened.run_id, manager)
         how = manager.ending
         session.finish(opened, how.status, how.cause, _error(manager, how))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nbmlops.capture import changes, environment
 from nbmlops.errors import tell
@@ -15,13 +18,28 @@ from nbmlops.tracking.log import log_stored
 
 __all__ = ["note", "warn_once"]
 
+FRESH_S = 3.0  # cells that follow each other closely share one look at the repository
+DIFF = ("git.diff", "text/x-diff")
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """What was found for a folder, when: commit, packages, and the file of what differs from the commit."""
+
+    looked_at: float
+    git: dict[str, Any] | None
+    packages: str
+    state: str = ""
+    diff: tuple[str, int] | None = None
+
+
 _warned: set[str] = set()
-_reading, _diffing = threading.Lock(), threading.Lock()  # of several cells' threads one reads, the others find
-_diffs: dict[str, tuple[str, str, int]] = {}  # of a repository: its state, digest and size of the diff
+_looking = threading.Lock()  # of several cells' threads one looks, the others find
+_found: dict[tuple[str, str], _Machine] = {}
 
 
-def note(run_id: str, place: Path) -> threading.Thread:
-    """Start to write git state and packages of a run; return the thread that does.
+def note(run_id: str, place: Path) -> threading.Thread | None:
+    """Write git state and packages of a run: at once where they are known, else by a thread, which is returned.
 
     Parameters
     ----------
@@ -29,7 +47,12 @@ def note(run_id: str, place: Path) -> threading.Thread:
     place : Path
         The notebook, or a folder of the repository.
     """
-    thread = threading.Thread(target=_write, args=(run_id, place), name="nbmlops-about-machine")
+    folder = place if place.is_dir() else place.parent
+    known = _found.get(_key(folder))
+    if known is not None and time.monotonic() - known.looked_at < FRESH_S:
+        _write(run_id, known)
+        return None
+    thread = threading.Thread(target=_look_up, args=(run_id, folder), name="nbmlops-about-machine")
     thread.start()
     return thread
 
@@ -47,30 +70,38 @@ def warn_once(error: Exception) -> None:
         tell(f"nbmlops could not track everything ({key}). Your cell is not affected.")
 
 
-def _write(run_id: str, place: Path) -> None:
+def _look_up(run_id: str, folder: Path) -> None:
     try:
-        folder = place if place.is_dir() else place.parent
-        state = environment.git_state(folder)
-        with _reading:
-            packages = waiting.keep(session.artifacts(), _packages())[0]
-        session.write({"t": "update", "run_id": run_id, "git": state, "environment": packages})
-        if state is not None and state["dirty"]:
-            _write_diff(run_id, folder)
+        with _looking:
+            known = _found.get(_key(folder))
+            if known is None or time.monotonic() - known.looked_at >= FRESH_S:
+                known = _found[_key(folder)] = _look(folder, known)
+        _write(run_id, known)
     except Exception as error:
         warn_once(error)
+
+
+def _look(folder: Path, before: _Machine | None) -> _Machine:
+    """Look at the repository; what did not change since is not read again."""
+    git = environment.git_state(folder)
+    packages = waiting.keep(session.artifacts(), _packages())[0]
+    state = changes.state_of(folder) if git is not None and git["dirty"] else ""
+    diff = before.diff if before is not None and before.state == state else None
+    if state and diff is None:
+        diff = waiting.keep(session.artifacts(), changes.diff(folder).encode("utf-8", "replace"))
+    return _Machine(time.monotonic(), git, packages, state, diff)
+
+
+def _write(run_id: str, known: _Machine) -> None:
+    session.write({"t": "update", "run_id": run_id, "git": known.git, "environment": known.packages})
+    if known.diff is not None:
+        log_stored(run_id, DIFF[0], *known.diff, DIFF[1])
+
+
+def _key(folder: Path) -> tuple[str, str]:
+    return str(folder), str(session.project().home)
 
 
 @functools.cache
 def _packages() -> bytes:
     return json.dumps(environment.packages(), sort_keys=True).encode()
-
-
-def _write_diff(run_id: str, folder: Path) -> None:
-    """Keep what differs from the commit with a run; what did not change since an earlier run is not read again."""
-    state = changes.state_of(folder)
-    with _diffing:
-        if _diffs.get(str(folder), ("", "", 0))[0] != state:
-            digest, size_bytes = waiting.keep(session.artifacts(), changes.diff(folder).encode("utf-8", "replace"))
-            _diffs[str(folder)] = (state, digest, size_bytes)
-        _, digest, size_bytes = _diffs[str(folder)]
-    log_stored(run_id, "git.diff", digest, size_bytes, "text/x-diff")
