@@ -136,6 +136,7 @@ VALUE = "hunter2abc"
         'parser.add_argument("--password", default="hunter2abc")',
         # text inside text
         r'"{\"password\": \"hunter2abc\"}"',
+        r"'x\nMY_AUTH_TOKEN: hunter2abc'",
         "&quot;password&quot;: &quot;hunter2abc&quot;",
         'print("token:", token, "password=\'hunter2abc\'")',
         # lines of files and shells
@@ -183,6 +184,8 @@ def test_a_value_is_masked_by_what_it_stands_beside(text):
 
 def test_a_secret_without_any_digit_is_masked_where_only_a_value_can_stand():
     for text in ("Server=x;Pwd=correcthorse;", "user=me password=correcthorse", "http://x/?api_key=correcthorse"):
+        assert "correcthorse" not in redact(text)
+    for text in ("%%track x --tag password=correcthorse", "nbmlops run x.ipynb -p db_password correcthorse"):
         assert "correcthorse" not in redact(text)
 
 

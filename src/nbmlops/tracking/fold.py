@@ -10,6 +10,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
+from nbmlops.capture.secrets import redact, redact_value
 from nbmlops.records import iso, plain
 
 __all__ = ["Fold", "Points"]
@@ -126,7 +127,8 @@ class Fold:
         return self._known.get(typed) or self._known.setdefault(typed, self._new_points(name, context or {}))
 
     def _new_points(self, name: str, context: Mapping[str, Any]) -> Points:
-        simple = plain(context) if context else {}
+        name = redact(name)  # here, and not at every point
+        simple = plain(redact_value("", {redact(str(k)): v for k, v in context.items()})) if context else {}
         written = _encode(simple) if context else "{}"
         return self._points.setdefault((name, written), Points(self._start, name, simple, written))
 

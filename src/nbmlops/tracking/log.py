@@ -86,9 +86,11 @@ def log_params(run_id: str, params: Mapping[str, Any], origin: Origin = "logged"
         shown = plain(secrets.redact_value(name, _without_rows(value)))
         if isinstance(shown, (str, list, dict)) and len(text := json.dumps(shown, ensure_ascii=False)) > LONG:
             begins = shown[:BEGINS] if isinstance(shown, str) else text[:BEGINS]
-            digest = log_artifact(f"params/{name}.json", text.encode("utf-8", "replace"), run_id=run_id)
+            digest = log_artifact(
+                f"params/{secrets.redact(str(name))}.json", text.encode("utf-8", "replace"), run_id=run_id
+            )
             shown = {IN_FILE: digest, "begins": begins}
-        write({"t": "param", "run_id": run_id, "name": name, "value": shown, "origin": origin})
+        write({"t": "param", "run_id": run_id, "name": secrets.redact(str(name)), "value": shown, "origin": origin})
 
 
 def _without_rows(value: Any) -> Any:
@@ -132,7 +134,7 @@ def log_artifact(name: str, data: bytes | str | Path, media_type: str = "", run_
 
 def log_stored(run_id: str, name: str, digest: str, size_bytes: int, media_type: str) -> None:
     """Name a file that is stored already as one of a run's."""
-    about = {"name": name, "digest": digest, "size_bytes": size_bytes, "media_type": media_type}
+    about = {"name": secrets.redact(name), "digest": digest, "size_bytes": size_bytes, "media_type": media_type}
     write({"t": "artifact", "run_id": run_id, **about})
 
 

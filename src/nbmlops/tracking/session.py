@@ -93,8 +93,8 @@ def start(
         {
             "t": "run",
             "run_id": opened.run_id,
-            "experiment": experiment,
-            "name": name or experiment,
+            "experiment": secrets.redact(experiment),
+            "name": secrets.redact(name or experiment),
             "kind": kind,
             "status": "running",
             "started_at": now(),
@@ -108,7 +108,14 @@ def start(
     try:
         log_params(opened.run_id, params or {}, origin)
         for key, value in (tags or {}).items():
-            write({"t": "tag", "run_id": opened.run_id, "name": key, "value": secrets.redact_value(key, str(value))})
+            write(
+                {
+                    "t": "tag",
+                    "run_id": opened.run_id,
+                    "name": secrets.redact(key),
+                    "value": secrets.redact_value(key, str(value)),
+                }
+            )
     except BaseException as error:  # nothing that follows is filed under a run that never began
         finish(opened, "failed", "error", describe(error))
         raise
