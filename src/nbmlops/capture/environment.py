@@ -25,6 +25,7 @@ from nbmlops.process import identity as process
 __all__ = [
     "actor",
     "ask_git",
+    "end_git",
     "git_places",
     "git_state",
     "notebook_path",
@@ -49,6 +50,9 @@ VERSION = re.compile(  # PEP 440, as loosely as installers read it
     r"(?:-\d+|[-_.]?(?:post|rev|r)[-_.]?\d*)?(?:[-_.]?dev[-_.]?\d*)?(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?",
     re.I,
 )
+
+
+_asked: set[subprocess.Popen[bytes]] = set()  # that did not answer yet
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,7 @@ def ask_git(folder: Path | None, *words: str | bytes) -> bytes | None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # an interrupt is meant for the cell
         ) as asked:
+            _asked.add(asked)
             try:
                 answer, _ = asked.communicate(timeout=TIMEOUT_S)
             except BaseException as error:
@@ -159,8 +164,19 @@ def ask_git(folder: Path | None, *words: str | bytes) -> bytes | None:
                 if not isinstance(error, subprocess.TimeoutExpired):
                     raise
                 return None
+            finally:
+                _asked.discard(asked)
         return answer if asked.returncode == 0 else None
     return None
+
+
+def end_git() -> None:
+    """End every git that was asked and has not answered: the process ends, and nobody is left to hear it.
+
+    >>> end_git()
+    """
+    for asked in list(_asked):
+        _end(asked)
 
 
 @cache

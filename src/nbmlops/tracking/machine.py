@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from nbmlops.tracking.log import log_stored
 __all__ = ["note", "warn_once"]
 
 FRESH_S = 3.0  # cells that follow each other closely share one look at the repository
+LAST_S = 2.0  # how long the end of the process waits for what is being looked up
 DIFF = ("git.diff", "text/x-diff")
 
 
@@ -27,34 +31,53 @@ class _Machine:
     """What was found for a folder, when: commit, packages, and the file of what differs from the commit."""
 
     looked_at: float
+    places: tuple[Path, ...]
+    stamp: tuple[int, ...]
     git: dict[str, Any] | None
     packages: str
     state: str = ""
     diff: tuple[str, int] | None = None
 
+    def holds(self) -> bool:
+        """Tell whether it is still so: a look a moment ago, and nothing committed, checked out or staged since."""
+        return time.monotonic() - self.looked_at < FRESH_S and _stamp(self.places) == self.stamp
+
 
 _warned: set[str] = set()
 _looking = threading.Lock()  # of several cells' threads one looks, the others find
 _found: dict[tuple[str, str], _Machine] = {}
+_threads: set[threading.Thread] = set()
 
 
 def note(run_id: str, place: Path) -> threading.Thread | None:
     """Write git state and packages of a run: at once where they are known, else by a thread, which is returned.
+
+    A fault is one warning. What is being looked up when the process ends is waited for, for a moment.
 
     Parameters
     ----------
     run_id : str
     place : Path
         The notebook, or a folder of the repository.
+
+    Returns
+    -------
+    threading.Thread or None
+
+    Examples
+    --------
+    >>> with nb.run("forest") as run:  # doctest: +SKIP
+    ...     note(run.run_id, Path("forest.ipynb"))
     """
-    folder = place if place.is_dir() else place.parent
-    known = _found.get(_key(folder))
-    if known is not None and time.monotonic() - known.looked_at < FRESH_S:
+    try:
+        folder = place if place.is_dir() else place.parent
+        known = _found.get(_key(folder))
+        if known is None or not known.holds():
+            return _begin(run_id, folder)
         _write(run_id, known)
-        return None
-    thread = threading.Thread(target=_look_up, args=(run_id, folder), name="nbmlops-about-machine")
-    thread.start()
-    return thread
+    except Exception as error:
+        warn_once(error)
+    return None
 
 
 def warn_once(error: Exception) -> None:
@@ -70,26 +93,49 @@ def warn_once(error: Exception) -> None:
         tell(f"nbmlops could not track everything ({key}). Your cell is not affected.")
 
 
+def _begin(run_id: str, folder: Path) -> threading.Thread | None:
+    _watch_process()
+    thread = threading.Thread(target=_look_up, args=(run_id, folder), name="nbmlops-about-machine", daemon=True)
+    _threads.add(thread)
+    with contextlib.suppress(RuntimeError):  # the interpreter is ending: nothing can be looked up any more
+        thread.start()
+        return thread
+    _threads.discard(thread)
+    return None
+
+
 def _look_up(run_id: str, folder: Path) -> None:
     try:
         with _looking:
             known = _found.get(_key(folder))
-            if known is None or time.monotonic() - known.looked_at >= FRESH_S:
+            if known is None or not known.holds():
                 known = _found[_key(folder)] = _look(folder, known)
         _write(run_id, known)
     except Exception as error:
         warn_once(error)
+    finally:
+        _threads.discard(threading.current_thread())
 
 
 def _look(folder: Path, before: _Machine | None) -> _Machine:
     """Look at the repository; what did not change since is not read again."""
-    git = environment.git_state(folder)
+    looked_at = time.monotonic()
+    places = (before.places if before else ()) or environment.git_places(folder)
+    stamp = _stamp(places)  # before the look: a commit meanwhile makes another one
     packages = waiting.keep(session.artifacts(), _packages())[0]
+    git = environment.git_state(folder)
     state = changes.state_of(folder) if git is not None and git["dirty"] else ""
-    diff = before.diff if before is not None and before.state == state else None
-    if state and diff is None:
-        diff = waiting.keep(session.artifacts(), changes.diff(folder).encode("utf-8", "replace"))
-    return _Machine(time.monotonic(), git, packages, state, diff)
+    if before is not None and (before.git, before.state) == (git, state):
+        diff = before.diff
+    else:
+        diff = _diff(folder) if state else None
+    return _Machine(looked_at, places, stamp, git, packages, state, diff)
+
+
+def _diff(folder: Path) -> tuple[str, int] | None:
+    """Keep what differs from the commit; None where only outputs of notebooks do."""
+    text = changes.diff(folder)
+    return waiting.keep(session.artifacts(), text.encode("utf-8", "replace")) if text else None
 
 
 def _write(run_id: str, known: _Machine) -> None:
@@ -102,6 +148,39 @@ def _key(folder: Path) -> tuple[str, str]:
     return str(folder), str(session.project().home)
 
 
+def _stamp(places: tuple[Path, ...]) -> tuple[int, ...]:
+    return tuple(_changed_at(place) for place in places)
+
+
+def _changed_at(place: Path) -> int:
+    try:
+        return place.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 @functools.cache
 def _packages() -> bytes:
     return json.dumps(environment.packages(), sort_keys=True).encode()
+
+
+@functools.cache
+def _watch_process() -> None:
+    atexit.register(_wait)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forked)
+
+
+def _wait() -> None:
+    """Wait for what is being looked up, so that it arrives; git may hang, and the process shall not."""
+    until = time.monotonic() + LAST_S
+    for thread in list(_threads):
+        thread.join(max(0.0, until - time.monotonic()))
+    environment.end_git()
+
+
+def _forked() -> None:
+    """Begin anew in a forked child: a thread of the parent that holds the lock does not exist here."""
+    global _looking
+    _looking = threading.Lock()
+    _threads.clear()
