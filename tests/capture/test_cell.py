@@ -5,7 +5,7 @@ import warnings
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from nbmlops.capture.cell import CellSource, analyse
+from nbmlops.capture.cell import CellSource, analyse, masked
 
 
 @pytest.mark.parametrize(
@@ -150,3 +150,40 @@ def test_an_odd_escape_is_no_warning_of_ours():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert analyse("found = re.findall('\\d', text)").reads == ("re", "text")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "password = 'hunter2'\nlogin('me', 'hunter2')",
+        "%env API_KEY=hunter2",
+        "%env API_KEY hunter2",
+        "  %set_env HF_TOKEN hunter2",
+        "!export DB_PASSWORD=hunter2 && make",
+        "!login --token hunter2 --user me",
+        "%%track late --tag secret=hunter2\nx = 1",
+        "%%bash\nexport GH_TOKEN=hunter2",
+        "%%track late\n%%writefile .env\nAWS_SECRET_ACCESS_KEY=hunter2",
+        "connect('postgresql://me:hunter2@db/x')",
+    ],
+)
+def test_a_secret_is_not_in_a_source_as_it_is_stored(source):
+    kept = masked(source, analyse(source))
+    assert "hunter2" not in kept
+    assert "[secret]" in kept
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "f(token=tok, password=None)\nif token == key: pass\n",
+        "%%time\nf(token=tok)",
+        "!grep token notes.txt",
+        "%env HOME=/home/me\n",
+        "pwd = 'a'\nbanana = 1",
+        "num_memory_tokens = 'abcdef'; 'abcdef'",
+        "",
+    ],
+)
+def test_what_is_no_secret_stays_as_it_was_typed(source):
+    assert masked(source, analyse(source)) == source.replace("pwd = 'a'", "pwd = '[secret]'")
