@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import nbmlops as nb
+from nbmlops.capture.order import History
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict, MissingPackage, NotFound
 from nbmlops.store import events, exchange
@@ -39,8 +40,13 @@ def full(project, model, held_out):
         session.write({"t": "model", "run_id": run_id, "name": "m", "estimator": "Tree", "params": {}, "fitted_on": {}})
         nb.evaluate(model, held_out, target="late")
         nb.register(model, "late")
-    with nb.run("other", params={"a": 1}), nb.run("child"):
+    with nb.run("other", params={"a": 1}) as other, nb.run("child"):
         nb.log(x=1)
+    for runs in ([None, run_id], [None, other.run_id, None, run_id, None]):
+        history = History()
+        for number, of in enumerate(runs):
+            history.end(history.begin(f"x{number} = {len(runs)}", ""), succeeded=True, run_id=of)
+        history.flush(session.write, session.artifacts().put)
     nb.promote("late", 1, to="champion", reason="the\u2028first")
     said = nb.predict("late@1", held_out[:5])
     nb.feedback(pd.DataFrame({"prediction_id": said.prediction_id, "outcome": [True] * 5}))
@@ -300,6 +306,43 @@ def test_a_query_exports_the_runs_that_fit_with_what_is_theirs(full, tmp_path):
     assert (done.counts["points"], done.counts["artifacts"], done.counts["datasets"]) == (1, 0, 0)
     assert done.counts["events"] == 2
     assert done.counts["model_versions"] == 1
+
+
+def sources_in(folder):
+    rows = [json.loads(line) for line in (folder / "executions.jsonl").read_text().splitlines()]
+    return {(folder / "artifacts" / row["digest"]).read_text() for row in rows}
+
+
+def test_a_query_exports_what_the_kernels_of_its_runs_ran_up_to_them(full, tmp_path):
+    assert export(tmp_path / "all").counts["executions"] == 6  # what ran after the last run explains none
+    assert export(tmp_path / "out", "experiment == 'other'").counts["executions"] == 2
+    assert sources_in(tmp_path / "out") == {"x0 = 5", "x1 = 5"}
+    assert "x0 = 2" in sources_in(tmp_path / "all")
+
+
+def test_what_the_kernels_of_deleted_runs_ran_is_not_exported(full, tmp_path):
+    nb.delete("late", aliases=True)
+    nb.delete("train~0")
+    export(tmp_path / "out")
+    assert sources_in(tmp_path / "out") == {"x0 = 5", "x1 = 5"}
+
+
+@pytest.mark.sqlite
+def test_a_lost_source_is_named(full, tmp_path):
+    digest = hashlib.sha256(b"x0 = 5").hexdigest()
+    session.artifacts().delete(digest)
+    assert list(export(tmp_path / "out").missing) == [digest]
+
+
+def test_an_export_of_the_schema_before_has_no_executions_and_comes_back(full, tmp_path, elsewhere):
+    export(tmp_path / "out")
+    (tmp_path / "out" / "executions.jsonl").unlink()
+    path = tmp_path / "out" / "manifest.json"
+    manifest = json.loads(path.read_text()) | {"schema": 2}
+    del manifest["files"]["executions.jsonl"], manifest["counts"]["executions"]
+    path.write_text(json.dumps(manifest))
+    assert exchange.load(elsewhere(), tmp_path / "out").new
+    assert len(nb.runs(children=True)) == 3
 
 
 def test_deleted_runs_are_not_exported_but_what_the_chain_mentions_is(full, tmp_path):

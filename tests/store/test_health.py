@@ -5,6 +5,7 @@ import os
 import pytest
 
 import nbmlops as nb
+from nbmlops.capture.order import History
 from nbmlops.store import health
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
@@ -17,6 +18,9 @@ def kept(project):
         for value in (3, 2, 1):
             nb.log(loss=value)
         digest = nb.log_artifact("note.txt", b"a note")
+        history = History()
+        history.end(history.begin("x = 1", "x = 1"), succeeded=True, run_id=session.current().run_id)
+        history.flush(session.write, session.artifacts().put)
     for row in range(2):
         with session.store().atomic() as change:
             change.event("flag", f"row {row}", {}, ("me", "os"))
@@ -53,6 +57,7 @@ def test_a_whole_store_is_right_and_the_time_is_kept(kept):
         ("DELETE FROM points WHERE place = 1", {"metrics"}),
         ("UPDATE series SET run = 99", {"references"}),
         ("UPDATE artifacts SET digest = '" + "0" * 64 + "'", {"files"}),
+        ("UPDATE executions SET digest = '" + "0" * 64 + "'", {"files"}),
     ],
 )
 def test_rows_that_were_altered_are_found(kept, damage, found):
@@ -89,7 +94,7 @@ def test_a_damaged_database_is_found(kept, project):
 
 def test_sizes_follow_what_is_kept(kept, project):
     sizes = health.sizes(session.project())
-    assert (sizes["artifacts"], sizes["artifacts_bytes"]) == (1, len(b"a note"))
+    assert (sizes["artifacts"], sizes["artifacts_bytes"]) == (2, len(b"a note" + b"x = 1"))
     assert sizes["database_bytes"] > 10_000
     (project / ".nbmlops" / "outputs").mkdir(exist_ok=True)
     (project / ".nbmlops" / "outputs" / "page.html").write_bytes(b"x" * 99)

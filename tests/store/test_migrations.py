@@ -17,6 +17,7 @@ from nbmlops.config import find_project
 from nbmlops.errors import Conflict
 from nbmlops.store import events, runs, sqlite
 from nbmlops.store.database import Store
+from nbmlops.store.executions import executions_of
 from nbmlops.store.migrations import migrate
 from nbmlops.store.schema import SCHEMA
 from nbmlops.tracking import session
@@ -180,6 +181,29 @@ def test_what_a_migration_left_free_is_said_where_it_is_worth_it(project, monkey
     store = old_store([("b", "loss", 1.0, None, i, "{}", AT.format(1)) for i in range(5000)])
     with pytest.warns(RuntimeWarning, match="free now; to give them back: nbmlops store gc --vacuum --yes"):
         store.engine  # noqa: B018
+
+
+def test_a_store_of_schema_2_gets_the_table_of_executions_and_keeps_the_rest(project):
+    store = old_store()
+    with plain(store) as connection:
+        migrate(connection, 1, until=2)
+        before = contents(connection)
+    with pytest.warns(RuntimeWarning, match=f"schema 2 and is brought to schema {SCHEMA}"):
+        assert rows(store, "SELECT count(*) FROM executions") == [(0,)]
+    with store.reading() as connection:
+        after = contents(connection)
+    assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}
+    event = {"t": "execution", "kernel": "k", "number": 1, "run_id": "a", "cell_id": None, "notebook": None}
+    event |= {
+        "digest": "0" * 64,
+        "reads": ["df"],
+        "writes": [],
+        "mutates": [],
+        "status": "finished",
+        "at": AT.format(1),
+    }
+    session.write(event)
+    assert executions_of(session.store(), "k")[0]["reads"] == ("df",)
 
 
 def test_every_run_is_to_be_indexed_again(migrated):

@@ -38,7 +38,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {  # in this order the rows stand in their
     "model_versions": ("name", "version"),
     "events": ("seq",),
     "feedback": ("id",),
+    "executions": ("kernel", "number"),
 }
+SINCE = {"executions": 3}  # the schema from which on an export has a table
 NUMBERED = ("datasets", "models", "feedback")  # their ids are given out by the database
 NOT_A_NUMBER = {"series": ("value",), "points": ("value",)}  # NULL in the store
 ROWS_OF_TEXT = 2_000
@@ -108,7 +110,7 @@ def load(project: Project, folder: str | Path) -> Exchanged:
             place.put_file(source / "artifacts" / digest)
         with connection.writing():
             _refuse_full(project, connection)
-            for table in KEYS:
+            for table in _tables(manifest):
                 _bring(connection, source, table, manifest)
             connection.execute("INSERT INTO stale (run) SELECT no FROM runs")
             connection.execute("UPDATE meta SET value = ? WHERE key = 'chain_id'", (manifest["chain_id"],))
@@ -140,9 +142,14 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
     return manifest, sha256(path)
 
 
+def _tables(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the tables that an export of its schema has."""
+    return [table for table in KEYS if SINCE.get(table, 0) <= manifest["schema"]]
+
+
 def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Refuse an export of which a file is missing, changed, or not where exports have theirs."""
-    needed = {file_of(table) for table in KEYS}
+    needed = {file_of(table) for table in _tables(manifest)}
     if absent := needed - manifest["files"].keys():
         raise Conflict(f"The export in {folder} is damaged: {MANIFEST} lacks {', '.join(sorted(absent))}.", COPY_AGAIN)
     for name in [*needed, *(f"artifacts/{d}" for d in _artifact_names(manifest))]:

@@ -51,6 +51,7 @@ class _Chosen:
     run_ids: Collection[str]
     series: Collection[int]
     kept: Collection[str]  # what the chain mentions is exported whatever run it is of
+    kernels: Mapping[str, int]  # the last execution of each kernel that a run is of: those before it may explain it
 
     def has(self, table: str, row: Mapping[str, Any]) -> bool:
         """Tell whether a row belongs to what is exported."""
@@ -60,6 +61,8 @@ class _Chosen:
             return row["run"] in self.numbers
         if table == "points":
             return row["series"] in self.series
+        if table == "executions":
+            return bool(row["number"] <= self.kernels.get(row["kernel"], -1))
         if table in OF_RUNS:
             return row["run_id"] is None or row["run_id"] in self.run_ids or row.get("result_id") in self.kept
         return True
@@ -77,8 +80,8 @@ def export(project: Project, folder: str | Path, query: str | None = None) -> Ex
     folder : path
         It must not exist; it appears when it is complete.
     query : str, optional
-        Only the runs that fit, with what is part of them, and their metrics, files, data, models and results. Results
-        that a version or an event mentions come along.
+        Only the runs that fit, with what is part of them, their metrics, files, data, models and results, and the cells
+        their kernels ran up to them. Results that a version or an event mentions come along.
 
     Returns
     -------
@@ -160,8 +163,14 @@ def _chosen(connection: Connection, found: Collection[str] | None) -> _Chosen:
     wanted = None if found is None else set(lineage(connection, found))
     rows = connection.execute("SELECT no, run_id FROM runs WHERE deleted_at IS NULL").fetchall()
     runs = {no: run_id for no, run_id in rows if wanted is None or run_id in wanted}
-    series = connection.execute("SELECT id, run FROM series").fetchall()
-    return _Chosen(runs.keys(), set(runs.values()), {i for i, run in series if run in runs}, mentioned(connection))
+    ids = set(runs.values())
+    series = {i for i, run in connection.execute("SELECT id, run FROM series").fetchall() if run in runs}
+    return _Chosen(runs.keys(), ids, series, mentioned(connection), _kernels(connection, ids))
+
+
+def _kernels(connection: Connection, run_ids: Collection[str]) -> dict[str, int]:
+    rows = connection.execute("SELECT kernel, number, run_id FROM executions WHERE run_id IS NOT NULL ORDER BY number")
+    return {kernel: number for kernel, number, run_id in rows.fetchall() if run_id in run_ids}
 
 
 def _rows(connection: Connection, table: str, chosen: _Chosen, digests: set[str]) -> Iterator[list[Row]]:
@@ -213,7 +222,7 @@ def _out(table: str, name: str, values: list[Any]) -> list[Any]:
 
 def _of_artifacts(folder: Path) -> set[str]:
     """Return the digests that must be there: files of runs, models and what was registered with them."""
-    found = {row["digest"] for row in read_lines(folder / "artifacts.jsonl")}
+    found = {row["digest"] for table in ("artifacts", "executions") for row in read_lines(folder / f"{table}.jsonl")}
     for row in read_lines(folder / "model_versions.jsonl"):
         found.update(row[k] for k in ("digest", "profile", "environment") if row[k])
     return found
@@ -241,8 +250,9 @@ def _covers(query: str | None, broken: int | None, missing: list[str]) -> str:
     said = "All runs that are not deleted, and everything else."
     if query is not None:
         said = (
-            f"Only the runs that fit `{query}`, with what is part of them, and their metrics, files, data, models and "
-            "results. Model versions, predictions, feedback and events are whole, with the results they mention."
+            f"Only the runs that fit `{query}`, with what is part of them, their metrics, files, data, models and "
+            "results, and the cells their kernels ran up to them. Model versions, predictions, feedback and events are "
+            "whole, with the results they mention."
         )
     if broken is not None:
         said += f"\n\nThe audit log does not hold: event {broken} was changed. nbmlops does not import this folder."
@@ -267,6 +277,8 @@ SAYS = {
     "model_versions": "registered models; the file is `artifacts/<digest>`",
     "events": "the audit log: who changed what, when; each holds the hash of the one before",
     "feedback": "what came true, by prediction",
+    "executions": "cells that kernels ran, in order, with the names they read and made; the source is "
+    "`artifacts/<digest>`",
 }
 README = """\
 # An export of nbmlops

@@ -29,6 +29,14 @@ HEX = bytes(ord("h") if chr(i) in "0123456789abcdef" else ord(" ") for i in rang
 DIGEST = b"h" * 64  # what a SHA-256 looks like after HEX: 25 times faster to find than by a regular expression
 DERIVED = ("columns", "stale", "meta", "journals", "leases", "points")  # hold nothing that was put as a file
 OF_RUNS = ("datasets", "artifacts", "models", "results")  # tables keyed by run_id
+KERNELS = """
+SELECT e.kernel, r.run_id, max(e.at) FROM executions e LEFT JOIN runs r ON r.run_id = e.run_id
+GROUP BY e.kernel, r.run_id
+"""
+SPENT = """
+DELETE FROM executions WHERE kernel = ? AND NOT EXISTS
+(SELECT 1 FROM executions e JOIN runs r ON r.run_id = e.run_id WHERE e.kernel = ?)
+"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Garbage:
     dry_run: bool
     runs: int = 0
     points: int = 0
+    executions: int = 0
     artifacts: int = 0
     artifacts_bytes: int = 0
     partial_bytes: int = 0  # left half written by killed processes; counted when it is removed
@@ -104,7 +113,12 @@ def gc(
         counted = {"runs": len(going), "points": _count_points(connection, going)}
         if not dry_run:
             _purge(connection, going)
-        used = _used(connection, project, frozenset(going.values() if dry_run else ()))
+        gone = frozenset(going.values() if dry_run else ())
+        spent = _spent(connection, gone, iso(now_s - spared_s))
+        counted["executions"] = _count_executions(connection, spent)
+        if not dry_run:
+            _purge_executions(connection, spent)
+        used = _used(connection, project, gone.union(spent))
         garbage = {digest: size for digest, size in old.items() if digest not in used}
         watermarks = _lost_watermarks(connection, project, now_s)
         leases = _lapsed_leases(connection, now_s)
@@ -178,20 +192,42 @@ def _purge_rows(connection: Connection, rows: Sequence[tuple[int, str]], kept: f
     outdate(connection, numbers)
 
 
-def _used(connection: Connection, project: Project, purged: frozenset[str]) -> set[str]:
-    """Return every digest that a table, a journal or a written report mentions; runs that go do not count."""
+def _spent(connection: Connection, gone: frozenset[str], before: str) -> list[str]:
+    """Return the kernels of which no run is left, and that ran nothing since a time: they explain nothing any more."""
+    rows = connection.execute(KERNELS).fetchall()
+    living = {kernel for kernel, run_id, at in rows if at >= before or (run_id is not None and run_id not in gone)}
+    return sorted({kernel for kernel, _, _ in rows} - living)
+
+
+def _count_executions(connection: Connection, kernels: Sequence[str]) -> int:
+    counts = [
+        connection.scalar(f"SELECT count(*) FROM executions WHERE kernel IN ({holes})", part)
+        for part, holes in parts(kernels)
+    ]
+    return int(sum(counts))
+
+
+def _purge_executions(connection: Connection, kernels: Sequence[str]) -> None:
+    """Take away what some kernels ran; one that tracked something meanwhile stays."""
+    for part, _ in parts(kernels):
+        with connection.writing():
+            connection.executemany(SPENT, [(kernel, kernel) for kernel in part])
+
+
+def _used(connection: Connection, project: Project, gone: frozenset[str]) -> set[str]:
+    """Return every digest that a table, a journal or a written report mentions; what goes does not count."""
     used: set[str] = set()
     with connection.reading():
         kept = mentioned(connection)
     for table, names in text_columns().items():
-        owner = "run_id" if table in (*OF_RUNS, "runs") else "NULL"
+        owner = "run_id" if table in (*OF_RUNS, "runs") else "kernel" if table == "executions" else "NULL"
         result = "result_id" if table == "results" else "NULL"
         long = " OR ".join(f'length("{n}") >= 64' for n in names)
         listed = ", ".join(f'"{n}"' for n in names)
         sql = f"SELECT {owner}, {result}, {listed} FROM {table} WHERE {long}"
         with connection.reading():  # a table at a time: nobody who writes waits for long
             for rows in streamed(connection, sql) if names else ():
-                staying = [texts for run_id, result_id, *texts in rows if run_id not in purged or result_id in kept]
+                staying = [texts for of, result_id, *texts in rows if of not in gone or result_id in kept]
                 used |= digests_in(text for texts in staying for text in texts if text)
     files = journal.journals(project.home / "journal")
     files += [p for end in ("*.html", "*.json") for p in (project.home / "outputs").rglob(end)]

@@ -23,7 +23,7 @@ __all__ = ["Checked", "Verified", "Waiting", "chain", "sizes", "verified", "veri
 
 VERIFIED, FOUND_WRONG = "verified_at", "verified_wrong"  # when it was looked last, and what was wrong then
 FILES = """
-SELECT DISTINCT digest FROM artifacts UNION SELECT digest FROM model_versions
+SELECT DISTINCT digest FROM artifacts UNION SELECT digest FROM model_versions UNION SELECT digest FROM executions
 UNION SELECT profile FROM model_versions UNION SELECT environment FROM model_versions
 """
 OF_NOTHING = """

@@ -42,6 +42,14 @@ ROWS: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
         "prediction_id",
         ("prediction_id", "model", "version", "run_id", "at", "batch", "VALUE", "probability"),
     ),
+    "execution": (
+        "executions",
+        "kernel, number",
+        (
+            *("kernel", "number", "run_id", "cell_id", "notebook", "digest"),
+            *("READS", "WRITES", "MUTATES", "status", "at"),
+        ),
+    ),
     "feedback": ("feedback", None, ("prediction_id", "OUTCOME", "source", "at")),
 }
 

@@ -126,6 +126,21 @@ CREATE TABLE models (
 	PRIMARY KEY (id)
 );
 
+CREATE TABLE executions (
+	kernel VARCHAR(36) NOT NULL,
+	number INTEGER NOT NULL,
+	run_id VARCHAR(36),
+	cell_id TEXT,
+	notebook TEXT,
+	digest VARCHAR(64) NOT NULL,
+	reads TEXT NOT NULL,
+	writes TEXT NOT NULL,
+	mutates TEXT NOT NULL,
+	status VARCHAR(16) NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	PRIMARY KEY (kernel, number)
+);
+
 CREATE TABLE results (
 	result_id VARCHAR(36) NOT NULL,
 	run_id VARCHAR(36),
@@ -197,6 +212,12 @@ CREATE INDEX datasets_fingerprint ON datasets (fingerprint);
 CREATE INDEX datasets_run ON datasets (run_id);
 
 CREATE INDEX events_subject ON events (subject, action, seq);
+
+CREATE INDEX executions_digest ON executions (digest);
+
+CREATE INDEX executions_notebook ON executions (notebook);
+
+CREATE INDEX executions_run ON executions (run_id);
 
 CREATE INDEX feedback_prediction ON feedback (prediction_id);
 

@@ -173,6 +173,26 @@ models = Table(
     Index("models_run", "run_id"),
 )
 
+# The order record: what each kernel that tracked something ran. The sources are artifacts, found by their digest.
+executions = Table(
+    "executions",
+    metadata,
+    Column("kernel", String(36), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", String(36)),
+    Column("cell_id", Text),
+    Column("notebook", Text),
+    Column("digest", String(64), nullable=False),
+    Column("reads", Text, nullable=False),
+    Column("writes", Text, nullable=False),
+    Column("mutates", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("executions_run", "run_id"),
+    Index("executions_digest", "digest"),
+    Index("executions_notebook", "notebook"),
+)
+
 # What an evaluation, a drift report, a check or a gate found: the JSON every view is drawn from.
 results = Table(
     "results",
