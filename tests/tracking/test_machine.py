@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import psutil
 import pytest
@@ -57,6 +58,10 @@ def ended(script, folder, *, timeout_s=60):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
+
+
+def alive(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_commit_diff_and_packages_are_kept_and_looked_up_once(repository):
@@ -184,8 +189,10 @@ def test_a_git_that_hangs_does_not_hold_up_the_end_of_the_process_and_ends_too(r
     )
     assert nb.get_run("short").status == "finished"
     slow = int((repository / ".nbmlops" / "pid").read_text())
-    while psutil.pid_exists(slow) and psutil.Process(slow).status() != psutil.STATUS_ZOMBIE:
+    until = time.monotonic() + 30
+    while alive(slow) and time.monotonic() < until:
         os.sched_yield()
+    assert not alive(slow)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
