@@ -9,8 +9,8 @@ import time
 import pytest
 
 import nbmlops as nb
-from nbmlops.capture.order import History
 from nbmlops.errors import Conflict
+from nbmlops.records import iso
 from nbmlops.store import driver, garbage, health, journal, lifecycle
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
@@ -84,44 +84,40 @@ def test_a_run_logged_after_gc_is_not_mistaken_for_the_one_whose_number_it_gets(
     assert len(nb.runs("trees == 1")) == 0
 
 
-def ran(*cells, run_id=None):
-    """Let a kernel run cells, of which the last one is a run; return the kernel."""
-    history = History()
-    for cell in cells:
-        history.end(history.begin(cell, cell), succeeded=True, run_id=run_id if cell is cells[-1] else None)
-    history.flush(session.write, session.artifacts().put)
+def ran(kernel, *cells):
+    """Let a kernel run cells, each a source and the run it is, if any."""
+    for number, (source, run_id) in enumerate(cells):
+        about = {"kernel": kernel, "number": number, "run_id": run_id, "digest": session.artifacts().put(source)}
+        names = {"reads": [], "writes": [], "mutates": []}
+        session.write({"t": "execution", **about, **names, "status": "finished", "at": iso(time.time())})
     session.store().sync()
-    return history.kernel
 
 
 def test_what_a_kernel_ran_goes_with_the_last_of_its_runs(tree):
     (old, _), (new, _) = tree
-    both, left = ran("x = 1", "y = x", run_id=old), ran("x = 1", "z = x", run_id=new)
+    ran("spent", (b"x = 1", None), (b"y = x", old))
+    ran("living", (b"x = 1", None), (b"z = x", new))
     lifecycle.delete_runs(session.project(), [old])
     assert garbage.gc(session.project(), dry_run=False).executions == 0  # the run can still be brought back
     said = garbage.gc(session.project(), now_s=LATER)
     assert (said.runs, said.executions, said.artifacts) == (2, 2, 2)  # a note, and the one source nobody else ran
-    assert len(rows("executions", f"kernel = '{both}'")) == 2
+    assert len(rows("executions", "kernel = 'spent'")) == 2
     assert {**collect().to_dict(), "dry_run": True} == said.to_dict()
-    assert [row[0] for row in rows("executions")] == [left, left]
+    assert [row[0] for row in rows("executions")] == ["living", "living"]
     assert len(list(session.artifacts().list())) == 3
     assert health.verify(session.project())[-1].right
 
 
 def test_one_run_that_is_left_keeps_all_its_kernel_ran(tree):
     (old, _), (new, _) = tree
-    history = History()
-    for number, run_id in enumerate((None, old, new)):
-        history.end(history.begin(f"x{number} = 1", ""), succeeded=True, run_id=run_id)
-    history.flush(session.write, session.artifacts().put)
-    session.store().sync()
+    ran("living", (b"x = 1", None), (b"y = x", old), (b"z = x", new))
     lifecycle.delete_runs(session.project(), [old])
     assert (collect().runs, len(rows("executions"))) == (2, 3)
     assert health.verify(session.project())[-1].right
 
 
 def test_what_ran_just_now_is_spared_though_its_run_is_gone(tree):
-    ran("x = 1", run_id="not here yet")
+    ran("young", (b"x = 1", "not here yet"))
     assert garbage.gc(session.project(), dry_run=False).executions == 0
     assert collect().executions == 1
 

@@ -5,7 +5,6 @@ import os
 import pytest
 
 import nbmlops as nb
-from nbmlops.capture.order import History
 from nbmlops.store import health
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
@@ -18,9 +17,14 @@ def kept(project):
         for value in (3, 2, 1):
             nb.log(loss=value)
         digest = nb.log_artifact("note.txt", b"a note")
-        history = History()
-        history.end(history.begin("x = 1", "x = 1"), succeeded=True, run_id=session.current().run_id)
-        history.flush(session.write, session.artifacts().put)
+        about = {
+            "kernel": "k",
+            "number": 1,
+            "status": "finished",
+            "at": "2024",
+            "digest": session.artifacts().put(b"x = 1"),
+        }
+        session.write({"t": "execution", **about, "reads": [], "writes": ["x"], "mutates": []})
     for row in range(2):
         with session.store().atomic() as change:
             change.event("flag", f"row {row}", {}, ("me", "os"))

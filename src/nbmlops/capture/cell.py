@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbmlops.capture.names import Names, magic_of
-from nbmlops.capture.secrets import MASK, is_secret_name, redact
 
-__all__ = ["CellSource", "analyse", "masked"]
+__all__ = ["CellSource", "analyse"]
 
 LITERALS = (bool, int, float, str, type(None))
 RUNS_PYTHON = ("time", "capture", "prun", "memit", "mprun", "lprun")  # magics whose body binds names of the user's
-OF_PYTHON = ("track", "timeit", *RUNS_PYTHON)
-SHORTEST_SECRET = 4  # a shorter text stands in too many other words
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class CellSource:
         Names that are read only if an earlier cell bound them: builtins, and names bound here on some paths only.
     modules : tuple of str
         The names among ``writes`` that an import binds.
-    star : bool
+    opaque : bool
         Whether it may bind names that its source does not show: a star import, ``exec``, ``%run``.
     """
 
@@ -56,7 +53,7 @@ class CellSource:
     calls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
-    star: bool = False
+    opaque: bool = False
 
 
 def analyse(source: str) -> CellSource:
@@ -83,7 +80,7 @@ def analyse(source: str) -> CellSource:
     except (SyntaxError, ValueError):
         return CellSource()
     except (RecursionError, MemoryError):  # nested deeper than Python follows: nobody knows what it binds
-        return CellSource(star=True)
+        return CellSource(opaque=True)
     return CellSource(
         tuple(names.reads),
         tuple(names.writes),
@@ -94,55 +91,8 @@ def analyse(source: str) -> CellSource:
         {called: tuple(keywords) for called, keywords in names.calls.items()},
         tuple(n for n in names.optional if n not in names.reads),
         tuple(n for n in names.modules if n in names.writes),
-        names.star,
+        names.opaque,
     )
-
-
-def masked(source: str, cell: CellSource) -> str:
-    r"""Return a cell's source as it may be stored: without the secrets it assigns, or gives to magics and the shell.
-
-    Parameters
-    ----------
-    source : str
-        The cell as typed.
-    cell : CellSource
-        What it says.
-
-    Examples
-    --------
-    >>> source = "pwd = 'hunter2'\nconnect('hunter2')"
-    >>> print(masked(source, analyse(source)))
-    pwd = '[secret]'
-    connect('[secret]')
-    >>> masked("%env API_KEY=abc123", CellSource())
-    '%env API_KEY=[secret]'
-    """
-    for name, value in (cell.literals or {}).items():
-        if isinstance(value, str) and len(value) >= SHORTEST_SECRET and is_secret_name(name):
-            source = source.replace(value, MASK)
-    lines, foreign = redact(source).split("\n"), False
-    for place, line in enumerate(lines):
-        magic = re.match(r"\s*(%%|[%!])\s*(\w*)", line)
-        foreign |= magic is not None and magic[1] == "%%" and magic[2] not in OF_PYTHON
-        if magic or foreign:
-            lines[place] = _masked_words(line)
-    return "\n".join(lines)
-
-
-def _masked_words(line: str) -> str:
-    """Mask what stands behind a secret name: ``NAME=VALUE``, ``--name VALUE``, ``%env NAME VALUE``."""
-    words, secret = re.split(r"(\s+)", line), False
-    by_word = line.lstrip().startswith(("%env", "%set_env"))
-    for place, word in enumerate(words):
-        if not word.strip():
-            continue
-        name, equals, value = word.partition("=")
-        if secret:
-            words[place] = MASK
-        secret = not secret and is_secret_name(name.lstrip("-")) and (by_word or word.startswith("--"))
-        if equals and value and is_secret_name(name.lstrip("-")):
-            words[place], secret = f"{name}={MASK}", False
-    return "".join(words)
 
 
 def _parsed(source: str) -> ast.Module:

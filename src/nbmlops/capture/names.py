@@ -61,7 +61,7 @@ class Names:
         self.modules: dict[str, None] = {}
         self.calls: dict[str, dict[str, None]] = {}
         self.packages: dict[str, None] = {}
-        self.star = False
+        self.opaque = False
         self.bound: set[str] = set()  # on every path to here
         self.scopes: list[set[str]] = []  # of what encloses this place, outermost first
         self.later: list[tuple[list[set[str]], Sequence[ast.AST]]] = []  # bodies of functions
@@ -153,7 +153,7 @@ class Names:
         self.children(node)
         if not isinstance(node.ctx, ast.Load):
             self.change(node)
-            self.star |= _calls(node.value, *NAMESPACES)
+            self.opaque |= _calls(node.value, *NAMESPACES)
 
     def _assign(self, node: ast.Assign) -> None:
         self.each([node.value, *node.targets])
@@ -189,14 +189,14 @@ class Names:
         if isinstance(node.func, ast.Attribute):
             if called in CHANGES or any(k.arg == "inplace" and not _is_false(k.value) for k in node.keywords):
                 self.change(node.func.value)
-            self.star |= called == "update" and _calls(node.func.value, *NAMESPACES)
-            self.star |= called in ("push", "ex", "run_cell") and _calls(node.func.value, "get_ipython")
+            self.opaque |= called == "update" and _calls(node.func.value, *NAMESPACES)
+            self.opaque |= called in ("push", "ex", "run_cell") and _calls(node.func.value, "get_ipython")
             magic, line = (magic_of(node) or ["", ""])[:2]
-            self.star |= magic in BINDS_UNSEEN or (magic == "store" and "-r" in line.split())
+            self.opaque |= magic in BINDS_UNSEEN or (magic == "store" and "-r" in line.split())
         elif called in ("setattr", "delattr") and node.args:
             self.change(node.args[0])
         elif called == "exec":
-            self.star = True
+            self.opaque = True
 
     def _import(self, node: ast.Import) -> None:
         self.packages.update((alias.name.partition(".")[0], None) for alias in node.names)
@@ -211,7 +211,7 @@ class Names:
         for alias in node.names:
             name = (alias.asname or alias.name).partition(".")[0]
             if name == "*":
-                self.star = True
+                self.opaque = True
                 continue
             self.store(name)
             if name in self.writes and not self.scopes:
