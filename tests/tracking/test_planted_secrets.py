@@ -69,6 +69,13 @@ def some(chance, alphabet, length):
     return "".join(chance.choices(alphabet, k=length))
 
 
+def wait_for_the_commit():
+    """Wait for what is found out beside the cell: commit, changes, packages."""
+    for thread in threading.enumerate():
+        if thread.name == "nbmlops-about-machine":
+            thread.join()
+
+
 @pytest.fixture
 def planted():
     """Texts that hold a credential, and the secret part of each."""
@@ -89,9 +96,7 @@ def leaks(project):
     """Return which secrets stand in a file of the project's folder, after all was brought into the database."""
 
     def search(bodies):
-        for thread in threading.enumerate():
-            if thread.name == "nbmlops-about-machine":  # commit and packages come after the cell
-                thread.join()
+        wait_for_the_commit()
         assert len(nb.runs(children=True)) > 0
         found = set()
         for path in (p for p in (project / ".nbmlops").rglob("*") if p.is_file()):
@@ -190,7 +195,8 @@ IN_CALLS = {
     "printed text": "for t in planted: print(t)",
     "printed in pieces": "import sys\nfor t in planted:\n    for c in t + chr(10): sys.stdout.write(c)",
     "printed errors": "import sys\nfor t in planted: print(t, file=sys.stderr)",
-    "a warning": "import warnings\nfor t in planted: warnings.warn(t)",
+    "a warning": "import sys, warnings\n"
+    "for t in planted: sys.stderr.write(warnings.formatwarning(t, UserWarning, 'a.py', 1, t))",
     "displayed values": f"{SHOW}for t in planted: display(t, [t], {{'x': t}})",
     "displayed HTML": f"{SHOW}for t in planted: display(HTML(f'<b>{{t}}</b>'), Markdown(t))",
     "a displayed table": f"{SHOW}import pandas as pd\nfor t in planted: display(pd.DataFrame({{'x': [t]}}))",
@@ -307,12 +313,32 @@ def test_nothing_in_a_changed_file_of_a_repository_reaches_the_disk(run, project
         about = ("-c", "user.name=a", "-c", "user.email=a@example.org")
         subprocess.run(["git", *about, *words], cwd=project, check=True, capture_output=True)
 
+    def write(*more):
+        lines = [f"{name} = {value!r}" for name, value in named.items()]
+        (project / "settings.py").write_text("\n".join([*planted, *lines, *more]))
+        lines = [f"{name}={value}" for name, value in named.items()]
+        (project / ".env").write_text("\n".join([*lines, *more]))
+        lines = [f"  {name}: {value}" for name, value in named.items()]
+        (project / "settings.yaml").write_text("\n".join(["all:", *lines, *more]))
+
+    files = ("settings.py", ".env", "settings.yaml")
     git("init", "-q")
-    (project / "settings.py").write_text("x = 1\n")
-    git("add", "settings.py")
+    for name in files:
+        (project / name).write_text("x = 1\n")
+        git("add", name)
     git("commit", "-q", "-m", "first")
-    lines = [f"{name} = {value!r}" for name, value in named.items()]
-    (project / "settings.py").write_text("\n".join([*planted, *lines]))
-    run("%%track planted\nx = 1")
+
+    def clear():
+        for name in files:
+            (project / name).write_text("")
+
+    # Lines that came, lines around what changed, lines that went.
+    for change in (write, lambda: write("a", "b", "c"), clear):
+        change()
+        run("%%track planted\nx = 1")
+        wait_for_the_commit()
+        git("commit", "-q", "-a", "-m", "more")
     assert leaks([*planted.values(), *named.values()]) == set()
-    assert nb.get_run("planted").git["dirty"]
+    diffs = [nb.get_run(f"planted~{back}").artifact("git.diff").decode() for back in range(3)]
+    assert all(diff.count(secrets.MASK) > len(planted) / 2 for diff in (diffs[0], diffs[2]))
+    assert all(name in diff for diff in diffs for name in ("settings.py", ".env", "settings.yaml"))

@@ -67,8 +67,7 @@ SHAPES = (
     r"sk-(?<![A-Za-z0-9]sk-)(?:[A-Za-z0-9]{20,}|(?=[\w\-]{0,60}[A-Z])(?=[\w\-]{0,60}\d)[\w\-]{20,})",
     r"hf_[A-Za-z0-9]{20,}|api_org_[A-Za-z]{20,}|gsk_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{20,}|pplx-[A-Za-z0-9]{20,}",
     r"xai-[A-Za-z0-9]{30,}|pcsk_\w{20,}|lsv2_[ps][tk]_\w{20,}|KGAT_[0-9a-f]{20,}|wandb_v\d_\w{20,}",
-    r"dapi[0-9a-f]{32}(?:-\d)?|eyJhcGlf[\w+/=\-]{20,}",
-    r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
+    r"dapi[0-9a-f]{32}(?:-\d)?|eyJhcGlf[\w+/=\-]{20,}|AGE-SECRET-KEY-1[0-9A-Z]{20,}",
     r"(?<![0-9a-f])[0-9a-f]{32}-(?:us\d{1,2}|[0-9a-f]{8}-[0-9a-f]{8})(?![\w\-])",
 )
 # A URL or a web token is matched also without what makes it one (the group ``secret``), and then left as it is.
@@ -99,11 +98,8 @@ BESIDE: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 # The words of a secret name, in lower case, and what may follow them in it. Each alternative begins with a letter.
-_KEYS = (
-    "api access private secret account shared signing encryption master auth app application consumer subscription "
-    "license ssh rsa"
-)
-_WORDS = "|".join(rf"{key}[ _\-]?key" for key in _KEYS.split()) + (
+_KEYS = "api access private secret account shared signing encryption master auth app application consumer ssh rsa"
+_WORDS = "|".join(rf"{key}[ _\-]?key" for key in (*_KEYS.split(), "license", "subscription")) + (
     r"|passwo?r?d|passphrase|passcode|pwd(?<![a-z]pwd)|secret(?:_?(?:str|bytes))?|token|credential|authorization"
 )
 _REST = r"s?(?:_?\d{1,3}|_(?:prod|dev|test|stag(?:e|ing)|live|old|new|value|b(?:ase)?64))?(?![a-z0-9_])"
@@ -141,7 +137,7 @@ _NETRC = re.compile(r"(?:\b(?:login|machine|user|account)\s+\S+|\s-p|\s--paramet
 _FLAG = re.compile(r"\s--?[A-Za-z][\w\-]*\s+\Z")
 _PAIRS = re.compile(r"\w=[^\s,;()=]+[^\S\n]+\Z")
 _LINE_END = re.compile(r"[^\S\n]{0,80}(?:#|\n|\Z)")
-_LINE_START = re.compile(r"(?:^|\n)[^\S\n]*(?:- )?\Z")
+_LINE_START = re.compile(r"(?:^|\n)\+?[^\S\n]*(?:- )?\Z")
 _TO_SPACE, _TO_AND = re.compile(r"[^\s\"']+"), re.compile(r"[^&\s\"'<>]+")
 _TO_LINE, _TO_END = re.compile(r"[^\n\"']+"), re.compile(r"[^\s\"'<>,;&)\]}|]+")
 _ASCII = {upper: upper + 32 for upper in range(65, 91)}
@@ -221,8 +217,7 @@ def _resolve(name: str) -> str:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid(
-            f"The file that {name}_FILE names cannot be read ({type(error).__name__}). It is a text file of the secret "
-            "alone.",
+            f"The file that {name}_FILE names cannot be read ({type(error).__name__}). It holds the secret alone.",
             f"Correct the path in {name}_FILE, or set {name}.",
         ) from None
 
@@ -359,13 +354,12 @@ def _without_basic(text: str) -> str:
     """Mask base64 of ``user:password`` behind the word Basic, which heads many a paragraph."""
     if "Basic " not in text:
         return text
-    import base64
-    import binascii
+    from base64 import b64decode
 
     def masked(found: re.Match[str]) -> str:
         try:
-            says = base64.b64decode(found[2] + "=" * (-len(found[2]) % 4))
-        except binascii.Error:
+            says = b64decode(found[2] + "=" * (-len(found[2]) % 4))
+        except ValueError:  # it is a word
             return found[0]
         return f"{found[1]}{MASK}" if b":" in says else found[0]
 
@@ -475,7 +469,7 @@ def _certain(text: str, head: re.Match[str], name: str, before: str, op: str, gl
         return _TO_SPACE
     if before.endswith(("?", "&", "&amp;")):
         return _TO_AND
-    if name.isupper() and before[-1:] in "\n \t!\"'" and before.rstrip(" \t")[-1:] not in (",", "("):
+    if name.isupper() and before[-1:] in "\n \t!+\"'" and before.rstrip(" \t")[-1:] not in (",", "("):
         return _TO_SPACE
     paired = text[head.end() : head.end() + 1] == ";" or (spaced and _PAIRS.search(before))
     return _TO_END if paired else None
