@@ -112,3 +112,31 @@ def test_what_is_old_is_forgotten(monkeypatch):
     for text in ("x = 1", "y = 2", "z = 3"):
         history.end(history.begin(text))
     assert [e.number for e in history.known()] == [2, 3]
+
+
+def test_what_was_made_of_a_value_before_its_cell_was_edited_and_run_again_is_stale():
+    found = ran(("a", "x = 1"), ("b", "y = x"), ("a", "x = 2"), ("c", "print(y)"))
+    assert (found.word, found.message) == (
+        "edited since",
+        "'x' comes from cell [1], which was edited and ran again since.",
+    )
+
+
+def test_a_helper_defined_below_the_function_that_calls_it_is_found():
+    assert ran(
+        ("a", "def train():\n    return helper()"), ("b", "def helper():\n    return 1"), ("c", "m = train()")
+    ).word in (
+        "clean",
+        "reordered",
+    )
+
+
+def test_a_cell_that_no_longer_makes_the_name_it_reads_is_orphaned():
+    assert ran(("a", "df = 1\nz = df"), ("a", "z = df")).word == "orphaned"
+
+
+def test_the_value_of_a_secret_is_masked_wherever_a_cell_says_it():
+    history = History()
+    history.end(history.begin("password = 'hunter2-long'\nlogin('hunter2-long')", "a"))
+    history.known()
+    assert "hunter2" not in "".join(history.sources.values())

@@ -10,13 +10,15 @@ import builtins
 import functools
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from nbmlops.capture.cell import CellSource, analyse
-from nbmlops.capture.secrets import redact
+from nbmlops.capture.secrets import SHORTEST, is_secret_name, redact, remember
 from nbmlops.records import Finding, new_id, now
 
 __all__ = ["Execution", "History", "Label", "Notebook", "label", "saved_notebook"]
@@ -128,10 +130,13 @@ class History:
 
     def _parsed(self, one: Execution) -> Execution:
         typed, cell_id = self._typed.pop(one.number)
+        cell = _analysed(self.translate(typed))
+        for name, value in (cell.literals or {}).items():
+            if isinstance(value, str) and len(value) >= SHORTEST and is_secret_name(name):
+                remember(value)  # it is masked wherever it stands, not only behind its name
         source = redact(typed)
         digest = digest_of(source)
         self.sources.setdefault(digest, source)
-        cell = _analysed(self.translate(typed))
         parts: dict[str, Any] = {
             "reads": cell.reads,
             "writes": cell.writes,
@@ -167,7 +172,7 @@ def label(executions: Sequence[Execution], one: Execution, notebook: Notebook | 
     if unknown:
         return Label("unknown", unknown)
     for source, name in slice_.items():
-        if blamed := _orphaned(source, name, before, notebook):
+        if blamed := _orphaned(source, name, [*before, one], notebook) or _stale(source, name, before):
             return blamed
     if notebook is not None:
         for source, name in slice_.items():
@@ -203,26 +208,37 @@ def _analysed(python: str) -> CellSource:
 
 def _slice(before: Sequence[Execution], one: Execution) -> tuple[dict[Execution, str], str]:
     """Return the executions one rests on, each with the name it gave, and why that cannot be told."""
+    made: dict[str, list[Execution]] = {}
+    for execution in before:
+        for name in {*execution.writes, *execution.mutates}:
+            made.setdefault(name, []).append(execution)
+    hidden = next((e for e in before if e.opaque), None)
     found: dict[Execution, str] = {}
     wanted = [(name, one.number) for name in one.reads]
+    asked = set(wanted)
     while wanted:
         name, until = wanted.pop()
-        if name in GIVEN or hasattr(builtins, name):
-            continue
-        sources = [e for e in before if e.number < until and e.succeeded and name in (*e.writes, *e.mutates)]
-        hidden = next((e for e in before if e.number < until and e.opaque), None)
+        worked = [e for e in made.get(name, ()) if e.succeeded]
+        # What a function reads it reads when it is called, so it may be bound further down.
+        sources = worked[: bisect_left(worked, until, key=attrgetter("number"))] or worked
         if not sources:
-            if hidden is not None:
-                return found, f"Where {name!r} comes from cannot be told: cell [{hidden.shown}] binds names unseen."
-            if any(name in e.writes for e in before):
-                return found, f"{name!r} was bound by a cell that failed."
-            return found, f"No cell that ran binds {name!r}."
+            if name in GIVEN or hasattr(builtins, name):
+                continue
+            return found, _why_unknown(name, hidden, bool(made.get(name)))
         for source in _since_bound(sources, name):
             if source not in found:
                 found[source] = name
-                wanted += [(n, source.number) for n in (*source.reads, *source.mutates) if n not in source.writes]
-                wanted += [(n, source.number) for n in source.mutates if n in source.reads]
+                kept = (*(n for n in source.reads), *(n for n in source.mutates if n not in source.writes))
+                fresh = {(n, source.number) for n in kept} - asked
+                asked |= fresh
+                wanted += sorted(fresh)
     return dict(sorted(found.items(), key=lambda item: item[0].number)), ""
+
+
+def _why_unknown(name: str, hidden: Execution | None, failed: bool) -> str:
+    if hidden is not None:
+        return f"Where {name!r} comes from cannot be told: cell [{hidden.shown}] binds names unseen."
+    return f"{name!r} was bound by a cell that failed." if failed else f"No cell that ran binds {name!r}."
 
 
 def _since_bound(sources: Sequence[Execution], name: str) -> list[Execution]:
@@ -239,6 +255,12 @@ def _orphaned(source: Execution, name: str, before: Iterable[Execution], noteboo
     if gone and notebook is not None and any(e.cell in notebook.digests for e in before):
         return _blame("orphaned", source, name, "is no longer in the notebook")
     return None
+
+
+def _stale(source: Execution, name: str, before: Iterable[Execution]) -> Label | None:
+    """Return a label when a cell was edited and ran again, and what is used is of the time before."""
+    later = [e for e in before if e.cell == source.cell and e.number > source.number and e.digest != source.digest]
+    return _blame("edited since", source, name, "was edited and ran again since") if later else None
 
 
 def _reordered(

@@ -170,7 +170,9 @@ class TrackedCell:
         values += [value for name, value in self.header.tags if secrets.is_secret_name(name)]
         source = self.source
         for value in filter(None, values):
-            source = source.replace(value, secrets.MASK)
+            if len(value) >= secrets.SHORTEST:
+                secrets.remember(value)
+                source = source.replace(value, secrets.MASK)
         return source
 
     def _params(self) -> None:

@@ -31,7 +31,7 @@ class Outputs:
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.streams: dict[str, list[str]] = {}
-        self.room = {"stdout": MOST_TEXT, "stderr": MOST_TEXT}
+        self.room = dict.fromkeys(("stdout", "stderr"), 2 * MOST_TEXT)  # what is cut is far behind what is kept
         self.shown: list[dict[str, str]] = []
         self.pictures = 0
         self.cut = False
@@ -51,7 +51,8 @@ class Outputs:
         for kind, suffix in PICTURES.items():
             if kind in data:
                 self._picture(data[kind], suffix, kind)
-        kept = {k: self._cut(str(data[k]), most) for k, most in MOST_OF_ONE.items() if k in data}
+        texts = {k: secrets.redact(str(data[k])[: 2 * most]) for k, most in MOST_OF_ONE.items() if k in data}
+        kept = {k: self._cut(text, MOST_OF_ONE[k]) for k, text in texts.items()}
         if kept and len(self.shown) < MOST_SHOWN:
             self.shown.append(kept)
         elif kept:
@@ -61,9 +62,8 @@ class Outputs:
         """Write it as a file of the run, if there was anything."""
         if not (self.streams or self.shown):
             return
-        streams = {name: secrets.redact("".join(parts)) for name, parts in self.streams.items()}
-        shown = [{kind: secrets.redact(text) for kind, text in one.items()} for one in self.shown]
-        data = json.dumps({"streams": streams, "displayed": shown, "cut": self.cut}, ensure_ascii=False)
+        streams = {name: self._cut(secrets.redact("".join(parts)), MOST_TEXT) for name, parts in self.streams.items()}
+        data = json.dumps({"streams": streams, "displayed": self.shown, "cut": self.cut}, ensure_ascii=False)
         log_artifact(FILE, data.encode("utf-8", "replace"), "application/json", run_id=self.run_id)
 
     def _cut(self, text: str, most: int) -> str:

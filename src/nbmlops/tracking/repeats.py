@@ -70,6 +70,7 @@ def _reopen(run_id: str, experiment: str, source: str) -> OpenRun:
     """Go on with a run that ended: what is tracked now is added to it."""
     run = OpenRun(run_id, experiment)
     again: dict[str, Any] = {"status": "running", "ended_at": None, "source": secrets.redact(source)}
+    experiment = secrets.redact(experiment)
     about = {"experiment": experiment, "name": experiment, "kind": "cell", "lease": state.lease()}
     state.begin(run, {"t": "update", "run_id": run_id, **about, **again})
     state.enter(run)

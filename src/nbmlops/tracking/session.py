@@ -113,7 +113,7 @@ def start(
                     "t": "tag",
                     "run_id": opened.run_id,
                     "name": secrets.redact(key),
-                    "value": secrets.redact_value(key, str(value)),
+                    "value": secrets.redact_value(key, value if isinstance(value, str) else str(value)),
                 }
             )
     except BaseException as error:  # nothing that follows is filed under a run that never began
@@ -230,11 +230,11 @@ def describe(error: BaseException) -> dict[str, str]:
     """Return an exception as it is stored: name, message and traceback, secrets masked."""
     import traceback
 
-    lines = "".join(traceback.format_exception(error))[-8000:]
+    lines = secrets.redact("".join(traceback.format_exception(error))[-200_000:])[-8000:]
     return {
         "name": type(error).__name__,
         "message": secrets.redact(_said(error)[:20_000])[:2000],  # what is cut is far behind what is shown
-        "traceback": secrets.redact(lines),
+        "traceback": lines,
     }
 
 
