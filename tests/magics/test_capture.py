@@ -301,8 +301,8 @@ def test_everything_that_ran_in_the_kernel_is_kept_once_the_first_run_is(shell, 
         *("x = 1", "api_key = '[secret]'"),
         *["%%track a\nx += 1"] * 2,
     ]
-    assert kept[2][0].mutates == ("x",)
-    assert [e.run_id is not None for e, _ in kept] == [False, False, True, True]
+    assert kept[2][0]["mutates"] == ("x",)
+    assert [e["run_id"] is not None for e, _ in kept] == [False, False, True, True]
     assert nb.get_run("a").order == "reordered"
 
 

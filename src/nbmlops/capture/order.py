@@ -12,7 +12,7 @@ import hashlib
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -134,7 +134,7 @@ class History:
         for name, value in (cell.literals or {}).items():
             if isinstance(value, str) and len(value) >= SHORTEST and is_secret_name(name):
                 remember(value)  # it is masked wherever it stands, not only behind its name
-        source = redact(typed)
+        source = redact(typed).rstrip()
         digest = digest_of(source)
         self.sources.setdefault(digest, source)
         parts: dict[str, Any] = {
@@ -289,8 +289,3 @@ def _places(executions: Iterable[Execution], notebook: Notebook | None) -> dict[
 
 def _blame(word: Word, source: Execution, name: str, what: str) -> Label:
     return Label(word, f"{name!r} comes from cell [{source.shown}], which {what}.", source.shown)
-
-
-def to_dict(one: Execution) -> dict[str, Any]:
-    """Return an execution as plain JSON."""
-    return asdict(one)

@@ -223,9 +223,9 @@ def reproducibility(snapshot: Json) -> Section:
 def _commit(git: Json | None) -> str:
     if not git:
         return "none"
-    return f"{str(git.get('commit'))[:12]} on {git.get('branch')}" + (
-        " with changes" if git.get("dirty") else ", clean"
-    )
+    known = git.get("dirty")
+    changed = ", not known whether changed" if known is None else " with changes" if known else ", clean"
+    return f"{str(git.get('commit'))[:12]} on {git.get('branch')}{changed}"
 
 
 def _parts(parts: Sequence[Json]) -> Table:

@@ -59,7 +59,7 @@ def build(run: Run) -> dict[str, Any]:
     store = session.store()
     parts = list(_descendants(run))
     ids = [run.run_id, *(part.run_id for part in parts)]
-    results = [_lean(r) for r in results_of(store, ids) if r["kind"] != "execution"]
+    results = [_lean(r) for r in results_of(store, ids)]
     versions = _versions(store, ids, results)
     events = _events(store, versions, ids)
     found = {

@@ -1,23 +1,26 @@
-"""The order record in the store: each source once by its content, each execution of a kernel that tracked anything."""
+"""The order record in the store: each execution of a kernel that tracked anything, each source once by its content."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
+import contextlib
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nbmlops.capture.order import Execution, History, to_dict
-from nbmlops.records import new_id, now, plain
+from nbmlops.capture.order import Execution, History
+from nbmlops.store import waiting
 from nbmlops.tracking import session
+from nbmlops.tracking.machine import warn_once
 from nbmlops.tracking.opened import write
 
 __all__ = ["of_kernel", "write_pending"]
 
-SOURCE, EXECUTION = "source", "execution"
+NAMES = ("reads", "writes", "mutates")
+_writing: list[threading.Thread] = []
 
 
 def write_pending(history: History, notebook: str | None) -> None:
-    """Write what ran since the last time, with the sources that are new.
+    """Write what ran since the last time; where sources are new a thread does, for storing them takes a sync each.
 
     Parameters
     ----------
@@ -25,14 +28,18 @@ def write_pending(history: History, notebook: str | None) -> None:
     notebook : str or None
         Its path in the project.
     """
-    for one in history.pending():
-        if text := history.sources.pop(one.digest, ""):
-            _write(str(uuid.UUID(one.digest[:32])), None, SOURCE, one.digest, {"text": text})
-        about = {"kernel": history.kernel, "notebook": notebook}
-        _write(new_id(), one.run_id, EXECUTION, history.kernel, {**plain(to_dict(one)), **about})
+    pending = history.pending()
+    sources = {one.digest: history.sources.pop(one.digest) for one in pending if one.digest in history.sources}
+    about = {"kernel": history.kernel, "notebook": notebook}
+    if not sources:
+        _write(pending, sources, about)
+        return
+    thread = threading.Thread(target=_write, args=(pending, sources, about), name="nbmlops-order")
+    _writing[:] = [*(t for t in _writing if t.is_alive()), thread]
+    thread.start()
 
 
-def of_kernel(run_id: str) -> list[tuple[Execution, str]]:
+def of_kernel(run_id: str) -> list[tuple[dict[str, Any], str]]:
     """Return (execution, source) of everything that ran in the kernel of a run, in order.
 
     Parameters
@@ -44,25 +51,31 @@ def of_kernel(run_id: str) -> list[tuple[Execution, str]]:
     --------
     >>> [source for _, source in of_kernel(nb.get_run("forest").run_id)]  # doctest: +SKIP
     """
-    from nbmlops.store.runs import results_of
+    from nbmlops.store.executions import executions_of, kernel_of
 
-    store = session.store()
-    mine = results_of(store, [run_id], EXECUTION)
-    if not mine:
-        return []
-    found = [r["data"] for r in results_of(store, None, EXECUTION, mine[0]["subject"])]
-    sources = {d: results_of(store, None, SOURCE, d) for d in {one["digest"] for one in found}}
-    ordered = sorted(found, key=lambda one: int(one["number"]))
-    return [(_execution(one), sources[one["digest"]][0]["data"]["text"]) for one in ordered]
-
-
-def _execution(data: Mapping[str, Any]) -> Execution:
-    fields: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k not in ("kernel", "notebook")
-    }
-    return Execution(**fields)
+    for thread in _writing:
+        thread.join()
+    store, place = session.store(), session.artifacts()
+    kernel = kernel_of(store, run_id)
+    found = executions_of(store, kernel) if kernel else []
+    sources = {digest: place.get(digest).decode() for digest in {one["digest"] for one in found}}
+    return [(one, sources[one["digest"]]) for one in found]
 
 
-def _write(result_id: str, run_id: str | None, kind: str, subject: str, data: Mapping[str, Any]) -> None:
-    about = {"result_id": result_id, "run_id": run_id, "kind": kind, "subject": subject, "at": now()}
-    write({"t": "result", **about, "data": dict(data)})
+def _write(pending: Sequence[Execution], sources: Mapping[str, str], about: Mapping[str, Any]) -> None:
+    try:
+        for source in sources.values():
+            waiting.keep(session.artifacts(), source.encode("utf-8", "replace"))
+        for one in pending:
+            write({"t": "execution", **about, **_fields(one)})
+    except Exception as error:  # what ran is a record beside the run: it costs the record, not the cell
+        with contextlib.suppress(Exception):
+            warn_once(error)
+
+
+def _fields(one: Execution) -> dict[str, Any]:
+    names = {name: list(getattr(one, name)) for name in NAMES}
+    names["writes"] += ["*"] if one.opaque else []
+    cell_id = one.cell if one.cell != one.digest else None  # without an id the source stands for the cell
+    how = {"status": "finished" if one.succeeded else "failed", "at": one.at}
+    return {"number": one.number, "run_id": one.run_id, "cell_id": cell_id, "digest": one.digest, **names, **how}
