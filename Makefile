@@ -74,6 +74,7 @@ lab: setup
 bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/start.py
 	@$(BIN)/python bench/install_size.py
+	@$(BIN)/python bench/capture.py
 	@$(BIN)/python bench/store.py --large --postgres
 
 # What is tried to lose data, here and on others: some ten minutes.
@@ -83,7 +84,7 @@ durability: setup .venv-peers/.installed
 # Others, in an environment of their own, to be measured beside us.
 .venv-peers/.installed:
 	@$(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet mlflow trackio
+	@.venv-peers/bin/python -m pip install --quiet mlflow trackio ipython
 	@touch $@
 
 clean:
