@@ -129,3 +129,30 @@ def test_numbers_with_and_without_what_is_missing_have_their_own_way_and_one_ans
         values[500] = np.nan
         assert describe("x", values).fingerprint != fast
         assert describe("x", values).fingerprint == describe("x", pd.Series(values)).fingerprint
+
+
+TALL = {"number": np.arange(200_000), "text": [f"v{i % 50}" for i in range(200_000)]}
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "arrow"])
+def test_what_would_take_too_long_is_sampled_and_says_so(make):
+    whole, part = describe("t", make(TALL), most_s=1.0), describe("t", make(TALL), most_s=0.01)
+    assert (whole.strength, part.strength) == ("full", "sampled")
+    assert (whole.rows, part.rows) == (200_000, 200_000)
+    assert part.fingerprint == describe("t", pd.DataFrame(TALL), most_s=0.01).fingerprint != whole.fingerprint
+
+
+def test_a_sampled_column_is_never_taken_for_a_whole_one():
+    sampled = column_fingerprints(pd.DataFrame(TALL), most_s=0.01)
+    part = pd.DataFrame(TALL).iloc[:: int(sampled["number"].split(":")[2])]
+    assert sampled["number"] != column_fingerprints(part)["number"]
+    assert sampled["number"].endswith(column_fingerprints(part)["number"])
+
+
+def test_threads_give_the_fingerprints_one_thread_gives(monkeypatch):
+    frame = pd.DataFrame(np.arange(60_000.0).reshape(-1, 6), columns=list("abcdef"))
+    frame.loc[5, "b"] = np.nan
+    frame["text"] = "x"
+    alone = column_fingerprints(frame)
+    monkeypatch.setattr("nbmlops.capture.data.LARGE", 0)
+    assert column_fingerprints(frame) == alone

@@ -7,9 +7,13 @@ whichever library holds it; any change of any cell changes it.
 
 from __future__ import annotations
 
+import math
+import os
+import re
 import reprlib
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.records import Dataset
@@ -25,6 +29,11 @@ TABLES = {
     "pyarrow": ("Table", "RecordBatch", "ChunkedArray", "Array"),
     "scipy.sparse": ("spmatrix", "sparray"),
 }
+MOST_S = 2.0  # that the fingerprint of one table of a tracked cell may take
+NUMBER_S, TEXT_S = 4e-9, 200e-9  # for one value, on one slow core
+NUMBERS = re.compile(r"u?int|float|double|bool", re.I)  # as pandas, polars and Arrow name them
+LARGE = 2**24  # bytes of numbers that are worth threads
+THREADS = 4
 BLOCK = 2**16  # values of a column that are checked and hashed while they are in the processor's cache
 Columns = Iterator[tuple[str, Any]]
 
@@ -46,7 +55,7 @@ def _kinds() -> tuple[type, ...]:
     return tuple(found)
 
 
-def describe(name: str, frame: Any, role: str = "read") -> Dataset:
+def describe(name: str, frame: Any, role: str = "read", most_s: float = math.inf) -> Dataset:
     """Return what a table or array is.
 
     Parameters
@@ -55,30 +64,83 @@ def describe(name: str, frame: Any, role: str = "read") -> Dataset:
         The variable's name.
     frame : pandas, polars or Arrow table or column, numpy.ndarray or scipy sparse matrix
     role : {"read", "written"}
+    most_s : float
+        What the fingerprint may take, estimated from shape and types; of what would take longer every n-th row is read.
 
     Returns
     -------
     Dataset
-        With ``columns`` of name, dtype and fingerprint, and ``strength`` *full*; of a lazy frame *shape*.
+        With ``columns`` of name, dtype and fingerprint, and ``strength`` *full* or *sampled*; of a lazy frame *shape*.
     """
     from blake3 import blake3
 
     if type(frame).__name__ == "LazyFrame":  # what is not computed yet has no rows, and is not computed for us
         return Dataset(name, f"lazy:{type(frame).__module__.partition('.')[0]}", "shape", 0, (), role)  # type: ignore[arg-type]
-    columns, whole = [], blake3()
-    for column, values in _columns(frame):
-        fingerprint = _fingerprint(values)
-        columns.append({"name": column, "dtype": str(values.dtype), "fingerprint": fingerprint})
+    step = _step(frame, most_s)
+    columns, whole = [], blake3(f"sampled:{len(frame)}:{step};".encode() if step > 1 else b"")
+    for column, dtype, fingerprint in _fingerprints(_every(frame, step)):
+        columns.append({"name": column, "dtype": dtype, "fingerprint": fingerprint})
         whole.update(f"{len(column)}:{column}:{fingerprint};".encode())
     rows = frame.shape[0] if hasattr(frame, "shape") else len(frame)
-    return Dataset(name, whole.hexdigest(), "full", rows, tuple(columns), role)  # type: ignore[arg-type]
+    return Dataset(name, whole.hexdigest(), "sampled" if step > 1 else "full", rows, tuple(columns), role)  # type: ignore[arg-type]
 
 
-def column_fingerprints(frame: Any) -> dict[str, str]:
-    """Return the fingerprint of each column."""
+def column_fingerprints(frame: Any, most_s: float = math.inf) -> dict[str, str]:
+    """Return the fingerprint of each column, of every n-th row where all of them would take longer; it says so."""
     if type(frame).__name__ == "LazyFrame":
         return {}
-    return {name: _fingerprint(values) for name, values in _columns(frame)}
+    step = _step(frame, most_s)
+    said = f"sampled:{len(frame)}:{step}:" if step > 1 else ""
+    return {name: said + fingerprint for name, _, fingerprint in _fingerprints(_every(frame, step))}
+
+
+def _step(frame: Any, most_s: float) -> int:
+    """Return that every so many-th row is read within a time: the same for the same shape and types on any machine."""
+    if most_s == math.inf or hasattr(frame, "tocsr") or getattr(frame, "ndim", 1) > 2:
+        return 1
+    row_s = sum(NUMBER_S if NUMBERS.match(str(kind)) else TEXT_S for kind in _types(frame))
+    return max(1, math.ceil(len(frame) * row_s / most_s))
+
+
+def _types(frame: Any) -> list[Any]:
+    """Return the type of each column."""
+    types = getattr(frame, "dtypes", None)  # of a pandas column it is one type
+    if types is not None and hasattr(types, "__iter__"):
+        return list(types)
+    if hasattr(frame, "schema"):
+        return list(frame.schema.types)
+    held = getattr(frame, "dtype", None) or getattr(frame, "type", None)
+    return [held] * (frame.shape[1] if getattr(frame, "ndim", 1) == 2 else 1)
+
+
+def _every(frame: Any, step: int) -> Any:
+    """Return every so many-th row, the first among them, without a copy where the library can."""
+    if step == 1:
+        return frame
+    if hasattr(frame, "iloc"):
+        return frame.iloc[::step]
+    if hasattr(frame, "to_pylist"):
+        return frame.take(sys.modules["pyarrow"].array(range(0, len(frame), step)))
+    return frame[::step]
+
+
+def _fingerprints(frame: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and fingerprint of each column; plain numbers of a large frame are hashed by a few threads."""
+    if _size(frame) < LARGE:
+        yield from ((name, str(values.dtype), _fingerprint(values)) for name, values in _columns(frame))
+        return
+    columns = list(_columns(frame))  # views: nothing is copied
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "nbmlops-hash") as pool:
+        hashed = [pool.submit(_hash_numbers, n) if (n := _plain(v)) is not None else None for _, v in columns]
+        for (name, values), future in zip(columns, hashed, strict=True):
+            # What is no plain number is hashed here: it may import what no thread of a moment may.
+            yield name, str(values.dtype), (future and future.result()) or _of_any(values)
+
+
+def _size(frame: Any) -> int:
+    """Return the bytes of a pandas frame or an array of two dimensions, each value counted as one number; else 0."""
+    flat = type(frame).__module__.partition(".")[0] in ("numpy", "pandas") and frame.ndim == 2
+    return 8 * frame.shape[0] * frame.shape[1] if flat else 0
 
 
 def _columns(frame: Any) -> Columns:
@@ -167,13 +229,18 @@ def _hash_numbers(numbers: Any) -> str | None:
 
 
 def _fingerprint(values: Any) -> str:
-    from blake3 import blake3
-
     if isinstance(values, _Whole):
         return values.fingerprint()
     numbers = _plain(values)
     if numbers is not None and (found := _hash_numbers(numbers)) is not None:
         return found
+    return _of_any(values)
+
+
+def _of_any(values: Any) -> str:
+    """Return the fingerprint of a column of any type, by its canonical form."""
+    from blake3 import blake3
+
     kind, missing, parts = _canonical(values)
     digest = blake3(f"{kind}:{len(values)}:".encode())
     if missing is not None and missing.any():

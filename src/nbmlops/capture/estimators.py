@@ -17,8 +17,8 @@ from types import FrameType
 from typing import Any
 
 from nbmlops.capture import watch
-from nbmlops.capture.data import column_fingerprints, is_data
-from nbmlops.capture.settings import outline, settings
+from nbmlops.capture.data import MOST_S, column_fingerprints, is_data
+from nbmlops.capture.settings import outline
 
 __all__ = [
     *("Fit", "bind", "describe", "fit_record", "fitted", "mark", "patches", "remember"),
@@ -127,13 +127,12 @@ def mark(estimator: Any) -> tuple[Any, ...]:
     return tuple((n, _brief(v)) for part in parts for n, v in sorted(vars(part).items()) if n[-1] == "_")
 
 
-def describe(fit: Fit, names: Mapping[int, str], written: Mapping[str, Any]) -> dict[str, Any]:
+def describe(fit: Fit, names: Mapping[int, str], params: Mapping[str, Any]) -> dict[str, Any]:
     """Return a fit as a run keeps it: the variable's name, the class, what was set, the data it saw."""
-    chosen, said, _ = settings(fit.estimator, written)
     return {
         "name": names.get(id(fit.estimator)) or type(fit.estimator).__name__,
         "estimator": outline(fit.estimator),
-        "params": chosen | said,
+        "params": dict(params),
         "fitted_on": fit.data,
     }
 
@@ -301,7 +300,7 @@ def _report(estimator: Any, args: Sequence[Any], kwargs: Mapping[str, Any], sink
     target = args[1] if len(args) > 1 else kwargs.get("y")
     data = {
         "rows": _rows(features),
-        "columns": column_fingerprints(features) if is_data(features) else {},
+        "columns": column_fingerprints(features, MOST_S) if is_data(features) else {},
         "target": str(getattr(target, "name", None) or ""),
     }
     alive = {"features_ref": _weak(features), "target_ref": _weak(target), "owner": _weak(_owner(target))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from inspect import Parameter, signature
 from typing import Any
@@ -81,12 +82,19 @@ def short(value: Any) -> Any:
 
 def _defaults(kind: type) -> dict[str, Any]:
     """Return the defaults of a class's keywords, those its parents name too: xgboost passes them on as ``**kwargs``."""
+    return _stable_defaults(kind) if kind.__module__.startswith("sklearn.") else _read_defaults(kind)
+
+
+def _read_defaults(kind: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for parent in reversed(kind.__mro__[:-1]):
         if "__init__" in vars(parent):
             named = signature(parent.__init__).parameters.values()  # type: ignore[misc]
             found |= {p.name: p.default for p in named if p.default is not Parameter.empty}
     return found
+
+
+_stable_defaults = functools.cache(_read_defaults)  # of classes that live as long as the process
 
 
 def _holds_estimators(value: Any) -> bool:

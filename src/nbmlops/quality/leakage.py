@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from nbmlops.quality.table import Places, Table, common, same, table, values
@@ -25,10 +26,12 @@ DETERMINED = 0.99
 SHARED_ISSUE = 0.1  # more shared rows than this, above chance, are an issue
 MOST_TOLD = 5  # findings of one code
 MOST_CHARS = 60  # of a name
+MOST_ANSWERS = 10_000  # that are remembered
 HASH_S, TEXT_S, SORT_S, JUDGE_S = 12e-9, 50e-9, 50e-9, 200e-9  # for one value, on one slow core
 COLUMN_S = 250e-6  # for one column, however short
 ROW_BYTES, TEXT_BYTES, JUDGE_BYTES = 72, 100, 300  # for one row at once, and more where there is text
 Values = NDArray[Any]
+Answer = tuple[dependence.Determined, bool]  # how well a column foretells the target, and whether it is a copy of it
 
 
 @dataclass(frozen=True)
@@ -237,19 +240,43 @@ def _of_columns(data: _Data) -> list[Finding]:
         return [why]
     rows, target, known = rows[kept], target[kept], known[kept]
     goal = np.unique(target, return_inverse=True)[1] if classes else target
-    judged = {i: _judged(_taken(data.features, i, rows), goal, known, classes) for i in range(len(data.features.names))}
+    question = _Question(goal, known, classes)
+    judged = {i: question.of(_taken(data.features, i, rows)) for i in range(len(data.features.names))}
     best = max((d.score for d, _ in judged.values()), default=0.0)
     bad = [_of_column(data, i, *found) for i, found in judged.items() if found[0].score >= DETERMINED]
     return bad or [_finding(COLUMN, "passed", f"no column alone determines {_goal_name(data)}", effect=max(0.0, best))]
 
 
-def _judged(column: Values | None, goal: Values, known: Values, classes: bool) -> tuple[dependence.Determined, bool]:
+class _Question:
+    """How well a column foretells one target; asked once of the same values, for a cell is run again and again."""
+
+    answers: ClassVar[dict[bytes, Answer]] = {}
+
+    def __init__(self, goal: Values, known: Values, classes: bool) -> None:
+        self.goal, self.known, self.classes = goal, known, classes
+        self.digest = blake3(goal.tobytes() + known.tobytes() + bytes([classes]))
+
+    def of(self, column: Values | None) -> Answer:
+        """Return the answer, that of an earlier cell where nothing changed."""
+        digest = self.digest.copy()
+        digest.update(b"" if column is None else column.dtype.str.encode() + column.tobytes())
+        key = digest.digest()
+        if key not in self.answers:
+            while len(self.answers) >= MOST_ANSWERS:
+                del self.answers[next(iter(self.answers))]
+            self.answers[key] = _judged(column, self.goal, self.known, self.classes)
+        return self.answers[key]
+
+
+def _judged(column: Values | None, goal: Values, known: Values, classes: bool) -> Answer:
     """Return the worse of the two halves, and whether the column is the target under another name."""
     if column is None:
         return dependence.Determined(0.0, ""), False
     found = dependence.determined(column, goal, known, classes)
     if found.score >= DETERMINED:
         found = min(found, dependence.determined(column, goal, ~known, classes))
+    elif classes:  # of a copy every class was seen in both halves, so it foretells them all
+        return found, False
     if dependence.is_copy(column, goal):
         return dependence.Determined(1.0, found.measure), True
     return found, False

@@ -239,12 +239,12 @@ def _feature_names(model: Any, rows: pd.DataFrame, target: str) -> list[str]:
 
 
 def _refuse_seen(subject: Subject, features: pd.DataFrame) -> None:
-    from nbmlops.capture.data import column_fingerprints
+    from nbmlops.capture.data import MOST_S, column_fingerprints
 
     known = subject.fitted_on
     if not known or known.get("rows") != len(features) or not isinstance(known.get("columns"), Mapping):
         return
-    now = column_fingerprints(features)
+    now = column_fingerprints(features, MOST_S)
     if now and all(known["columns"].get(name) == fingerprint for name, fingerprint in now.items()):
         raise NotAllowed(
             f"These are the rows {subject.name} was fitted on ({len(features):,} rows, every column the same).",

@@ -16,6 +16,7 @@ Mask = NDArray[np.bool_]
 DISTINCT = 0.9  # a column of whole numbers with more distinct values than this share of its rows names rows
 LINEAR = 1 - 1e-9
 REPEATS = 10  # so many values that repeat together do so for a reason
+MOST_CELLS = 2**20  # of a table of values by classes, which is counted at once
 
 
 class Determined(NamedTuple):
@@ -140,6 +141,10 @@ def _places(values: Values, asked: Values, ordered: bool) -> Codes:
 def _majority(places: Codes, target: Codes) -> Codes:
     """Return the most frequent class of each value; of two the smaller."""
     classes = int(target.max()) + 1
+    if (cells := (int(places.max()) + 1) * classes) <= MOST_CELLS:
+        table = np.bincount(places * classes + target, minlength=cells).reshape(-1, classes)
+        frequent: Codes = table.argmax(axis=1)
+        return frequent
     pairs, counts = np.unique(places * classes + target, return_counts=True)
     order = np.lexsort((pairs, -counts, pairs // classes))
     owners = pairs[order] // classes

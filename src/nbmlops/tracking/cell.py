@@ -233,7 +233,7 @@ class TrackedCell:
             if not data.is_data(value):
                 continue
             try:
-                dataset = data.describe(name, value, role)
+                dataset = data.describe(name, value, role, data.MOST_S)
             except Exception as fault:  # one odd frame costs its fingerprint, not the run
                 warn_once(fault)
                 continue

@@ -95,9 +95,9 @@ class Seen(watch.Sink):
             log_params(self.run_id, said, "argument")
             log_params(self.run_id, chosen, "set")
             defaults |= usual
-            described = estimators.describe(fit, names, written)
-            masked = {k: secrets.redact_value(k, v) for k, v in described["params"].items()}
-            write({"t": "model", "run_id": self.run_id, **described, "params": masked})
+            masked = {k: secrets.redact_value(k, v) for k, v in (chosen | said).items()}
+            described = estimators.describe(fit, names, masked)
+            write({"t": "model", "run_id": self.run_id, **described})
             if hasattr(fit.estimator, "cv_results_"):
                 self._search(fit.estimator, described["name"])
         return defaults
