@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -146,3 +147,17 @@ def fit(train):
 @pytest.fixture
 def model(fit):
     return fit("age", "city", "noise")
+
+
+@pytest.fixture
+def needed():
+    """Import a package, or leave the test out and say so; in CI a missing part is a failure: ``needed("xgboost")``."""
+
+    def load(package):
+        try:
+            return importlib.import_module(package)
+        except ImportError as error:
+            leave_out = pytest.fail if os.environ.get("CI") else pytest.skip
+            return leave_out(f"NOT TESTED: {error}")
+
+    return load

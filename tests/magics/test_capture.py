@@ -325,3 +325,40 @@ def test_what_ran_before_the_extension_and_the_cell_that_loads_it_count(project)
         shell.run_line_magic("unload_ext", "nbmlops")
     finally:
         InteractiveShell.clear_instance()
+
+
+BOOSTED = {
+    "xgboost": "XGBClassifier(n_estimators=3, max_depth=2, n_jobs=1)",
+    "lightgbm": "LGBMClassifier(n_estimators=3, max_depth=2, n_jobs=1, verbose=-1)",
+}
+
+
+@pytest.mark.parametrize("package", list(BOOSTED))
+def test_boosted_trees_of_other_packages_are_tracked_and_saved_like_our_own(cells, package, needed):
+    from nbmlops.registry import files
+
+    needed(package)
+    made = BOOSTED[package]
+    _, run = cells(
+        f"%%track a\nfrom {package} import {made.split('(')[0]}\nmodel = {made}.fit(X_train, y_train)\n"
+        "roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])\nmodel.score(X_test, y_test)"
+    )
+    kind = made.split("(")[0]
+    assert [m.name for m in run.models] == ["model"]
+    assert {f"{kind}.n_estimators": 3, f"{kind}.max_depth": 2}.items() <= run.params.items()
+    assert set(run.metrics) == {"roc_auc", "accuracy"}
+    model, data = session_value("model"), run.artifact("model/model.skops")
+    again = files.load(data, files.dump(model)[1], "model")
+    assert (again.predict_proba(session_value("X_test")) == model.predict_proba(session_value("X_test"))).all()
+
+
+@pytest.mark.parametrize("package", list(BOOSTED))
+def test_a_search_over_boosted_trees_has_its_candidates_and_one_fit(cells, package, needed):
+    needed(package)
+    made = BOOSTED[package]
+    _, run = cells(
+        f"%%track a\nfrom {package} import {made.split('(')[0]}\n"
+        f"search = GridSearchCV({made}, {{'max_depth': [1, 2]}}, cv=2).fit(X_train, y_train)"
+    )
+    assert [c.kind for c in run.children] == ["trial", "trial"]
+    assert [m.estimator for m in run.models] == [f"GridSearchCV({made.split('(')[0]})"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Magic", "Parser", "typed", "variable"]
 
-typed: dict[int, str] = {}  # a shell's running cell, as typed
+typed: dict[int, str] = {}  # the running cell of a thread, as typed
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -96,7 +97,7 @@ def variable(shell: InteractiveShell, name: str) -> Any:
 
 def _refuse_automagic(shell: InteractiveShell, name: str) -> None:
     """Refuse a governed magic that automagic guessed from a bare word; a call from code is meant."""
-    source = typed.get(id(shell))
+    source = typed.get(threading.get_ident())
     if source is None or f"%{name}" in source or "%nbmlops" in source or "run_line_magic" in source:
         return
     raise Invalid(f"`{name}` without the percent sign changes nothing.", f"Type %{name} to mean it.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import re
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,8 +135,9 @@ class _Stop:
 
 
 class Tracker:
-    """The hooks of one shell. A cell may run another one, so what is open is a stack.
+    """The hooks of one shell. A cell may run another one, so what is open is a stack, and each thread has its own.
 
+    A subshell is a thread whose cells overlap those of the others: the first to begin may be the first to end.
     ``auto`` names the experiment of ``%track on``; empty is off.
     """
 
@@ -146,7 +148,12 @@ class Tracker:
         self.history = History(self._python)
         self._last: tuple[str, str] | None = None  # a cell is asked for by its run and by the history
         self.numbers: dict[int, int] = {}  # of running cells, in the history
-        self.running: list[tuple[ExecutionInfo, TrackedCell | None]] = []
+        self._running: dict[int, list[tuple[ExecutionInfo, TrackedCell | None]]] = {}
+
+    @property
+    def running(self) -> list[tuple[ExecutionInfo, TrackedCell | None]]:
+        """What is open in this thread."""
+        return self._running.setdefault(threading.get_ident(), [])
 
     def install(self) -> None:
         """Add the transformer and the two events; what ran before, and the cell that loads us, are history too."""
@@ -162,12 +169,12 @@ class Tracker:
         self.shell.input_transformers_cleanup.remove(transform)
         self.shell.events.unregister("pre_run_cell", self.before)
         self.shell.events.unregister("post_run_cell", self.after)
-        typed.pop(id(self.shell), None)
+        typed.pop(threading.get_ident(), None)
 
     def before(self, info: ExecutionInfo) -> None:
         """Open a run when the cell asks for one; never raises."""
         self.running.append((info, None))
-        typed[id(self.shell)] = info.raw_cell
+        typed[threading.get_ident()] = info.raw_cell
         try:
             if disabled():
                 return
@@ -211,9 +218,10 @@ class Tracker:
             if result is None or info is result.info:
                 break
         if self.running:
-            typed[id(self.shell)] = self.running[-1][0].raw_cell
+            typed[threading.get_ident()] = self.running[-1][0].raw_cell
         else:
-            typed.pop(id(self.shell), None)
+            typed.pop(threading.get_ident(), None)
+            del self._running[threading.get_ident()]  # a subshell's thread ends
         return active
 
     def _header(self, raw_cell: str) -> Header | None:

@@ -1,7 +1,8 @@
 """Model files as data, not programs: written by skops, verified before they are read, trusted by a list in the store.
 
 What may stand in a file is a short list of reviewed types: trees, losses, kernels and other plain containers of
-scikit-learn that hold numbers and run nothing when they are built. The list of one file is bound to its digest.
+scikit-learn that hold numbers and run nothing when they are built; models of xgboost and lightgbm, whose boosters hand
+text or bytes to their own parsers of models. The list of one file is bound to its digest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ __all__ = ["dump", "load", "reviewed"]
 
 REVIEWED = frozenset(
     {
+        "collections.OrderedDict",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRanker",
+        "lightgbm.sklearn.LGBMRegressor",
         "numpy.dtype",
         "numpy.mean",
         "scipy._lib.array_api_compat.numpy._aliases.asarray",
@@ -38,6 +44,12 @@ REVIEWED = frozenset(
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRanker",
+        "xgboost.sklearn.XGBRegressor",
+        "xgboost.sklearn.XGBRFClassifier",
+        "xgboost.sklearn.XGBRFRegressor",
     }
 )
 REVIEWED_MODULES = ("sklearn._loss.", "sklearn.gaussian_process.kernels.", "sklearn.metrics._dist_metrics.")
