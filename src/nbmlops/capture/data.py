@@ -192,8 +192,8 @@ def _sparse(matrix: Any) -> tuple[str, int, tuple[Any, ...]]:
 
 
 def _from_polars(series: Any) -> Any:
-    """Return a column that keeps whole numbers whole where some are missing; that way goes through Arrow."""
-    if series.null_count() and "pyarrow" in sys.modules:
+    """Return a column that keeps whole numbers whole where some are missing, and text as it lies: through Arrow."""
+    if "pyarrow" in sys.modules and (series.null_count() or str(series.dtype) == "String"):
         return _from_arrow(series.to_arrow())
     return series
 
