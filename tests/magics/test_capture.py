@@ -207,6 +207,32 @@ def test_a_repeat_replaces_goes_on_or_is_part_of_the_one_before(cells, mode):
         assert [c.run_id for c in nb.get_run(first.run_id).children] == [second.run_id]
 
 
+def test_the_card_of_a_run_that_goes_on_shows_all_of_it(cells, capsys):
+    cells("%%track a\nearlier = 7\nimport nbmlops as nb\nnb.log(accuracy=0.5)")
+    capsys.readouterr()
+    _repeat("%%track a --append\nnb.log(loss=0.25)")
+    shown = capsys.readouterr().out
+    assert "accuracy 0.5" in shown and "loss 0.25" in shown
+
+
+def test_a_model_set_to_a_secret_is_not_written_to_a_file(cells, project):
+    made = "FunctionTransformer(kw_args={'api_key': 'correct horse battery'}).fit(X_train)"
+    _, run = cells(f"%%track a\nfrom sklearn.preprocessing import FunctionTransformer\nmodel = {made}")
+    assert [m.estimator for m in run.models] == ["FunctionTransformer"]
+    assert not any(a.name.startswith("model/") for a in run.artifacts)
+    assert not [p for p in project.rglob("*") if p.is_file() and b"correct horse" in p.read_bytes()]
+
+
+def test_columns_that_are_secrets_are_masked(cells, project):
+    key = "ghp_" + "a1B2" * 9
+    _, run = cells(
+        f"%%track a\nwide = pd.DataFrame({{'{key}': [0.0, 1.0], 'b': [0.0, 1.0]}})\n"
+        f"model = LogisticRegression().fit(wide[['{key}']], wide['b'])"
+    )
+    assert [c["name"] for c in run.datasets[0].columns] == ["[secret]", "b"]
+    assert list(run.models[0].fitted_on["columns"]) == ["[secret]"]
+
+
 def test_the_primary_metric_is_kept(cells):
     _, run = cells("%%track a --metric roc_auc\nx = 1")
     assert run.tags == {"primary_metric": "roc_auc"}

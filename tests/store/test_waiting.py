@@ -121,7 +121,9 @@ def test_the_packages_of_a_run_wait_too(away):
     from nbmlops.tracking import machine
 
     with pytest.warns(RuntimeWarning, match="wait in"), nb.run("forest") as run:
-        machine.note(run.run_id, find_project().root).join()
+        looking = machine.note(run.run_id, find_project().root)
+        assert looking is not None  # nobody looked yet
+        looking.join()
     assert waits() == {nb.get_run("forest").environment}
 
 

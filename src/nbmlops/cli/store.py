@@ -131,7 +131,8 @@ def restore(refs: tuple[str, ...], as_json: bool, as_csv: bool) -> None:
 def gc(older_than: float, yes: bool, vacuum: bool, as_json: bool) -> None:
     """Say what nothing refers to any more, and with --yes take it away.
 
-    Runs deleted long ago, files that no run, model, result, event or report mentions, traces of journals that are gone.
+    Runs deleted long ago with what ran in their kernels, files that no run, model, result, event or report mentions,
+    traces of journals that are gone.
     What an event mentions stays.
 
     Example: nbmlops store gc --older-than 8w --yes
@@ -147,6 +148,7 @@ def gc(older_than: float, yes: bool, vacuum: bool, as_json: bool) -> None:
         for what, size in (
             ("runs", None),
             ("points", None),
+            ("executions", None),
             ("artifacts", found.artifacts_bytes),
             ("watermarks", None),
             ("leases", None),

@@ -42,6 +42,7 @@ class Block:
                 note(self.run.run_id, project().root)
                 defaults = self.seen.models(self._names(), {})
             self.seen.write_files()
+            self.seen.write_peak()
         except Exception as error:
             warn_once(error)
         return {"defaults": defaults} if defaults else {}

@@ -18,6 +18,7 @@ from nbmlops.capture.order import History, Label, label, saved_notebook
 from nbmlops.records import new_id, plain
 from nbmlops.tracking import beside, executions, findings, guesses, keeping, machine, repeats, session, statuses
 from nbmlops.tracking.keeping import Kept
+from nbmlops.tracking.log import log_dataset
 from nbmlops.tracking.machine import warn_once
 from nbmlops.tracking.opened import OpenRun
 from nbmlops.tracking.outputs import Outputs
@@ -94,7 +95,6 @@ class TrackedCell:
         self.began = time.perf_counter()
         self.history = history
         self.order: Label | None = None
-        self.peak = environment.peak_memory_bytes()
         self._before: dict[str, str] = {}
         self._hooks = ExitStack()
 
@@ -189,8 +189,7 @@ class TrackedCell:
         """Write what the cell made: data, files, what looks like a metric, what it showed."""
         self._describe((*self.cell.writes, *self.cell.mutates), "written")
         self.seen.write_files()
-        if (peak := environment.peak_memory_bytes()) > self.peak:
-            self.seen.metric("system.peak_memory_bytes", float(peak), {})
+        self.seen.write_peak()
         for name, value in guesses.metrics(self.cell, self.namespace, self.seen.values):
             self.seen.metric(name, value, guesses.INFERRED)
         if self.seen.outputs is not None:
@@ -239,7 +238,7 @@ class TrackedCell:
                 continue
             if self._before.get(name) != dataset.fingerprint:
                 self._before[name] = dataset.fingerprint
-                session.write({"t": "dataset", "run_id": self.run_id, **plain(dataset)})
+                log_dataset(self.run_id, dataset)
 
 
 class _First(watch.Sink):

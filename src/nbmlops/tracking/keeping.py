@@ -8,9 +8,11 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-from nbmlops.capture import estimators
+from nbmlops.capture import estimators, secrets
+from nbmlops.capture.settings import short
 from nbmlops.errors import NbmlopsError
 from nbmlops.hooks import service
+from nbmlops.records import plain
 from nbmlops.store import waiting
 from nbmlops.tracking import opened as state
 from nbmlops.tracking.log import log_stored
@@ -65,6 +67,8 @@ def keep_model(run_id: str, model: Any, name: str) -> Kept:
     -------
     Kept
     """
+    if hidden := _secret_param(model):
+        return Kept(why_not=f"{hidden} holds a secret: this kernel holds the model while it lives")
     limit_mb = float(state.project().setting("capture", "model_max_mb", MAX_MB))
     began, file = time.perf_counter(), f"model/{name}.skops"
     try:
@@ -75,6 +79,15 @@ def keep_model(run_id: str, model: Any, name: str) -> Kept:
         return Kept(why_not=f"no safe file, this kernel holds it while it lives ({error.message.rstrip('.')})")
     log_stored(run_id, file, digest, size_bytes, MEDIA_TYPE)
     return Kept(file, took_s=time.perf_counter() - began)
+
+
+def _secret_param(model: Any) -> str:
+    """Return a parameter that holds a secret, which a file of the model would spell out; "" when there is none."""
+    for name, value in model.get_params(deep=True).items() if hasattr(model, "get_params") else ():
+        said = plain(short(value))
+        if isinstance(said, (str, list, dict)) and secrets.redact_value(name.rpartition("__")[2], said) != said:
+            return secrets.redact(name)
+    return ""
 
 
 def _stored(model: Any, limit_bytes: float) -> tuple[str, int]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from nbmlops.capture import secrets
 from nbmlops.errors import Invalid
-from nbmlops.records import Origin, new_id, now, plain
+from nbmlops.records import Dataset, Origin, new_id, now, plain
 from nbmlops.store import waiting
 from nbmlops.store.summary import IN_FILE
 from nbmlops.tracking.opened import OpenRun, artifacts, current, find, write, write_text
 
-__all__ = ["keep", "log", "log_artifact", "log_figure", "log_params", "log_stored", "point"]
+__all__ = ["keep", "log", "log_artifact", "log_dataset", "log_figure", "log_params", "log_stored", "point"]
 
 LARGEST_STEP = 2**63 - 1
 LONG = 4_000  # characters of a param's JSON; a longer one is a file of the run, and reads back whole
@@ -136,6 +136,13 @@ def log_stored(run_id: str, name: str, digest: str, size_bytes: int, media_type:
     """Name a file that is stored already as one of a run's."""
     about = {"name": secrets.redact(name), "digest": digest, "size_bytes": size_bytes, "media_type": media_type}
     write({"t": "artifact", "run_id": run_id, **about})
+
+
+def log_dataset(run_id: str, dataset: Dataset) -> None:
+    """Write which data a run read or wrote; a name that is a secret is masked, for a table may have them as columns."""
+    columns = [{**column, "name": secrets.redact(column["name"])} for column in dataset.columns]
+    about = {**plain(dataset), "name": secrets.redact(dataset.name), "columns": columns}
+    write({"t": "dataset", "run_id": run_id, **about})
 
 
 def log_figure(name: str, figure: Any) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["PRIMARY", "Place", "start"]
 
 PRIMARY = "primary_metric"  # the tag that names an experiment's primary metric
-_previous: dict[tuple[str | None, str], str] = {}
+_previous: dict[tuple[str | None, str], OpenRun] = {}
 _last: dict[str | None, str] = {}  # the last run of a notebook's cells that is part of none
 
 
@@ -49,30 +49,32 @@ def start(place: Place, run_id: str, header: Header, source: str) -> OpenRun:
         The cell, secrets masked.
     """
     before = _previous.get(place.key)
+    before_id = before.run_id if before is not None else None
     if header.mode == "append" and before is not None:
         run = _reopen(before, header.experiment, source)
     else:
         tags = dict(header.tags) | ({PRIMARY: header.metric} if header.metric else {})
         parent = _last.get(place.notebook) if header.mode == "nested" else None
-        about: Any = {"notebook": place.notebook, "cell_id": place.cell_id, "source": source, "previous": before}
+        about: Any = {"notebook": place.notebook, "cell_id": place.cell_id, "source": source, "previous": before_id}
         run = session.start(
             header.experiment, kind="cell", name=header.name, tags=tags, parent=parent, run_id=run_id, **about
         )
-        if header.mode == "replace" and before is not None:
-            _delete(before)
-    _previous[place.key] = run.run_id
+        if header.mode == "replace" and before_id is not None:
+            _delete(before_id)
+    _previous[place.key] = run
     if header.mode != "nested":
         _last[place.notebook] = run.run_id
     return run
 
 
-def _reopen(run_id: str, experiment: str, source: str) -> OpenRun:
-    """Go on with a run that ended: what is tracked now is added to it."""
-    run = OpenRun(run_id, experiment)
+def _reopen(before: OpenRun, experiment: str, source: str) -> OpenRun:
+    """Go on with a run that ended: what is tracked now is added to it, and its card shows all of it."""
+    run = OpenRun(before.run_id, experiment)
+    run.fold = before.fold
     again: dict[str, Any] = {"status": "running", "ended_at": None, "source": secrets.redact(source)}
     experiment = secrets.redact(experiment)
     about = {"experiment": experiment, "name": experiment, "kind": "cell", "lease": state.lease()}
-    state.begin(run, {"t": "update", "run_id": run_id, **about, **again})
+    state.begin(run, {"t": "update", "run_id": run.run_id, **about, **again})
     state.enter(run)
     return run
 

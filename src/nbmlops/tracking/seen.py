@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nbmlops.capture import estimators, files, secrets, settings, validation, watch
+from nbmlops.capture.environment import peak_memory_bytes
 from nbmlops.capture.estimators import Fit
 from nbmlops.capture.validation import Folds
 from nbmlops.records import plain
 from nbmlops.tracking import children
-from nbmlops.tracking.log import log_params, point
+from nbmlops.tracking.log import log_dataset, log_params, point
 from nbmlops.tracking.opened import OpenRun, write
 from nbmlops.tracking.outputs import Outputs
 
@@ -40,6 +41,7 @@ class Seen(watch.Sink):
         self.values: set[float] = set()
         self.files: dict[tuple[str, str], Any] = {}
         self.outputs = outputs
+        self.peak = peak_memory_bytes()
 
     def metric(self, name: str, value: float, context: Mapping[str, str]) -> None:
         """Write a metric the user computed."""
@@ -97,6 +99,7 @@ class Seen(watch.Sink):
             defaults |= usual
             masked = {k: secrets.redact_value(k, v) for k, v in (chosen | said).items()}
             described = estimators.describe(fit, names, masked)
+            described["fitted_on"] = _masked(described["fitted_on"])
             write({"t": "model", "run_id": self.run_id, **described})
             if hasattr(fit.estimator, "cv_results_"):
                 self._search(fit.estimator, described["name"])
@@ -106,9 +109,14 @@ class Seen(watch.Sink):
         """Write what was read from and written to files, hashed now that the cell has ended."""
         for (path, role), value in self.files.items():
             try:
-                write({"t": "dataset", "run_id": self.run_id, **plain(files.describe_file(path, role, value))})
+                log_dataset(self.run_id, files.describe_file(path, role, value))
             except OSError:  # it is gone again: a temporary file
                 continue
+
+    def write_peak(self) -> None:
+        """Write the most memory the process had, where that was while the run was open."""
+        if (peak := peak_memory_bytes()) > self.peak:
+            self.metric("system.peak_memory_bytes", float(peak), {})
 
     def _search(self, search: Any, name: str) -> None:
         found = validation.trials(search)
@@ -117,3 +125,9 @@ class Seen(watch.Sink):
         best = next((t for t in found if t.best), None)
         if best is not None:
             log_params(self.run_id, plain(best.params), "set")
+
+
+def _masked(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a model was fitted on, names that are secrets masked."""
+    columns = {secrets.redact(name): fingerprint for name, fingerprint in data["columns"].items()}
+    return {**data, "columns": columns, "target": secrets.redact(data["target"])}
