@@ -1,7 +1,9 @@
 """What is noted around a run: a lock others can install, the processor, the commit, the notebook."""
 
+import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ import time
 import pytest
 from packaging.requirements import Requirement
 
-from nbmlops.capture import environment
+from nbmlops.capture import colab, environment
 
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -295,3 +297,33 @@ def test_objects_of_the_user_are_no_evidence_and_are_not_asked(notebook, monkeyp
     monkeypatch.setenv("VSCODE_PID", "1")
     monkeypatch.setitem(sys.modules, "google.colab", object())
     assert environment.notebook_path(dict.fromkeys(names, Loud())) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (b'[{"name": "Late%20flights.ipynb", "path": "fileId=1x"}]', "/content/Late flights.ipynb"),
+        (b"[]", None),
+        (b"not found", None),
+        (b'[{"name": "console"}]', None),
+    ],
+)
+def test_in_colab_a_thread_asks_the_server_for_the_notebook(monkeypatch, said, expected):
+    class Sessions(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/api/sessions" else 404)
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *about):
+            pass
+
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: "127.0.0.1")
+    monkeypatch.setattr(colab, "_found", [])
+    with http.server.HTTPServer(("127.0.0.1", 0), Sessions) as server:
+        monkeypatch.setattr(colab, "PORT", server.server_port)
+        thread = colab.ask()
+        server.handle_request()
+        thread.join()
+    assert environment.notebook_path() == expected

@@ -212,7 +212,8 @@ def test_the_card_of_a_run_that_goes_on_shows_all_of_it(cells, capsys):
     capsys.readouterr()
     _repeat("%%track a --append\nnb.log(loss=0.25)")
     shown = capsys.readouterr().out
-    assert "accuracy 0.5" in shown and "loss 0.25" in shown
+    assert "accuracy 0.5" in shown
+    assert "loss 0.25" in shown
 
 
 def test_a_model_set_to_a_secret_is_not_written_to_a_file(cells, project):

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nbmlops.capture import colab
 from nbmlops.capture.secrets import redact
 from nbmlops.process import alive as process_alive
 from nbmlops.process import identity as process
@@ -229,7 +230,7 @@ def peak_memory_bytes() -> int:
 def notebook_path(namespace: Mapping[str, Any] | None = None) -> str | None:
     """Return the notebook this process runs for, or None when nothing says so; the working folder is no evidence.
 
-    Colab says it to nobody but who asks over the network: there it is None.
+    Colab says it to who asks over the network, which a thread does (see ``colab``): until it has, it is None.
 
     Parameters
     ----------
@@ -254,7 +255,7 @@ def notebook_path(namespace: Mapping[str, Any] | None = None) -> str | None:
     if session is not None and session == written:  # somebody opened what papermill wrote
         return session
     # A kernel papermill starts from within a notebook inherits the session of that notebook.
-    return read or written or session
+    return read or written or session or colab.path()
 
 
 def _text_of(names: Mapping[str, Any], name: str) -> str:

@@ -32,6 +32,7 @@ def tracker(shell: InteractiveShell) -> Tracker:
 
 def load(shell: InteractiveShell) -> None:
     """Register magics and hooks in a shell, once; a magic somebody else registered stays theirs."""
+    from nbmlops.capture import colab
     from nbmlops.magics import complete
     from nbmlops.magics.track import Tracker
 
@@ -49,6 +50,7 @@ def load(shell: InteractiveShell) -> None:
     if taken:
         print(f"nbmlops keeps the magics that were there: {', '.join(taken)}. Type %nbmlops NAME for ours.")  # noqa: T201
     complete.install(shell)
+    colab.ask()
     _loaded[id(shell)] = (tracker, {name: ours[name] for name in set(ours) - set(taken)})
 
 
