@@ -1,6 +1,6 @@
 /** Drawing a run with plain DOM nodes: the one module behind the MIME renderer and the panel. */
 
-import { IRun } from './run';
+import { IFinding, IRun, quantity } from './run';
 
 /** What the drawing needs of a translator. */
 export interface IWords {
@@ -8,6 +8,7 @@ export interface IWords {
 }
 
 const MAX_ROWS = 50;
+const SVG = 'http://www.w3.org/2000/svg';
 const SHAPES: Record<string, [string, string]> = {
   finished: ['●', 'good'],
   running: ['▲', 'warn'],
@@ -49,7 +50,7 @@ export function startTime(run: IRun): HTMLElement {
 }
 
 /** Draw a table with column heads; more rows than fit are counted. */
-export function table(heads: string[], rows: string[][], trans: IWords): HTMLElement {
+export function table(heads: string[], rows: (Node | string)[][], trans: IWords): HTMLElement {
   const head = node('tr', '', ...heads.map(h => scoped(node('th', '', h), 'col')));
   const body = rows.slice(0, MAX_ROWS).map(row => node('tr', '', ...row.map(cell => node('td', '', cell))));
   const made = node('table', 'nbmlops-table', node('thead', '', head), node('tbody', '', ...body));
@@ -64,6 +65,7 @@ export function runCard(run: IRun, trans: IWords): HTMLElement {
   if (run.error) {
     card.append(node('p', 'nbmlops-error', run.error));
   }
+  card.append(...run.findings.map(finding));
   card.append(columns(run, trans));
   card.append(...folds(run, trans));
   return card;
@@ -94,15 +96,48 @@ function facts(run: IRun, trans: IWords): HTMLElement {
   if (run.commit) {
     parts.push(run.dirty ? trans.__('commit %1, changed since', run.commit) : trans.__('commit %1', run.commit));
   }
+  parts.push(...run.models.map(([name, estimator]) => `${name} = ${estimator}`), run.kept);
   parts.filter(Boolean).forEach((part, i) => made.append(...(i ? [' · ', part] : [part])));
   return made;
+}
+
+/** One finding: how bad by shape and word, what, and the code its documentation goes by. */
+function finding(found: IFinding): HTMLElement {
+  const [shape, tone] = found.outcome === 'issue' ? ['■', 'bad'] : ['▲', 'warn'];
+  const mark = node('span', '', shape);
+  mark.setAttribute('aria-hidden', 'true');
+  const word = node('span', `nbmlops-status nbmlops-${tone}`, mark, ` ${found.outcome}`);
+  return node('p', 'nbmlops-finding', word, ` ${found.message} `, node('span', 'nbmlops-quiet', found.code));
+}
+
+/** A metric's row: name, value with how it went, and how it compares; the last only where anything does. */
+function measured(run: IRun, [name, value]: [string, string]): (Node | string)[] {
+  const curve = run.curves.get(name);
+  const shown = curve ? node('span', 'nbmlops-curve', value, ' ', sparkline(curve, name)) : value;
+  return run.changes.size ? [name, shown, run.changes.get(name) ?? ''] : [name, shown];
+}
+
+/** Draw how a metric went, the height of a word. */
+function sparkline(values: number[], name: string): SVGElement {
+  const [width, height] = [80, 14];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const x = (i: number) => (1 + (i * (width - 2)) / (values.length - 1)).toFixed(1);
+  const y = (v: number) => (high === low ? height / 2 : height - 1 - ((v - low) * (height - 2)) / (high - low)).toFixed(1);
+  const line = document.createElementNS(SVG, 'polyline');
+  line.setAttribute('points', values.map((v, i) => `${x(i)},${y(v)}`).join(' '));
+  const drawn = document.createElementNS(SVG, 'svg');
+  const about = { class: 'nbmlops-sparkline', width, height, role: 'img', 'aria-label': `${name}: ${quantity(low)} – ${quantity(high)}` };
+  Object.entries(about).forEach(([key, item]) => drawn.setAttribute(key, String(item)));
+  drawn.append(line);
+  return drawn;
 }
 
 /** The two tables people look for first, side by side where there is room. */
 function columns(run: IRun, trans: IWords): HTMLElement {
   const made = node('div', 'nbmlops-columns');
   if (run.summary.length) {
-    made.append(table([trans.__('Metric'), trans.__('Value')], run.summary, trans));
+    const heads = [trans.__('Metric'), trans.__('Value'), ...(run.changes.size ? [trans.__('Change')] : [])];
+    made.append(table(heads, run.summary.map(row => measured(run, row)), trans));
   }
   if (run.params.length) {
     made.append(table([trans.__('Param'), trans.__('Value')], run.params, trans));

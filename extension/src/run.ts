@@ -6,6 +6,15 @@ export type Fields = Record<string, unknown>;
 
 const MAX_TEXT = 300;
 const MAX_ERROR = 4000;
+const TOLD = ['issue', 'warning'];
+const LOWER = /loss|error|deviance|rmse|(?:^|_)(?:mse|mae|mape|brier|hamming|perplexity)(?:_|$)/i; // as in summary.py
+
+/** What was found about a run, worth a warning or an issue. */
+export interface IFinding {
+  readonly outcome: string;
+  readonly message: string;
+  readonly code: string;
+}
 
 /** A run as the card and the panel show it: strings only, in order. */
 export interface IRun {
@@ -19,6 +28,10 @@ export interface IRun {
   readonly duration: string;
   readonly cellId: string;
   readonly summary: [string, string][];
+  readonly changes: ReadonlyMap<string, string>;
+  readonly curves: ReadonlyMap<string, number[]>;
+  readonly findings: IFinding[];
+  readonly kept: string;
   readonly params: [string, string][];
   readonly defaults: [string, string][];
   readonly tags: [string, string][];
@@ -50,13 +63,19 @@ export function readRun(json: unknown): IRun | null {
     startedAt: text(data.started_at),
     duration: duration(data.duration_s),
     cellId: text(data.cell_id),
-    summary: pairs(data.summary),
+    summary: headlines(fields(data.summary)),
+    changes: changes(fields(data.summary), fields(data.beside)),
+    curves: curves(records(data.metrics)),
+    findings: records(data.findings)
+      .map(f => ({ outcome: text(f.outcome), message: text(f.message), code: text(f.code) }))
+      .filter(f => TOLD.includes(f.outcome)),
+    kept: kept(fields(data.kept)),
     params: params.filter(p => p.origin !== 'default').map(named),
     defaults: params.filter(p => p.origin === 'default').map(named),
     tags: pairs(data.tags),
     datasets: records(data.datasets).map(d => [
       text(d.name),
-      quantity(d.rows),
+      d.strength === 'full' || d.strength === undefined ? quantity(d.rows) : `${quantity(d.rows)} (${text(d.strength)})`,
       quantity(list(d.columns).length),
       text(d.fingerprint).slice(0, 12)
     ]),
@@ -105,6 +124,64 @@ export function text(value: unknown, limit = MAX_TEXT): string {
   const whole = typeof value === 'object' ? JSON.stringify(value) : String(value);
   const cut = whole.length > limit ? `${whole.slice(0, limit)}…` : whole;
   return cut.replace(/[\u0000-\u0008\u000b-\u001f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+}
+
+/** Every metric once, on other contexts only where it has no headline; nothing of the machine. */
+function headlines(summary: Fields): [string, string][] {
+  const known = Object.keys(summary);
+  return known
+    .filter(name => !name.startsWith('system.'))
+    .filter(name => !name.includes('[') || !known.includes(name.slice(0, name.indexOf('['))))
+    .map(name => [text(name).replace('[origin=inferred]', ' (inferred)'), quantity(summary[name])]);
+}
+
+/** Say of each metric how it differs from the repeat before, and from the best of its experiment. */
+function changes(summary: Fields, beside: Fields): Map<string, string> {
+  const [previous, best] = [fields(beside.previous), fields(beside.best)];
+  const found = new Map<string, string>();
+  for (const [name, value] of Object.entries(summary)) {
+    const told = typeof value === 'number' ? [changed(value, previous[name]), ranked(name, value, best[name])] : [];
+    if (told.some(Boolean)) {
+      found.set(text(name), told.filter(Boolean).join(', '));
+    }
+  }
+  return found;
+}
+
+function changed(value: number, before: unknown): string {
+  if (typeof before !== 'number' || before === value) {
+    return '';
+  }
+  return `${value > before ? '+' : '−'}${quantity(Math.abs(value - before))}`;
+}
+
+function ranked(name: string, value: number, best: unknown): string {
+  if (typeof best !== 'number') {
+    return '';
+  }
+  const lower = LOWER.test(name) && !name.startsWith('neg_');
+  const ahead = lower ? value < best : value > best;
+  return ahead ? 'new best' : value === best ? 'as the best' : `best ${quantity(best)}`;
+}
+
+/** The values of each metric that was logged several times, as they went. */
+function curves(metrics: Fields[]): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  for (const metric of metrics) {
+    const values = list(metric.curve).filter((v): v is number => typeof v === 'number' && Number.isFinite(v));
+    if (values.length > 1 && !Object.keys(fields(metric.context)).length) {
+      found.set(text(metric.name), values.slice(0, MAX_TEXT));
+    }
+  }
+  return found;
+}
+
+/** Say what became of the model's file. */
+function kept(data: Fields): string {
+  if (data.why_not) {
+    return `not saved: ${text(data.why_not)}`;
+  }
+  return data.name ? `saved in ${duration(data.took_s)}` : '';
 }
 
 function fields(value: unknown): Fields {

@@ -36,6 +36,20 @@ FAILING = """\
 %%track broken
 raise ValueError("no such month")
 """
+LEAKY = """\
+%%track leaky
+import numpy as np
+import nbmlops as nb
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+X = np.random.default_rng(0).normal(size=(200, 3))
+y = (X[:, 0] + np.random.default_rng(1).normal(size=200) > 0).astype(int)
+X_test, y_test = X[:50], y[:50]
+model = LogisticRegression().fit(X, y)
+roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])
+for step in range(9):
+    nb.log(loss=1 / (step + 1), step=step)
+"""
 HOSTILE = "<img src=x onerror='window.hostile = 1'>"
 
 
@@ -168,6 +182,19 @@ def test_a_tracked_cell_shows_its_card_and_the_panel_lists_it(lab, page):
     shot(page, "panel-dark")
 
 
+def test_the_card_tells_findings_changes_curves_and_what_became_of_the_model(lab, page):
+    open_notebook(lab, page, "leaky.ipynb")
+    run_all(page)
+    card = page.locator(".jp-OutputArea .nbmlops-card").first
+    expect(card.locator(".nbmlops-finding")).to_have_count(1)
+    expect(card.locator(".nbmlops-finding")).to_contain_text("X_test: 50 of 50 rows (100 %) also are training rows")
+    expect(card.get_by_role("img", name="loss")).to_have_class("nbmlops-sparkline")
+    expect(card.locator(".nbmlops-quiet").first).to_contain_text("model = LogisticRegression · saved in")
+    execute(page, "notebook:run-cell", cell=1)
+    expect(card.get_by_role("row").filter(has_text="roc_auc")).to_contain_text("as the best")
+    shot(page, "card-found")
+
+
 def test_the_command_opens_the_panel_and_a_closed_one_asks_nothing(lab, page):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/nbmlops/api/" in request.url else None)
@@ -246,6 +273,7 @@ def write_notebooks(folder: Path) -> None:
     ]
     cells = {
         "tracked": [v4.new_code_cell(source) for source in ("%load_ext nbmlops", TRACKED, FAILING)],
+        "leaky": [v4.new_code_cell(source) for source in ("%load_ext nbmlops", LEAKY)],
         "untracked": [v4.new_code_cell("1 + 1")],
         "hostile": [v4.new_code_cell("", outputs=outputs)],
     }

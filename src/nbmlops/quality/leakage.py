@@ -23,6 +23,7 @@ FEWEST_ROWS = 30
 FEWEST_SCORED = 10  # fewer are looked at, not judged
 MOST_CLASSES = 20  # whole numbers with more distinct values are numbers
 DETERMINED = 0.99
+LEAST_SHARE = 1e-5  # that is told
 SHARED_ISSUE = 0.1  # more shared rows than this, above chance, are an issue
 MOST_TOLD = 5  # findings of one code
 MOST_CHARS = 60  # of a name
@@ -417,7 +418,7 @@ def _short(name: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"{100 * share:.3g} %" if share >= LEAST_SHARE else "0 %"
 
 
 CHECKS = (
