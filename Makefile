@@ -4,6 +4,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 STAMP := .venv/.installed
 PYTEST = $(BIN)/python -m pytest
+WORKERS ?= 2
 
 # Unpinned numerics on few cores take many times longer.
 export OMP_NUM_THREADS := 1
@@ -43,7 +44,7 @@ demo: setup
 	@$(BIN)/python example_notebooks/demo.py
 
 test: setup
-	$(PYTEST) -m "not slow and not browser" $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not browser" $(ARGS)
 
 test-all: setup test-lowest
 	NBMLOPS_TEST_POSTGRES=all $(PYTEST) $(ARGS)

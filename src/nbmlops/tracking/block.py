@@ -41,8 +41,8 @@ class Block:
             if self.seen.fits:
                 note(self.run.run_id, project().root)
                 defaults = self.seen.models(self._names(), {})
+                self.seen.write_peak()
             self.seen.write_files()
-            self.seen.write_peak()
         except Exception as error:
             warn_once(error)
         return {"defaults": defaults} if defaults else {}
