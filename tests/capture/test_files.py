@@ -118,3 +118,12 @@ def test_everything_is_put_back():
         assert builtins.open is not before[0]
     assert (builtins.open, pd.read_csv, vars(pd.core.generic.NDFrame)["to_csv"], np.load) == before
     assert sys.modules["builtins"].open is open
+
+
+def test_what_the_system_says_of_itself_and_what_we_read_is_no_data(heard):
+    from nbmlops.capture.environment import peak_memory_bytes
+
+    with open("/proc/self/status") as status:
+        assert status.read(1)
+    assert peak_memory_bytes()
+    assert heard.files == []

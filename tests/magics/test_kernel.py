@@ -55,9 +55,15 @@ class Kernel:
         return self.client.control_channel.get_msg(timeout=LIMIT_S)["content"]["subshell_id"]
 
     def end(self):
-        """End the kernel."""
-        self.client.stop_channels()
-        self.manager.shutdown_kernel()
+        """End the kernel; what it tracked is in the store then, for any process."""
+        if self.manager.has_kernel:
+            self.client.stop_channels()
+            self.manager.shutdown_kernel()
+
+    def tracked(self, *names):
+        """Return the newest run of each experiment, once the kernel has ended."""
+        self.end()
+        return [nb.get_run(name) for name in names]
 
 
 def _request(code):
@@ -77,7 +83,7 @@ def test_an_interrupt_interrupts_the_cell_and_the_run_says_so(kernel):
     kernel.manager.interrupt_kernel()
     assert kernel.reply(sent)["ename"] == "KeyboardInterrupt"
     kernel.run("%%track after\nx = 1")
-    assert [nb.get_run(name).status for name in ("slow", "after")] == ["interrupted", "finished"]
+    assert [run.status for run in kernel.tracked("slow", "after")] == ["interrupted", "finished"]
 
 
 def test_an_async_cell_that_is_cancelled_ends_its_run(kernel):
@@ -85,8 +91,9 @@ def test_an_async_cell_that_is_cancelled_ends_its_run(kernel):
     kernel.wait_for("going")
     kernel.manager.interrupt_kernel()  # ipykernel sends no reply to a cell it cancels, tracked or not
     kernel.run("%%track after\nimport sklearn.metrics\nsklearn.metrics.accuracy_score([0, 1], [0, 1])")
-    assert nb.get_run("waits").status == "interrupted"
-    assert nb.get_run("after").metrics == {"accuracy": 1.0}
+    waits, after = kernel.tracked("waits", "after")
+    assert waits.status == "interrupted"
+    assert after.metrics == {"accuracy": 1.0}
 
 
 METRIC = "from sklearn.metrics import accuracy_score\naccuracy_score([0, 1], [0, {}])"
@@ -105,9 +112,9 @@ def test_cells_of_a_subshell_overlap_and_never_report_into_each_other(kernel):
     assert kernel.reply(outer)["status"] == "ok"  # the first to begin is the first to end
     kernel.run("second.set()")
     assert kernel.reply(inner)["status"] == "ok"
-    assert nb.get_run("outer").metrics == {"accuracy": 1.0}
-    assert nb.get_run("inner").metrics == {"accuracy": 0.5}
-    assert {nb.get_run(name).status for name in ("outer", "inner")} == {"finished"}
+    outer, inner = kernel.tracked("outer", "inner")
+    assert (outer.metrics, outer.status) == ({"accuracy": 1.0}, "finished")
+    assert (inner.metrics, inner.status) == ({"accuracy": 0.5}, "finished")
 
 
 MODEL = """
@@ -133,9 +140,10 @@ def test_autoreload_of_the_users_estimators_works_while_tracked(kernel, project)
     kernel.run(cell.format("before"))
     (project / "mine.py").write_text(MODEL.format(answer="1 - self.answer") + "\n# longer, so that it is seen\n")
     kernel.run(cell.format("after"))
-    assert nb.get_run("before").metrics["accuracy"] == pytest.approx(1 / 3)
-    assert nb.get_run("after").metrics["accuracy"] == pytest.approx(2 / 3)
-    assert [m.estimator for m in nb.get_run("after").models] == ["Constant"]
+    before, after = kernel.tracked("before", "after")
+    assert before.metrics["accuracy"] == pytest.approx(1 / 3)
+    assert after.metrics["accuracy"] == pytest.approx(2 / 3)
+    assert [m.estimator for m in after.models] == ["Constant"]
 
 
 def test_a_kernel_that_unloads_the_extension_has_no_hook_left(kernel):

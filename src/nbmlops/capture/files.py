@@ -41,6 +41,8 @@ METHODS = {
     "polars": ("DataFrame", ("write_csv", "write_parquet", "write_json", "write_ndjson", "write_ipc")),
     "matplotlib.figure": ("Figure", ("savefig",)),
 }
+OURS = "nbmlops."
+MACHINE = ("/proc/", "/sys/", "/dev/")  # what the system says of itself is no data
 PASS_ON = ("pathlib", "IPython.core.interactiveshell")
 PATHS = ("path", "path_or_buf", "filepath_or_buffer", "io", "source", "file", "fname", "filename", "where", "fid")
 
@@ -149,7 +151,9 @@ def _is_users(frame: Any) -> bool:
     """Tell whether a file is opened by code of the user's, not by a library on its way; pathlib only passes on."""
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(PASS_ON):
         frame = frame.f_back
-    file = frame.f_code.co_filename if frame is not None else "<frozen"
+    if frame is None or str(frame.f_globals.get("__name__", "")).startswith(OURS):
+        return False
+    file = frame.f_code.co_filename
     return "site-packages" not in file and not file.startswith((sys.base_prefix, "<frozen"))
 
 
@@ -161,6 +165,8 @@ def _report(sink: watch.Sink, path: Any, role: str, value: Any) -> None:
     """Report a path of this machine; what lies elsewhere, or in memory, is no file."""
     try:
         if isinstance(path, (str, os.PathLike)) and "://" not in (name := os.fspath(path)):
-            sink.file(secrets.redact(os.path.abspath(name)), role, value if is_data(value) else None)  # noqa: PTH100
+            path = os.path.abspath(name)  # noqa: PTH100
+            if not path.startswith(MACHINE):
+                sink.file(secrets.redact(path), role, value if is_data(value) else None)
     except Exception as error:
         sink.error(error)
