@@ -123,7 +123,7 @@ def test_everything_is_put_back():
 def test_what_the_system_says_of_itself_and_what_we_read_is_no_data(heard):
     from nbmlops.capture.environment import peak_memory_bytes
 
-    with open("/proc/self/status") as status:
+    with open("/proc/self/status") as status:  # noqa: PTH123
         assert status.read(1)
     assert peak_memory_bytes()
     assert heard.files == []
