@@ -80,7 +80,7 @@ def say(name: str, ours: float | None, theirs: float | None = None, aim: float |
     """Print one figure as a JSON line."""
     line = {"figure": f"{name}, ms", "nbmlops": round(ours or 0.0, 2)}
     if theirs:
-        line |= {"mlflow": round(theirs, 1), "times": round(theirs / max(ours or 0.0, 0.01))}
+        line |= {"mlflow": round(theirs, 1), "times": round(theirs / max(ours or 0.0, 1.0))}
     known = {"aim": aim and round(aim, 1), "note": note}
     print(json.dumps(line | {name: value for name, value in known.items() if value}), flush=True)
 
