@@ -176,7 +176,7 @@ def test_odd_frames_are_profiled(project, data):
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a' is there 2 times"),
         (pd.DataFrame([[1, 2]], columns=["1", 1]), "'1' is there 2 times"),
         ({"a": [1]}, "A dict is no frame"),
-        (np.zeros((2, 2)), "A ndarray is no frame"),
+        (np.zeros((2, 2, 2)), "A ndarray is no frame"),
     ],
 )
 def test_what_is_no_frame_is_one_clear_line(project, data, message):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from nbmlops.drift.columns import Column, Measured, Relation, Tally, TargetValues, measure, plan, relate, target_of
+from nbmlops.drift.parts import begun, dask_of, parts_of, planned, tree, widened
 from nbmlops.errors import Conflict, Invalid
 from nbmlops.hooks import Shown
 from nbmlops.quality import look
@@ -201,7 +202,8 @@ def profile(
     Parameters
     ----------
     frame : DataFrame or path
-        pandas; polars and Arrow through ``to_pandas``; a CSV or Parquet file.
+        pandas, polars (eager and lazy), a pyarrow table or reader of record batches, a NumPy array, a Dask DataFrame;
+        a CSV or Parquet file, or a folder of Parquet files. What comes in parts is never whole in memory.
     chunk : str, optional
         Column of time periods (such as month) to count by; it is not profiled itself.
     by : str, optional
@@ -226,12 +228,40 @@ def profile(
     >>> profile(pd.DataFrame({"late": [True, False, True, True]})).mean("late")
     0.75
     """
-    made = build(look.as_frame(frame), chunk, by, target, like)
+    made = _of_any(frame, chunk, by, target, like)
     from nbmlops.tracking import session
 
     if session.current():
         session.keep("profile", target or "", made.to_dict())
     return made
+
+
+def _of_any(data: Any, chunk: str | None, by: str | None, target: str | None, like: Profile | None) -> Profile:
+    """Profile data of any kind, in parts where it comes so."""
+    found = parts_of(data)
+    if found is None:
+        return build(look.as_frame(data), chunk, by, target, like)
+    if found.once:
+        head, frames = begun(found)
+        like = like or _planned(head, {}, chunk, by, target)
+    else:
+        head, extremes = planned(found) if like is None else (None, {})
+        like = like or _planned(head, extremes, chunk, by, target)
+        frames = found.frames()
+    count = partial(build, chunk=chunk, by=by, target=target, like=like)
+    if (dask := dask_of(data)) is not None:
+        counted = [dask.delayed(count)(part) for part in data.to_delayed()]
+        whole: Profile = tree(counted, dask.delayed(Profile.merge)).compute()
+        return whole
+    return tree([count(look.as_frame(part)) for part in frames] or [like], Profile.merge)
+
+
+def _planned(head: Any, extremes: Mapping[str, Any], chunk: Any, by: Any, target: Any) -> Profile:
+    """Return the empty profile others are counted like: edges from some rows, extremes from all."""
+    head = look.as_frame(head)
+    made = build(head, chunk, by, target)
+    columns = {name: widened(column, head[name], extremes.get(name)) for name, column in made.columns.items()}
+    return build(head.iloc[:0], chunk, by, target, replace(made, columns=columns))
 
 
 def build(

@@ -41,7 +41,8 @@ def as_frame(data: Any) -> pd.DataFrame:
     Parameters
     ----------
     data : DataFrame or path
-        pandas as it is; polars, Arrow and others through ``to_pandas``; a path is read.
+        pandas as it is; polars, Arrow and others through ``to_pandas``, a lazy frame collected; a NumPy array with
+        its columns numbered; a path is read.
 
     Raises
     ------
@@ -173,4 +174,8 @@ def _converted(data: Any) -> pd.DataFrame:
             ) from error
         if isinstance(frame, pd.DataFrame):
             return frame
+    if isinstance(data, np.ndarray) and data.ndim in (1, 2) and data.size:
+        return pd.DataFrame(data)
+    if type(data).__name__ == "LazyFrame" and hasattr(data, "collect"):
+        return _converted(data.collect())
     raise Invalid(f"A {type(data).__name__} is no frame.", "Give a pandas or polars DataFrame, or a file's path.")

@@ -1,0 +1,184 @@
+"""Data in parts: Parquet files and folders, record batches, lazy and Dask frames; never whole in memory.
+
+Two passes where data can be read again: the first draws rows for the edges and finds the extremes, the second counts.
+What can be read once only takes its edges from the rows that come first.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from nbmlops.errors import Invalid, MissingPackage, NotFound
+from nbmlops.quality import look
+from nbmlops.stats import counts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbmlops.drift.columns import Column
+
+__all__ = ["Parts", "begun", "dask_of", "parts_of", "planned", "tree", "widened"]
+
+BATCH_ROWS = 200_000
+LARGE_ROWS = 2_000_000  # of a file; a smaller one is read whole
+Frames = Iterator["pd.DataFrame"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Frames with the same columns, one in memory at a time.
+
+    Attributes
+    ----------
+    rows : int
+        All rows; 0 where that is not known before they are read.
+    frames : callable
+        Begins to read; each call begins anew, unless ``once``.
+    """
+
+    rows: int
+    frames: Callable[[], Frames]
+    once: bool = False
+
+
+def parts_of(data: Any) -> Parts | None:
+    """Return data as parts; None where it is one frame that fits into memory anyway.
+
+    Parameters
+    ----------
+    data : path, pyarrow Table or RecordBatchReader, polars LazyFrame, Dask DataFrame, or anything else
+        A folder holds Parquet files.
+
+    Raises
+    ------
+    NotFound
+        A folder without a Parquet file.
+    MissingPackage
+        A Parquet folder, and no pyarrow.
+    """
+    if isinstance(data, (str, Path)):
+        return _of_files(Path(data))
+    library, kind = type(data).__module__.partition(".")[0], type(data).__name__
+    if library == "pyarrow" and kind == "RecordBatchReader":
+        return Parts(0, lambda: (batch.to_pandas() for batch in data if batch.num_rows), once=True)
+    if library == "pyarrow" and kind == "Table":
+        return Parts(data.num_rows, lambda: _of_batches(data.to_batches(BATCH_ROWS)))
+    if library == "polars" and kind == "LazyFrame":
+        return Parts(0, lambda: (part.to_pandas() for part in data.collect_batches(chunk_size=BATCH_ROWS)))
+    if library in ("dask", "dask_expr") and hasattr(data, "to_delayed"):
+        return Parts(0, lambda: (part.compute() for part in data.to_delayed()))
+    return None
+
+
+def begun(parts: Parts) -> tuple[pd.DataFrame, Frames]:
+    """Return the first rows of what can be read once, enough to fix edges, and all of it from the beginning."""
+    import pandas as pd
+
+    frames, first, rows = parts.frames(), [], 0
+    while rows < counts.SAMPLE_ROWS and (part := next(frames, None)) is not None:
+        first.append(part)
+        rows += len(part)
+    head = pd.concat(first, ignore_index=True) if first else pd.DataFrame()
+    return head.iloc[: counts.SAMPLE_ROWS], chain(first, frames)
+
+
+def planned(parts: Parts) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+    """Read data through once; return every n-th row, at most 50,000, and the extremes of each numeric column."""
+    import pandas as pd
+
+    total = parts.rows or sum(len(part) for part in parts.frames())
+    every, seen = max(1, -(-total // counts.SAMPLE_ROWS)), 0
+    drawn: list[pd.DataFrame] = []
+    extremes: dict[str, tuple[float, float]] = {}
+    for part in parts.frames():
+        drawn.append(part.iloc[-seen % every :: every])
+        seen += len(part)
+        _widen(extremes, part)
+    return (pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame()), extremes
+
+
+def widened(column: Column, values: pd.Series[Any], extremes: tuple[float, float] | None) -> Column:
+    """Return a column planned on drawn rows with the extremes of all of them."""
+    if extremes is None or column.kind not in ("numeric", "boolean"):
+        return column
+    low, high = extremes
+    if column.kind == "numeric" and isinstance(column.bins, counts.NumericBins):
+        return replace(column, bins=replace(column.bins, low=low, high=high))
+    if low < 0 or high > 1:  # the rows that were drawn were 0 and 1 by chance
+        return replace(column, kind="numeric", bins=counts.numeric_bins(look.numbers(values), low, high), distinct=None)
+    return column
+
+
+def tree(items: Iterable[T], join: Callable[[T, T], T]) -> T:
+    """Join neighbours until one is left: as few roundings, and as few steps one after another, as can be.
+
+    >>> tree(["a", "b", "c", "d", "e"], lambda left, right: f"({left}{right})")
+    '(((ab)(cd))e)'
+    """
+    level = list(items)
+    while len(level) > 1:
+        pairs = [join(*level[i : i + 2]) for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(level) - len(level) % 2 :]
+    return level[0]
+
+
+def _widen(extremes: dict[str, tuple[float, float]], part: pd.DataFrame) -> None:
+    """Take in the extremes of the numeric columns of one part."""
+    for name in part.columns:
+        kind = getattr(part[name].dtype, "kind", "O")
+        if kind not in "iuf" and str(part[name].dtype).lower().rstrip("0123456789") not in ("int", "uint", "float"):
+            continue
+        values = look.numbers(part[name])
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            low, high = extremes.get(name, (np.inf, -np.inf))
+            extremes[name] = (min(low, float(finite.min())), max(high, float(finite.max())))
+
+
+def _of_files(path: Path) -> Parts | None:
+    if path.is_dir():
+        files = sorted(path.rglob("*.parquet"))
+        if not files:
+            raise NotFound(f"No Parquet file in {path.name!r}.", "Name a file, or a folder of Parquet files.")
+    elif path.suffix in (".parquet", ".pq") and path.is_file():
+        files = [path]
+    else:
+        return None
+    found, rows = _dataset(files)
+    if not path.is_dir() and rows < LARGE_ROWS:
+        return None
+    return Parts(rows, lambda: _of_batches(found.to_batches(batch_size=BATCH_ROWS, batch_readahead=2)))
+
+
+def _dataset(files: list[Path]) -> tuple[Any, int]:
+    """Return Parquet files as one data set, and its rows."""
+    try:
+        import pyarrow.dataset
+    except ImportError as error:
+        raise MissingPackage("Parquet files need pyarrow.", "pip install pyarrow") from error
+    try:
+        found = pyarrow.dataset.dataset([str(file) for file in files], format="parquet")
+        return found, found.count_rows()
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise Invalid(
+            f"{files[0].name} cannot be read: {first}.", "Give Parquet files with the same columns."
+        ) from error
+
+
+def _of_batches(batches: Iterable[Any]) -> Frames:
+    yield from (batch.to_pandas() for batch in batches if batch.num_rows)
+
+
+def dask_of(data: Any) -> Any | None:
+    """Return the module ``dask`` where data is a Dask frame: its parts are counted where they lie."""
+    is_dask = type(data).__module__.partition(".")[0] in ("dask", "dask_expr")
+    return sys.modules.get("dask") if is_dask else None
