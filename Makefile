@@ -86,7 +86,7 @@ durability: setup .venv-peers/.installed
 # Others, in an environment of their own, to be measured beside us.
 .venv-peers/.installed:
 	@$(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet mlflow trackio ipython
+	@.venv-peers/bin/python -m pip install --quiet mlflow trackio ipython evidently nannyml
 	@touch $@
 
 clean:

@@ -245,8 +245,7 @@ def _of_any(data: Any, chunk: str | None, by: str | None, target: str | None, li
         head, frames = begun(found)
         like = like or _planned(head, {}, chunk, by, target)
     else:
-        head, extremes = planned(found) if like is None else (None, {})
-        like = like or _planned(head, extremes, chunk, by, target)
+        like = like or _planned(*planned(found), chunk, by, target)
         frames = found.frames()
     count = partial(build, chunk=chunk, by=by, target=target, like=like)
     if (dask := dask_of(data)) is not None:
