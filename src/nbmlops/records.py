@@ -204,6 +204,7 @@ class Check(Shown):
     subject: str
     findings: tuple[Finding, ...]
     rows: int = 0
+    quarantine: Mapping[str, Any] = field(default_factory=dict)  # where broken rows were written, and how many
 
     @property
     def verdict(self) -> Level:
@@ -217,6 +218,7 @@ class Check(Shown):
             "rows": self.rows,
             "verdict": self.verdict,
             "findings": [f.to_dict() for f in self.findings],
+            **({"quarantine": dict(self.quarantine)} if self.quarantine else {}),
         }
 
 

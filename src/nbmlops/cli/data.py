@@ -9,6 +9,7 @@ import click
 from nbmlops.cli.output import INCONCLUSIVE, NO_DATA, REFUSED, exit_with, show
 
 ENDS = {"alert": REFUSED, "insufficient data": INCONCLUSIVE}
+OURS = "\0"  # no folder can be named so: the option without a value
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _data = click.argument("data", metavar="DATA")
 
@@ -32,8 +33,15 @@ def profile(data: str, target: str | None, chunk: str | None, by: str | None, as
 @click.command()
 @_data
 @click.option("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; the data file's own name if absent.")
+@click.option(
+    "--quarantine",
+    metavar="[FOLDER]",
+    is_flag=False,
+    flag_value=OURS,
+    help="Write rows that break a rule aside, with the reasons; .nbmlops/quarantine if no folder is named.",
+)
 @_json
-def check(data: str, rules: str | None, as_json: bool) -> None:
+def check(data: str, rules: str | None, quarantine: str | None, as_json: bool) -> None:
     """Check a CSV or Parquet file against the rules of its data set; exit code 3 where one is broken.
 
     Example: nbmlops check flights.csv --rules flights
@@ -42,7 +50,8 @@ def check(data: str, rules: str | None, as_json: bool) -> None:
 
     from nbmlops.quality.rules import check as checked
 
-    found = checked(_read(data), rules or Path(data).name.partition(".")[0])
+    aside = True if quarantine == OURS else quarantine or False
+    found = checked(_read(data), rules or Path(data).name.partition(".")[0], quarantine=aside)
     show(found, as_json)
     _end(found.verdict)
 

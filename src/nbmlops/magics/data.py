@@ -37,6 +37,14 @@ def _check_parser() -> Parser:
     parser.add_argument("frame", metavar="FRAME|MODEL", help="a variable, or a CSV or Parquet file")
     parser.add_argument("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; the frame's own name if absent")
     parser.add_argument("--strict", action="store_true", help="stop the notebook where there is an issue")
+    parser.add_argument(
+        "--quarantine",
+        metavar="FOLDER",
+        nargs="?",
+        const=True,
+        default=False,
+        help="write rows that break a rule aside, with the reasons; .nbmlops/quarantine if no folder is named",
+    )
     return parser
 
 
@@ -46,11 +54,12 @@ def _check(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.quality.models import is_model
     from nbmlops.quality.rules import check
 
+    how = {"strict": args.strict, "quarantine": args.quarantine}
     if is_model(found := variable(shell, args.frame)):
-        return check(found, args.rules, strict=args.strict)
+        return check(found, args.rules, **how)
     name = args.rules or Path(args.frame).stem
     rules = variable(shell, name)  # only a mapping holds rules: the frame itself often has the data set's name
-    return check(_frame(shell, args.frame), rules if isinstance(rules, Mapping) else name, strict=args.strict)
+    return check(_frame(shell, args.frame), rules if isinstance(rules, Mapping) else name, **how)
 
 
 def _drift_parser() -> Parser:

@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid, NotAllowed, unknown
 from nbmlops.quality import look, models
-from nbmlops.records import Check, Finding, Outcome
+from nbmlops.quality.answers import COLUMN_RULES, TABLE_RULES, Answer, Rule, is_names
+from nbmlops.quality.quarantine import write_aside
+from nbmlops.records import Check, Finding, Outcome, now
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMN_RULES", "TABLE_RULES", "Rules", "bad_rows", "check", "load"]
+__all__ = ["Rules", "bad_rows", "check", "find", "load", "reasons", "settings"]
 
 STATES = ("accepted", "proposed", "muted")
-DESCRIPTIVE = ("meaning", "unit", "owner", "evidence", "state")
+DESCRIPTIVE = ("meaning", "unit", "owner", "validated_by", "evidence", "state")
 TOP = ("dataset", "columns", "meaning", "owner", "source")
-DTYPES = ("numbers", "integers", "text", "booleans", "times")
-OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-}
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a rule found: rows that break it (None where the rule is about the whole), and in words."""
-
-    broken: bool
-    words: str
-    effect: float | None = None
-    rows: Mask | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One promise: its key in the file, how it answers, and how its setting must look."""
-
-    code: str
-    answer: Callable[[Any, Any], Answer | None]
-    valid: Callable[[Any], bool]
-    form: str
+WRAPPED = ("rule", "state", "evidence", "validated_by")  # a rule with a state of its own
 
 
 @dataclass(frozen=True)
@@ -63,7 +35,13 @@ class Rules:
     table: Mapping[str, Any]
 
 
-def check(frame: Any, rules: str | Path | Mapping[str, Any] | Rules | None = None, strict: bool = False) -> Check:
+def check(
+    frame: Any,
+    rules: str | Path | Mapping[str, Any] | Rules | None = None,
+    strict: bool = False,
+    quarantine: bool | str | Path = False,
+    at: str | None = None,
+) -> Check:
     """Check a frame against rules, or a model for leakage.
 
     An accepted rule that is broken is an issue, a proposed one a warning; a column that is not there is an issue.
@@ -76,6 +54,10 @@ def check(frame: Any, rules: str | Path | Mapping[str, Any] | Rules | None = Non
         A data set's name (``rules/NAME.yaml`` here or in the project), a YAML file, its content. A model has none.
     strict : bool
         Raise where there is an issue, so that a scheduled notebook stops.
+    quarantine : bool, str or Path
+        Write the rows that break a rule aside, with the reasons: into this folder, or ``.nbmlops/quarantine``.
+    at : str, optional
+        The time to judge freshness by, as ISO 8601 text in UTC; now if absent.
 
     Returns
     -------
@@ -101,7 +83,9 @@ def check(frame: Any, rules: str | Path | Mapping[str, Any] | Rules | None = Non
     from nbmlops.tracking import session
 
     model = models.is_model(frame)
-    answer = models.check_model(frame, rules) if model else _of_frame(frame, rules)
+    if model and quarantine:
+        raise Invalid("A model has no rows to write aside.", "Quarantine is for a frame.")
+    answer = models.check_model(frame, rules) if model else _of_frame(frame, rules, quarantine, at or now())
     session.keep("check", answer.subject, answer.to_dict())
     broken = [f.message for f in answer.findings if f.outcome == "issue"]
     if strict and broken:
@@ -118,14 +102,23 @@ def bad_rows(frame: Any, rules: str | Path | Mapping[str, Any] | Rules) -> pd.Se
     >>> bad_rows(pd.DataFrame({"age": [31, 210]}), {"columns": {"age": {"range": {"max": 120}}}}).tolist()
     [False, True]
     """
+    return (reasons(look.as_frame(frame), load(rules)) != "").rename("bad")
+
+
+def reasons(frame: pd.DataFrame, rules: Rules) -> pd.Series[str]:
+    """Return for each row which rules it breaks, as ``range age, set city``; nothing for a good one.
+
+    >>> import pandas as pd
+    >>> reasons(pd.DataFrame({"age": [31, 210]}), load({"columns": {"age": {"range": {"max": 120}}}})).tolist()
+    ['', 'range age']
+    """
     import pandas as pd
 
-    data, known = look.as_frame(frame), load(rules)
-    bad = np.zeros(len(data), dtype=bool)
-    for _, _, state, answer in _answers(data, known):
-        if answer is not None and answer.rows is not None and state != "muted":
-            bad |= answer.rows
-    found: pd.Series[bool] = pd.Series(bad, index=data.index, name="bad", dtype=bool)
+    told = np.full(len(frame), "", dtype=object)
+    for code, column, state, answer in _answers(frame, rules):
+        if answer is not None and answer.broken and answer.rows is not None and state != "muted":
+            told[answer.rows] += f"{code} {column}".strip() + ", "
+    found: pd.Series[str] = pd.Series(told, index=frame.index, name="reasons", dtype=object).str.removesuffix(", ")
     return found
 
 
@@ -137,7 +130,7 @@ def load(rules: str | Path | Mapping[str, Any] | Rules) -> Rules:
         return _parse(rules, "the rules", "data")
     import yaml
 
-    path = _find(str(rules))
+    path = find(str(rules))
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -147,11 +140,15 @@ def load(rules: str | Path | Mapping[str, Any] | Rules) -> Rules:
     return _parse(content, path.name, path.stem)
 
 
-def _of_frame(frame: Any, rules: str | Path | Mapping[str, Any] | Rules | None) -> Check:
+def _of_frame(
+    frame: Any, rules: str | Path | Mapping[str, Any] | Rules | None, quarantine: bool | str | Path, at: str
+) -> Check:
     if rules is None:
         raise Invalid("A frame is checked against rules.", 'Name them: nb.check(frame, "flights").')
     data, known = look.as_frame(frame), load(rules)
-    return Check(known.dataset, tuple(_findings(data, known)), len(data))
+    findings = tuple(_findings(data, known, at))
+    aside = write_aside(data, reasons(data, known), known.dataset, quarantine, at) if quarantine else {}
+    return Check(known.dataset, findings, len(data), aside)
 
 
 def _stop(broken: Sequence[str], subject: str) -> NotAllowed:
@@ -162,7 +159,8 @@ def _stop(broken: Sequence[str], subject: str) -> NotAllowed:
     )
 
 
-def _find(name: str) -> Path:
+def find(name: str) -> Path:
+    """Return the file of the rules of that name, or the file itself."""
     from nbmlops.tracking import session
 
     if Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
@@ -175,104 +173,6 @@ def _find(name: str) -> Path:
     return found[stem]
 
 
-def _missing(column: pd.Series[Any], most: float) -> Answer:
-    rows = column.isna().to_numpy(dtype=bool)
-    share = float(rows.mean()) if len(rows) else 0.0
-    return Answer(share > most, f"{100 * share:.3g} % missing, at most {100 * most:.3g} % allowed", share, rows)
-
-
-def _range(column: pd.Series[Any], limits: Mapping[str, Any]) -> Answer | None:
-    if look.holds(column) not in ("numbers", "booleans", "nothing"):
-        return None
-    values = look.numbers(column)
-    with np.errstate(invalid="ignore"):
-        rows = (values < limits.get("min", -np.inf)) | (values > limits.get("max", np.inf))
-    return _of_rows(rows, f"values outside {limits.get('min', '-inf')} to {limits.get('max', 'inf')}")
-
-
-def _set(column: pd.Series[Any], allowed: Sequence[Any]) -> Answer:
-    codes, names = look.names(column)
-    known = set(look.names(_series(allowed))[1])
-    if {0, 1} <= {v for v in allowed if isinstance(v, int)}:
-        known |= {"0", "1", "True", "False"}  # the same truth, stored in two ways
-    strange = np.array([name not in known for name in names] + [False])
-    found = [name for name, odd in zip(names, strange, strict=False) if odd]
-    return _of_rows(strange[codes], f"values outside the set{_such(found)}")
-
-
-def _unique(column: pd.Series[Any], wanted: bool) -> Answer | None:
-    if not wanted:
-        return None
-    return _of_rows((column.duplicated(keep="first") & column.notna()).to_numpy(dtype=bool), "values there already")
-
-
-def _dtype(column: pd.Series[Any], wanted: str) -> Answer:
-    held = look.holds(column)
-    fits = held in (wanted, "nothing")
-    if wanted == "integers" and held == "numbers":
-        values = look.numbers(column)
-        fits = bool((np.mod(values[np.isfinite(values)], 1) == 0).all())
-    return Answer(not fits, f"holds {held}, {wanted} expected")
-
-
-def _rows(frame: pd.DataFrame, limits: Mapping[str, Any]) -> Answer:
-    n = len(frame)
-    low, high = limits.get("min", 0), limits.get("max", np.inf)
-    words = f"at least {low:,}" if high == np.inf else f"{low:,} to {high:,}"
-    return Answer(not low <= n <= high, f"{n:,} rows, {words} expected", float(n))
-
-
-def _unique_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Answer | None:
-    if any(c not in frame.columns for c in columns):
-        return Answer(True, f"column {next(c for c in columns if c not in frame.columns)} is missing")
-    rows = frame.duplicated(subset=list(columns), keep="first").to_numpy(dtype=bool)
-    return _of_rows(rows, f"rows with the same {', '.join(columns)} as an earlier one")
-
-
-def _compare(frame: pd.DataFrame, rule: str) -> Answer:
-    left, operator, right = _comparison(rule)
-    if gone := [c for c in (left, right) if c not in frame.columns and not _is_number(c)]:
-        return Answer(True, f"column {gone[0]} is missing")
-    sides = [_side(frame, s) for s in (left, right)]
-    known = np.logical_and(*(side.notna().to_numpy(dtype=bool) for side in sides))
-    try:
-        kept = OPERATORS[operator](*sides).to_numpy(dtype=bool, na_value=False)
-    except TypeError:
-        return Answer(True, f"{left} and {right} cannot be compared")
-    return _of_rows(known & ~kept, f"rows break {rule}")
-
-
-def _is_limits(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and bool(value)
-        and set(value) <= {"min", "max"}
-        and all(_is_real(v) for v in value.values())
-    )
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
-
-
-COLUMN_RULES = (
-    Rule("dtype", _dtype, lambda v: v in DTYPES, f"one of {', '.join(DTYPES)}"),
-    Rule("missing_max", _missing, lambda v: _is_real(v) and 0 <= v <= 1, "a share from 0 to 1"),
-    Rule("range", _range, _is_limits, "{min: number, max: number}"),
-    Rule("set", _set, lambda v: isinstance(v, list) and bool(v), "a list of values"),
-    Rule("unique", _unique, lambda v: isinstance(v, bool), "true or false"),
-)
-TABLE_RULES = (
-    Rule("rows", _rows, _is_limits, "{min: number, max: number}"),
-    Rule("unique", _unique_rows, _is_names, "a list of columns"),
-    Rule("compare", _compare, lambda v: isinstance(v, str) and _comparison(v) != ("", "", ""), "'left <= right'"),
-)
-
-
 def _parse(content: Mapping[str, Any], where: str, name: str) -> Rules:
     columns = content.get("columns") or {}
     if not isinstance(columns, Mapping):
@@ -281,7 +181,7 @@ def _parse(content: Mapping[str, Any], where: str, name: str) -> Rules:
     for column, about in columns.items():
         _parse_column(f"{where}: {column}", about)
     for rule in TABLE_RULES:
-        for setting, _ in _settings(rule, content):
+        for setting, _ in settings(rule, content):
             _valid(rule, setting, where)
     return Rules(str(content.get("dataset", name)), {str(k): v or {} for k, v in columns.items()}, content)
 
@@ -295,7 +195,7 @@ def _parse_column(where: str, about: Any) -> None:
     _state(about, where)
     for rule in COLUMN_RULES:
         if rule.code in about:
-            _valid(rule, about[rule.code], where)
+            _valid(rule, _one(about[rule.code], where)[0], where)
 
 
 def _known_keys(content: Mapping[str, Any], allowed: Sequence[str], where: str) -> None:
@@ -317,25 +217,30 @@ def _state(about: Mapping[str, Any], where: str) -> str:
     return str(state)
 
 
-def _settings(rule: Rule, content: Mapping[str, Any]) -> list[tuple[Any, str]]:
+def settings(rule: Rule, content: Mapping[str, Any]) -> list[tuple[Any, str]]:
     """Return a table rule's settings with their states: one rule, or a list of them, plain or with a state."""
     setting = content.get(rule.code)
     if setting is None:
         return []
-    several = rule.code == "compare" or (rule.code == "unique" and isinstance(setting, list) and not _is_names(setting))
-    entries = setting if several and isinstance(setting, list) else [setting]
-    return [
-        (e["rule"], _state(e, rule.code)) if isinstance(e, Mapping) and "rule" in e else (e, "accepted")
-        for e in entries
-    ]
+    several = rule.code in ("compare", "unique", "freshness", "ordered") and isinstance(setting, list)
+    entries = setting if several and (rule.code == "compare" or not is_names(setting)) else [setting]
+    return [_one(entry, rule.code) for entry in entries]
 
 
-def _findings(frame: pd.DataFrame, rules: Rules) -> Iterable[Finding]:
+def _one(setting: Any, where: str, state: str = "accepted") -> tuple[Any, str]:
+    """Return a setting and its state; ``{rule: ..., state: proposed}`` has one of its own."""
+    if not isinstance(setting, Mapping) or "rule" not in setting:
+        return setting, state
+    _known_keys(setting, WRAPPED, where)
+    return setting["rule"], _state(setting, where)
+
+
+def _findings(frame: pd.DataFrame, rules: Rules, at: str) -> Iterable[Finding]:
     for name, about in rules.columns.items():
         if name not in frame.columns:
             outcome = _outcome(about.get("state", "accepted"), True)
             yield Finding("present", outcome, f"{name} is missing", name)
-    for code, column, state, answer in _answers(frame, rules):
+    for code, column, state, answer in _answers(frame, rules, at):
         named = f"{column}: " if column else ""
         if answer is None:
             yield Finding(code, "not_applicable", f"{named}{code} does not apply to what the column holds", column)
@@ -346,55 +251,22 @@ def _findings(frame: pd.DataFrame, rules: Rules) -> Iterable[Finding]:
             yield Finding(code, _outcome(state, answer.broken), message, column, answer.effect, detail={"state": state})
 
 
-def _answers(frame: pd.DataFrame, rules: Rules) -> Iterable[tuple[str, str, str, Answer | None]]:
-    """Yield (code, column, state, answer) of every rule that can be asked."""
+def _answers(frame: pd.DataFrame, rules: Rules, at: str = "") -> Iterable[tuple[str, str, str, Answer | None]]:
+    """Yield (code, column, state, answer) of every rule that can be asked; without a time none about it."""
     for name, about in rules.columns.items():
         for rule in COLUMN_RULES:
             if rule.code in about and name in frame.columns:
-                answer = rule.answer(frame[name], about[rule.code])
-                yield rule.code, name, about.get("state", "accepted"), answer
+                setting, state = _one(about[rule.code], name, about.get("state", "accepted"))
+                yield rule.code, name, state, rule.answer(frame[name], setting)
     for rule in TABLE_RULES:
-        for setting, state in _settings(rule, rules.table):
-            yield rule.code, "", state, rule.answer(frame, setting)
+        for setting, state in settings(rule, rules.table):
+            if not rule.timed:
+                yield rule.code, "", state, rule.answer(frame, setting)
+            elif at:
+                yield rule.code, "", state, rule.answer(frame, setting, at)
 
 
 def _outcome(state: str, broken: bool) -> Outcome:
     if state == "muted":
         return "muted"
     return ("warning" if state == "proposed" else "issue") if broken else "passed"
-
-
-def _of_rows(rows: Mask, what: str) -> Answer:
-    n = int(rows.sum())
-    return Answer(n > 0, f"{n:,} of {len(rows):,} {what}" if n else f"no {what}", n / max(1, len(rows)), rows)
-
-
-def _such(found: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:40]) for name in found[:3])
-    return f", such as {shown}" if shown else ""
-
-
-def _comparison(rule: str) -> tuple[str, str, str]:
-    for operator in OPERATORS:  # the longer ones come first
-        left, found, right = rule.partition(operator)
-        if found and left.strip() and right.strip():
-            return left.strip(), operator, right.strip()
-    return "", "", ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _side(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
-    return frame[name] if name in frame.columns else _series([float(name)] * len(frame)).set_axis(frame.index)
-
-
-def _series(values: Sequence[Any]) -> pd.Series[Any]:
-    import pandas as pd
-
-    return pd.Series(list(values), dtype=object if not all(_is_real(v) for v in values) else None)

@@ -25,6 +25,7 @@ def html(data: Json) -> str:
     if rest:
         parts.append(fold(f"{len(rest)} more", _table(rest)))
     rows = "Rows: nbmlops.quality.rules.bad_rows(frame, rules)" if data["verdict"] == "alert" else ""
+    rows = _aside(data) or rows
     hint = "Explained in docs/findings.md" if _of_model(data) else rows
     return card(_title(data), data["verdict"], "".join(parts), hint)
 
@@ -34,7 +35,8 @@ def text(data: Json) -> str:
     found = [f for f in _ordered(data["findings"]) if f["outcome"] in ("issue", "warning", "skipped")]
     rows = [f"{_title(data)}: {data['verdict']} ({_summary(data)})"]
     rows += [f"  {f['outcome']}: {f['message']}" for f in found[:MOST_LINES]]
-    return "\n".join(rows + ([f"  and {len(found) - MOST_LINES} more"] if found[MOST_LINES:] else []))
+    rows += [f"  and {len(found) - MOST_LINES} more"] if found[MOST_LINES:] else []
+    return "\n".join(rows + ([f"  {_aside(data)}"] if _aside(data) else []))
 
 
 def _title(data: Json) -> str:
@@ -50,6 +52,14 @@ def _summary(data: Json) -> str:
     counts = Counter(f["outcome"] for f in data["findings"])
     told = ", ".join(f"{counts[o]} {o.replace('_', ' ')}" for o in ORDER if counts[o])
     return f"{data['rows']:,} rows; {told or 'no rules'}"
+
+
+def _aside(data: Json) -> str:
+    """Say where broken rows were written, if anybody asked for it."""
+    if "quarantine" not in data:
+        return ""
+    n = data["quarantine"]["rows"]
+    return f"Quarantine: {n:,} rows in {data['quarantine']['path']}" if n else "Quarantine: no rows"
 
 
 def _ordered(findings: Sequence[Json]) -> list[Json]:
