@@ -369,3 +369,15 @@ assert not {"sqlalchemy", "alembic", "pandas"} & set(sys.modules), sorted(sys.mo
     done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
     assert done.stderr == ""
     assert [r["experiment"] for r in runs.summaries(session.store())] == ["first"]
+
+
+def test_a_store_of_schema_3_gets_the_table_of_dataset_versions_and_keeps_the_rest(project):
+    store = old_store()
+    with plain(store) as connection:
+        migrate(connection, 1, until=3)
+        before = contents(connection)
+    with pytest.warns(RuntimeWarning, match=f"schema 3 and is brought to schema {SCHEMA}"):
+        assert rows(store, "SELECT count(*) FROM dataset_versions") == [(0,)]
+    with store.reading() as connection:
+        after = contents(connection)
+    assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}

@@ -26,6 +26,7 @@ COMMANDS = {
     "profile": "nbmlops.cli.data:profile",
     "check": "nbmlops.cli.data:check",
     "drift": "nbmlops.cli.data:drift",
+    "dataset": "nbmlops.cli.datasets:dataset",
     "models": "nbmlops.cli.models:models",
     "evaluate": "nbmlops.cli.models:evaluate",
     "gate": "nbmlops.cli.models:gate",

@@ -36,11 +36,12 @@ KEYS: Mapping[str, tuple[str, ...]] = {  # in this order the rows stand in their
     "models": ("id",),
     "results": ("result_id",),
     "model_versions": ("name", "version"),
+    "dataset_versions": ("name", "version"),
     "events": ("seq",),
     "feedback": ("id",),
     "executions": ("kernel", "number"),
 }
-SINCE = {"executions": 3}  # the schema from which on an export has a table
+SINCE = {"executions": 3, "dataset_versions": 4}  # the schema from which on an export has a table
 NUMBERED = ("datasets", "models", "feedback")  # their ids are given out by the database
 NOT_A_NUMBER = {"series": ("value",), "points": ("value",)}  # NULL in the store
 ROWS_OF_TEXT = 2_000

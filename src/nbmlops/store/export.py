@@ -221,10 +221,11 @@ def _out(table: str, name: str, values: list[Any]) -> list[Any]:
 
 
 def _of_artifacts(folder: Path) -> set[str]:
-    """Return the digests that must be there: files of runs, models and what was registered with them."""
+    """Return the digests that must be there: files of runs, models, data sets and what was registered with them."""
     found = {row["digest"] for table in ("artifacts", "executions") for row in read_lines(folder / f"{table}.jsonl")}
-    for row in read_lines(folder / "model_versions.jsonl"):
-        found.update(row[k] for k in ("digest", "profile", "environment") if row[k])
+    for table in ("model_versions", "dataset_versions"):
+        for row in read_lines(folder / f"{table}.jsonl"):
+            found.update(row[k] for k in ("digest", "profile", "environment") if row.get(k))
     return found
 
 
@@ -275,6 +276,7 @@ SAYS = {
     "models": "estimators that runs fitted",
     "results": "evaluations, drift, checks, gates; `data` is JSON",
     "model_versions": "registered models; the file is `artifacts/<digest>`",
+    "dataset_versions": "versions of data sets; where the rows were kept they are Parquet, `artifacts/<digest>`",
     "events": "the audit log: who changed what, when; each holds the hash of the one before",
     "feedback": "what came true, by prediction",
     "executions": "cells that kernels ran, in order, with the names they read and made; the source is "

@@ -171,6 +171,24 @@ CREATE TABLE model_versions (
 	PRIMARY KEY (name, version)
 );
 
+CREATE TABLE dataset_versions (
+	name TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	fingerprint VARCHAR(64) NOT NULL,
+	rows BIGINT NOT NULL,
+	columns TEXT NOT NULL,
+	profile VARCHAR(64) NOT NULL,
+	findings TEXT NOT NULL,
+	source TEXT NOT NULL,
+	"query" TEXT NOT NULL,
+	run_id VARCHAR(36),
+	author TEXT NOT NULL,
+	created_at VARCHAR(32) NOT NULL,
+	digest VARCHAR(64),
+	size_bytes BIGINT,
+	PRIMARY KEY (name, version)
+);
+
 CREATE TABLE events (
 	seq BIGINT NOT NULL,
 	at VARCHAR(32) NOT NULL,

@@ -228,6 +228,26 @@ model_versions = Table(
     Column("deleted_at", String(32)),
 )
 
+# Versions of data sets; `digest` is a Parquet file of the rows where they were kept, `profile` a file of counts.
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("columns", Text, nullable=False),
+    Column("profile", String(64), nullable=False),
+    Column("findings", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("run_id", String(36)),
+    Column("author", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("digest", String(64)),
+    Column("size_bytes", BigInteger),
+)
+
 # Governed changes, in one hash chain (see events.py). Alias history, approvals and audit are views of it.
 events = Table(
     "events",
