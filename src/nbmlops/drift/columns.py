@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +16,19 @@ from nbmlops.stats import counts
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Column", "Kind", "Measured", "Relation", "Tally", "TargetValues", "measure", "plan", "relate", "target_of"]
+__all__ = [
+    "Column",
+    "Kind",
+    "Measured",
+    "Raw",
+    "Relation",
+    "Tally",
+    "TargetValues",
+    "measure",
+    "plan",
+    "relate",
+    "target_of",
+]
 
 Kind = Literal["numeric", "boolean", "categorical", "text", "datetime"]
 
@@ -92,25 +105,41 @@ class Tally:
 
 @dataclass(frozen=True)
 class Measured:
-    """A column's values as bins, and as numbers where it has an order."""
+    """A column's values as bins, and as numbers where it has an order; of numbers the bins are found when needed."""
 
-    codes: Ints
-    values: Floats | None
     column: Column
+    values: Floats | None = None
+    known: Ints | None = None
+
+    @cached_property
+    def codes(self) -> Ints:
+        """The bin of each value."""
+        if self.known is not None:
+            return self.known
+        assert isinstance(self.column.bins, counts.NumericBins)
+        assert self.values is not None
+        return self.column.bins.codes(self.values)
 
     def tally(self, rows: Ints | None = None) -> Tally:
         """Count all rows, or the given ones."""
-        codes = self.codes if rows is None else self.codes[rows]
-        counted = tuple(np.bincount(codes, minlength=self.column.bins.size).tolist())
-        if self.values is None:
-            return Tally(counted)
-        values = self.values if rows is None else self.values[rows]
-        finite = values if (whole := np.isfinite(values)).all() else values[whole]
-        if not len(finite):
-            return Tally(counted)
-        bins = self.column.bins
-        steps = int(bins.steps(finite).sum()) if isinstance(bins, counts.NumericBins) else 0
-        return Tally(counted, steps, float(finite.min()), float(finite.max()))
+        values = self.values if rows is None or self.values is None else self.values[rows]
+        if values is None or not isinstance(self.column.bins, counts.NumericBins):
+            codes = self.codes if rows is None else self.codes[rows]
+            counted = tuple(np.bincount(codes, minlength=self.column.bins.size).tolist())
+            return Tally(counted, 0, *(_extremes(np.sort(values)) if values is not None else (None, None)))
+        return _counted(self.column.bins, np.sort(values))
+
+
+def _counted(bins: counts.NumericBins, ordered: Floats) -> Tally:
+    """Count numbers in order."""
+    finite = ordered[slice(*np.searchsorted(ordered, [-np.finfo(float).max, np.inf], side="left"))]
+    return Tally(tuple(bins.count(ordered).tolist()), bins.total(finite), *_extremes(finite))
+
+
+def _extremes(ordered: Floats) -> tuple[float | None, float | None]:
+    """Return the least and the largest of values in order, NaN last."""
+    finite = ordered[slice(*np.searchsorted(ordered, [-np.finfo(float).max, np.inf], side="left"))]
+    return (float(finite[0]), float(finite[-1])) if len(finite) else (None, None)
 
 
 @dataclass(frozen=True)
@@ -158,45 +187,69 @@ class TargetValues:
     numeric: bool
 
 
-def plan(name: str, series: pd.Series[Any], sample: Ints) -> Column:
-    """Decide how a column is counted.
+class Raw:
+    """One column as it came; what planning and counting both need is worked out once, and gone with this.
 
     Parameters
     ----------
-    name : str
     series : Series
-    sample : array of int
-        Rows to take quantiles from.
     """
-    held, dtype = look.holds(series), str(series.dtype)
+
+    def __init__(self, series: pd.Series[Any]) -> None:
+        self.series, self.dtype = series, str(series.dtype)
+
+    @cached_property
+    def numbers(self) -> Floats:
+        """The values as numbers."""
+        return look.numbers(self.series)
+
+    @cached_property
+    def ordered(self) -> Floats:
+        """The numbers in order, NaN last."""
+        return np.sort(self.numbers)
+
+    @cached_property
+    def names(self) -> tuple[Ints, list[str]]:
+        """The place of each value among the distinct ones, and those."""
+        return look.names(self.series)
+
+
+def plan(name: str, raw: Raw) -> Column:
+    """Decide how a column is counted."""
+    held = look.holds(raw.series)
     if held == "booleans":
-        return Column(name, "boolean", BOOLEAN, dtype, held, 2)
+        return Column(name, "boolean", BOOLEAN, raw.dtype, held, 2)
     if held == "times":
-        return _plan_times(name, series, dtype)
-    number_like = dtype.lower().startswith(("float", "int"))
-    if (held == "numbers" and dtype != "category") or (held == "nothing" and number_like):
-        return _plan_numbers(name, look.numbers(series), sample, dtype, held)
-    return _plan_names(name, series, dtype, held)
+        return _plan_times(name, raw)
+    number_like = raw.dtype.lower().startswith(("float", "int"))
+    if (held == "numbers" and raw.dtype != "category") or (held == "nothing" and number_like):
+        return _plan_numbers(name, raw, held)
+    return _plan_names(name, raw, held)
 
 
-def measure(column: Column, series: pd.Series[Any]) -> Measured:
-    """Return the bin of each value, and its number where the column has an order."""
+def measure(column: Column, raw: Raw) -> tuple[Measured, Tally]:
+    """Return the bin of each value, its number where the column has an order, and what that counts."""
     if column.kind == "numeric" and isinstance(column.bins, counts.NumericBins):
-        values = look.numbers(series)
-        return Measured(column.bins.codes(values), values, column)
+        return Measured(column, raw.numbers), _counted(column.bins, raw.ordered)
+    measured = _measured(column, raw)
+    return measured, measured.tally()
+
+
+def _measured(column: Column, raw: Raw) -> Measured:
     if column.kind == "boolean":
-        return Measured(_boolean_codes(look.numbers(series)), None, column)
+        return Measured(column, None, _boolean_codes(raw.numbers))
     if column.kind == "datetime":
-        return _measure_times(column, series)
-    codes, names = look.names(series)
+        return _measure_times(column, raw.series)
+    codes, names = raw.names
     if isinstance(column.bins, counts.NumericBins):
         lengths = np.array([len(n) for n in names] + [np.nan])[codes]
-        return Measured(column.bins.codes(lengths), lengths, column)
-    return Measured(column.bins.codes([*names, None])[codes], None, column)
+        return Measured(column, lengths)
+    return Measured(column, None, column.bins.codes([*names, None])[codes])
 
 
-def target_of(column: Column, series: pd.Series[Any], measured: Measured) -> TargetValues | None:
+def target_of(measured: Measured) -> TargetValues | None:
     """Return a target ready to be related to, or None where it is neither number, boolean nor a few classes."""
+    column = measured.column
     if column.kind == "boolean":
         return TargetValues(measured.codes < 2, ((measured.codes == 1).astype(float),), False)
     if column.kind == "numeric" and measured.values is not None:
@@ -217,45 +270,47 @@ def relate(measured: Measured, target: TargetValues) -> Relation:
     return Relation(tuple(np.bincount(codes, minlength=size).tolist()), sums, squares)
 
 
-def _plan_numbers(name: str, values: Floats, sample: Ints, dtype: str, held: str) -> Column:
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    if len(finite) and low == 0 and high == 1 and np.isin(finite, (0.0, 1.0)).all():
-        return Column(name, "boolean", BOOLEAN, dtype, held, 2)
-    bins = counts.numeric_bins(values[sample], low, high) if len(finite) else counts.NumericBins(0.0, 0.0)
-    return Column(name, "numeric", bins, dtype, held, None, _is_identifier(finite, dtype, low, high))
+def _plan_numbers(name: str, raw: Raw, held: str) -> Column:
+    finite = raw.ordered[slice(*np.searchsorted(raw.ordered, [-np.finfo(float).max, np.inf], side="left"))]
+    if not len(finite):
+        return Column(name, "numeric", counts.NumericBins(0.0, 0.0), raw.dtype, held)
+    low, high = float(finite[0]), float(finite[-1])
+    if low == 0 and high == 1 and np.searchsorted(finite, 0, side="right") == np.searchsorted(finite, 1):
+        return Column(name, "boolean", BOOLEAN, raw.dtype, held, 2)
+    # Every n-th of the values in order stands for all of them better than rows that are drawn.
+    drawn = finite[:: max(1, -(-len(finite) // counts.SAMPLE_ROWS))]
+    bins = counts.numeric_bins(drawn, low, high)
+    return Column(name, "numeric", bins, raw.dtype, held, None, _is_identifier(raw, finite))
 
 
-def _is_identifier(finite: Floats, dtype: str, low: float, high: float) -> bool:
+def _is_identifier(raw: Raw, ordered: Floats) -> bool:
     """Tell whether whole numbers, each there once, are dense or in order: numbers of rows, not measurements."""
-    n = len(finite)
-    if n < 5 * MIN_DISTINCT or not dtype.lower().startswith(("int", "uint")):
+    n = len(ordered)
+    if n < 5 * MIN_DISTINCT or not raw.dtype.lower().startswith(("int", "uint")) or not (np.diff(ordered) > 0).all():
         return False
-    step = np.diff(finite)
-    if (step > 0).all() or (step < 0).all():
-        return True
-    return high - low < 10 * n and len(np.unique(finite)) == n
+    step = np.diff(raw.numbers[np.isfinite(raw.numbers)])
+    return bool((step > 0).all() or (step < 0).all() or ordered[-1] - ordered[0] < 10 * n)
 
 
-def _plan_names(name: str, series: pd.Series[Any], dtype: str, held: str) -> Column:
-    codes, names = look.names(series)
+def _plan_names(name: str, raw: Raw, held: str) -> Column:
+    codes, names = raw.names
     present = codes[codes >= 0]
     distinct = len(names)
     if distinct > MIN_DISTINCT and distinct > TEXT_SHARE * len(present):
         lengths = np.array([float(len(n)) for n in names])[present]
         bins = counts.numeric_bins(lengths[: counts.SAMPLE_ROWS], lengths.min(), lengths.max())
-        return Column(name, "text", bins, dtype, held, distinct, distinct == len(present))
+        return Column(name, "text", bins, raw.dtype, held, distinct, distinct == len(present))
     frequency: dict[str, int] = {}
     for text, count in zip(names, np.bincount(present, minlength=distinct).tolist(), strict=True):
         frequency[text] = frequency.get(text, 0) + count  # 1 and "1" are one category
     bins_ = counts.category_bins(list(frequency), list(frequency.values()))
-    return Column(name, "categorical", bins_, dtype, held, distinct)
+    return Column(name, "categorical", bins_, raw.dtype, held, distinct)
 
 
-def _plan_times(name: str, series: pd.Series[Any], dtype: str) -> Column:
-    present = look.times(series).dropna()
+def _plan_times(name: str, raw: Raw) -> Column:
+    present = look.times(raw.series).dropna()
     daily = bool((present.dt.normalize() == present).all())
-    return Column(name, "datetime", WEEKDAYS if daily else HOURS, dtype, "times")
+    return Column(name, "datetime", WEEKDAYS if daily else HOURS, raw.dtype, "times")
 
 
 def _measure_times(column: Column, series: pd.Series[Any]) -> Measured:
@@ -263,7 +318,7 @@ def _measure_times(column: Column, series: pd.Series[Any]) -> Measured:
     part = times.dt.day_of_week if column.bins.regular == len(WEEKDAYS.categories) else times.dt.hour
     codes = part.fillna(column.bins.size - 1).to_numpy(dtype=np.int64)
     seconds = times.astype("datetime64[ns, UTC]").astype("int64").to_numpy(dtype=np.float64) / 1e9
-    return Measured(codes, np.where(times.isna(), np.nan, seconds), column)
+    return Measured(column, np.where(times.isna(), np.nan, seconds), codes)
 
 
 def _boolean_codes(values: Floats) -> Ints:

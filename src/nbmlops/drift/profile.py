@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from nbmlops.drift.columns import Column, Measured, Relation, Tally, TargetValues, measure, plan, relate, target_of
+from nbmlops.drift.columns import Column, Measured, Raw, Relation, Tally, TargetValues, measure, plan, relate, target_of
 from nbmlops.drift.parts import begun, dask_of, parts_of, planned, tree, widened
 from nbmlops.errors import Conflict, Invalid
 from nbmlops.hooks import Shown
@@ -25,6 +27,8 @@ __all__ = ["Profile", "profile"]
 
 FORMAT = 1
 MAX_GROUPS = 400
+LARGE = 4_000_000  # values of a frame that are worth threads
+THREADS = 4
 LEAK = 0.9  # share of the target's variance: all but determines it
 SUSPICIOUS = 0.5
 Tallies = Mapping[str, Tally]
@@ -273,13 +277,13 @@ def build(
     """Profile a frame and keep nothing; the arguments are those of :func:`profile`."""
     for name, role in ((chunk, "chunk"), (by, "segment"), (target, "target")):
         look.require(frame, name, role)
-    columns = _columns(frame, chunk, like)
-    measured = {name: measure(column, frame[name]) for name, column in columns.items()}
-    related = target_of(columns[target], frame[target], measured[target]) if target else None
+    found = _counted(frame, chunk, like)
+    measured = {name: m for name, (m, _) in found.items()}
+    related = target_of(measured[target]) if target else None
     return Profile(
         len(frame),
-        columns,
-        {name: m.tally() for name, m in measured.items()},
+        {name: m.column for name, m in measured.items()},
+        {name: tally for name, (_, tally) in found.items()},
         _grouped(measured, groups(frame, chunk)),
         _grouped(measured, groups(frame, by)),
         _relations(measured, related, target),
@@ -310,16 +314,24 @@ def _natural(name: str) -> tuple[float, str]:
         return float("inf"), name
 
 
-def _columns(frame: pd.DataFrame, chunk: str | None, like: Profile | None) -> dict[str, Column]:
+def _counted(frame: pd.DataFrame, chunk: str | None, like: Profile | None) -> dict[str, tuple[Measured, Tally]]:
+    """Count every column, those of a large frame by a few threads: most of it is sorting."""
     if like is not None:
         for name in like.columns:
             look.require(frame, name, "profiled")
-        return dict(like.columns)
-    n = len(frame)
-    some = counts.SAMPLE_ROWS
-    # A generator of its own: the user's random state is not touched, and the same rows are drawn each time.
-    sample = np.arange(n) if n <= some else np.sort(np.random.default_rng(0).choice(n, some, replace=False))
-    return {name: plan(name, frame[name], sample) for name in frame.columns if name != chunk}
+    names = [name for name in frame.columns if name != chunk] if like is None else list(like.columns)
+    asked = [(name, Raw(frame[name]), like.columns[name] if like is not None else None) for name in names]
+    if frame.size < LARGE:
+        return dict(map(_one, asked))
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "nbmlops-profile") as pool:
+        return dict(pool.map(_one, asked))
+
+
+def _one(asked: tuple[str, Raw, Column | None]) -> tuple[str, tuple[Measured, Tally]]:
+    name, raw, column = asked
+    found = measure(column or plan(name, raw), raw)
+    vars(raw).clear()  # the values in order are no longer needed, and the list of columns lives on
+    return name, found
 
 
 def _grouped(measured: Mapping[str, Measured], rows: Mapping[str, Any]) -> dict[str, Tallies]:

@@ -34,6 +34,7 @@ MAX_RARE = 200  # rare values remembered by name; with more, unseen cannot be to
 SAMPLE_ROWS = 50_000
 STEPS = 2**20  # a range is this many steps wide: sums of whole steps add exactly, in any order
 MAX_STEPS = 2**31
+EXACT = 2.0**53  # whole numbers below add up exactly as floats
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -99,11 +100,42 @@ class NumericBins:
             codes[values == -np.inf], codes[values == np.inf], codes[np.isnan(values)] = n + 2, n + 3, n + 4
         return codes
 
+    def count(self, ordered: Floats) -> Ints:
+        """Return how many values lie in each bin: of values in order this takes a fifth of the time.
+
+        Parameters
+        ----------
+        ordered : array of float, shape (n,)
+            Sorted, NaN last.
+
+        >>> NumericBins(0.0, 10.0, cuts=(5.0,)).count(np.array([-np.inf, 0, 4.9, 5, 10, 11, np.nan])).tolist()
+        [2, 2, 0, 1, 1, 0, 1]
+        """
+        inner = np.searchsorted(ordered, self.edges, side="left")
+        finite, infinite, known = np.searchsorted(ordered, [-np.finfo(float).max, np.inf, np.nan], side="left")
+        below, above = inner[0] - finite, infinite - inner[-1]
+        return np.array([*np.diff(inner), below, above, finite, known - infinite, len(ordered) - known], dtype=np.int64)
+
     def steps(self, values: Floats) -> Ints:
         """Return finite values as whole steps above ``low``, far outliers clipped: their sums add exactly."""
         with np.errstate(over="ignore"):
             scaled = np.clip((values - self.low) / self._step, -MAX_STEPS, MAX_STEPS)
         return np.rint(scaled).astype(np.int64)
+
+    def total(self, ordered: Floats) -> int:
+        """Return the sum of the :meth:`steps` of finite values in order: exact, so it is the same in any other order.
+
+        >>> NumericBins(0.0, 2.0**20).total(np.array([1.0, 2.0, 3.0]))
+        6
+        """
+        if not len(ordered):
+            return 0
+        ends = self.steps(ordered[[0, -1]])
+        if len(ordered) * float(np.abs(ends).max()) >= EXACT or np.abs(ends).max() >= MAX_STEPS:
+            return int(self.steps(ordered).sum())
+        scaled = ordered - self.low
+        scaled /= self._step
+        return int(np.rint(scaled, out=scaled).sum())
 
     def mean(self, steps: int, rows: int) -> float | None:
         """Return the mean from a sum of steps, exact to a millionth of the range."""
@@ -197,14 +229,20 @@ def numeric_bins(sample: Floats, low: float | None = None, high: float | None = 
     >>> numeric_bins(np.array([0.0, 0.0, 0.0, 1.0, 2.0, 3.0])).spikes
     (0.0, 1.0, 2.0, 3.0)
     """
-    finite = np.sort(sample[np.isfinite(sample)])
+    ordered = np.sort(sample)
+    first, last = np.searchsorted(ordered, [-np.finfo(float).max, np.inf], side="left")
+    finite = ordered[first:last]
     if not len(finite):
         return NumericBins(0.0, 0.0)
-    values, counts = np.unique(finite, return_counts=True)
-    spikes = values[counts > SPIKE_SHARE * len(finite)][:MAX_EDGES]
-    rest = finite[~np.isin(finite, spikes)]
+    begins = np.flatnonzero(np.append(True, finite[1:] != finite[:-1]))
+    rows = np.diff(np.append(begins, len(finite)))
+    frequent = rows > SPIKE_SHARE * len(finite)
+    spikes = finite[begins[frequent]][:MAX_EDGES]
+    rest = finite if not len(spikes) else finite[np.repeat(~np.isin(finite[begins], spikes), rows)]
     wanted = int(np.ceil(MAX_EDGES * len(rest) / len(finite)))
-    cuts = np.unique(np.quantile(rest, np.arange(1, wanted) / wanted, method="inverted_cdf")) if len(rest) else rest
+    # The quantiles of the inverted distribution function: each is a value that is there.
+    places = np.maximum(np.ceil(np.arange(1, wanted) * len(rest) / max(1, wanted)).astype(np.int64) - 1, 0)
+    cuts = np.unique(rest[places]) if len(rest) else rest
     low, high = float(finite[0]) if low is None else low, float(finite[-1]) if high is None else high
     kept = tuple(c for c in _short(cuts).tolist() if low < c <= high)
     return NumericBins(float(low), float(high), kept, tuple(spikes.tolist()))
