@@ -77,6 +77,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/start.py
 	@$(BIN)/python bench/install_size.py
 	@$(BIN)/python bench/capture.py
+	@$(BIN)/python bench/drift.py
 	@$(BIN)/python bench/store.py --large --postgres
 
 # What is tried to lose data, here and on others: some ten minutes.
@@ -86,7 +87,7 @@ durability: setup .venv-peers/.installed
 # Others, in an environment of their own, to be measured beside us.
 .venv-peers/.installed:
 	@$(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet mlflow trackio ipython evidently nannyml
+	@.venv-peers/bin/python -m pip install --quiet mlflow trackio ipython evidently nannyml "pandas<3"
 	@touch $@
 
 clean:

@@ -56,6 +56,21 @@ def test_an_injected_fault_is_an_alert_where_it_is_and_nowhere_else(project, fau
     assert {f.column for f in report.findings if f.outcome in ("issue", "warning")} == {column}
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sensor_that_is_stuck_for_a_fifth_of_the_rows_is_told_with_its_value(project, seed):
+    later = clean(1000, seed + 1)
+    later["amount"] = later.amount.where(later.index % 5 > 0, 0.731)
+    found = of(nb.drift(later, clean()), "stuck", "amount")
+    assert found.outcome in ("warning", "issue")
+    assert "at exactly 0.731" in found.message
+
+
+def test_a_value_that_was_as_frequent_before_is_not_stuck(project):
+    half = clean().assign(amount=lambda f: f.amount.where(f.index % 2 > 0, 0.0))
+    report = nb.drift(half.iloc[:1500], half)
+    assert [f for f in report.findings if f.code == "stuck"] == []
+
+
 def test_unseen_values_and_bad_numbers_are_named(project):
     report = nb.drift(FAULTS["swapped code"][0](clean(1000, 1)), clean())
     assert "(UNITED)" in of(report, "unseen", "carrier").message

@@ -24,6 +24,7 @@ __all__ = ["FEATURES", "STRUCTURE", "contract", "features", "one", "verdict"]
 
 STRUCTURE = ("column_missing", "columns_extra", "column_kind")
 FEATURES = "feature_drift"
+STUCK = 0.05  # more of all rows than before in one bin: then it is asked whether one value does it
 IMPORTANT = 0.10  # a feature with a larger share of the importance may raise an alert alone
 
 
@@ -68,7 +69,9 @@ def contract(
     kinds = [_kind(reference.columns[name], frame[name]) for name in there]
     odd = {f.column for f in kinds if f.outcome == "issue"}
     comparable = [name for name in there if name not in odd]
-    shares = [s for n in comparable for s in _shares(reference.columns[n], reference.total[n], current.total[n])]
+    counted = [(reference.columns[n], reference.total[n], current.total[n]) for n in comparable]
+    shares = [share for about in counted for share in _shares(*about)]
+    shares += filter(None, (_stuck(frame, *about) for about in counted))
     found = [*_presence(inputs, there), _extra(frame, reference), *kinds, *_judged(shares, frame, reference)]
     return found, comparable
 
@@ -168,6 +171,28 @@ def _shares(column: Column, reference: Tally, current: Tally) -> Iterable[Share]
             yield outside("beyond_range", f"beyond {low:.4g} to {high:.4g}", [n, n + 1, n + 2, n + 3], range(n))
     elif column.kind != "datetime" and column.bins.rare is not None:
         yield outside("unseen", "unseen", [n + 1], range(n + 1))
+
+
+def _stuck(frame: pd.DataFrame, column: Column, reference: Tally, current: Tally) -> Share | None:
+    """Return the rows of one value that fills a bin far more than before, as of a sensor that does not move.
+
+    What the reference held in the whole bin stands for what it held of the value: at least as much.
+    """
+    bins = column.bins
+    if column.kind != "numeric" or not isinstance(bins, counts.NumericBins) or not (current.rows and reference.rows):
+        return None
+    grown = np.array(current.counts[: bins.regular]) / current.rows
+    grown -= np.array(reference.counts[: bins.regular]) / reference.rows
+    place = int(grown.argmax())
+    if grown[place] < STUCK:
+        return None
+    values = look.numbers(frame[column.name])
+    inside = values[(values >= bins.edges[place]) & (values < bins.edges[place + 1])]
+    found, rows = np.unique(inside, return_counts=True)
+    most, before = int(rows.max()), reference.counts[place]
+    what = f"at exactly {found[rows.argmax()]:.4g}"
+    known = (reference.rows - before, before)
+    return Share("stuck", column.name, known, (current.rows - most, most), what) if 2 * most > len(inside) else None
 
 
 def _judged(shares: Sequence[Share], frame: pd.DataFrame, reference: Profile) -> list[Finding]:
