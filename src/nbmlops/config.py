@@ -18,8 +18,11 @@ MARKERS = ("nbmlops.toml", ".git")
 KNOWN = {
     "project": ("name",),
     "store": ("url", "artifacts"),
+    "sources": (),
     "capture": ("system_every_s", "outputs", "models", "model_max_mb", "mute"),
 }
+
+NAMED = ("sources",)  # tables whose keys are names people give
 
 _told: set[tuple[Path, str]] = set()
 
@@ -132,7 +135,7 @@ def _unused(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield repr(table), _near(table, every)
         elif table not in KNOWN:
             yield f"[{table}]", _near(table, {t: f"[{t}]" for t in KNOWN})
-        else:
+        elif table not in NAMED:
             yield from ((f"{k!r} under [{table}]", _near(k, every)) for k in keys if k not in KNOWN[table])
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "profile": "nbmlops.cli.data:profile",
     "check": "nbmlops.cli.data:check",
     "drift": "nbmlops.cli.data:drift",
+    "sources": "nbmlops.cli.datasets:sources",
     "dataset": "nbmlops.cli.datasets:dataset",
     "models": "nbmlops.cli.models:models",
     "evaluate": "nbmlops.cli.models:evaluate",

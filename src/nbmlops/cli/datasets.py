@@ -1,4 +1,4 @@
-"""Commands about data that is kept in order: versions of data sets."""
+"""Commands about data that is kept in order: sources, corrections, versions of data sets."""
 
 from __future__ import annotations
 
@@ -7,11 +7,44 @@ from typing import Any
 
 import click
 
-from nbmlops.cli.data import _read as read
-from nbmlops.cli.output import show, show_rows
+from nbmlops.cli.output import REFUSED, exit_with, show, show_rows
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("-p", "parameters", nargs=2, multiple=True, metavar="KEY VALUE", help="A parameter of the source.")
+@click.option("-o", "target", metavar="FILE", help="Write the rows to a CSV or Parquet file.")
+@click.option("--strict", is_flag=True, help="End with 3 where a source is overdue, stale or failed.")
+@as_json
+@as_csv
+def sources(
+    name: str | None,
+    parameters: tuple[tuple[str, str], ...],
+    target: str | None,
+    strict: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """List the sources of nbmlops.toml and how each came last; with a NAME, load it.
+
+    Example: nbmlops sources flights -p since 2024-01-01 -o flights.parquet
+    """
+    from nbmlops.quality import sources as found
+    from nbmlops.tracking import session
+
+    if name:
+        frame = found.load_source(name, **dict(parameters))
+        click.echo(f"{name}: {len(frame):,} rows, {len(frame.columns)} columns")
+        if target:
+            _write(frame, target)
+        return
+    listed = found.rows(session.project())
+    show_rows(listed, as_json, as_csv, "no sources yet: write [sources.NAME] into nbmlops.toml")
+    if strict and found.overdue(session.project()):
+        exit_with(REFUSED)
 
 
 @click.command()
@@ -30,11 +63,11 @@ def dataset(
 
     Example: nbmlops dataset diff flights@6 flights@7
     """
-    from nbmlops.quality import versions
+    from nbmlops.quality import look, versions
 
     made: dict[int, Callable[[], Any]] = {
         1: lambda: versions.dataset_version(words[0]),
-        2: lambda: versions.dataset(words[0], read(words[1]), keep, rules, source=words[1]),
+        2: lambda: versions.dataset(words[0], look.read(words[1]), keep, rules, source=words[1]),
         3: lambda: versions.difference(words[1], words[2]),
     }
     if len(words) > 3 or (len(words) == 3) != (words[:1] == ("diff",)):

@@ -135,7 +135,19 @@ def diagnose(project: Project) -> list[Line]:
     ['python', 'nbmlops']
     """
     looks: tuple[Callable[[Project], Iterator[Line]], ...] = (
-        *(_versions, _project, _storage, _artifacts, _sizes, _waiting_files, _strays, _jupyter, _engine, _extras),
+        *(
+            _versions,
+            _project,
+            _storage,
+            _artifacts,
+            _sizes,
+            _waiting_files,
+            _strays,
+            _sources,
+            _jupyter,
+            _engine,
+            _extras,
+        ),
     )
     return [line for look in looks for line in _looked(look, project)]
 
@@ -302,6 +314,16 @@ def _strays(_: Project) -> Iterator[Line]:
     for folder, wanted in strays():
         says = f"{folder} holds what was tracked for {wanted}, which is gone"
         yield Line("left behind", "ok", says, "If it was moved: move the .journal files into its .nbmlops/journal")
+
+
+def _sources(project: Project) -> Iterator[Line]:
+    """Yield the sources that are overdue, stale or failed, and one line where all came."""
+    from nbmlops.quality import sources
+
+    wrong = [Line("source", "problem", f.message, f"nbmlops sources {f.column}") for f in sources.overdue(project)]
+    yield from wrong
+    if (count := len(sources.known(project))) and not wrong:
+        yield Line("sources", "ok", f"{count}, none overdue")
 
 
 def _jupyter(_: Project) -> Iterator[Line]:

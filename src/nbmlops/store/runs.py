@@ -22,6 +22,7 @@ __all__ = [
     *(
         "experiments",
         "ids_like",
+        "latest_results",
         "load",
         "load_many",
         "measured",
@@ -209,6 +210,17 @@ def results_of(
             found = _chosen(connection, "results", "run_id", list(run_ids))
     wanted = [r for r in found if kind in (None, "", r["kind"]) and subject in (None, "", r["subject"])]
     return [{**r, "data": json.loads(r["data"])} for r in sorted(wanted, key=lambda r: (r["at"], r["result_id"]))]
+
+
+def latest_results(store: Store, kind: str) -> list[Json]:
+    """Return the newest result of a kind about each subject."""
+    query = (
+        "SELECT r.* FROM results r JOIN (SELECT subject, max(at) AS at FROM results WHERE kind = ? GROUP BY subject) n "
+        "ON n.subject = r.subject AND n.at = r.at WHERE r.kind = ? ORDER BY r.subject, r.result_id"
+    )
+    with reading(store) as connection:
+        found = _dicts(connection.execute(query, (kind, kind)))
+    return [{**r, "data": json.loads(r["data"])} for r in found]
 
 
 def _chosen(
