@@ -32,6 +32,7 @@ _PUBLIC = {
     "dataset": "nbmlops.quality.versions",
     "datasets": "nbmlops.quality.versions",
     "load_dataset": "nbmlops.quality.versions",
+    "correct": "nbmlops.quality.corrections",
     "load_source": "nbmlops.quality.sources",
     "evaluate": "nbmlops.registry.evaluation",
     "register": "nbmlops.registry.models",

@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "nbmlops.cli.data:check",
     "drift": "nbmlops.cli.data:drift",
     "sources": "nbmlops.cli.datasets:sources",
+    "correct": "nbmlops.cli.datasets:correct",
     "dataset": "nbmlops.cli.datasets:dataset",
     "models": "nbmlops.cli.models:models",
     "evaluate": "nbmlops.cli.models:evaluate",

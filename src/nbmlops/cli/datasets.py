@@ -48,6 +48,29 @@ def sources(
 
 
 @click.command()
+@click.argument("data", metavar="DATA")
+@click.option("--rules", metavar="NAME", required=True, help="rules/NAME.yaml, or a file.")
+@click.option("-o", "target", metavar="FILE", required=True, help="Write the corrected rows to a CSV or Parquet file.")
+@as_json
+def correct(data: str, rules: str, target: str, as_json: bool) -> None:
+    """Correct a CSV or Parquet file by the accepted rules that have a fix, and say what was changed.
+
+    Example: nbmlops correct flights.csv --rules flights -o clean.csv
+    """
+    from pathlib import Path
+
+    from nbmlops.quality.corrections import correct as corrected
+
+    if Path(target).resolve() == Path(data).resolve():
+        raise click.UsageError("The file that is read stays as it is: name another behind -o.")
+    found = corrected(data, rules)
+    found.frame.to_parquet(target, index=False) if target.endswith((".parquet", ".pq")) else found.frame.to_csv(
+        target, index=False
+    )
+    show(found, as_json)
+
+
+@click.command()
 @click.argument("words", nargs=-1, metavar="[NAME DATA | NAME[@VERSION] | diff BEFORE AFTER]")
 @click.option("--keep", is_flag=True, help="Keep the rows too, as Parquet.")
 @click.option("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; those of the data set's name if absent.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Rules", "bad_rows", "check", "find", "load", "reasons", "settings"]
 
 STATES = ("accepted", "proposed", "muted")
-DESCRIPTIVE = ("meaning", "unit", "owner", "validated_by", "evidence", "state")
+DESCRIPTIVE = ("meaning", "unit", "owner", "validated_by", "evidence", "state", "fix")
 TOP = ("dataset", "columns", "meaning", "owner", "source")
 WRAPPED = ("rule", "state", "evidence", "validated_by")  # a rule with a state of its own
 
