@@ -29,6 +29,8 @@ _PUBLIC = {
     "Profile": "nbmlops.drift.profile",
     "drift": "nbmlops.drift.report",
     "check": "nbmlops.quality.rules",
+    "propose_rules": "nbmlops.quality.proposals",
+    "accept_rules": "nbmlops.quality.rulebook",
     "dataset": "nbmlops.quality.versions",
     "datasets": "nbmlops.quality.versions",
     "load_dataset": "nbmlops.quality.versions",

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "nbmlops.cli.runs:compare",
     "profile": "nbmlops.cli.data:profile",
     "check": "nbmlops.cli.data:check",
+    "rules": "nbmlops.cli.rules:rules",
     "drift": "nbmlops.cli.data:drift",
     "sources": "nbmlops.cli.datasets:sources",
     "correct": "nbmlops.cli.datasets:correct",

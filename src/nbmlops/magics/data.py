@@ -38,6 +38,9 @@ def _check_parser() -> Parser:
     parser.add_argument("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; the frame's own name if absent")
     parser.add_argument("--strict", action="store_true", help="stop the notebook where there is an issue")
     parser.add_argument(
+        "--accept", metavar="COL", nargs="*", help="first accept the rules proposed of these columns, or all"
+    )
+    parser.add_argument(
         "--quarantine",
         metavar="FOLDER",
         nargs="?",
@@ -52,12 +55,15 @@ def _check(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from pathlib import Path
 
     from nbmlops.quality.models import is_model
+    from nbmlops.quality.rulebook import accept_rules
     from nbmlops.quality.rules import check
 
     how = {"strict": args.strict, "quarantine": args.quarantine}
     if is_model(found := variable(shell, args.frame)):
         return check(found, args.rules, **how)
     name = args.rules or Path(args.frame).stem
+    if args.accept is not None:
+        accept_rules(name, args.accept or None)
     rules = variable(shell, name)  # only a mapping holds rules: the frame itself often has the data set's name
     return check(_frame(shell, args.frame), rules if isinstance(rules, Mapping) else name, **how)
 

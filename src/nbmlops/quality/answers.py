@@ -211,7 +211,8 @@ def span(length: float) -> str:
     ('2d', '1.5min')
     """
     unit = next((u for u in reversed(SECONDS) if u != "w" and length >= SECONDS[u]), "s")
-    return f"{length / SECONDS[unit]:.3g}{unit}"
+    count = length / SECONDS[unit]
+    return f"{count:.0f}{unit}" if count >= 100 else f"{count:.3g}{unit}"
 
 
 def seconds(text: str) -> float:
