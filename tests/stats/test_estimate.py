@@ -19,7 +19,7 @@ def rows(n, seed, shift=0.0, power=1.0, concept=1.2):
 @pytest.mark.parametrize("shift", [0.0, 1.0, -1.0])
 def test_intervals_cover_what_came_true_under_covariate_shift(shift, power):
     covered = {"roc_auc": 0, "accuracy": 0, "expected_share": 0}
-    for seed in range(40):
+    for seed in range(20):
         found = estimate.calibrate(*rows(4000, seed, power=power)).performance(
             (said := rows(3000, 1000 + seed, shift, power))[0]
         )
@@ -30,7 +30,7 @@ def test_intervals_cover_what_came_true_under_covariate_shift(shift, power):
         }
         for name in covered:
             covered[name] += found[name].low <= truth[name] <= found[name].high
-    assert min(covered.values()) >= 34, covered  # 38 of 40 are expected
+    assert min(covered.values()) >= 17, covered  # 19 of 20 are expected
 
 
 def test_an_isotonic_fit_is_used_only_where_it_lowers_the_error():
