@@ -26,6 +26,7 @@ ONLY_IN = {
     "IPython": {"magics", "capture"},
     "jinja2": {"report"},
     "nh3": {"report"},
+    "dask": {"drift"},
     "tornado": {"server"},
     "jupyter_server": {"server"},
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nbmlops.drift.columns import Column
 
-__all__ = ["Parts", "begun", "dask_of", "parts_of", "planned", "tree", "widened"]
+__all__ = ["Parts", "begun", "counted", "parts_of", "planned", "tree", "widened"]
 
 BATCH_ROWS = 200_000
 LARGE_ROWS = 2_000_000  # of a file; a smaller one is read whole
@@ -73,7 +73,7 @@ def parts_of(data: Any) -> Parts | None:
         return Parts(data.num_rows, lambda: _of_batches(data.to_batches(BATCH_ROWS)))
     if library == "polars" and kind == "LazyFrame":
         return Parts(0, lambda: (part.to_pandas() for part in data.collect_batches(chunk_size=BATCH_ROWS)))
-    if library in ("dask", "dask_expr") and hasattr(data, "to_delayed"):
+    if _is_dask(data):
         return Parts(0, lambda: (part.compute() for part in data.to_delayed()))
     return None
 
@@ -130,6 +130,29 @@ def tree(items: Iterable[T], join: Callable[[T, T], T]) -> T:
     return level[0]
 
 
+def counted(data: Any, frames: Iterable[Any], count: Callable[[Any], T], join: Callable[[T, T], T]) -> T | None:
+    """Count every part and join the counts; the parts of a Dask frame are counted where they lie. None where none is.
+
+    Parameters
+    ----------
+    data : object
+        What the parts came from.
+    frames : iterable of DataFrame
+    count, join : callable
+        Of one part; of the counts of two.
+    """
+    if _is_dask(data):
+        dask = sys.modules["dask"]
+        made = tree([dask.delayed(count)(part) for part in data.to_delayed()], dask.delayed(join))
+        return cast("T", made.compute())
+    found = [count(look.as_frame(part)) for part in frames]
+    return tree(found, join) if found else None
+
+
+def _is_dask(data: Any) -> bool:
+    return type(data).__module__.partition(".")[0] in ("dask", "dask_expr") and hasattr(data, "to_delayed")
+
+
 def _widen(extremes: dict[str, tuple[float, float]], part: pd.DataFrame) -> None:
     """Take in the extremes of the numeric columns of one part."""
     for name in part.columns:
@@ -176,9 +199,3 @@ def _dataset(files: list[Path]) -> tuple[Any, int]:
 
 def _of_batches(batches: Iterable[Any]) -> Frames:
     yield from (batch.to_pandas() for batch in batches if batch.num_rows)
-
-
-def dask_of(data: Any) -> Any | None:
-    """Return the module ``dask`` where data is a Dask frame: its parts are counted where they lie."""
-    is_dask = type(data).__module__.partition(".")[0] in ("dask", "dask_expr")
-    return sys.modules.get("dask") if is_dask else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nbmlops.drift.columns import Column, Measured, Raw, Relation, Tally, TargetValues, measure, plan, relate, target_of
-from nbmlops.drift.parts import begun, dask_of, parts_of, planned, tree, widened
+from nbmlops.drift.parts import begun, counted, parts_of, planned, widened
 from nbmlops.errors import Conflict, Invalid
 from nbmlops.hooks import Shown
 from nbmlops.quality import look
@@ -252,11 +252,7 @@ def _of_any(data: Any, chunk: str | None, by: str | None, target: str | None, li
         like = like or _planned(*planned(found), chunk, by, target)
         frames = found.frames()
     count = partial(build, chunk=chunk, by=by, target=target, like=like)
-    if (dask := dask_of(data)) is not None:
-        counted = [dask.delayed(count)(part) for part in data.to_delayed()]
-        whole: Profile = tree(counted, dask.delayed(Profile.merge)).compute()
-        return whole
-    return tree([count(look.as_frame(part)) for part in frames] or [like], Profile.merge)
+    return counted(data, frames, count, Profile.merge) or like
 
 
 def _planned(head: Any, extremes: Mapping[str, Any], chunk: Any, by: Any, target: Any) -> Profile:
