@@ -151,3 +151,15 @@ def test_a_kernel_that_unloads_the_extension_has_no_hook_left(kernel):
     kernel.run("before = builtins.open, dict(vars(Base))")
     kernel.run("%%track a\nsklearn.linear_model.LogisticRegression().fit([[0], [1]], [0, 1])")
     kernel.run("%unload_ext nbmlops\nassert (builtins.open, dict(vars(Base))) == before")
+    kernel.run(LEFT)
+
+
+LEFT = """
+shell = get_ipython()
+callbacks = [f for registered in shell.events.callbacks.values() for f in registered]
+hooks = [*callbacks, *shell.input_transformers_cleanup, *shell.ast_transformers]
+assert not [f for f in hooks if (getattr(f, "__module__", None) or "").startswith("nbmlops")], hooks
+shown = [shell.display_pub.publish, shell.displayhook.write_format_data, __import__("sys").stdout.write]
+assert not [f for f in shown if hasattr(f, "watched_by_nbmlops")], shown
+assert not [name for name in ("track", "nbmlops", "drift") if name in shell.magics_manager.magics["line"]]
+"""

@@ -265,6 +265,7 @@ def _is_share(value: Any) -> bool:
 
 
 def is_names(value: Any) -> bool:
+    """Tell whether a setting is a list of columns."""
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
 
 
