@@ -68,6 +68,8 @@ def ours(task: str, repeats: int) -> dict[str, float]:
         return {"first": first, **_large(repeats)}
     if task == "points":
         return {"points": statistics.median(_points() for _ in range(repeats))}
+    if task == "fingerprint":
+        return _fingerprint(repeats)
     cell(IMPORTS)
     cell(f"%%track {task}\n{BODIES[task]}")
     arms = {
@@ -84,6 +86,27 @@ def _large(repeats: int) -> dict[str, float]:
     alone = interleaved(repeats, arms)
     cell("import numpy, pandas\nlarge = pandas.DataFrame(numpy.ones((1_000_000, 125)))")
     return alone | {f"{name}_beside_1_gb": took for name, took in interleaved(repeats, arms).items()}
+
+
+def _fingerprint(repeats: int) -> dict[str, float]:
+    """Return how fast a frame of 1 GB is hashed, and BLAKE3 alone on one thread beside it, in GB a second."""
+    import numpy as np
+    import pandas as pd
+    from blake3 import blake3
+
+    from nbmlops.capture.data import describe
+
+    large = pd.DataFrame(np.random.default_rng(0).normal(size=(1_000_000, 125)))
+    columns = [large[name].to_numpy().data.cast("B") for name in large]
+
+    def timed(once: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        once()
+        return time.perf_counter() - began
+
+    arms = {"ours": lambda: describe("large", large), "blake3": lambda: [blake3(c).digest() for c in columns]}
+    took = interleaved(repeats, {name: lambda once=once: timed(once) for name, once in arms.items()})
+    return {name: 1 / took[name] for name in arms}
 
 
 def _points() -> float:
