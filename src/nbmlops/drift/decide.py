@@ -190,7 +190,7 @@ def _stuck(frame: pd.DataFrame, column: Column, reference: Tally, current: Tally
     inside = values[(values >= bins.edges[place]) & (values < bins.edges[place + 1])]
     found, rows = np.unique(inside, return_counts=True)
     most, before = int(rows.max()), reference.counts[place]
-    what = f"at exactly {found[rows.argmax()]:.4g}"
+    what = f"at exactly {found[rows.argmax()]:.4g} (before: at it or near)"
     known = (reference.rows - before, before)
     return Share("stuck", column.name, known, (current.rows - most, most), what) if 2 * most > len(inside) else None
 
