@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml $(wildcard extension/src/*.ts extension/style/*.css ext
 	  echo "nbmlops needs Python 3.11 or newer; '$(PYTHON)' is not. Name one: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' cannot make environments. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
-	@echo "Setting up .venv; this takes about a minute."
+	@echo "Setting up .venv; this takes a few minutes."
 	@$(PYTHON) -m venv .venv
 	@rm -rf src/nbmlops/labextension
 	@$(BIN)/python -m pip install --quiet -e ".[lab,examples,postgres,s3,dev]"
