@@ -21,7 +21,7 @@ from nbmlops.capture.data import MOST_S, column_fingerprints, is_data
 from nbmlops.capture.settings import outline
 
 __all__ = [
-    *("Fit", "bind", "describe", "fit_record", "fitted", "mark", "patches", "remember"),
+    *("Fit", "bind", "describe", "fit_record", "fitted", "living", "mark", "patches", "remember"),
     *("scored_data", "trained_on", "training_data"),
 ]
 
@@ -65,6 +65,11 @@ def fit_record(model: Any) -> dict[str, Any] | None:
     """
     record = _record(model)
     return None if record is None else {k: record[k] for k in ("run_id", "rows", "columns", "target")}
+
+
+def living() -> list[tuple[str, dict[str, Any]]]:
+    """Return (type, what it was fitted on) of every tracked model that lives in this process."""
+    return [(type(model).__name__, record) for model, record in list(_fits.items())]
 
 
 def training_data(model: Any) -> tuple[Any, Any] | None:

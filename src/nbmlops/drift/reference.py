@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbmlops import hooks
+from nbmlops.drift import performance
+from nbmlops.drift.estimated import HeldOut
+from nbmlops.drift.performance import Known
 from nbmlops.drift.profile import Profile, build
-from nbmlops.errors import Invalid
+from nbmlops.errors import Invalid, NbmlopsError
 from nbmlops.quality import look
 from nbmlops.records import Finding
 
@@ -30,7 +34,8 @@ class Reference:
     metrics: Mapping[str, Any] | None = None
     importance: Mapping[str, float] | None = None
     model: str = ""
-    frame: pd.DataFrame | None = None
+    held_out: HeldOut | None = None
+    trained: str = ""  # the model these very rows were fitted to: they say nothing of how well it answers
 
     def segment(self, key: str) -> Reference | None:
         """Return the same reference for one segment, or None where it has no such segment."""
@@ -62,7 +67,18 @@ def load(
     for name, role in ((target, "target"), (prediction, "prediction"), (by, "segment")):
         look.require(frame, name, role)
     made = build(frame, chunk if chunk in frame.columns else None, by)
-    return replace(_of_profile("frame", made, target, prediction), frame=frame)
+    found = _of_profile("frame", made, target, prediction)
+    return _answered(found, frame, target, prediction) if target and prediction else found
+
+
+def _answered(found: Reference, frame: pd.DataFrame, target: str, prediction: str) -> Reference:
+    """Let a frame with answers and truth judge others, unless a model was fitted on its rows."""
+    with suppress(NbmlopsError):  # a store that cannot be asked: then it is not known, and so it is said
+        if trained := hooks.service("registry.values", "fitted_on")(frame):
+            return replace(found, trained=trained)
+    known = performance.paired(frame[target], frame[prediction], found.profile.columns[target])
+    metrics = None if isinstance(known, str) else performance.measured(known)
+    return replace(found, metrics=metrics, held_out=HeldOut(lambda: known, judged=False))
 
 
 def prepared(
@@ -124,6 +140,7 @@ def _of_model(ref: str) -> Reference:
         known.get("metrics") or {},
         importance if sum(importance.values()) > 0 else None,
         pinned,
+        HeldOut(lambda: Known(*hooks.service("registry.values", "held_out")(pinned)), judged=True),
     )
     if not found.inputs:
         raise Invalid(f"The reference of {pinned} has no columns.", "Register the model again, with an evaluation.")

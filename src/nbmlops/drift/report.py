@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.drift import decide, performance, words
+from nbmlops.drift import decide, estimated, performance, words
 from nbmlops.drift.profile import Profile, build, groups
 from nbmlops.drift.reference import Reference, load, prepared
 from nbmlops.errors import Invalid
@@ -157,22 +157,40 @@ def _report(
 
 
 def _performance(frame: pd.DataFrame, against: Reference) -> list[Finding]:
-    """Judge what the model said against what came true, where both are known."""
+    """Judge what the model said: by what came true where that is known, else by what can be expected."""
     said, truth = against.prediction, against.target
     lacking = [word for word, name in (("truth", truth), ("prediction", said)) if not name or name not in frame.columns]
     if lacking or truth not in against.profile.columns:
-        return [Finding("performance", "not_applicable", f"no column of the {' and the '.join(lacking or ['truth'])}")]
-    column = against.profile.columns[str(truth)]
-    return performance.findings(frame[truth], frame[said], column, _metrics(against), bool(against.model))
+        message = f"no column of the {' and the '.join(lacking or ['truth'])}"
+        realised = [Finding("performance", "not_applicable", message)]
+    else:
+        column = against.profile.columns[str(truth)]
+        realised = performance.findings(frame[truth], frame[said], column, against.metrics, bool(against.model))
+    if against.trained:
+        realised = [_of_training_rows(f, against) for f in realised]
+    return [*realised, _expected(frame, against, realised[0])]
 
 
-def _metrics(against: Reference) -> Mapping[str, Any] | None:
-    """Return the reference's metrics: those the model was registered with, else those of its own rows."""
-    frame, said, truth = against.frame, against.prediction, against.target
-    if against.metrics or frame is None or said is None or truth is None:
-        return against.metrics
-    found = performance.measured(frame[truth], frame[said], against.profile.columns[truth])
-    return None if isinstance(found, str) else found
+def _expected(frame: pd.DataFrame, against: Reference, realised: Finding) -> Finding:
+    code, said = estimated.CODE, against.prediction
+    if not said or said not in frame.columns:
+        return Finding(code, "not_applicable", "no column of the prediction")
+    if realised.effect is not None:
+        return Finding(code, "not_applicable", "the truth is known")
+    if against.trained:
+        return _of_training_rows(Finding(code, "passed", ""), against)
+    if against.held_out is None:
+        return Finding(code, "not_applicable", "the reference holds no answers with their truth")
+    return estimated.finding(frame[said], against.held_out, against.metrics)
+
+
+def _of_training_rows(finding: Finding, against: Reference) -> Finding:
+    """Say that nothing can be held against rows a model has seen; what was found without them stands beside it."""
+    if finding.outcome == "not_applicable":
+        return finding
+    seen = f"{finding.message}; " if finding.effect is not None else ""
+    why = f"{seen}insufficient data: the reference's rows are those {against.trained} was fitted on"
+    return replace(finding, outcome="skipped", message=why)
 
 
 def _answers(profile: Profile, against: Reference) -> list[Finding]:
@@ -183,7 +201,8 @@ def _answers(profile: Profile, against: Reference) -> list[Finding]:
         if not name or name not in profile.columns:
             found.append(Finding(code, "not_applicable", f"no column of the {role}", name or ""))
         else:
-            found.append(decide.one(code, name, profile, against.profile))
+            one = decide.one(code, name, profile, against.profile)
+            found.append(_of_training_rows(one, against) if against.trained and role == "prediction" else one)
     return found
 
 
@@ -200,7 +219,7 @@ def _part(key: str, frame: pd.DataFrame, against: Reference | None) -> dict[str,
         return {"name": key, "rows": len(frame), "verdict": "notice", "findings": [new.to_dict()]}
     found, profile = examine(frame, against)
     largest = max((f for f in found if f.code == decide.FEATURES and f.effect is not None), key=_effect, default=None)
-    metric = next((f for f in found if f.code == "performance" and f.effect is not None), None)
+    metric = next((f for f in found if f.code in ("performance", estimated.CODE) and f.effect is not None), None)
     return {
         "name": key,
         "rows": len(frame),

@@ -17,6 +17,7 @@ from nbmlops.hooks import Shown
 from nbmlops.records import Finding, plain
 from nbmlops.registry import measures, signature, targets
 from nbmlops.registry.measures import Answers
+from nbmlops.registry.values import packed, same_rows
 from nbmlops.stats import intervals
 from nbmlops.store.waiting import keep
 from nbmlops.tracking import session
@@ -239,13 +240,7 @@ def _feature_names(model: Any, rows: pd.DataFrame, target: str) -> list[str]:
 
 
 def _refuse_seen(subject: Subject, features: pd.DataFrame) -> None:
-    from nbmlops.capture.data import MOST_S, column_fingerprints
-
-    known = subject.fitted_on
-    if not known or known.get("rows") != len(features) or not isinstance(known.get("columns"), Mapping):
-        return
-    now = column_fingerprints(features, MOST_S)
-    if now and all(known["columns"].get(name) == fingerprint for name, fingerprint in now.items()):
+    if same_rows(subject.fitted_on, features):
         raise NotAllowed(
             f"These are the rows {subject.name} was fitted on ({len(features):,} rows, every column the same).",
             "Evaluate on held-out rows: what judges a model never saw its training rows.",
@@ -310,7 +305,7 @@ def _kept(found: Evaluation, answers: Answers, subject: Subject) -> Evaluation:
         owner = opened.run_id if opened else None
     elif not found.run_id and opened and opened.experiment:  # fitted in the cell that is still running
         found = replace(found, run_id=opened.run_id)
-    values = _packed(answers)
+    values = packed(answers)
     name = f"evaluation-{found.key[-8:]}-{found.data[:8]}.npz"
     digest = session.log_artifact(name, values, run_id=owner) if owner else keep(session.artifacts(), values)[0]
     found = replace(found, values=digest)
@@ -321,18 +316,6 @@ def _kept(found: Evaluation, answers: Answers, subject: Subject) -> Evaluation:
     with contextlib.suppress(TypeError):  # what cannot be referred to weakly is registered with evaluation=
         _newest[subject.estimator] = found
     return found
-
-
-def _packed(answers: Answers) -> bytes:
-    """Return truth, prediction and probability as a compressed npz without pickle; text as text."""
-    import io
-
-    buffer = io.BytesIO()
-    parts = {"truth": answers.truth, "predicted": answers.predicted, "probability": answers.probability}
-    arrays = {k: np.asarray(v) for k, v in parts.items() if v is not None}
-    plainer: dict[str, Any] = {k: v.astype(str) if v.dtype == object else v for k, v in arrays.items()}
-    np.savez_compressed(buffer, **plainer)
-    return buffer.getvalue()
 
 
 def _against_dummy(answers: Answers) -> Finding:

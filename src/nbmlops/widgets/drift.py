@@ -79,7 +79,7 @@ def _matters(findings: Sequence[Json]) -> list[Json]:
     Checks that need more rows share one line.
     """
     told = [f for f in _ordered(findings) if f["outcome"] in ("issue", "warning")]
-    asked = ("performance", "target_drift", "prediction_drift")
+    asked = ("performance", "performance_estimated", "target_drift", "prediction_drift")
     if small := [f for f in findings if f["outcome"] == "skipped"]:
         message = f"{len(small)} checks, such as {small[-1]['message']}"
         told.append(small[0] if len(small) == 1 else {**small[-1], "code": "", "message": message})
@@ -116,7 +116,7 @@ def _group_row(row: Json) -> list[str]:
     measured, largest = row.get("performance") or {}, row.get("largest")
     furthest = f"{largest['column']} {largest['effect']:.2f}" if largest else "-"
     means = [f"{row[k]:.3g}" if row.get(k) is not None else "-" for k in ("target", "prediction")]
-    value = f"{measured['value']:.3f}" if measured else "-"
+    value = f"{measured['value']:.3f}{' expected' if measured.get('estimated') else ''}" if measured else "-"
     return [row["name"], f"{row['rows']:,}", row["verdict"], *means, value, furthest]
 
 

@@ -1,0 +1,100 @@
+"""What a model said of the rows it was judged on, and what came true: kept without the rows themselves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbmlops.errors import NotFound
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbmlops.registry.measures import Answers
+
+__all__ = ["fitted_on", "held_out", "packed", "same_rows"]
+
+
+def packed(answers: Answers) -> bytes:
+    """Return truth, prediction and probability as a compressed npz without pickle; text as text."""
+    buffer = io.BytesIO()
+    parts = {"truth": answers.truth, "predicted": answers.predicted, "probability": answers.probability}
+    arrays = {k: np.asarray(v) for k, v in parts.items() if v is not None}
+    plainer: dict[str, Any] = {k: v.astype(str) if v.dtype == object else v for k, v in arrays.items()}
+    np.savez_compressed(buffer, **plainer)
+    return buffer.getvalue()
+
+
+def held_out(ref: str) -> tuple[str, NDArray[Any], NDArray[Any]]:
+    """Return what a registered version said of the rows of its evaluation, and what came true there.
+
+    Parameters
+    ----------
+    ref : str
+
+    Returns
+    -------
+    kind : str
+        ``chance``, ``number`` or ``class``.
+    said, truth : array of shape (m,)
+        The probability of the positive class and whether it came true; two numbers; or two classes as text.
+
+    Raises
+    ------
+    NotFound
+        The version has no evaluation, or its values are no longer there.
+    """
+    from nbmlops.registry import models
+
+    evaluation = models.evaluation_of(models.model_version(ref))
+    if not evaluation or not evaluation.get("values"):
+        raise NotFound(
+            f"{ref} has no evaluation whose values were kept.", "Evaluate it on held-out rows and register it again."
+        )
+    with np.load(io.BytesIO(session.artifacts().get(evaluation["values"])), allow_pickle=False) as kept:
+        truth, said, probability = kept["truth"], kept["predicted"], kept.get("probability")
+    if evaluation["task"] == "regression":
+        return "number", said.astype(float), truth.astype(float)
+    if evaluation["task"] == "binary" and probability is not None:
+        return "chance", probability[:, 1], _is(truth, evaluation["positive"])
+    return "class", said.astype(str), truth.astype(str)
+
+
+def fitted_on(frame: pd.DataFrame) -> str:
+    """Return the tracked or registered model that was fitted on these very rows, or an empty text.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns the fit did not see are ignored.
+    """
+    from nbmlops.capture.estimators import living
+    from nbmlops.store import models as stored
+
+    registered = ((v.ref, v.signature.get("fitted_on")) for v in stored.listed(session.store()))
+    return next((name for name, known in (*living(), *registered) if same_rows(known, frame)), "")
+
+
+def same_rows(known: Mapping[str, Any] | None, frame: pd.DataFrame) -> bool:
+    """Tell whether a fit's rows are these: as many, and the fingerprint of every column the same."""
+    from nbmlops.capture.data import MOST_S, column_fingerprints
+
+    columns = (known or {}).get("columns")
+    if not columns or not isinstance(columns, Mapping) or (known or {}).get("rows") != len(frame):
+        return False
+    if any(name not in frame.columns for name in columns):
+        return False
+    now = column_fingerprints(frame[list(columns)], MOST_S)
+    return all(now.get(name) == fingerprint for name, fingerprint in columns.items())
+
+
+def _is(truth: NDArray[Any], positive: Any) -> NDArray[np.bool_]:
+    """Tell where the positive class came true; numbers compare as numbers, for 1, 1.0 and True are one class."""
+    if truth.dtype.kind in "biuf" and isinstance(positive, (bool, int, float)):
+        return np.asarray(truth.astype(float) == float(positive))
+    return np.asarray(truth.astype(str) == str(positive))
