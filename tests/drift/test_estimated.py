@@ -42,7 +42,8 @@ def test_without_truth_the_expected_auc_stands_with_interval_and_assumption(cham
     assert found.detail["low"] <= realised.effect <= found.detail["high"]
     assert found.detail["n"] == 3000
     assert {"accuracy", "expected_share"} <= found.detail["expected"].keys()
-    assert found.message.startswith("expected roc_auc 0.") and "assumed: " in found.message
+    assert found.message.startswith("expected roc_auc 0.")
+    assert "assumed: " in found.message
     assert "reference" in found.message
 
 
