@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from nbmlops.stats.distance import corrected, distance
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEATURES", "STRUCTURE", "contract", "features", "one", "verdict"]
+__all__ = ["FEATURES", "STRUCTURE", "Asked", "Pending", "contract", "features", "judged", "one", "verdict"]
 
 STRUCTURE = ("column_missing", "columns_extra", "column_kind")
 FEATURES = "feature_drift"
@@ -45,10 +46,35 @@ class Share:
         return before, after
 
 
+@dataclass(frozen=True)
+class Pending:
+    """A comparison whose outcome depends on the others of its family, and the finding it then makes."""
+
+    family: str
+    comparison: Comparison
+    finding: Callable[[Outcome], Finding]
+
+
+Asked = Finding | Pending
+
+
+def judged(*parts: Sequence[Asked]) -> list[tuple[Finding, ...]]:
+    """Return the findings of each part, false discoveries controlled over each family in all parts together."""
+    families: dict[str, list[Pending]] = {}
+    for test in (t for part in parts for t in part if isinstance(t, Pending)):
+        families.setdefault(test.family, []).append(test)
+    outcomes = {name: iter(judge([t.comparison for t in tests])) for name, tests in families.items()}
+
+    def finding(asked: Asked) -> Finding:
+        return asked.finding(next(outcomes[asked.family])) if isinstance(asked, Pending) else asked
+
+    return [tuple(map(finding, part)) for part in parts]
+
+
 def contract(
     frame: pd.DataFrame, current: Profile, reference: Profile, inputs: Sequence[str]
-) -> tuple[list[Finding], list[str]]:
-    """Return the findings on columns missing, extra, of another kind, and outside what was known.
+) -> tuple[list[Asked], list[str]]:
+    """Return the findings on columns missing, extra, of another kind, and the tests of what is outside the known.
 
     Parameters
     ----------
@@ -61,7 +87,7 @@ def contract(
 
     Returns
     -------
-    findings : list of Finding
+    asked : list of Finding and Pending
     comparable : list of str
         Columns that hold what they held.
     """
@@ -72,31 +98,29 @@ def contract(
     counted = [(reference.columns[n], reference.total[n], current.total[n]) for n in comparable]
     shares = [share for about in counted for share in _shares(*about)]
     shares += filter(None, (_stuck(frame, *about) for about in counted))
-    found = [*_presence(inputs, there), _extra(frame, reference), *kinds, *_judged(shares, frame, reference)]
-    return found, comparable
+    tests = [_share_test(share, frame, reference) for share in shares]
+    return [*_presence(inputs, there), _extra(frame, reference), *kinds, *tests], comparable
 
 
 def features(
     current: Profile, reference: Profile, comparable: Iterable[str], importance: Mapping[str, float] | None
-) -> list[Finding]:
-    """Return one finding per column: whether its distribution moved further than is tolerable."""
-    names = list(comparable)
-    reasons = {name: _not_compared(reference, name) for name in names}
-    compared = [name for name in names if not reasons[name]]
-    comparisons = [between(reference, current, name) for name in compared]
-    found = {
-        name: _shift(FEATURES, name, reference, current, comparison, outcome, importance)
-        for name, comparison, outcome in zip(compared, comparisons, judge(comparisons), strict=True)
-    }
-    return [
-        found.get(n) or Finding(FEATURES, "not_applicable", f"{n} is not compared: {reasons[n]}.", n) for n in names
-    ]
+) -> list[Asked]:
+    """Return one test per column: whether its distribution moved further than is tolerable."""
+    return [_feature(name, current, reference, importance) for name in comparable]
 
 
-def one(code: str, name: str, current: Profile, reference: Profile) -> Finding:
-    """Return whether one column, the target or the prediction, moved further than is tolerable."""
+def _feature(name: str, current: Profile, reference: Profile, importance: Mapping[str, float] | None) -> Asked:
+    if reason := _not_compared(reference, name):
+        return Finding(FEATURES, "not_applicable", f"{name} is not compared: {reason}.", name)
+    return one(FEATURES, name, current, reference, importance)
+
+
+def one(
+    code: str, name: str, current: Profile, reference: Profile, importance: Mapping[str, float] | None = None
+) -> Pending:
+    """Return the test whether one column moved further than is tolerable."""
     comparison = between(reference, current, name)
-    return _shift(code, name, reference, current, comparison, judge([comparison])[0], None)
+    return Pending(code, comparison, partial(_shift, code, name, reference, current, comparison, importance))
 
 
 def between(reference: Profile, current: Profile, name: str) -> Comparison:
@@ -195,14 +219,13 @@ def _stuck(frame: pd.DataFrame, column: Column, reference: Tally, current: Tally
     return Share("stuck", column.name, known, (current.rows - most, most), what) if 2 * most > len(inside) else None
 
 
-def _judged(shares: Sequence[Share], frame: pd.DataFrame, reference: Profile) -> list[Finding]:
-    comparisons = [compare(s.reference, s.current) for s in shares]
-    outcomes = judge(comparisons)
-    return [_share_finding(s, c, o, frame, reference) for s, c, o in zip(shares, comparisons, outcomes, strict=True)]
+def _share_test(share: Share, frame: pd.DataFrame, reference: Profile) -> Pending:
+    comparison = compare(share.reference, share.current)
+    return Pending("contract", comparison, partial(_share_finding, share, comparison, frame, reference))
 
 
 def _share_finding(
-    share: Share, comparison: Comparison, outcome: Outcome, frame: pd.DataFrame, reference: Profile
+    share: Share, comparison: Comparison, frame: pd.DataFrame, reference: Profile, outcome: Outcome
 ) -> Finding:
     before, after = share.shares
     direction = f"{share.what} {words.change(before, after)}" if after != before else ""
@@ -242,8 +265,8 @@ def _shift(
     reference: Profile,
     current: Profile,
     comparison: Comparison,
-    outcome: Outcome,
     importance: Mapping[str, float] | None,
+    outcome: Outcome,
 ) -> Finding:
     column, before, after = reference.columns[name], reference.total[name], current.total[name]
     direction = words.direction(column, before, after)

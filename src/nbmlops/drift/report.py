@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.drift import decide, estimated, performance, words
-from nbmlops.drift.profile import Profile, build, groups
+from nbmlops.drift import decide, evidence, words
+from nbmlops.drift.profile import Profile
 from nbmlops.drift.reference import Reference, load, prepared
 from nbmlops.errors import Invalid
 from nbmlops.hooks import Shown
@@ -122,22 +122,12 @@ def drift(
     return report
 
 
-def examine(frame: pd.DataFrame, against: Reference) -> tuple[tuple[Finding, ...], Profile]:
-    """Return the findings of some rows in the order of evidence, and their profile on the reference's edges."""
-    profile = build(frame, like=against.profile.select([n for n in against.profile.columns if n in frame.columns]))
-    found, comparable = decide.contract(frame, profile, against.profile, against.inputs)
-    found += [*_performance(frame, against), *_answers(profile, against)]
-    found += decide.features(profile, against.profile, comparable, against.importance)
-    return tuple(found), profile
-
-
 def _report(
-    frame: pd.DataFrame, against: Reference, asked: list[Finding], chunk: str | None, by: str | None
+    frame: pd.DataFrame, against: Reference, before: list[Finding], chunk: str | None, by: str | None
 ) -> DriftReport:
-    found, profile = examine(frame, against)
-    found = (*asked, *found)
-    chunks = _parts(frame, chunk, lambda key: against)
-    segments = _parts(frame, by, _segment_of(against, by)) if by else ()
+    asked, profile = evidence.examine(frame, against)
+    (found,) = decide.judged([*before, *asked])
+    chunks = evidence.chunks(frame, against, chunk)
     levels = [decide.verdict(found), *(c["verdict"] for c in chunks)]
     few_chunks = 0 < len(against.profile.chunks) < MIN_CHUNKS
     return DriftReport(
@@ -150,99 +140,10 @@ def _report(
         chunk=chunk,
         chunks=chunks,
         by=by,
-        segments=segments,
+        segments=evidence.segments(frame, against, by),
         notes=(f"uncalibrated: {len(against.profile.chunks)} of {MIN_CHUNKS} reference chunks",) if few_chunks else (),
         columns=_drawn(found, profile, against.profile),
     )
-
-
-def _performance(frame: pd.DataFrame, against: Reference) -> list[Finding]:
-    """Judge what the model said: by what came true where that is known, else by what can be expected."""
-    said, truth = against.prediction, against.target
-    lacking = [word for word, name in (("truth", truth), ("prediction", said)) if not name or name not in frame.columns]
-    if lacking or truth not in against.profile.columns:
-        message = f"no column of the {' and the '.join(lacking or ['truth'])}"
-        realised = [Finding("performance", "not_applicable", message)]
-    else:
-        column = against.profile.columns[str(truth)]
-        realised = performance.findings(frame[truth], frame[said], column, against.metrics, bool(against.model))
-    if against.trained:
-        realised = [_of_training_rows(f, against) for f in realised]
-    return [*realised, _expected(frame, against, realised[0])]
-
-
-def _expected(frame: pd.DataFrame, against: Reference, realised: Finding) -> Finding:
-    code, said = estimated.CODE, against.prediction
-    if not said or said not in frame.columns:
-        return Finding(code, "not_applicable", "no column of the prediction")
-    if realised.effect is not None:
-        return Finding(code, "not_applicable", "the truth is known")
-    if against.trained:
-        return _of_training_rows(Finding(code, "passed", ""), against)
-    if against.held_out is None:
-        return Finding(code, "not_applicable", "the reference holds no answers with their truth")
-    return estimated.finding(frame[said], against.held_out, against.metrics)
-
-
-def _of_training_rows(finding: Finding, against: Reference) -> Finding:
-    """Say that nothing can be held against rows a model has seen; what was found without them stands beside it."""
-    if finding.outcome == "not_applicable":
-        return finding
-    seen = f"{finding.message}; " if finding.effect is not None else ""
-    why = f"{seen}insufficient data: the reference's rows are those {against.trained} was fitted on"
-    return replace(finding, outcome="skipped", message=why)
-
-
-def _answers(profile: Profile, against: Reference) -> list[Finding]:
-    """Judge prediction and target by the rule of the features."""
-    found = []
-    for code, role in (("prediction_drift", "prediction"), ("target_drift", "target")):
-        name = getattr(against, role)
-        if not name or name not in profile.columns:
-            found.append(Finding(code, "not_applicable", f"no column of the {role}", name or ""))
-        else:
-            one = decide.one(code, name, profile, against.profile)
-            found.append(_of_training_rows(one, against) if against.trained and role == "prediction" else one)
-    return found
-
-
-def _parts(
-    frame: pd.DataFrame, column: str | None, reference_of: Callable[[str], Reference | None]
-) -> tuple[dict[str, Any], ...]:
-    """Return one row per chunk or segment: its verdict, what moved, and what did not pass."""
-    return tuple(_part(key, frame.iloc[rows], reference_of(key)) for key, rows in groups(frame, column).items())
-
-
-def _part(key: str, frame: pd.DataFrame, against: Reference | None) -> dict[str, Any]:
-    if against is None:
-        new = Finding("segment_new", "warning", f"{key} is not in the reference")
-        return {"name": key, "rows": len(frame), "verdict": "notice", "findings": [new.to_dict()]}
-    found, profile = examine(frame, against)
-    largest = max((f for f in found if f.code == decide.FEATURES and f.effect is not None), key=_effect, default=None)
-    metric = next((f for f in found if f.code in ("performance", estimated.CODE) and f.effect is not None), None)
-    return {
-        "name": key,
-        "rows": len(frame),
-        "verdict": decide.verdict(found),
-        "target": _mean(profile, against.target),
-        "prediction": _mean(profile, against.prediction),
-        "performance": dict(metric.detail) if metric else None,
-        "largest": {"column": largest.column, "effect": largest.effect} if largest else None,
-        "findings": [f.to_dict() for f in found if f.outcome in ("warning", "issue", "skipped")],
-    }
-
-
-def _segment_of(against: Reference, by: str | None) -> Callable[[str], Reference | None]:
-    if not against.profile.segments or against.profile.by != by:
-        raise Invalid(
-            f"The reference {against.name!r} has no segments by {by!r}.",
-            f"Give a frame, or nb.profile(frame, by={by!r}), as the reference.",
-        )
-    return against.segment
-
-
-def _mean(profile: Profile, name: str | None) -> float | None:
-    return words.mean(profile.columns[name], profile.total[name]) if name in profile.columns else None  # type: ignore[index]
 
 
 def _effect(finding: Finding) -> float:
