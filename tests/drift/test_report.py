@@ -300,3 +300,20 @@ def test_the_result_is_kept(project):
         report = nb.drift(clean(1000, 1), clean())
     found = results_of(session.store(), [run.run_id], "drift")
     assert [r["data"]["verdict"] for r in found] == [report.verdict]
+
+
+def test_measures_people_know_stand_beside_the_decision_with_what_chance_makes_of_them(project):
+    report = nb.drift(FAULTS["unit change"][0](clean(1000, 1)), clean(), show="psi,ks")
+    shown = of(report, "feature_drift", "amount").detail["shown"]
+    assert shown["psi"]["value"] > 0.2 > 0.05 > shown["psi"]["noise"]
+    assert of(report, "feature_drift", "carrier").detail["shown"]["ks"] is None, "names have no order"
+    plain = nb.drift(FAULTS["unit change"][0](clean(1000, 1)), clean())
+    assert plain.verdict == report.verdict
+    assert "psi" not in repr(plain)
+    assert "(chance 0.0" in repr(report)
+    assert "(chance 0.0" in report._repr_mimebundle_()["text/html"]
+
+
+def test_a_measure_nobody_knows_names_the_near_one(project):
+    with pytest.raises(NotFound, match=r"psy.*psi"):
+        nb.drift(clean(), clean(), show="psy")

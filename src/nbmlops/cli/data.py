@@ -64,6 +64,7 @@ def check(data: str, rules: str | None, quarantine: str | None, as_json: bool) -
 @click.option("--prediction", metavar="COLUMN", help="What a model said; a model is asked.")
 @click.option("--chunk", metavar="COLUMN", help="One more row for each of these time periods.")
 @click.option("--by", metavar="COLUMN", help="One more row for each of these segments.")
+@click.option("--show", metavar="MEASURES", help="Beside the decision: psi, ks, wasserstein, hellinger, chi2.")
 @_json
 def drift(data: str, model: str | None, reference: str | None, as_json: bool, **options: str | None) -> None:
     """Say whether a CSV or Parquet file has changed by more than is tolerable; exit code 3 at alert, 4 undecided.

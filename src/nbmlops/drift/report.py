@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.drift import decide, evidence, words
+from nbmlops.drift import decide, evidence, shown, words
 from nbmlops.drift.profile import Profile
 from nbmlops.drift.reference import Reference, load, prepared
 from nbmlops.errors import Invalid
@@ -72,6 +72,7 @@ def drift(
     prediction: str | None = None,
     chunk: str | None = None,
     by: str | None = None,
+    show: str | Sequence[str] | None = None,
 ) -> DriftReport:
     """Compare current rows with a reference and say whether any change is larger than tolerable.
 
@@ -90,6 +91,9 @@ def drift(
         Column of time periods: one more row of the report each.
     by : str, optional
         Column of segments: each is held against the same segment of the reference.
+    show : str or list of str, optional
+        Measures to show beside the decision, each with what chance alone makes of it: ``psi``, ``ks``,
+        ``wasserstein``, ``hellinger``, ``chi2``.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def drift(
     Invalid
         No column in common, a column name there twice, or no frame.
     NotFound
-        A column, file or model that does not exist.
+        A column, file, model or measure that does not exist.
 
     Examples
     --------
@@ -109,13 +113,14 @@ def drift(
     >>> drift(pd.DataFrame({"x": x + 900}), pd.DataFrame({"x": x})).verdict
     'alert'
     """
+    measures = shown.asked(show)
     frame = look.as_frame(current)
     against = load(reference, target, prediction, chunk, by)
     for name, role in ((chunk, "chunk"), (by, "segment")):
         look.require(frame, name, role)
     _some_in_common(frame, against)
     frame, asked = prepared(frame, against, target, prediction)
-    report = _report(frame, against, asked, chunk, by)
+    report = _report(frame, against, asked, chunk, by, measures)
     from nbmlops.tracking import session
 
     session.keep("drift", report.subject, report.to_dict())
@@ -123,10 +128,16 @@ def drift(
 
 
 def _report(
-    frame: pd.DataFrame, against: Reference, before: list[Finding], chunk: str | None, by: str | None
+    frame: pd.DataFrame,
+    against: Reference,
+    before: list[Finding],
+    chunk: str | None,
+    by: str | None,
+    show: Sequence[str],
 ) -> DriftReport:
     asked, profile = evidence.examine(frame, against)
     (found,) = decide.judged([*before, *asked])
+    found = shown.shown(found, show, against.profile, profile)
     chunks = evidence.chunks(frame, against, chunk)
     levels = [decide.verdict(found), *(c["verdict"] for c in chunks)]
     few_chunks = 0 < len(against.profile.chunks) < MIN_CHUNKS

@@ -80,6 +80,9 @@ def _drift_parser() -> Parser:
     parser.add_argument("--prediction", metavar="COL", help="what a model said; a model is asked")
     parser.add_argument("--chunk", metavar="COL", help="one more row for each of these time periods")
     parser.add_argument("--by", metavar="COL", help="one more row for each of these segments")
+    parser.add_argument(
+        "--show", metavar="MEASURE", help="psi, ks, wasserstein, hellinger, chi2: beside the decision, with commas"
+    )
     return parser
 
 
@@ -87,7 +90,7 @@ def _drift(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.drift.report import drift
 
     current, reference = _frame(shell, args.frame), variable(shell, args.against)
-    return drift(current, reference, args.target, args.prediction, args.chunk, args.by)
+    return drift(current, reference, args.target, args.prediction, args.chunk, args.by, args.show)
 
 
 def _frame(shell: InteractiveShell, name: str) -> Any:

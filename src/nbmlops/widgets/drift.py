@@ -25,7 +25,8 @@ def html(data: Json) -> str:
     if told[MOST_TOLD:]:
         parts.append(f"<div>and {len(told) - MOST_TOLD} more among all checks</div>")
     if features := [f for f in _ordered(data["findings"]) if f["code"] == FEATURES]:
-        parts.append(table(["", "Column", "Change", "Distance", "Importance"], [_row(f) for f in features], raw=True))
+        heads = ["", "Column", "Change", "Distance", "Importance", *_measures(features)]
+        parts.append(table(heads, [_row(f) for f in features], raw=True))
     parts += [_group(data[k], data[by]) for k, by in (("chunks", "chunk"), ("segments", "by")) if data[k]]
     parts.append(fold(f"All {len(data['findings'])} checks", _all(data["findings"])))
     if pictures := _pictures(data["columns"], BUDGET_BYTES - sum(map(len, parts))):
@@ -40,6 +41,7 @@ def text(data: Json) -> str:
     rows += [f"  {f['level']}: {f['message']}" for f in found[:MOST_LINES]]
     if found[MOST_LINES:]:
         rows.append(f"  and {len(found) - MOST_LINES} more")
+    rows += _shown(data["findings"])
     if data["chunks"]:
         heads, cells = _group_cells(data["chunks"], data["chunk"])
         rows += ["  " + line for line in lines(heads, cells).splitlines()]
@@ -96,7 +98,27 @@ def _row(finding: Json) -> list[str]:
     if finding["outcome"] in ("skipped", "not_applicable"):
         change = finding["message"]
     share = finding["detail"].get("importance")
-    return [status(word), esc(finding["column"]), esc(change), number(finding["effect"]), esc(percent(share))]
+    cells = [status(word), esc(finding["column"]), esc(change), number(finding["effect"]), esc(percent(share))]
+    return cells + [esc(_measure(v)) for v in finding["detail"].get("shown", {}).values()]
+
+
+def _measures(findings: Sequence[Json]) -> list[str]:
+    """Return the names of the measures someone asked for."""
+    return list(next((f["detail"]["shown"] for f in findings if "shown" in f["detail"]), ()))
+
+
+def _measure(found: Json | None) -> str:
+    return f"{found['value']:.3g} (chance {found['noise']:.2g})" if found else "-"
+
+
+def _shown(findings: Sequence[Json]) -> list[str]:
+    """Return a table in text of the measures someone asked for, the column that moved furthest first."""
+    told = [f for f in _ordered(findings) if "shown" in f["detail"]]
+    if not told:
+        return []
+    rows = [[f["column"], *map(_measure, f["detail"]["shown"].values())] for f in told[:MOST_TOLD]]
+    more = [f"  and {len(told) - MOST_TOLD} more columns"] if told[MOST_TOLD:] else []
+    return ["  " + line for line in lines(["column", *_measures(told)], rows).splitlines()] + more
 
 
 def _group(rows: Sequence[Json], column: str) -> str:
