@@ -26,11 +26,10 @@ def rules() -> None:
 @click.option("--chunk", metavar="COLUMN", help="Learn limits from how these time periods differ.")
 @click.option("--target", metavar="COLUMN", help="What is predicted: learn how many rows contradict each other.")
 @click.option("--time", metavar="COLUMN", help="Column of times, for freshness and order.")
+@click.option("--apart", metavar="DATASET", help="A file or NAME@VERSION whose rows should not be among these.")
 @click.option("--name", metavar="NAME", help="The data set's; the data file's own name if absent.")
 @_json
-def propose(
-    data: str, chunk: str | None, target: str | None, time: str | None, name: str | None, as_json: bool
-) -> None:
+def propose(data: str, name: str | None, as_json: bool, **how: str | None) -> None:
     """Propose rules from a CSV or Parquet file, and write them into rules/NAME.yaml.
 
     What people wrote, accepted or muted there stays.
@@ -40,7 +39,7 @@ def propose(
     from nbmlops.quality.proposals import propose_rules
 
     named = name or Path(data).name.partition(".")[0]
-    proposal = propose_rules(_read(data), chunk, target, time, named)
+    proposal = propose_rules(_read(data), name=named, **how)
     path = proposal.save()
     show(proposal, as_json)
     if not as_json:

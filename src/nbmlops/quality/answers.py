@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbmlops.quality import look
+from nbmlops.errors import NbmlopsError
+from nbmlops.quality import look, overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,6 +180,21 @@ def _conflicts(frame: pd.DataFrame, setting: Mapping[str, Any]) -> Answer:
     return Answer(share > most, f"{words}, at most {100 * most:.3g} % allowed", share, rows)
 
 
+def _overlap(frame: pd.DataFrame, setting: Mapping[str, Any]) -> Answer:
+    if gone := _gone(frame, setting.get("columns", ())):
+        return gone
+    try:
+        known = overlap.other(setting["with"])
+        if gone := _gone(known, setting.get("columns", ())):
+            return Answer(True, f"{gone.words} in {setting['with']}")
+        rows = overlap.also_in(frame, known, setting.get("columns", ()))
+    except NbmlopsError as error:  # what cannot be looked at is no promise kept
+        return Answer(True, f"{setting['with']} cannot be compared: {error}")
+    share, most = float(rows.mean()) if len(rows) else 0.0, setting.get("max", 0)
+    words = f"{int(rows.sum()):,} of {len(rows):,} rows are in {setting['with']} too"
+    return Answer(share > most, f"{words}, at most {100 * most:.3g} % allowed", share, rows)
+
+
 def _unique_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Answer | None:
     if gone := _gone(frame, columns):
         return gone
@@ -324,4 +340,5 @@ TABLE_RULES = (
     Rule("freshness", _freshness, _is_freshness, "{column: NAME, within: 2d}", timed=True),
     Rule("ordered", _ordered, lambda v: isinstance(v, str) or is_names(v), "a column, or a list of them"),
     Rule("conflicts", _conflicts, _is_conflicts, "{target: NAME, max: a share from 0 to 1}"),
+    Rule("overlap", _overlap, overlap.is_overlap, "{with: DATASET, columns: [NAME], max: a share from 0 to 1}"),
 )

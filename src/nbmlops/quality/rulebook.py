@@ -12,7 +12,7 @@ from nbmlops.quality.answers import COLUMN_RULES, TABLE_RULES
 from nbmlops.records import plain
 
 if TYPE_CHECKING:
-    from nbmlops.quality.proposals import Proposed
+    from nbmlops.quality.learnt import Proposed
 
 __all__ = ["accept", "accept_rules", "dictionary", "merged", "save", "title"]
 

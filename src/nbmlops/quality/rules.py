@@ -222,7 +222,7 @@ def settings(rule: Rule, content: Mapping[str, Any]) -> list[tuple[Any, str]]:
     setting = content.get(rule.code)
     if setting is None:
         return []
-    several = rule.code in ("compare", "unique", "freshness", "ordered") and isinstance(setting, list)
+    several = rule.code in ("compare", "unique", "freshness", "ordered", "overlap") and isinstance(setting, list)
     entries = setting if several and (rule.code == "compare" or not is_names(setting)) else [setting]
     return [_one(entry, rule.code) for entry in entries]
 
