@@ -95,6 +95,9 @@ class Answers(BaseHTTPRequestHandler):
             return self.answer(503)
         if self.path == "/away.csv":
             return self.answer(302, location="file:///etc/passwd")
+        if self.path in ("/near.csv", "/far.csv"):
+            host = self.headers["Host"] if self.path == "/near.csv" else f"localhost:{self.server.server_port}"
+            return self.answer(302, location=f"http://{host}/closed.csv")
         if self.path == "/closed.csv" and self.headers.get("Authorization") != "Bearer staple battery":
             return self.answer(401)
         return self.answer(200, b"code,n\na,1\nb,2\n" + b"c,3\n" * (400_000 if self.path == "/big.csv" else 0))
@@ -125,6 +128,36 @@ def test_a_server_that_is_late_is_asked_again(written, web):
     source = written(f'url = "{web}/late.csv"')["flights"]
     assert sources.fetch(source, {}, sleep=waited.append).equals(FRAME)
     assert (waited, note()["attempts"]) == ([1.0, 4.0], 3)
+
+
+def test_a_redirect_takes_the_headers_along_on_the_same_server_and_to_no_other(written, web, monkeypatch):
+    monkeypatch.setenv("TOKEN", "staple battery")
+    headers = '[sources.flights.headers]\nAuthorization = "Bearer ${TOKEN}"'
+    written(f'url = "{web}/near.csv"\n{headers}')
+    assert nb.load_source("flights").equals(FRAME)
+    written(f'url = "{web}/far.csv"\n{headers}')
+    with pytest.raises(Invalid, match="answers 401"):
+        nb.load_source("flights")
+
+
+def test_a_query_on_postgresql_reads_and_writes_nothing(written, postgres):
+    import sqlalchemy as sa
+
+    address = postgres()
+    engine = sa.create_engine(address, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE t AS SELECT n, 'c' || n AS code FROM generate_series(1, 3) n"))
+    written(f'database = "{address}"\nquery = "SELECT n, code FROM t WHERE n > :least ORDER BY n"\nkeep = true')
+    assert nb.load_source("flights", least=1).to_dict("list") == {"n": [2, 3], "code": ["c2", "c3"]}
+    assert nb.load_dataset("flights@1")["n"].tolist() == [2, 3]
+    written(f'database = "{address}"\nquery = "DELETE FROM t RETURNING n"')
+    with pytest.raises(Invalid, match="refuses the query"):
+        nb.load_source("flights")
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM t")) == 3
+    written(f'database = "{address}"\nquery = "SELECT 1 FROM gone"')
+    with pytest.raises(Invalid, match="does not exist"):
+        nb.load_source("flights")
 
 
 @pytest.mark.parametrize(
