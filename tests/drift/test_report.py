@@ -317,3 +317,26 @@ def test_measures_people_know_stand_beside_the_decision_with_what_chance_makes_o
 def test_a_measure_nobody_knows_names_the_near_one(project):
     with pytest.raises(NotFound, match=r"psy.*psi"):
         nb.drift(clean(), clean(), show="psy")
+
+
+def test_a_slow_model_is_asked_of_some_rows_evenly_taken_and_that_is_said(champion, monkeypatch):
+    from nbmlops.drift import answers, reference
+
+    monkeypatch.setattr(answers, "MOST_ROWS", 2000)
+    rows = bookings(6000, 3)
+    against = reference.load("late-flights@champion", None, None)
+    ticks = iter([0.0, 3.0])
+    asked, marked, told = answers.answered(rows, against, None, None, clock=lambda: next(ticks))
+    assert asked["prediction"].notna().sum() == 2000
+    assert marked.sampled
+    assert told[0].message == "the model was asked of 2,000 of 6,000 rows, evenly taken: all take about 18 s"
+    every, _, none = answers.answered(rows, against, None, None, clock=lambda: 0.0)
+    assert every["prediction"].notna().all()
+    assert none == []
+    found = answers.of_those_asked(nb.profile(asked, like=against.profile), marked).total["prediction"]
+    assert (found.rows, found.missing) == (2000, 0)
+    monkeypatch.setattr(answers, "MOST_S", -1.0)
+    report = nb.drift(rows, "late-flights@champion")
+    assert of(report, "prediction_drift").outcome == "passed"
+    assert of(report, "performance").detail["n"] == 2000
+    assert of(report, "sampled").outcome == "passed"

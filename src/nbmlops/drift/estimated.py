@@ -25,10 +25,8 @@ __all__ = ["CODE", "HeldOut", "finding"]
 CODE = "performance_estimated"
 ALERT_ROWS = 500  # fewer rows give an interval, and no alert
 ASSUMED = {
-    "chance": "assumed: rows with the same score come true as often as the held-out ones did (CBPE; concept drift, "
-    "another relation of inputs and truth, is not seen)",
-    "number": "assumed: answers of the same size are as far off as on the held-out rows (direct loss estimation from "
-    "the answer alone; concept drift is not seen)",
+    "chance": "assumed: a score means what it did on the held-out rows (CBPE; concept drift is not seen)",
+    "number": "assumed: answers of one size are as far off as on the held-out rows (concept drift is not seen)",
     "class": "assumed: each answer is right as often as on the held-out rows (concept drift is not seen)",
 }
 

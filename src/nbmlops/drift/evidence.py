@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.drift import decide, estimated, performance, words
+from nbmlops.drift import decide, estimated, multivariate, performance, words
+from nbmlops.drift.answers import of_those_asked
 from nbmlops.drift.decide import Asked
 from nbmlops.drift.profile import Profile, build, groups
 from nbmlops.drift.reference import Reference
@@ -21,13 +22,31 @@ __all__ = ["chunks", "examine", "segments"]
 Row = dict[str, Any]
 
 
-def examine(frame: pd.DataFrame, against: Reference) -> tuple[list[Asked], Profile]:
-    """Return what is asked of some rows in the order of evidence, and their profile on the reference's edges."""
+def examine(frame: pd.DataFrame, against: Reference, together: bool = False) -> tuple[list[Asked], Profile]:
+    """Return what is asked of some rows in the order of evidence, and their profile on the reference's edges.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    against : Reference
+    together : bool
+        Judge the columns together, too.
+    """
     profile = build(frame, like=against.profile.select([n for n in against.profile.columns if n in frame.columns]))
+    profile = of_those_asked(profile, against)
     asked, comparable = decide.contract(frame, profile, against.profile, against.inputs)
     asked += [*_performance(frame, against), *_answers(profile, against)]
+    asked += [_together(frame, against, comparable)] if together else []
     asked += decide.features(profile, against.profile, comparable, against.importance)
     return asked, profile
+
+
+def _together(frame: pd.DataFrame, against: Reference, comparable: list[str]) -> Finding:
+    """Judge the columns together, that of time periods aside: no later row has an earlier period."""
+    if against.frame is None:
+        why = "the reference's rows are not kept: give a frame to judge columns together"
+        return Finding(multivariate.CODE, "not_applicable", why)
+    return multivariate.told_apart(frame, against.frame, [n for n in comparable if n != against.profile.chunk])
 
 
 def chunks(frame: pd.DataFrame, against: Reference, column: str | None) -> tuple[Row, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbmlops import hooks
@@ -14,12 +14,11 @@ from nbmlops.drift.performance import Known
 from nbmlops.drift.profile import Profile, build
 from nbmlops.errors import Invalid, NbmlopsError
 from nbmlops.quality import look
-from nbmlops.records import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Reference", "load", "prepared"]
+__all__ = ["Reference", "load"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Reference:
     importance: Mapping[str, float] | None = None
     model: str = ""
     held_out: HeldOut | None = None
+    frame: pd.DataFrame | None = field(default=None, repr=False, compare=False)  # rows at hand, never kept
+    sampled: bool = False  # the model was asked of some rows only: the others have no answer, and lack none
     trained: str = ""  # the model these very rows were fitted to: they say nothing of how well it answers
 
     def segment(self, key: str) -> Reference | None:
@@ -67,7 +68,7 @@ def load(
     for name, role in ((target, "target"), (prediction, "prediction"), (by, "segment")):
         look.require(frame, name, role)
     made = build(frame, chunk if chunk in frame.columns else None, by)
-    found = _of_profile("frame", made, target, prediction)
+    found = replace(_of_profile("frame", made, target, prediction), frame=frame)
     return _answered(found, frame, target, prediction) if target and prediction else found
 
 
@@ -79,46 +80,6 @@ def _answered(found: Reference, frame: pd.DataFrame, target: str, prediction: st
     known = performance.paired(frame[target], frame[prediction], found.profile.columns[target])
     metrics = None if isinstance(known, str) else performance.measured(known)
     return replace(found, metrics=metrics, held_out=HeldOut(lambda: known, judged=False))
-
-
-def prepared(
-    frame: pd.DataFrame, reference: Reference, target: str | None, prediction: str | None
-) -> tuple[pd.DataFrame, list[Finding]]:
-    """Return the frame with target and prediction under the reference's names, the model asked where it must be."""
-    for name, role in ((target, "target"), (prediction, "prediction")):
-        look.require(frame, name, role)
-    frame = _renamed(_renamed(frame, target, reference.target), prediction, reference.prediction)
-    if not reference.model or prediction or not len(frame) or reference.prediction is None:
-        return frame, []
-    if {"prediction_id", "probability"} <= {*frame.columns}:  # what nb.predict returned
-        said = frame["probability"] if _is_chance(reference) else frame["prediction"]
-        return frame.assign(**{reference.prediction: said}), []
-    if reference.prediction in frame.columns or any(c not in frame.columns for c in reference.inputs):
-        return frame, []
-    return _asked(frame, reference)
-
-
-def _asked(frame: pd.DataFrame, reference: Reference) -> tuple[pd.DataFrame, list[Finding]]:
-    """Ask the model; rows it cannot answer are a finding, not a traceback."""
-    score = hooks.service("registry.models", "score")
-    try:
-        said, probability = score(reference.model, frame)
-    except (ValueError, TypeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return frame, [Finding("unanswerable", "issue", f"{reference.model} cannot answer these rows: {first}")]
-    chosen = probability if probability is not None and _is_chance(reference) else said
-    return frame.assign(**{str(reference.prediction): chosen}), []
-
-
-def _is_chance(reference: Reference) -> bool:
-    """Tell whether the reference kept probabilities: numbers, while the model answers with a class."""
-    column = reference.profile.columns.get(str(reference.prediction))
-    metrics = reference.metrics or {}
-    return column is not None and column.kind == "numeric" and "mae" not in metrics
-
-
-def _renamed(frame: pd.DataFrame, here: str | None, there: str | None) -> pd.DataFrame:
-    return frame.assign(**{there: frame[here]}) if here and there and here != there else frame
 
 
 def _of_profile(name: str, profile: Profile, target: str | None, prediction: str | None) -> Reference:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.drift import decide, evidence, shown, words
+from nbmlops.drift.answers import answered
 from nbmlops.drift.profile import Profile
-from nbmlops.drift.reference import Reference, load, prepared
+from nbmlops.drift.reference import Reference, load
 from nbmlops.errors import Invalid
 from nbmlops.hooks import Shown
 from nbmlops.quality import look
@@ -30,8 +31,8 @@ BARS = 12
 class DriftReport(Shown):
     """What changed between reference and current rows, and whether it is more than tolerable.
 
-    ``findings`` stand in the order of evidence: contract, performance, prediction and target, features. ``verdict``
-    is the highest level among them and among the chunks; segments are shown and do not change it.
+    ``findings`` stand in the order of evidence: contract, performance, prediction and target, columns together,
+    features. ``verdict`` is the highest level among them and among the chunks; segments are shown and do not change it.
     """
 
     shows: ClassVar[str] = "drift"
@@ -73,6 +74,7 @@ def drift(
     chunk: str | None = None,
     by: str | None = None,
     show: str | Sequence[str] | None = None,
+    multivariate: bool = False,
 ) -> DriftReport:
     """Compare current rows with a reference and say whether any change is larger than tolerable.
 
@@ -94,6 +96,9 @@ def drift(
     show : str or list of str, optional
         Measures to show beside the decision, each with what chance alone makes of it: ``psi``, ``ks``,
         ``wasserstein``, ``hellinger``, ``chi2``.
+    multivariate : bool
+        Judge the columns together, too: a small classifier tries to tell current rows from those of the reference,
+        which has to be a frame.
 
     Returns
     -------
@@ -119,8 +124,8 @@ def drift(
     for name, role in ((chunk, "chunk"), (by, "segment")):
         look.require(frame, name, role)
     _some_in_common(frame, against)
-    frame, asked = prepared(frame, against, target, prediction)
-    report = _report(frame, against, asked, chunk, by, measures)
+    frame, against, asked = answered(frame, against, target, prediction)
+    report = _report(frame, against, asked, chunk, by, measures, multivariate)
     from nbmlops.tracking import session
 
     session.keep("drift", report.subject, report.to_dict())
@@ -134,8 +139,9 @@ def _report(
     chunk: str | None,
     by: str | None,
     show: Sequence[str],
+    together: bool,
 ) -> DriftReport:
-    asked, profile = evidence.examine(frame, against)
+    asked, profile = evidence.examine(frame, against, together)
     (found,) = decide.judged([*before, *asked])
     found = shown.shown(found, show, against.profile, profile)
     chunks = evidence.chunks(frame, against, chunk)
