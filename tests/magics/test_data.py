@@ -40,15 +40,18 @@ def by_function(shell, against, **options):
     return nb.drift(shell.user_ns["april"], reference, **options).to_dict()
 
 
+def words_of(options):
+    return [w for k, v in options.items() for w in ([f"--{k}"] if v is True else [f"--{k}", v])]
+
+
 def by_magic(shell, against, **options):
-    words = " ".join(f"--{k} {v}" for k, v in options.items())
+    words = " ".join(words_of(options))
     return shell.run_line_magic("drift", f"april --against {against} {words}").to_dict()
 
 
 def by_command(shell, against, **options):
     against = ["--model", against] if "@" in against else ["--reference", f"{against}.csv"]
-    words = [w for k, v in options.items() for w in (f"--{k}", v)]
-    result = CliRunner().invoke(main, ["drift", "april.csv", *against, *words, "--json"])
+    result = CliRunner().invoke(main, ["drift", "april.csv", *against, *words_of(options), "--json"])
     assert result.exit_code == 3, result.output
     return json.loads(result.output)
 
@@ -66,6 +69,16 @@ def test_drift_says_the_same_by_every_way(world, ask, against):
 
     assert said(found) == said(expected)
     assert [c["name"] for c in found["chunks"]] == [c["name"] for c in expected["chunks"]]
+
+
+@pytest.mark.parametrize("ask", [by_magic, by_command])
+@pytest.mark.parametrize("against", ["late-flights@champion", "history"])
+def test_columns_together_are_judged_the_same_by_every_way(world, ask, against):
+    expected = by_function(world, against, multivariate=True)
+    found = json.loads(json.dumps(ask(world, against, multivariate=True)))
+    one = [f for f in found["findings"] if f["code"] == "multivariate"]
+    assert one == [f for f in json.loads(json.dumps(expected))["findings"] if f["code"] == "multivariate"]
+    assert one[0]["outcome"] == ("not_applicable" if "@" in against else "issue")
 
 
 def test_profile_says_the_same_by_every_way(world):

@@ -21,13 +21,13 @@ _data = click.argument("data", metavar="DATA")
 @click.option("--by", metavar="COLUMN", help="Count by this column of segments.")
 @_json
 def profile(data: str, target: str | None, chunk: str | None, by: str | None, as_json: bool) -> None:
-    """Show what each column of a CSV or Parquet file holds.
+    """Show what each column of a CSV or Parquet file holds, or of a folder of Parquet files: read in parts.
 
     Example: nbmlops profile flights.csv --target late
     """
     from nbmlops.drift.profile import profile as made
 
-    show(made(_read(data), chunk=chunk, by=by, target=target), as_json)
+    show(made(_read(data, in_parts=True), chunk=chunk, by=by, target=target), as_json)
 
 
 @click.command()
@@ -65,8 +65,9 @@ def check(data: str, rules: str | None, quarantine: str | None, as_json: bool) -
 @click.option("--chunk", metavar="COLUMN", help="One more row for each of these time periods.")
 @click.option("--by", metavar="COLUMN", help="One more row for each of these segments.")
 @click.option("--show", metavar="MEASURES", help="Beside the decision: psi, ks, wasserstein, hellinger, chi2.")
+@click.option("--multivariate", is_flag=True, help="Judge the columns together, too.")
 @_json
-def drift(data: str, model: str | None, reference: str | None, as_json: bool, **options: str | None) -> None:
+def drift(data: str, model: str | None, reference: str | None, as_json: bool, **options: Any) -> None:
     """Say whether a CSV or Parquet file has changed by more than is tolerable; exit code 3 at alert, 4 undecided.
 
     Example: nbmlops drift april.csv --model late-flights@champion --json
@@ -80,13 +81,14 @@ def drift(data: str, model: str | None, reference: str | None, as_json: bool, **
     _end(found.verdict)
 
 
-def _read(path: str) -> Any:
-    """Return a file as a frame; one that cannot be read ends with the code for data."""
+def _read(path: str, in_parts: bool = False) -> Any:
+    """Return a file as a frame, or its path where it is read in parts; if it cannot be, end with the code for data."""
+    from nbmlops.drift.parts import parts_of
     from nbmlops.errors import Invalid
     from nbmlops.quality import look
 
     try:
-        return look.read(path)
+        return path if in_parts and parts_of(path) else look.read(path)
     except Invalid as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         exit_with(NO_DATA)

@@ -17,7 +17,7 @@ __all__ = ["MAGICS"]
 
 def _profile_parser() -> Parser:
     parser = Parser("%profile", "Show what each column of a frame holds.", "%profile flights --target late")
-    parser.add_argument("frame", metavar="FRAME", help="a variable, or a CSV or Parquet file")
+    parser.add_argument("frame", metavar="FRAME", help="a variable, a CSV or Parquet file, a folder of Parquet files")
     parser.add_argument("--target", metavar="COL", help="relate the other columns to this one, and look for leaks")
     parser.add_argument("--chunk", metavar="COL", help="count by this column of time periods")
     parser.add_argument("--by", metavar="COL", help="count by this column of segments")
@@ -83,6 +83,7 @@ def _drift_parser() -> Parser:
     parser.add_argument(
         "--show", metavar="MEASURE", help="psi, ks, wasserstein, hellinger, chi2: beside the decision, with commas"
     )
+    parser.add_argument("--multivariate", action="store_true", help="judge the columns together, too")
     return parser
 
 
@@ -90,15 +91,18 @@ def _drift(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.drift.report import drift
 
     current, reference = _frame(shell, args.frame), variable(shell, args.against)
-    return drift(current, reference, args.target, args.prediction, args.chunk, args.by, args.show)
+    how = (args.target, args.prediction, args.chunk, args.by, args.show, args.multivariate)
+    return drift(current, reference, *how)
 
 
 def _frame(shell: InteractiveShell, name: str) -> Any:
     """Return the variable, or the path of a file; a name that is neither is an error with the near ones."""
+    from pathlib import Path
+
     from nbmlops.quality import look
 
     found = variable(shell, name)
-    if found is name and not look.is_file(name):
+    if found is name and not look.is_file(name) and not Path(name).is_dir():
         frames = [k for k, v in shell.user_ns.items() if hasattr(v, "columns") and not k.startswith("_")]
         error = unknown("frame", name, frames)
         raise type(error)(error.message.replace("in this project", "in this notebook"), error.hint)

@@ -22,8 +22,8 @@ FOLDS, ROUNDS, LEAVES = 3, 20, 8
 CONFIDENCE = 0.99  # DeLong's covers 95 % of repetitions then: it takes the fits as given, which vary too
 PERMUTED_ROWS = 600  # of each fold: enough for an order of the columns
 BATCH_CELLS = 2_000_000
-WORTH = 0.02  # or two standard errors: one more condition adds more, and regions closer than this are alike
-MIN_GAIN = 0.05  # of current rows more than of the reference's: less is no region
+SMALL = 0.1  # phi of a small effect (Cohen 1988): less is no region
+WORTH = 0.02  # or a standard error: one more condition has to add more
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -136,7 +136,7 @@ def regions(meets: Bools, current: Bools, most: int = 3) -> list[tuple[int, ...]
 
     References
     ----------
-    Weighted relative accuracy: Lavrač, Flach & Zupan, ILP 1999.
+    Subgroup discovery, with the phi coefficient for its quality: Herrera et al., Knowl. Inf. Syst. 29 (2011) 495-525.
 
     Examples
     --------
@@ -147,8 +147,8 @@ def regions(meets: Bools, current: Bools, most: int = 3) -> list[tuple[int, ...]
     found: list[tuple[int, ...]] = []
     left = np.ones(len(meets), dtype=bool)
     while meets.size and len(found) < most:
-        chosen, gain = _region(meets & left[:, None], current)
-        if gain < MIN_GAIN:
+        chosen, phi = _region(meets & left[:, None], current)
+        if phi < SMALL:
             break
         found.append(chosen)
         left &= ~meets[:, list(chosen)].all(axis=1)
@@ -241,24 +241,24 @@ def _areas(scores: Floats, current: Bools) -> Floats:
 
 
 def _region(meets: Bools, current: Bools) -> tuple[tuple[int, ...], float]:
-    """Return up to three conditions that hold together for more current rows than reference rows, and by how much."""
+    """Return up to three conditions that go together with being current, and how closely."""
     sides = [meets[side].astype(np.float32) for side in (current, ~current)]
-    worth = max(WORTH, 2 * float(np.sqrt(sum(0.25 / len(side) for side in sides))))
+    worth = max(WORTH, float(np.sqrt(sum(1 / len(side) for side in sides)) / 2))
     both = [side.T @ side / len(side) for side in sides]
-    one, gain = _best([side.diagonal() for side in both], worth)
-    place, more = _best([side.ravel() for side in both], worth)
-    if more < gain + worth:
-        return (one,), gain
+    one, phi = _closest([side.diagonal() for side in both])
+    place, more = _closest([side.ravel() for side in both])
+    if more < phi + worth:
+        return (one,), phi
     i, j = sorted(divmod(place, meets.shape[1]))
-    gain = more
-    third, more = _best([(side[:, i] * side[:, j]) @ side / len(side) for side in sides], worth)
-    return ((i, j), gain) if more < gain + worth else ((i, j, third), more)
+    phi = more
+    third, more = _closest([(side[:, i] * side[:, j]) @ side / len(side) for side in sides])
+    return ((i, j), phi) if more < phi + worth else ((i, j, third), more)
 
 
-def _best(shares: Sequence[NDArray[Any]], worth: float) -> tuple[int, float]:
-    """Return the place and size of the largest difference; of those alike, the one with fewest reference rows."""
+def _closest(shares: Sequence[NDArray[Any]]) -> tuple[int, float]:
+    """Return the place and size of the largest phi coefficient, both sides weighing the same."""
     now, before = shares
-    gain = now - before
-    alike = np.flatnonzero(gain >= gain.max() - worth)
-    place = int(alike[before[alike].argmin()])
-    return place, float(gain[place])
+    both = (now + before) / 2
+    phi = (now - before) / 2 / np.sqrt(np.maximum(both * (1 - both), 1e-9))
+    place = int(phi.argmax())
+    return place, float(phi[place])

@@ -12,7 +12,7 @@ __all__ = ["html", "text"]
 
 Json = Mapping[str, Any]
 ORDER = {"alert": 0, "notice": 1, "insufficient data": 2, "ok": 3}
-FEATURES = "feature_drift"
+FEATURES, TOGETHER = "feature_drift", "multivariate"
 MOST_LINES, MOST_TOLD = 6, 12
 BUDGET_BYTES = 55_000  # a view stays small enough to be committed and mailed
 
@@ -24,6 +24,9 @@ def html(data: Json) -> str:
     parts += [_told(f) for f in told[:MOST_TOLD]]
     if told[MOST_TOLD:]:
         parts.append(f"<div>and {len(told) - MOST_TOLD} more among all checks</div>")
+    parts += [
+        fold("Columns together", _together(f)) for f in told if f["code"] == TOGETHER and "columns" in f["detail"]
+    ]
     if features := [f for f in _ordered(data["findings"]) if f["code"] == FEATURES]:
         heads = ["", "Column", "Change", "Distance", "Importance", *_measures(features)]
         parts.append(table(heads, [_row(f) for f in features], raw=True))
@@ -38,7 +41,7 @@ def text(data: Json) -> str:
     """Return the verdict and the findings that matter, in about six lines."""
     found = _matters(data["findings"])
     rows = [f"{_title(data)}: {data['verdict']}", f"  {_summary(data)}"]
-    rows += [f"  {f['level']}: {f['message']}" for f in found[:MOST_LINES]]
+    rows += [f"  {_word(f)}: {f['message']}" for f in found[:MOST_LINES]]
     if found[MOST_LINES:]:
         rows.append(f"  and {len(found) - MOST_LINES} more")
     rows += _shown(data["findings"])
@@ -85,11 +88,26 @@ def _matters(findings: Sequence[Json]) -> list[Json]:
     if small := [f for f in findings if f["outcome"] == "skipped"]:
         message = f"{len(small)} checks, such as {small[-1]['message']}"
         told.append(small[0] if len(small) == 1 else {**small[-1], "code": "", "message": message})
-    return told + [f for f in findings if f["code"] in asked and f["outcome"] == "passed"]
+    told += [f for f in findings if f["code"] in asked and f["outcome"] == "passed"]
+    return told + [f for f in findings if f["code"] == TOGETHER and f["outcome"] in ("passed", "not_applicable")]
 
 
 def _told(finding: Json) -> str:
-    return f"<div>{status(finding['level'])} {esc(finding['message'])}</div>"
+    return f"<div>{status(_word(finding))} {esc(finding['message'])}</div>"
+
+
+def _word(finding: Json) -> str:
+    return str(finding["level"]) if finding["outcome"] != "not_applicable" else "not judged"
+
+
+def _together(finding: Json) -> str:
+    """Show the columns that carry a difference, the regions, and which rows to look at."""
+    found = finding["detail"]
+    carriers = table(["Column", "Carries"], [[c["column"], percent(c["share"])] for c in found["columns"]])
+    regions = [[r["words"], percent(r["reference"]), percent(r["current"])] for r in found["regions"]]
+    places = ", ".join(map(str, found["new_looking"]))
+    where = table(["More frequent now", "Of the reference", "Of current rows"], regions) if regions else ""
+    return f"{where}{carriers}<div>Rows least like the reference (iloc): {esc(places)}</div>"
 
 
 def _row(finding: Json) -> list[str]:
