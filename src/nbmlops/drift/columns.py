@@ -317,8 +317,7 @@ def _measure_times(column: Column, series: pd.Series[Any]) -> Measured:
     times = look.times(series)
     part = times.dt.day_of_week if column.bins.regular == len(WEEKDAYS.categories) else times.dt.hour
     codes = part.fillna(column.bins.size - 1).to_numpy(dtype=np.int64)
-    seconds = times.astype("datetime64[ns, UTC]").astype("int64").to_numpy(dtype=np.float64) / 1e9
-    return Measured(column, np.where(times.isna(), np.nan, seconds), codes)
+    return Measured(column, look.seconds(times), codes)
 
 
 def _boolean_codes(values: Floats) -> Ints:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from nbmlops.errors import Invalid, MissingPackage, NotFound
 from nbmlops.quality import look
 from nbmlops.stats import counts
 
@@ -98,7 +97,7 @@ def planned(parts: Parts) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]
     every, seen = max(1, -(-total // counts.SAMPLE_ROWS)), 0
     drawn: list[pd.DataFrame] = []
     extremes: dict[str, tuple[float, float]] = {}
-    for part in parts.frames():
+    for part in map(look.as_frame, parts.frames()):
         drawn.append(part.iloc[-seen % every :: every])
         seen += len(part)
         _widen(extremes, part)
@@ -167,34 +166,13 @@ def _widen(extremes: dict[str, tuple[float, float]], part: pd.DataFrame) -> None
 
 
 def _of_files(path: Path) -> Parts | None:
-    if path.is_dir():
-        files = sorted(path.rglob("*.parquet"))
-        if not files:
-            raise NotFound(f"No Parquet file in {path.name!r}.", "Name a file, or a folder of Parquet files.")
-    elif path.suffix in (".parquet", ".pq") and path.is_file():
-        files = [path]
-    else:
+    if not path.is_dir() and not (path.suffix in (".parquet", ".pq") and path.is_file()):
         return None
-    found, rows = _dataset(files)
+    found = look.dataset(path)
+    rows = found.rows
     if not path.is_dir() and rows < LARGE_ROWS:
         return None
-    return Parts(rows, lambda: _of_batches(found.to_batches(batch_size=BATCH_ROWS, batch_readahead=2)))
-
-
-def _dataset(files: list[Path]) -> tuple[Any, int]:
-    """Return Parquet files as one data set, and its rows."""
-    try:
-        import pyarrow.dataset
-    except ImportError as error:
-        raise MissingPackage("Parquet files need pyarrow.", "pip install pyarrow") from error
-    try:
-        found = pyarrow.dataset.dataset([str(file) for file in files], format="parquet")
-        return found, found.count_rows()
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise Invalid(
-            f"{files[0].name} cannot be read: {first}.", "Give Parquet files with the same columns."
-        ) from error
+    return Parts(rows, lambda: found.batches(BATCH_ROWS))
 
 
 def _of_batches(batches: Iterable[Any]) -> Frames:

@@ -137,7 +137,8 @@ def _values(history: History, name: str) -> Proposed | Finding | None:
     if len(names) <= (MOST_NUMBERS if numeric else MOST_NAMES) and _is_stable(history, codes, len(names)):
         if not numeric:
             return _of_names(history, name, sorted(names), np.bincount(codes[codes >= 0]))
-        if _is_whole(look.numbers(history.frame[name])):
+        values = look.numbers(history.frame[name])
+        if _is_whole(values) and not np.isinf(values).any():
             return _of_names(history, name, sorted(map(int, names)), np.bincount(codes[codes >= 0]))
     if not numeric:
         few = len(names) <= MOST_NAMES

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +17,22 @@ from nbmlops.errors import Invalid, MissingPackage, NotFound
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_frame", "holds", "is_file", "names", "numbers", "read", "require", "times"]
+__all__ = [
+    "Dataset",
+    "as_frame",
+    "dataset",
+    "holds",
+    "is_file",
+    "names",
+    "numbers",
+    "read",
+    "require",
+    "seconds",
+    "times",
+]
 
 SUFFIXES = (".csv", ".gz", ".zip", ".parquet", ".pq")
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 HOLDS = {
     "boolean": "booleans",
     "bytes": "text",
@@ -69,18 +85,20 @@ def as_frame(data: Any) -> pd.DataFrame:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """Return a CSV or Parquet file as a frame.
+    """Return a CSV or Parquet file, or a folder of Parquet files, as a frame.
 
     Raises
     ------
     NotFound
-        There is no such file.
+        There is no such file, or the folder has no Parquet file.
     Invalid
         The file is neither CSV nor Parquet, or damaged.
     """
     import pandas as pd
 
     path = Path(path)
+    if path.is_dir():
+        return dataset(path).read()
     if not path.is_file():
         raise NotFound(f"No frame or file {str(path)!r}.", "Name a variable, or a CSV or Parquet file.")
     try:
@@ -92,9 +110,85 @@ def read(path: str | Path) -> pd.DataFrame:
         raise MissingPackage("Parquet files need pyarrow.", "pip install pyarrow") from error
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """Parquet files with the same columns, opened and not yet read.
+
+    Attributes
+    ----------
+    name : str
+        Of the file or folder, for errors.
+    found : pyarrow.dataset.Dataset
+    """
+
+    name: str
+    found: Any
+
+    @property
+    def rows(self) -> int:
+        """All rows, from the files' ends."""
+        with _readable(self.name):
+            return int(self.found.count_rows())
+
+    def read(self) -> pd.DataFrame:
+        """Return all rows as one frame."""
+        with _readable(self.name):
+            frame: pd.DataFrame = self.found.to_table().to_pandas()
+            return frame
+
+    def batches(self, rows: int) -> Iterator[pd.DataFrame]:
+        """Read so many rows at a time."""
+        with _readable(self.name):
+            for batch in self.found.to_batches(batch_size=rows, batch_readahead=2):
+                if batch.num_rows:
+                    yield batch.to_pandas()
+
+
+def dataset(path: Path) -> Dataset:
+    """Open a Parquet file, or all in a folder and those below.
+
+    Raises
+    ------
+    NotFound
+        The folder has no Parquet file.
+    Invalid
+        A file is damaged, or has other columns than the first.
+    """
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise NotFound(f"No Parquet file in {path.name!r}.", "Name a file, or a folder of Parquet files.")
+    try:
+        import pyarrow.dataset
+    except ImportError as error:
+        raise MissingPackage("Parquet files need pyarrow.", "pip install pyarrow") from error
+    with _readable(files[0].name if len(files) == 1 else path.name):
+        found = pyarrow.dataset.dataset([str(file) for file in files], format="parquet")
+        names = {*found.schema.names}
+        for part in found.get_fragments() if len(files) > 1 else ():
+            if odd := sorted(names ^ {*part.physical_schema.names}):
+                raise Invalid(
+                    f"{Path(part.path).name} and {files[0].name} differ in column {odd[0]!r}.",
+                    "Give Parquet files with the same columns.",
+                )
+    return Dataset(path.name, found)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Say of what cannot be read which file it is."""
+    try:
+        yield
+    except Invalid:
+        raise
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:  # what pyarrow raises derives from these
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Invalid(f"{name} cannot be read: {first}.", "Give Parquet files with the same columns.") from error
+
+
 def is_file(name: str | Path) -> bool:
-    """Tell whether a name means a data file rather than something in the store."""
-    return Path(name).suffix in SUFFIXES
+    """Tell whether a name means a data file, or a folder of some, rather than something in the store."""
+    path = Path(name)
+    return path.suffix in SUFFIXES or (path.is_dir() and any(path.rglob("*.parquet")))
 
 
 def require(frame: pd.DataFrame, column: str | None, role: str) -> None:
@@ -131,8 +225,11 @@ def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
         return seconds
     if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    loose = pd.to_numeric(column.astype(object).where(column.notna(), None), errors="coerce")
-    return loose.to_numpy(dtype=np.float64, na_value=np.nan)
+    loose = column.astype(object).where(column.notna(), None)
+    try:
+        return pd.to_numeric(loose, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    except OverflowError:
+        return np.array([_float(value) for value in loose], dtype=np.float64)
 
 
 def times(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -140,6 +237,21 @@ def times(column: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
     return pd.to_datetime(column, errors="coerce", utc=True)
+
+
+def seconds(moments: pd.Series[Any]) -> NDArray[np.float64]:
+    """Return UTC times, as :func:`times` gives them, as seconds since 1970; what is missing is NaN.
+
+    Whole and broken seconds apart: the same instant is the same float, whatever unit it is kept in.
+
+    >>> import pandas as pd
+    >>> seconds(times(pd.Series(["1970-01-02", None]))).tolist()
+    [86400.0, nan]
+    """
+    ticks = moments.dt.tz_localize(None).to_numpy()
+    per = PER_SECOND[np.datetime_data(ticks.dtype)[0]]
+    whole, broken = np.divmod(ticks.view(np.int64), per)
+    return np.where(moments.isna(), np.nan, whole + broken / per)
 
 
 def names(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[str]]:
@@ -151,9 +263,19 @@ def names(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[str]]:
 
     try:
         codes, distinct = pd.factorize(column)
-    except TypeError:  # lists and dicts cannot be hashed
+    except (TypeError, NotImplementedError):  # lists and dicts cannot be hashed, neither can nested Arrow values
         codes, distinct = pd.factorize(column.astype(object).map(repr, na_action="ignore"))
     return codes.astype(np.int64), [_name(value) for value in distinct]
+
+
+def _float(value: Any) -> float:
+    """Return a value as a float: a whole number too large for it is infinite, what is no number NaN."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def _name(value: Any) -> str:
@@ -178,4 +300,10 @@ def _converted(data: Any) -> pd.DataFrame:
         return pd.DataFrame(data)
     if type(data).__name__ == "LazyFrame" and hasattr(data, "collect"):
         return _converted(data.collect())
+    if type(data).__name__ == "RecordBatchReader" and hasattr(data, "read_all"):
+        return _converted(data.read_all())
+    if type(data).__module__.partition(".")[0] in ("dask", "dask_expr") and isinstance(
+        frame := data.compute(), pd.DataFrame
+    ):
+        return frame
     raise Invalid(f"A {type(data).__name__} is no frame.", "Give a pandas or polars DataFrame, or a file's path.")

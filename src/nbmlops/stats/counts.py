@@ -139,7 +139,7 @@ class NumericBins:
 
     def mean(self, steps: int, rows: int) -> float | None:
         """Return the mean from a sum of steps, exact to a millionth of the range."""
-        return self.low + self._step * steps / rows if rows else None
+        return self.low + self._step * (steps / rows) if rows else None
 
     @property
     def _step(self) -> float:
@@ -284,7 +284,11 @@ def quantile(
         return None
     at = q * reached[-1]
     i = min(int(np.searchsorted(reached, at, side="left")) - 1 if at else int(np.flatnonzero(inner)[0]), n + 1)
-    return float(edges[i] + (edges[i + 1] - edges[i]) * (at - reached[i]) / inner[i])
+    with np.errstate(over="ignore"):
+        width, share = edges[i + 1] - edges[i], (at - reached[i]) / inner[i]
+    if not np.isfinite(width):
+        return float(edges[i] * (1 - share) + edges[i + 1] * share)
+    return float(edges[i] + width * (at - reached[i]) / inner[i])
 
 
 def explained(rows: Floats, sums: Floats, squares: float | None = None) -> float | None:

@@ -98,9 +98,9 @@ def _span(column: Json) -> str:
 
 
 def _day(seconds: Any) -> str:
-    from datetime import UTC, datetime, timedelta
+    import numpy as np
 
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).date().isoformat()
+    return str(np.datetime64(int(seconds // 86_400), "D"))
 
 
 def _chunks(data: Json) -> list[list[str]]:
