@@ -20,6 +20,18 @@ def test_the_chance_is_scipys_non_central_chi_square():
     assert decision.tolerance_p(200.0, 32, 1000, 0.1) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("value", [0.0, 1e-12, 2.245e-9, 6.41e-9, 1.187e-8, 2.013e-8, 1e-6, 0.9])
+@pytest.mark.parametrize("size", [1e3, 1.217e5, 5.85e5, 2.8e6])
+def test_all_but_equal_counts_have_a_chance_of_one(value, size):
+    assert decision.tolerance_p(value, 2, size, 0.1) == pytest.approx(1.0, abs=1e-6)
+
+
+@given(st.floats(0, 60), st.integers(2, 32), st.floats(73, 2000))
+def test_the_chance_is_the_same_on_both_sides_of_its_degrees_of_freedom(value, bins, size):
+    expected = 1 - ncx2.cdf(value, bins - 1, 8 * size * LN2 * 0.1**2)
+    assert decision.tolerance_p(value, bins, size, 0.1) == pytest.approx(expected, abs=1e-10)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.sampled_from([0.01, 0.05, 0.2]))
 def test_rejections_are_those_of_scipy(p_values, q):
     expected = false_discovery_control(p_values) <= q

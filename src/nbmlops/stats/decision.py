@@ -101,9 +101,15 @@ def tolerance_p(value: float, bins: int, size: float, tolerance: float) -> float
     Non-central chi-square with bins - 1 degrees of freedom and non-centrality 8 n_h ln(2) tolerance²
     (the idea of the population resemblance statistic: Potgieter et al., arXiv 2307.11878).
     """
+    from scipy.special import chndtr
     from scipy.stats import ncx2
 
-    return float(ncx2.sf(value, bins - 1, 8 * size * LN2 * tolerance**2)) if bins > 1 else 1.0
+    if bins < 2:
+        return 1.0
+    centre = 8 * size * LN2 * tolerance**2
+    if value < bins - 1:  # far down SciPy's complement overflows, and here one less is as exact
+        return float(1 - chndtr(value, bins - 1, centre))
+    return float(ncx2.sf(value, bins - 1, centre))
 
 
 def judge(comparisons: Sequence[Comparison]) -> list[Literal["passed", "warning", "issue", "skipped"]]:
