@@ -76,7 +76,7 @@ def _names(name: str, *sides: tuple[NDArray[np.int64], list[str]]) -> Coded | st
     for (_, texts), rows in zip(sides, counts, strict=True):
         for text, count in zip(texts, rows.tolist(), strict=True):
             frequency[text] += count
-    if len(frequency) > max(columns.MIN_DISTINCT, columns.TEXT_SHARE * frequency.total()):
+    if all(len(rows) > max(columns.MIN_DISTINCT, columns.TEXT_SHARE * rows.sum()) for rows in counts if len(rows)):
         if all((rows <= 1).all() for rows in counts):
             return "an identifier"
         lengths = {text: float(len(text)) for text in frequency}
