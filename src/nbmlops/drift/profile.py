@@ -14,6 +14,7 @@ import numpy as np
 
 from nbmlops.drift.columns import Column, Measured, Raw, Relation, Tally, TargetValues, measure, plan, relate, target_of
 from nbmlops.drift.parts import begun, counted, parts_of, planned, widened
+from nbmlops.drift.whole import Whole, look_at
 from nbmlops.errors import Conflict, Invalid
 from nbmlops.hooks import Shown
 from nbmlops.quality import look
@@ -58,6 +59,7 @@ class Profile(Shown):
     target: str | None = None
     chunk: str | None = None
     by: str | None = None
+    whole: Whole | None = None
 
     def merge(self, other: Profile) -> Profile:
         """Return the profile of both frames together.
@@ -89,6 +91,7 @@ class Profile(Shown):
             self.target,
             self.chunk,
             self.by,
+            Whole(parts=True) if self.whole or other.whole else None,
         )
 
     def select(self, names: Iterable[str]) -> Profile:
@@ -105,6 +108,7 @@ class Profile(Shown):
             chunks={k: only(v) for k, v in self.chunks.items()},
             segments={k: only(v) for k, v in self.segments.items()},
             relations=only(self.relations),
+            whole=None,
         )
 
     def missing(self, column: str) -> float | None:
@@ -131,7 +135,8 @@ class Profile(Shown):
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What a person should know of before modelling."""
-        return tuple(f for name in self.columns for f in _findings(self, name))
+        whole = self.whole.findings() if self.whole else ()
+        return (*(f for name in self.columns for f in _findings(self, name)), *_left_out(self), *whole)
 
     def state(self) -> dict[str, Any]:
         """Return what is stored, as plain JSON: counts and edges, nothing derived."""
@@ -143,6 +148,7 @@ class Profile(Shown):
             **_groups_to_dict("chunks", self.chunks),
             **_groups_to_dict("segments", self.segments),
             **({"relations": {n: r.to_dict() for n, r in self.relations.items()}} if self.relations else {}),
+            **({"whole": self.whole.to_dict()} if self.whole else {}),
         }
 
     def to_json(self) -> str:
@@ -180,7 +186,8 @@ class Profile(Shown):
         )
         relations = {n: Relation.from_dict(r) for n, r in data.get("relations", {}).items()}
         target, chunk, by = (data.get(k) for k in ("target", "chunk", "by"))
-        return cls(data["rows"], columns, total, chunks, segments, relations, target, chunk, by)
+        whole = Whole.from_dict(data["whole"]) if "whole" in data else None
+        return cls(data["rows"], columns, total, chunks, segments, relations, target, chunk, by, whole)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON: what is stored, and per column what people read."""
@@ -244,7 +251,9 @@ def _of_any(data: Any, chunk: str | None, by: str | None, target: str | None, li
     """Profile data of any kind, in parts where it comes so."""
     found = parts_of(data)
     if found is None:
-        return build(look.as_frame(data), chunk, by, target, like)
+        frame = look.as_frame(data)
+        made = build(frame, chunk, by, target, like)
+        return replace(made, whole=look_at(frame, made.columns))
     if found.once:
         head, frames = begun(found)
         like = like or _planned(head, {}, chunk, by, target)
@@ -252,7 +261,7 @@ def _of_any(data: Any, chunk: str | None, by: str | None, target: str | None, li
         like = like or _planned(*planned(found), chunk, by, target)
         frames = found.frames()
     count = partial(build, chunk=chunk, by=by, target=target, like=like)
-    return counted(data, frames, count, Profile.merge) or like
+    return replace(counted(data, frames, count, Profile.merge) or like, whole=Whole(parts=True))
 
 
 def _planned(head: Any, extremes: Mapping[str, Any], chunk: Any, by: Any, target: Any) -> Profile:
@@ -351,6 +360,15 @@ def _merged(mine: Mapping[str, Any], theirs: Mapping[str, Any], add: Callable[[A
 
 def _groups_to_dict(part: str, of: Mapping[str, Tallies]) -> dict[str, Any]:
     return {part: {key: {n: t.to_dict() for n, t in tallies.items()} for key, tallies in of.items()}} if of else {}
+
+
+def _left_out(of: Profile) -> Iterable[Finding]:
+    """Tell of rows that are in no chunk or segment, for they have no value there."""
+    for column, parts in ((of.chunk, of.chunks), (of.by, of.segments)):
+        inside = sum(max((t.rows for t in tallies.values()), default=0) for tallies in parts.values())
+        if column and of.columns and (left := of.rows - inside):
+            words = f"{column}: {left:,} of {of.rows:,} rows have no value, and are in none of its parts."
+            yield Finding("no_part", "warning", words, column, left / of.rows)
 
 
 def _summary(of: Profile, name: str) -> dict[str, Any]:

@@ -119,7 +119,10 @@ class NumericBins:
     def steps(self, values: Floats) -> Ints:
         """Return finite values as whole steps above ``low``, far outliers clipped: their sums add exactly."""
         with np.errstate(over="ignore"):
-            scaled = np.clip((values - self.low) / self._step, -MAX_STEPS, MAX_STEPS)
+            above = (values - self.low) / self._step
+            if self._wide:
+                above = values / self._step - self.low / self._step
+            scaled = np.clip(above, -MAX_STEPS, MAX_STEPS)
         return np.rint(scaled).astype(np.int64)
 
     def total(self, ordered: Floats) -> int:
@@ -131,7 +134,7 @@ class NumericBins:
         if not len(ordered):
             return 0
         ends = self.steps(ordered[[0, -1]])
-        if len(ordered) * float(np.abs(ends).max()) >= EXACT or np.abs(ends).max() >= MAX_STEPS:
+        if self._wide or len(ordered) * float(np.abs(ends).max()) >= EXACT or np.abs(ends).max() >= MAX_STEPS:
             return int(self.steps(ordered).sum())
         scaled = ordered - self.low
         scaled /= self._step
@@ -140,6 +143,11 @@ class NumericBins:
     def mean(self, steps: int, rows: int) -> float | None:
         """Return the mean from a sum of steps, exact to a millionth of the range."""
         return self.low + self._step * (steps / rows) if rows else None
+
+    @property
+    def _wide(self) -> bool:
+        """Whether the range is wider than a float can be."""
+        return bool(self.high / 2 - self.low / 2 > np.finfo(float).max / 2)
 
     @property
     def _step(self) -> float:

@@ -74,7 +74,7 @@ def _row(column: Json, data: Json) -> list[str]:
         kind,
         percent(summary["missing"]),
         middle,
-        _span(column),
+        _span(column, data),
         *(explained if data.get("target") else []),
     ]
 
@@ -89,9 +89,13 @@ def _middle(column: Json, summary: Json) -> str:
     return number(summary["median"])
 
 
-def _span(column: Json) -> str:
-    if column["kind"] == "datetime":
-        return f"{_day(column.get('low'))} to {_day(column.get('high'))}" if column.get("low") is not None else "-"
+def _span(column: Json, data: Json) -> str:
+    from nbmlops.drift.gaps import duration
+
+    if column["kind"] == "datetime" and column.get("low") is not None:
+        times = data.get("whole", {}).get("times", {}).get(column["name"], {})
+        every = f", every {duration(step)}" if (step := times.get("step")) else ""
+        return f"{_day(column['low'])} to {_day(column['high'])}{every}"
     if column["kind"] == "categorical":
         return f"{column.get('distinct', 0):,} distinct"
     return f"{number(column['low'])} to {number(column['high'])}" if column.get("low") is not None else "-"
