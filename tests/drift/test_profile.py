@@ -1,4 +1,5 @@
 import datetime
+import json
 import random
 
 import numpy as np
@@ -125,6 +126,34 @@ def test_json_comes_back_and_is_small(project):
     made = nb.profile(wide)
     assert Profile.from_json(made.to_json()).to_json() == made.to_json()
     assert len(made.to_json()) < 30_000
+
+
+def test_a_chunk_of_fifty_columns_is_small(project):
+    rng = np.random.default_rng(0)
+    draws = [rng.normal, rng.lognormal, lambda size: rng.integers(0, 90, size), lambda size: rng.gamma(2, size=size)]
+    wide = pd.DataFrame({f"n{i}": draws[i % 4](size=30_000) for i in range(40)})
+    names = [f"v{j}" for j in range(12)]
+    wide = wide.assign(
+        **{f"c{i}": rng.choice(names, len(wide)) for i in range(10)}, month=rng.integers(1, 6, len(wide))
+    )
+    made = nb.profile(wide.mask(rng.random(wide.shape) < 0.02).assign(month=wide.month), chunk="month")
+    for key, tallies in made.state()["chunks"].items():
+        assert len(json.dumps({key: tallies}, separators=(",", ":"))) < 8_000
+    back = Profile.from_json(made.to_json())
+    assert back.to_json() == made.to_json()
+    assert back.chunks["1"]["n0"].counts == made.chunks["1"]["n0"].counts
+    assert back.chunks["1"]["n0"].low == pytest.approx(made.chunks["1"]["n0"].low, rel=1e-9)
+
+
+def test_a_profile_of_format_1_is_read(project):
+    made = nb.profile(frame(), chunk="month", by="carrier")
+    old = made.state() | {"format": 1}
+    for part in ("chunks", "segments"):
+        old[part] = {k: {n: t.to_dict() for n, t in of.items()} for k, of in getattr(made, part).items()}
+    assert Profile.from_json(json.dumps(old)) == made
+    from nbmlops.widgets.profile import html
+
+    assert html(made.to_dict()) == html(made.to_dict() | {"chunks": old["chunks"]})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', "null"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -102,6 +102,22 @@ class Tally:
         """Return the tally a :meth:`to_dict` came from."""
         return cls(tuple(data["counts"]), data.get("steps", 0), data.get("low"), data.get("high"))
 
+    def to_list(self) -> list[Any]:
+        """Return plain JSON in few bytes: counts to the last that is not 0, steps, extremes to ten digits.
+
+        >>> Tally((3, 0, 1, 0), 7, 1.0, 2.5).to_list(), Tally((3, 0, 1, 0)).to_list()
+        ([[3, 0, 1], 7, 1, 2.5], [[3, 0, 1]])
+        """
+        last = max((i for i, n in enumerate(self.counts, 1) if n), default=0)
+        extremes = [] if self.low is None or self.high is None else [_short(self.low), _short(self.high)]
+        return [list(self.counts[:last]), *([self.steps] if self.steps or extremes else []), *extremes]
+
+    @classmethod
+    def from_list(cls, data: Sequence[Any], size: int) -> Tally:
+        """Return the tally a :meth:`to_list` came from; ``size`` is that of the column's bins."""
+        counted, steps, low, high = [*data, None, None, None][:4]
+        return cls((*counted, *[0] * (size - len(counted))), steps or 0, low, high)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -128,6 +144,12 @@ class Measured:
             counted = tuple(np.bincount(codes, minlength=self.column.bins.size).tolist())
             return Tally(counted, 0, *(_extremes(np.sort(values)) if values is not None else (None, None)))
         return _counted(self.column.bins, np.sort(values))
+
+
+def _short(value: float) -> float:
+    """Round to ten digits: the order of two values stays, so least and largest do not depend on when it is done."""
+    short = float(f"{value:.10g}")
+    return int(short) if short.is_integer() and abs(short) < 2**53 else short
 
 
 def _counted(bins: counts.NumericBins, ordered: Floats) -> Tally:

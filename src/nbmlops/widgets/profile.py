@@ -108,10 +108,15 @@ def _day(seconds: Any) -> str:
 
 
 def _chunks(data: Json) -> list[list[str]]:
-    return [
-        [key, f"{max((sum(t['counts']) for t in tallies.values()), default=0):,}"]
-        for key, tallies in data["chunks"].items()
-    ]
+    return [[key, f"{max(map(_rows, _each(tallies)), default=0):,}"] for key, tallies in data["chunks"].items()]
+
+
+def _each(tallies: Any) -> list[Any]:
+    return list(tallies.values() if isinstance(tallies, Mapping) else tallies)  # by name in format 1
+
+
+def _rows(tally: Any) -> int:
+    return sum(tally["counts"] if isinstance(tally, Mapping) else tally[0])
 
 
 def _pictures(data: Json, room: int) -> str:
