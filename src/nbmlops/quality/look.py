@@ -137,9 +137,13 @@ class Dataset:
             return frame
 
     def batches(self, rows: int) -> Iterator[pd.DataFrame]:
-        """Read so many rows at a time."""
+        """Read so many rows at a time; of the files, one row group ahead at most and no buffer of a whole file."""
+        from pyarrow.dataset import ParquetFragmentScanOptions
+
+        least = {"batch_readahead": 0, "fragment_readahead": 0}
+        unbuffered = ParquetFragmentScanOptions(pre_buffer=False)
         with _readable(self.name):
-            for batch in self.found.to_batches(batch_size=rows, batch_readahead=2):
+            for batch in self.found.to_batches(batch_size=rows, fragment_scan_options=unbuffered, **least):
                 if batch.num_rows:
                     yield batch.to_pandas()
 
