@@ -281,6 +281,8 @@ def build(
     """Profile a frame and keep nothing; the arguments are those of :func:`profile`."""
     for name, role in ((chunk, "chunk"), (by, "segment"), (target, "target")):
         look.require(frame, name, role)
+    if target is not None and target == chunk:
+        raise Invalid(f"Column {chunk!r} cannot be both chunk and target.", "A chunk column is not profiled.")
     found = _counted(frame, chunk, like)
     measured = {name: m for name, (m, _) in found.items()}
     related = target_of(measured[target]) if target else None

@@ -58,8 +58,10 @@ def load(
     NotFound
         No such model, or one registered without an evaluation.
     Invalid
-        Neither a name nor a profile nor a frame.
+        Neither a name nor a profile nor a frame, or one column as chunk and target.
     """
+    if chunk is not None and chunk in (target, prediction):
+        raise Invalid(f"Column {chunk!r} cannot be both chunk and target or prediction.", "A chunk is not compared.")
     if isinstance(reference, str) and not look.is_file(reference):
         return _of_model(reference)
     if isinstance(reference, Profile):

@@ -79,9 +79,12 @@ def _set(column: pd.Series[Any], allowed: Sequence[Any]) -> Answer:
 
 
 def _unique(column: pd.Series[Any], wanted: bool) -> Answer | None:
+    import pandas as pd
+
     if not wanted:
         return None
-    return _of_rows((column.duplicated(keep="first") & column.notna()).to_numpy(dtype=bool), "values there already")
+    codes = pd.Series(look.names(column)[0])  # of values of any kind: lists and nested ones cannot be hashed
+    return _of_rows((codes.duplicated(keep="first") & (codes >= 0)).to_numpy(dtype=bool), "values there already")
 
 
 def _dtype(column: pd.Series[Any], wanted: str) -> Answer:
@@ -198,7 +201,10 @@ def _overlap(frame: pd.DataFrame, setting: Mapping[str, Any]) -> Answer:
 def _unique_rows(frame: pd.DataFrame, columns: Sequence[str]) -> Answer | None:
     if gone := _gone(frame, columns):
         return gone
-    rows = frame.duplicated(subset=list(columns), keep="first").to_numpy(dtype=bool)
+    import pandas as pd
+
+    coded = pd.DataFrame({c: look.names(frame[c])[0] for c in columns}, index=frame.index)
+    rows = coded.duplicated(keep="first").to_numpy(dtype=bool)
     return _of_rows(rows, f"rows with the same {', '.join(columns)} as an earlier one")
 
 
