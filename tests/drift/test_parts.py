@@ -1,5 +1,7 @@
 """Data that comes in parts has the profile it has as a whole."""
 
+import weakref
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -119,3 +121,21 @@ def test_an_empty_source_has_an_empty_profile(project, tmp_path):
     assert nb.profile(tmp_path / "none").rows == 0
     schema = pa.schema([("x", pa.float64())])
     assert nb.profile(pa.RecordBatchReader.from_batches(schema, [])).rows == 0
+
+
+def test_the_rows_drawn_for_the_edges_do_not_keep_the_others():
+    alive = []
+
+    def frames():
+        made = []
+        for _ in range(4):
+            values = np.ones((60_000, 2))
+            made.append(weakref.ref(values))
+            part = pd.DataFrame(values, columns=["a", "b"], copy=False)
+            del values
+            yield part
+            alive.append(sum(ref() is not None for ref in made))
+
+    drawn, _ = parts.planned(parts.Parts(240_000, frames))
+    assert len(drawn) == 48_000
+    assert max(alive) <= 2

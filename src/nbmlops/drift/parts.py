@@ -98,7 +98,7 @@ def planned(parts: Parts) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]
     drawn: list[pd.DataFrame] = []
     extremes: dict[str, tuple[float, float]] = {}
     for part in map(look.as_frame, parts.frames()):
-        drawn.append(part.iloc[-seen % every :: every])
+        drawn.append(part.iloc[-seen % every :: every].copy())  # a view would keep all of the part
         seen += len(part)
         _widen(extremes, part)
     return (pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame()), extremes
