@@ -15,10 +15,11 @@ from nbmlops.capture.settings import outline
 from nbmlops.errors import Invalid, NotAllowed
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, plain
-from nbmlops.registry import measures, signature, targets
+from nbmlops.registry import measures, segments, signature, targets
+from nbmlops.registry.checks import Case
+from nbmlops.registry.checks import asked as asked_of
 from nbmlops.registry.measures import Answers
 from nbmlops.registry.values import packed, same_rows
-from nbmlops.stats import intervals
 from nbmlops.store.waiting import keep
 from nbmlops.tracking import session
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "Subject", "asked", "content_key", "evaluate", "newest", "rows_for", "subject_of", "truth_of"]
 
-FEWEST_ROWS = 50  # below this a slice is answered "insufficient data"
-MOST_SLICES = 50
 IMPORTANCE_ROWS = 5000
 
 _newest: weakref.WeakKeyDictionary[Any, Evaluation] = weakref.WeakKeyDictionary()
@@ -50,6 +49,7 @@ class Evaluation(Shown):
     metrics: Mapping[str, Mapping[str, Any]]
     findings: tuple[Finding, ...]
     slices: tuple[Mapping[str, Any], ...] = ()
+    weakest: tuple[Mapping[str, Any], ...] = ()  # segments nobody named, the surest first
     calibration: tuple[Mapping[str, Any], ...] = ()
     importance: Mapping[str, float] = field(default_factory=dict)
     confusion: Mapping[str, Any] | None = None
@@ -127,7 +127,7 @@ def evaluate(model: Any, frame: Any, target: str | None = None, by: str | Iterab
     target = target or subject.target or _no_target(rows)
     truth = truth_of(rows, target)
     features = rows_for(subject, rows, target)
-    groups = _groups(rows, [by] if isinstance(by, str) else list(by or ()))
+    groups = segments.groups(rows, [by] if isinstance(by, str) else list(by or ()))
     answers = asked(subject, features, truth)
     found = _judged(subject, rows, features, target, answers, groups)
     return _kept(found, answers, subject)
@@ -147,11 +147,13 @@ def content_key(model: Any) -> str:
     import pickle
 
     import joblib  # type: ignore[import-untyped]
+    from blake3 import blake3
 
-    try:
-        return str(joblib.hash(model))
-    except (pickle.PicklingError, TypeError, AttributeError):
-        return f"object {id(model)}"
+    with contextlib.suppress(pickle.PicklingError, TypeError, AttributeError, ValueError):
+        return str(joblib.hash(model))  # the same for equal models; a search's masked arrays are beyond it
+    with contextlib.suppress(pickle.PicklingError, TypeError, AttributeError):
+        return blake3(pickle.dumps(model)).hexdigest()[:32]
+    return f"object {id(model)}"
 
 
 def subject_of(model: Any) -> Subject:
@@ -247,6 +249,16 @@ def _refuse_seen(subject: Subject, features: pd.DataFrame) -> None:
         )
 
 
+def _refuse_most(questions: Iterable[Finding], name: str) -> None:
+    """Refuse rows most of which are training rows; fewer are a finding."""
+    seen = next(f for f in questions if f.code == "test-rows-in-training")
+    if seen.outcome == "issue" and (seen.effect or 0) > 0.5:
+        raise NotAllowed(
+            f"Most of these rows are rows {name} was fitted on: {seen.message}.",
+            "Evaluate on held-out rows: what judges a model never saw its training rows.",
+        )
+
+
 def asked(subject: Subject, features: pd.DataFrame, truth: Any) -> Answers:
     """Return what a model says of rows, BLAS and OpenMP pinned to one thread."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -266,7 +278,13 @@ def _judged(
     from nbmlops.capture.data import describe
 
     metrics = measures.measure(answers)
-    slices = tuple(_slice(label, answers.take(places)) for label, places in groups.items())
+    slices = tuple(segments.measured(label, answers.take(places)) for label, places in groups.items())
+    importance = _importance(subject.estimator, features, answers)
+    weakest, weak = segments.weakest(features, answers, importance)
+    mute = session.project().setting("capture", "mute", ())
+    case = Case(subject.name, subject.estimator, rows, features, answers, importance, subject.fitted_on)
+    questions = asked_of(case, mute)
+    _refuse_most(questions, subject.name)
     return Evaluation(
         model=subject.name,
         estimator=outline(subject.estimator),
@@ -275,13 +293,16 @@ def _judged(
         rows=len(rows),
         metrics=metrics,
         findings=(
-            _against_dummy(answers),
+            *questions[:1],
             *targets.judge(targets.agreed(), metrics),
-            *_weak_slices(slices, metrics),
+            *segments.findings(slices, metrics),
+            Finding(weak.code, "muted", f"{weak.code} is muted") if weak.code in mute else weak,
+            *questions[1:],
         ),
         slices=slices,
+        weakest=weakest,
         calibration=tuple(measures.calibration(answers)),
-        importance=_importance(subject.estimator, features, answers),
+        importance=importance,
         confusion=measures.confusion(answers),
         far_off=measures.far_off(answers),
         classes=answers.classes,
@@ -315,57 +336,6 @@ def _kept(found: Evaluation, answers: Answers, subject: Subject) -> Evaluation:
         session.log({k: m["value"] for k, m in found.metrics.items()}, context={"split": "test"}, run_id=found.run_id)
     with contextlib.suppress(TypeError):  # what cannot be referred to weakly is registered with evaluation=
         _newest[subject.estimator] = found
-    return found
-
-
-def _against_dummy(answers: Answers) -> Finding:
-    gain = intervals.mean_difference(measures.dummy_loss(answers), measures.loss(answers))
-    what = measures.loss_name(answers)
-    if gain.low > 0:
-        return Finding(
-            "dummy", "passed", f"Better than the best constant answer by {gain.value:.3g} {what}", effect=gain.value
-        )
-    outcome, says = ("issue", "Worse than") if gain.high < 0 else ("warning", "Not shown to be better than")
-    message = f"{says} the best constant answer ({what} {gain.value:+.3g} gained)"
-    return Finding("dummy", outcome, message, effect=gain.value)  # type: ignore[arg-type]
-
-
-def _groups(rows: pd.DataFrame, by: list[str]) -> dict[str, Any]:
-    """Return slice label to row places, the largest first; a missing value is a slice of its own."""
-    if missing := [c for c in by if c not in rows.columns]:
-        raise Invalid(
-            f"No column {missing[0]!r} to slice by.", f"The frame has: {', '.join(map(str, rows.columns[:12]))}."
-        )
-    found: dict[str, Any] = {}
-    for column in by:
-        codes, labels = rows[column].factorize(use_na_sentinel=False)
-        for code, label in enumerate(labels):
-            found[f"{column}={'missing' if label is None or label != label else label}"] = np.flatnonzero(codes == code)
-            if len(found) > 20 * MOST_SLICES:
-                raise Invalid(f"{column!r} has over {20 * MOST_SLICES:,} values.", "Slice by a column with few values.")
-    return dict(sorted(found.items(), key=lambda item: -len(item[1]))[:MOST_SLICES])
-
-
-def _slice(label: str, answers: Answers) -> dict[str, Any]:
-    n = len(answers.predicted)
-    if n < FEWEST_ROWS:
-        return {"slice": label, "n": n, "level": "insufficient data", "needs": FEWEST_ROWS, "metrics": {}}
-    return {"slice": label, "n": n, "level": "ok", "metrics": measures.measure(answers)}
-
-
-def _weak_slices(slices: Iterable[Mapping[str, Any]], metrics: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """Name slices whose whole interval is worse than that of all rows."""
-    found = []
-    name = next((m for m in ("roc_auc", "mae", "accuracy") if m in metrics), "")
-    lower_is_better = name == "mae"
-    for part in slices:
-        here, whole = part["metrics"].get(name), metrics.get(name)
-        if not here or not whole or None in (here["low"], whole["low"]):
-            continue
-        if here["low"] > whole["high"] if lower_is_better else here["high"] < whole["low"]:
-            message = f"{name} is worse in {part['slice']} ({part['n']:,} rows): {here['value']:.3g}"
-            message += f" against {whole['value']:.3g}"
-            found.append(Finding("slice", "warning", message, part["slice"], here["value"] - whole["value"]))
     return found
 
 

@@ -16,7 +16,7 @@ from nbmlops.errors import Invalid
 from nbmlops.stats import intervals
 from nbmlops.stats.intervals import Interval
 
-__all__ = ["Answers", "ask", "calibration", "confusion", "loss", "loss_name", "measure", "quality"]
+__all__ = ["Answers", "ask", "calibration", "confusion", "loss", "loss_name", "measure", "quality", "surprise"]
 
 Array = NDArray[Any]
 Task = Literal["binary", "multiclass", "regression"]
@@ -102,6 +102,17 @@ def loss(answers: Answers) -> Array:
     columns = np.array([place[label] for label in truth.tolist()])
     chosen = answers.probability[np.arange(len(truth)), columns]
     return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1.0)))
+
+
+def surprise(answers: Answers) -> Array:
+    """Return each row's loss above what the model itself expects of it: log loss less the entropy of its answer.
+
+    So rows of the rarer class, which cost more by nature, are no weakness. Without probabilities it is the loss.
+    """
+    if answers.probability is None or answers.task == "regression":
+        return loss(answers)
+    p = np.clip(answers.probability, SMALLEST, 1.0)
+    return np.asarray(loss(answers) + (p * np.log(p)).sum(axis=1))
 
 
 def loss_name(answers: Answers) -> str:

@@ -324,6 +324,8 @@ def _belongs(evaluation: Evaluation, model: Any) -> Evaluation:
 def _signature(model: Any, evaluation: Evaluation | None, fitted_on: Mapping[str, Any]) -> dict[str, Any]:
     """Return columns and answers; what was seen in the columns only after an evaluation."""
     known = {k: fitted_on[k] for k in ("rows", "columns", "target") if k in fitted_on}
+    if evaluation and (seen := _sketch(model, evaluation.signature)):
+        known["sketch"] = seen
     if evaluation:
         return {**evaluation.signature, "fitted_on": known}
     names = getattr(model, "feature_names_in_", None)
@@ -342,6 +344,15 @@ def _signature(model: Any, evaluation: Evaluation | None, fitted_on: Mapping[str
         "positive": classes[1] if task == "binary" else None,
         "fitted_on": known,
     }
+
+
+def _sketch(model: Any, about: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what tells later rows from those of the fit, while a variable holds them."""
+    from nbmlops.capture.estimators import training_data
+    from nbmlops.registry import sketch
+
+    known = training_data(model)
+    return sketch.made(known[0], [c["name"] for c in about["columns"]]) if known else None
 
 
 def _reference_bytes(evaluation: Evaluation) -> bytes:

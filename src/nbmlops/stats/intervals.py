@@ -13,7 +13,7 @@ from scipy import stats
 
 from nbmlops.errors import Invalid
 
-__all__ = ["Interval", "auc", "auc_difference", "mean", "mean_difference", "share"]
+__all__ = ["Interval", "auc", "auc_difference", "between", "mean", "mean_difference", "share"]
 
 MIN_CLASS = 10  # rows in the smaller class: with fewer, DeLong's variance is not to be trusted
 Floats = NDArray[np.float64]
@@ -63,7 +63,7 @@ def auc(y: ArrayLike, score: ArrayLike, confidence: float = 0.95) -> Interval:
     """
     areas, covariance = _delong(y, np.asarray(score, dtype=float)[None, :])
     area, error = float(areas[0]), float(np.sqrt(covariance[0, 0]))
-    if _few(y):
+    if few_of_a_class(y):
         return Interval(area, 0.0, 1.0)
     if area in (0.0, 1.0):
         smaller = int(min(np.sum(np.asarray(y) == 1), np.sum(np.asarray(y) != 1)))
@@ -100,7 +100,7 @@ def auc_difference(y: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, confide
     areas, covariance = _delong(y, np.vstack([np.asarray(score_a, float), np.asarray(score_b, float)]))
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     difference, half = float(areas[0] - areas[1]), _normal(confidence) * float(np.sqrt(max(variance, 0.0)))
-    if _few(y):
+    if few_of_a_class(y):
         return Interval(difference, -1.0, 1.0)
     return Interval(difference, difference - half, difference + half)
 
@@ -187,12 +187,63 @@ def mean_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Int
     return mean(left - right, confidence)
 
 
+def between(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Return mean(a) - mean(b) of two sets of rows, by Welch's t.
+
+    Parameters
+    ----------
+    a, b : array of shape (n,) and (m,)
+    confidence : float
+
+    Returns
+    -------
+    Interval
+
+    References
+    ----------
+    Welch, Biometrika 34 (1947) 28-35.
+
+    Examples
+    --------
+    >>> between([2, 3, 4], [1, 2, 3]).value
+    1.0
+    """
+    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    value = float(x.mean() - y.mean())
+    if min(len(x), len(y)) < 2:
+        return Interval(value, -np.inf, np.inf)
+    spread = np.array([x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)])
+    if not spread.any():
+        return Interval(value, value, value)
+    freedom = spread.sum() ** 2 / float(spread**2 @ [1 / (len(x) - 1), 1 / (len(y) - 1)])
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(spread.sum()))
+    return Interval(value, value - half, value + half)
+
+
 def _normal(confidence: float) -> float:
     return float(stats.norm.ppf((1 + confidence) / 2))
 
 
 def _delong(y: ArrayLike, scores: Floats) -> tuple[Floats, Floats]:
-    """Return the areas (k,) of k scores and the covariance (k, k) of these areas, from midranks."""
+    """Return the areas (k,) of k scores and the covariance (k, k) of these areas."""
+    v10, v01 = placements(y, scores)
+    return v10.mean(axis=1), _covariance(v10) / v10.shape[1] + _covariance(v01) / v01.shape[1]
+
+
+def placements(y: ArrayLike, scores: Floats) -> tuple[Floats, Floats]:
+    """Return DeLong's components of k scores: the share of the other class each row is ranked right against.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+    scores : array of shape (k, n)
+
+    Returns
+    -------
+    positive : array of shape (k, n1)
+    negative : array of shape (k, n0)
+        The mean of either is the area.
+    """
     positive = np.asarray(y).astype(float) == 1
     if positive.shape != scores.shape[1:]:
         raise Invalid(f"Truth has {positive.size} rows and the score {scores.shape[1]}.", "Pass one score per row.")
@@ -200,13 +251,13 @@ def _delong(y: ArrayLike, scores: Floats) -> tuple[Floats, Floats]:
     if not n1 or not n0:
         raise Invalid(f"An AUC needs both classes, and there are {n1} positive and {n0} negative rows.")
     x, y0 = scores[:, positive], scores[:, ~positive]
-    ranks = stats.rankdata(scores, axis=1)
+    ranks = stats.rankdata(scores, axis=1)  # midranks
     v10 = (ranks[:, positive] - stats.rankdata(x, axis=1)) / n0
     v01 = 1 - (ranks[:, ~positive] - stats.rankdata(y0, axis=1)) / n1
-    return v10.mean(axis=1), _covariance(v10) / n1 + _covariance(v01) / n0
+    return v10, v01
 
 
-def _few(y: ArrayLike) -> bool:
+def few_of_a_class(y: ArrayLike) -> bool:
     """Tell whether the smaller class has too few rows for a variance: the interval is then all that is possible."""
     positive = np.asarray(y).astype(float) == 1
     return min(int(positive.sum()), int((~positive).sum())) < MIN_CLASS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbmlops.widgets.html import card, esc, fold, image, number, percent, table
@@ -22,6 +22,7 @@ def html(data: Mapping[str, Any]) -> str:
         _calibration(data),
         fold("Importance", _importance(data)) if data["importance"] else "",
         fold(f"Slices ({len(data['slices'])})", _slices(data)) if data["slices"] else "",
+        fold(f"Weakest segments ({len(weakest)})", _weakest(weakest)) if (weakest := data.get("weakest")) else "",
     ]
     hint = "register it: %register MODEL NAME" if not data["digest"] else ""
     return card(f"Evaluation of {data['model']}", verdict(data["findings"]), "".join(parts), hint)
@@ -67,6 +68,15 @@ def _slices(data: Mapping[str, Any]) -> str:
     name = HEADLINE[data["task"]]
     rows = [[s["slice"], number(s["n"]), *_slice_cells(s, name)] for s in data["slices"]]
     return table(["slice", "rows", name, "95 % interval"], rows)
+
+
+def _weakest(segments: Sequence[Mapping[str, Any]]) -> str:
+    """Return the segments that cost most, as measured on rows they were not chosen on."""
+    rows = [
+        [s["slice"], number(s["n"]), percent(s["share"]), number(s["loss"]["value"]), interval(s["loss"])]
+        for s in segments
+    ]
+    return table(["where", "rows", "share", "loss a row more", "interval"], rows)
 
 
 def _slice_cells(part: Mapping[str, Any], name: str) -> list[str]:
