@@ -45,6 +45,8 @@ _PUBLIC = {
     "prediction": "nbmlops.monitoring.predictions",
     "feedback": "nbmlops.monitoring.predictions",
     "performance": "nbmlops.monitoring.predictions",
+    "episodes": "nbmlops.monitoring.episodes",
+    "alerts": "nbmlops.monitoring.alerts",
     "charter": "nbmlops.governance.charter",
     "gate": "nbmlops.governance.gate",
     "promote": "nbmlops.governance.promotion",

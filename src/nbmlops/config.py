@@ -19,6 +19,7 @@ KNOWN = {
     "project": ("name",),
     "store": ("url", "artifacts"),
     "sources": (),
+    "alerts": ("file", "urls", "hook"),
     "capture": ("system_every_s", "outputs", "models", "model_max_mb", "mute"),
 }
 

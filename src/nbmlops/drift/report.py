@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nbmlops import hooks
 from nbmlops.drift import decide, evidence, shown, words
 from nbmlops.drift.answers import answered
 from nbmlops.drift.profile import Profile
@@ -48,6 +49,7 @@ class DriftReport(Shown):
     by: str | None = None
     segments: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    episodes: tuple[Mapping[str, Any], ...] = ()
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,6 +128,8 @@ def drift(
     _some_in_common(frame, against)
     frame, against, asked = answered(frame, against, target, prediction)
     report = _report(frame, against, asked, chunk, by, measures, multivariate)
+    if against.model:
+        report = hooks.service("monitoring.episodes", "observe")(report)
     from nbmlops.tracking import session
 
     session.keep("drift", report.subject, report.to_dict())

@@ -119,15 +119,20 @@ class Store:
             yield connection
 
     @contextmanager
-    def atomic(self) -> Iterator[Transaction]:
+    def atomic(self, wait_s: float = WRITE_WAIT_S) -> Iterator[Transaction]:
         """Yield a transaction for a governed change; it commits with its events or not at all.
 
         One such change is made at a time: what is read in it stays true until it commits.
 
+        Parameters
+        ----------
+        wait_s : float
+            How long to wait for the database's lock.
+
         Raises
         ------
         Unavailable
-            The database is away or damaged, or locked for longer than 20 seconds. Nothing is changed then, unless the
+            The database is away or damaged, or locked for longer than that. Nothing is changed then, unless the
             message says that this is not known.
 
         Examples
@@ -135,12 +140,13 @@ class Store:
         >>> with store.atomic() as change:  # doctest: +SKIP
         ...     change.event(actor, "alias", "churn@champion", {"version": 3})
         """
-        self.sync()
+        self.sync(wait_s)
         change = None
+        options = {"begin": "IMMEDIATE", "wait_s": wait_s}
         try:
-            with self.explained(), self.engine.execution_options(begin="IMMEDIATE").begin() as connection:
+            with self.explained(), self.engine.execution_options(**options).begin() as connection:
                 if self.path is None:
-                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WRITE_WAIT_S}s'")
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_s * 1000)}")
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
                     connection.execute(_value("chain_id").with_for_update())
                 change = Transaction(connection)
@@ -165,7 +171,7 @@ class Store:
             ) from None
         return found is not None and found == change.hash
 
-    def sync(self) -> int:
+    def sync(self, wait_s: float = WRITE_WAIT_S) -> int:
         """Bring what the journals hold into the database; return how many events were new.
 
         The database is not touched, nor made, while there is nothing new.
@@ -173,7 +179,7 @@ class Store:
         from nbmlops.store import ingest
 
         with self.explained():
-            return ingest.sync(self.project)
+            return ingest.sync(self.project, wait_s)
 
     def catch_up(self) -> None:
         """Sync for a reader: where that cannot be (locked, full, read-only) warn that the newest may be missing.
@@ -244,7 +250,8 @@ class Store:
         def _begin(connection: sa.Connection) -> None:
             options = connection.get_execution_options()
             reading = options.get("reading", False)
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={(READ_WAIT_S if reading else WRITE_WAIT_S) * 1000}")
+            wait_s = options.get("wait_s", READ_WAIT_S if reading else WRITE_WAIT_S)
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={int(wait_s * 1000)}")
             connection.exec_driver_sql(f"PRAGMA query_only={int(reading)}")
             # BEGIN is ours: the driver's is deferred, and two writers that read first would block each other.
             connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")

@@ -40,8 +40,12 @@ KEYS: Mapping[str, tuple[str, ...]] = {  # in this order the rows stand in their
     "events": ("seq",),
     "feedback": ("id",),
     "executions": ("kernel", "number"),
+    "observations": ("model", "version", "number"),
+    "episodes": ("episode_id",),
+    "alerts": ("alert_id", "channel"),
 }
-SINCE = {"executions": 3, "dataset_versions": 4}  # the schema from which on an export has a table
+# The schema from which on an export has a table.
+SINCE = {"executions": 3, "dataset_versions": 4, "observations": 5, "episodes": 5, "alerts": 5}
 NUMBERED = ("datasets", "models", "feedback")  # their ids are given out by the database
 NOT_A_NUMBER = {"series": ("value",), "points": ("value",)}  # NULL in the store
 ROWS_OF_TEXT = 2_000

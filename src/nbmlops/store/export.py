@@ -281,6 +281,9 @@ SAYS = {
     "feedback": "what came true, by prediction",
     "executions": "cells that kernels ran, in order, with the names they read and made; the source is "
     "`artifacts/<digest>`",
+    "observations": "checks of model versions; `levels` is JSON, what did not pass",
+    "episodes": "what was seen of a model version in one check after another, from its opening to its close",
+    "alerts": "messages about episodes, once for each channel; `data` is JSON",
 }
 README = """\
 # An export of nbmlops

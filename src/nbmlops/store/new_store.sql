@@ -223,11 +223,57 @@ CREATE TABLE feedback (
 	PRIMARY KEY (id)
 );
 
+CREATE TABLE observations (
+	model TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	number INTEGER NOT NULL,
+	name TEXT NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	levels TEXT NOT NULL,
+	PRIMARY KEY (model, version, number)
+);
+
+CREATE TABLE episodes (
+	episode_id VARCHAR(36) NOT NULL,
+	model TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	code TEXT NOT NULL,
+	"column" TEXT NOT NULL,
+	level VARCHAR(16) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	opened_on TEXT NOT NULL,
+	opened_at VARCHAR(32) NOT NULL,
+	last_on TEXT NOT NULL,
+	last_at VARCHAR(32) NOT NULL,
+	checks INTEGER NOT NULL,
+	passes INTEGER NOT NULL,
+	message TEXT NOT NULL,
+	closed_on TEXT,
+	closed_at VARCHAR(32),
+	PRIMARY KEY (episode_id)
+);
+
+CREATE TABLE alerts (
+	alert_id VARCHAR(36) NOT NULL,
+	channel TEXT NOT NULL,
+	model TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	data TEXT NOT NULL,
+	tries INTEGER NOT NULL,
+	tried_at VARCHAR(32),
+	sent_at VARCHAR(32),
+	error TEXT,
+	PRIMARY KEY (alert_id, channel)
+);
+
 CREATE INDEX columns_chunk ON columns (chunk);
 
 CREATE INDEX datasets_fingerprint ON datasets (fingerprint);
 
 CREATE INDEX datasets_run ON datasets (run_id);
+
+CREATE UNIQUE INDEX episodes_open ON episodes (model, version, code, "column") WHERE closed_at IS NULL;
 
 CREATE INDEX events_subject ON events (subject, action, seq);
 
@@ -240,6 +286,8 @@ CREATE INDEX executions_run ON executions (run_id);
 CREATE INDEX feedback_prediction ON feedback (prediction_id);
 
 CREATE INDEX models_run ON models (run_id);
+
+CREATE UNIQUE INDEX observations_name ON observations (model, version, name);
 
 CREATE INDEX predictions_model ON predictions (model, version, at);
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -287,4 +288,54 @@ feedback = Table(
     Column("source", Text, nullable=False),
     Column("at", String(32), nullable=False),
     Index("feedback_prediction", "prediction_id"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("levels", Text, nullable=False),
+    Index("observations_name", "model", "version", "name", unique=True),
+)
+
+OPEN = text("closed_at IS NULL")
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("episode_id", String(36), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("column", Text, nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("opened_on", Text, nullable=False),
+    Column("opened_at", String(32), nullable=False),
+    Column("last_on", Text, nullable=False),
+    Column("last_at", String(32), nullable=False),
+    Column("checks", Integer, nullable=False),
+    Column("passes", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("closed_on", Text),
+    Column("closed_at", String(32)),
+    Index("episodes_open", "model", "version", "code", "column", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", String(36), primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("tried_at", String(32)),
+    Column("sent_at", String(32)),
+    Column("error", Text),
 )

@@ -22,6 +22,7 @@ def html(data: Json) -> str:
     parts = [f"<div>{esc(_summary(data))}</div>"]
     told = [f for f in _matters(data["findings"]) if f["code"] != FEATURES]
     parts += [_told(f) for f in told[:MOST_TOLD]]
+    parts += [f"<div>{esc(e['words'])}</div>" for e in data.get("episodes", ())[:MOST_TOLD]]
     if told[MOST_TOLD:]:
         parts.append(f"<div>and {len(told) - MOST_TOLD} more among all checks</div>")
     parts += [
@@ -44,11 +45,18 @@ def text(data: Json) -> str:
     rows += [f"  {_word(f)}: {f['message']}" for f in found[:MOST_LINES]]
     if found[MOST_LINES:]:
         rows.append(f"  and {len(found) - MOST_LINES} more")
+    rows += _episodes(data.get("episodes", ()))
     rows += _shown(data["findings"])
     if data["chunks"]:
         heads, cells = _group_cells(data["chunks"], data["chunk"])
         rows += ["  " + line for line in lines(heads, cells).splitlines()]
     return "\n".join(rows)
+
+
+def _episodes(found: Sequence[Json]) -> list[str]:
+    """Return a line for each episode, those that opened first."""
+    more = [f"  and {len(found) - MOST_LINES} more episodes"] if found[MOST_LINES:] else []
+    return [f"  {e['words']}" for e in found[:MOST_LINES]] + more
 
 
 def _title(data: Json) -> str:
