@@ -137,15 +137,15 @@ class Dataset:
             return frame
 
     def batches(self, rows: int) -> Iterator[pd.DataFrame]:
-        """Read so many rows at a time; of the files, one row group ahead at most and no buffer of a whole file."""
-        from pyarrow.dataset import ParquetFragmentScanOptions
+        """Read so many rows at a time, file by file and row group by row group, nothing ahead of that."""
+        from pyarrow.parquet import ParquetFile
 
-        least = {"batch_readahead": 0, "fragment_readahead": 0}
-        unbuffered = ParquetFragmentScanOptions(pre_buffer=False)
         with _readable(self.name):
-            for batch in self.found.to_batches(batch_size=rows, fragment_scan_options=unbuffered, **least):
-                if batch.num_rows:
-                    yield batch.to_pandas()
+            for path in self.found.files:
+                with ParquetFile(path, pre_buffer=False) as file:
+                    for batch in file.iter_batches(rows, columns=self.found.schema.names, use_threads=False):
+                        if batch.num_rows:
+                            yield batch.to_pandas()
 
 
 def dataset(path: Path) -> Dataset:
