@@ -218,6 +218,23 @@ def test_a_store_that_is_locked_is_a_note_and_takes_seconds(late, monkeypatch):
     assert "not monitored: Unavailable" in report.notes[-1]
 
 
+def test_switched_off_nothing_is_followed(late, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_DISABLED", "1")
+    assert nb.drift(rows(2000, 2, 2.0), "late-flights@1").episodes == ()
+    monkeypatch.delenv("NBMLOPS_DISABLED")
+    assert nb.episodes().empty
+
+
+def test_a_feature_of_little_weight_is_a_notice(late):
+    """As in the verdict: it opens an episode where it stays, and alerts nobody."""
+    from nbmlops.monitoring.episodes import _levels
+    from nbmlops.records import Finding
+
+    light, heavy = (Finding("feature_drift", "issue", "", "x", detail={"importance": w}) for w in (0.02, 0.5))
+    assert _levels([light])[0] == {("feature_drift", "x"): "notice"}
+    assert _levels([heavy])[0] == {("feature_drift", "x"): "alert"}
+
+
 def test_monitoring_that_fails_is_a_note(late, monkeypatch):
     from nbmlops.monitoring import episodes
 
@@ -232,7 +249,12 @@ def test_monitoring_that_fails_is_a_note(late, monkeypatch):
 
 
 @pytest.mark.parametrize("chunk", ["month", None])
-def test_two_checks_at_once_open_one_episode_and_send_one_alert(late, chunk):
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_two_checks_at_once_open_one_episode_and_send_one_alert(project, database, chunk, request, monkeypatch):
+    if database == "postgresql":
+        monkeypatch.setenv("NBMLOPS_STORE", request.getfixturevalue("postgres")())
+    late = project
+    registered()
     (late / "nbmlops.toml").write_text('[alerts]\nfile = "alerts.jsonl"\n')
     months(2.0).to_parquet("moved.parquet")
     code = f"import sys, watched; watched.check({chunk!r}, sys.argv[1])"
