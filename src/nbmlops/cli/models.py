@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbmlops.cli import versions
 from nbmlops.cli.output import INCONCLUSIVE, REFUSED, exit_with, show, show_rows
 
 if TYPE_CHECKING:
@@ -17,14 +18,17 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @as_json
 @as_csv
-def models(as_json: bool, as_csv: bool) -> None:
+def models(context: click.Context, as_json: bool, as_csv: bool) -> None:
     """List registered models, the newest version of each name first.
 
     Example: nbmlops models --json
     """
+    if context.invoked_subcommand is not None:
+        return
     from nbmlops.records import plain
     from nbmlops.registry.models import rows
 
@@ -33,6 +37,10 @@ def models(as_json: bool, as_csv: bool) -> None:
         found = [{**r, "digest": r["digest"][:12], "run_id": (r["run_id"] or "")[-6:]} for r in found]
         found = [{k: v for k, v in r.items() if k != "estimator"} for r in found]
     show_rows(found, as_json, as_csv)
+
+
+for command in versions.COMMANDS:
+    models.add_command(command)
 
 
 @click.command()
@@ -54,22 +62,27 @@ def evaluate(model: str, data: str, target: str | None, by: tuple[str, ...], as_
 @click.command()
 @click.argument("challenger")
 @click.argument("champion")
-@click.option("--on", "data", required=True, type=click.Path(), help="CSV or Parquet file of held-out rows.")
+@click.option("--on", "rows", required=True, help="Held-out rows: flights-eval@2, or a CSV or Parquet file.")
 @click.option("--target", help="Column of the truth; the registered models know theirs.")
 @click.option("--margin", type=float, help="How much worse is tolerable; the charter's when absent.")
+@click.option(
+    "--metric", "metrics", multiple=True, help="The first decides, more are guarded; the charter's when absent."
+)
+@click.option("--by", multiple=True, help="Slice by this column (may be repeated).")
+@click.option("--groups", help="Column whose rows belong together, such as day.")
 @as_json
-def gate(challenger: str, champion: str, data: str, target: str | None, margin: float | None, as_json: bool) -> None:
+def gate(challenger: str, champion: str, rows: str, as_json: bool, **terms: Any) -> None:
     """Compare two registered models on the same rows.
 
-    Ends with 0 (better or non-inferior), 3 (worse) or 4 (inconclusive).
+    Ends with 0 (better or non-inferior), 3 (worse, or a guard is an issue) or 4 (inconclusive).
 
-    Example: nbmlops gate late-flights@challenger late-flights@champion --on held_out.csv
+    Example: nbmlops gate late-flights@challenger late-flights@champion --on flights-eval@2
     """
     from nbmlops.governance.gate import gate as compared
 
-    found = compared(challenger, champion, _read(data), target, margin)
+    found = compared(challenger, champion, rows, **terms)
     show(found, as_json)
-    exit_with(EXIT.get(found.verdict, 0))
+    exit_with(EXIT.get(found.verdict) or (REFUSED if found.refused else 0))
 
 
 @click.command()

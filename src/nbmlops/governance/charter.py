@@ -28,6 +28,9 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "metrics": (list,),
     "promotes": (str,),
     "margin": (int, float),
+    "minimum": (int,),
+    "groups": (str,),
+    "slices": (list, str),
     "limits": (list,),
     "roles": (dict,),
     "policy": (dict,),
@@ -59,6 +62,9 @@ class Charter(Shown):
     metrics: tuple[Target, ...] = ()
     promotes: str = "better"
     margin: float = DEFAULT_MARGIN
+    minimum: int | None = None  # rows a gate needs
+    groups: str | None = None  # column whose rows belong together, such as day
+    slices: tuple[str, ...] = ()  # columns whose values a gate compares one by one
     limits: tuple[str, ...] = ()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -163,6 +169,9 @@ def _charter(path: Path, content: Mapping[str, Any]) -> Charter:
     margin = float(DEFAULT_MARGIN if content.get("margin") is None else content["margin"])
     if not 0 <= margin < 1:
         raise Invalid(f"{FILE}: margin is {margin:g}.", "Write how much worse is tolerable, such as 0.01.")
+    minimum = content.get("minimum")
+    if minimum is not None and minimum < 1:
+        raise Invalid(f"{FILE}: minimum is {minimum}.", "Write how many rows a gate needs, such as 1000.")
     return Charter(
         session.project().relative(path),
         str(content.get("project") or ""),
@@ -173,6 +182,9 @@ def _charter(path: Path, content: Mapping[str, Any]) -> Charter:
         targets.targets(content),
         promotes,
         margin,
+        minimum,
+        content.get("groups") or None,
+        _texts(content.get("slices")),
         _texts(content.get("limits")),
         {str(role): _texts(people) for role, people in (content.get("roles") or {}).items()},
         _policy(content.get("policy") or {}),
@@ -250,6 +262,12 @@ metrics: []
 # What lets a challenger become champion: better, non-inferior (within the margin), or reason (a person decides).
 promotes: better
 margin: 0.01
+
+# Where models are compared: how many rows at least, the column whose rows belong together, the columns whose values are
+# compared one by one.
+# minimum: 1000
+# groups: day
+# slices: [country]
 
 # Where the model must not be used.
 limits: []

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.capture import environment
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
 from nbmlops.governance.charter import PROMOTES, Charter, charter
+from nbmlops.governance.differences import METRICS
+from nbmlops.governance.terms import PASSING
 from nbmlops.registry import models
 from nbmlops.tracking import session
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "promote", "rollback"]
 
-POLICY_KEYS = ("gate", "evaluation", "roles")
-PASSING = {"better": ("better",), "non-inferior": ("better", "non-inferior")}
+POLICY_KEYS = ("gate", "guards", "evaluation", "roles")
+GUARDS = ("required", "recorded")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ def promote(name: str, version: int | str, to: str, reason: str) -> ModelVersion
 
     The file is read once before, so that what is promoted can be loaded. Without a charter the promotion is recorded as
     *no policy*. With one, what it asks for must be there: ``promotes: better`` needs a kept gate result, with verdict
-    *better*, of exactly this version's file against exactly the present champion's.
+    *better*, of exactly this version's file against exactly the present champion's, and none of its guards may be an
+    issue (``policy: {champion: {guards: recorded}}`` only writes them down).
 
     Parameters
     ----------
@@ -75,9 +78,7 @@ def promote(name: str, version: int | str, to: str, reason: str) -> ModelVersion
         "policy": policy,
         "evaluation": chosen.evaluation,
         "gate": evidence.gate["result_id"] if evidence.gate else None,
-        "compared": {k: evidence.gate["data"].get(k) for k in ("rows", "target", "tolerated")}
-        if evidence.gate
-        else None,
+        "compared": _compared(evidence.gate["data"]) if evidence.gate else None,
         "digest": chosen.digest,
     }
     return _move(chosen, to, evidence.champion, about)
@@ -190,7 +191,10 @@ def _allowed(evidence: Evidence, alias: str) -> str:
         raise NotAllowed(
             f"policy.{alias}.gate is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(PROMOTES)}."
         )
-    return _check_gate(evidence, wanted, alias)
+    policy = _check_gate(evidence, wanted, alias)
+    if policy.startswith("gate"):
+        _check_guards(evidence, rule, alias)
+    return policy
 
 
 def _check_evaluation(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:
@@ -226,6 +230,18 @@ def _check_terms(evidence: Evidence, new: str) -> None:
             f"The gate compared {compared.get('target')!r}, and {new} answers {target!r}.",
             f'Compare them on held-out rows: nb.gate(..., target="{target}").',
         )
+    task = METRICS.get(str(evidence.version.signature.get("task")), ())
+    metric = next((t.name for t in agreed.metrics if t.name in task), None) if agreed else None
+    if metric and compared.get("metric") != metric:
+        raise NotAllowed(
+            f"The gate compared {compared.get('metric')}, and the charter's metric is {metric}.",
+            "Compare them without metrics=: the charter's are taken.",
+        )
+    if agreed and agreed.groups and compared.get("groups") != agreed.groups:
+        raise NotAllowed(
+            f"The gate did not group rows by {agreed.groups}, as the charter asks.",
+            "Compare them without groups=: the charter's is taken.",
+        )
     if agreed and compared.get("tolerated", 1.0) > agreed.margin:
         raise NotAllowed(
             f"The gate tolerated {compared.get('tolerated')}, and the charter's margin is {agreed.margin}.",
@@ -252,6 +268,32 @@ def _check_gate(evidence: Evidence, wanted: str, alias: str) -> str:
             f"{old} stays {alias}.",
         )
     return f"gate: {verdict}"
+
+
+def _check_guards(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:
+    """Refuse where a guard of the gate is an issue, unless that was agreed to be written down only."""
+    wanted = rule.get("guards", "required")
+    if wanted not in GUARDS:
+        raise NotAllowed(
+            f"policy.{alias}.guards is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(GUARDS)}."
+        )
+    broken = _issues(evidence.gate["data"]) if evidence.gate and wanted == "required" else []
+    if broken:
+        more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise NotAllowed(
+            f"A guard of the gate is an issue for {evidence.version.ref}: {broken[0]['message']}{more}.",
+            f"Mend it and compare again, or agree on policy.{alias}.guards: recorded.",
+        )
+
+
+def _issues(compared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [f for f in compared.get("findings", ()) if f["outcome"] == "issue" and f["code"] != "gate"]
+
+
+def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a gate is written into the log: its terms, and which guards were issues."""
+    terms = {k: data.get(k) for k in ("rows", "target", "tolerated", "metric", "data")}
+    return {**terms, "guards": [f["message"] for f in _issues(data)]}
 
 
 def _check_words(alias: Any, reason: Any) -> None:

@@ -62,13 +62,20 @@ def _gate_parser() -> Parser:
     parser = Parser(
         "%gate",
         "Compare two models on the same rows, which neither was fitted on.",
-        "%gate late-flights@challenger late-flights@champion --on held_out",
+        "%gate late-flights@challenger late-flights@champion --on flights-eval@2 --by origin",
     )
     parser.add_argument("challenger", metavar="CHALLENGER")
     parser.add_argument("champion", metavar="CHAMPION")
-    parser.add_argument("--on", metavar="FRAME", required=True, help="held-out rows with features and target")
+    parser.add_argument(
+        "--on", metavar="ROWS", required=True, help="held-out rows: a variable, flights-eval@2 or a file"
+    )
     parser.add_argument("--target", metavar="COL", help="column of the truth; the registered models know theirs")
     parser.add_argument("--margin", type=float, help="how much worse is tolerable; the charter's when absent")
+    parser.add_argument(
+        "--metric", action="append", help="the first decides, more are guarded; the charter's when absent"
+    )
+    parser.add_argument("--by", metavar="COL", action="append", help="slice by this column (may be repeated)")
+    parser.add_argument("--groups", metavar="COL", help="column whose rows belong together, such as day")
     return parser
 
 
@@ -76,7 +83,8 @@ def _gate(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.governance.gate import gate
 
     challenger, champion = (variable(shell, m) for m in (args.challenger, args.champion))
-    return gate(challenger, champion, _variable(shell, args.on), args.target, args.margin)
+    rows = variable(shell, args.on)
+    return gate(challenger, champion, rows, args.target, args.margin, args.metric, args.by, args.groups)
 
 
 def _promote_parser() -> Parser:
