@@ -1,71 +1,56 @@
-"""Model files as data, not programs: written by skops, verified before they are read, trusted by a list in the store.
+"""Model files as data, not programs: the one place where a model is written to bytes or built from them.
 
-What may stand in a file is a short list of reviewed types: trees, losses, kernels and other plain containers of
-scikit-learn that hold numbers and run nothing when they are built; models of xgboost and lightgbm, whose boosters hand
-text or bytes to their own parsers of models. The list of one file is bound to its digest.
+A file is verified, looked through (``archive``), held against a reviewed list of types (``trust``), built by skops, and
+its arrays are checked (``structure``) before anybody has it. A pickle is a program: it is written and read only by those
+who say so each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import pickle
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from nbmlops.errors import Invalid, UntrustedContent
+from nbmlops.errors import Invalid, NotAllowed, UntrustedContent, tell
+from nbmlops.registry import archive, trust
+from nbmlops.registry.trust import Refusal, reviewed
 
-__all__ = ["dump", "load", "reviewed"]
+__all__ = ["PICKLE", "SKOPS", "File", "cached", "dump", "load", "reviewed", "write"]
 
-REVIEWED = frozenset(
-    {
-        "collections.OrderedDict",
-        "lightgbm.basic.Booster",
-        "lightgbm.sklearn.LGBMClassifier",
-        "lightgbm.sklearn.LGBMRanker",
-        "lightgbm.sklearn.LGBMRegressor",
-        "numpy.dtype",
-        "numpy.mean",
-        "scipy._lib.array_api_compat.numpy._aliases.asarray",
-        "scipy.interpolate._bsplines.BSpline",
-        "scipy.sparse._csc.csc_matrix",
-        "scipy.sparse._csr.csr_matrix",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.cluster._bisect_k_means._BisectingTree",
-        "sklearn.cluster._kmeans._kmeans_single_lloyd",
-        "sklearn.compose._column_transformer._RemainderColsList",
-        "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.feature_selection._univariate_selection.chi2",
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.feature_selection._univariate_selection.f_regression",
-        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.tree._tree.Tree",
-        "xgboost.core.Booster",
-        "xgboost.sklearn.XGBClassifier",
-        "xgboost.sklearn.XGBRanker",
-        "xgboost.sklearn.XGBRegressor",
-        "xgboost.sklearn.XGBRFClassifier",
-        "xgboost.sklearn.XGBRFRegressor",
-    }
-)
-REVIEWED_MODULES = ("sklearn._loss.", "sklearn.gaussian_process.kernels.", "sklearn.metrics._dist_metrics.")
+SKOPS, PICKLE = "skops", "pickle"
 
 
-def reviewed(types: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split type names into (reviewed, not reviewed).
+@dataclass(frozen=True)
+class File:
+    """A written model: its bytes, how they are read, and the reviewed types they need."""
 
-    Examples
-    --------
-    >>> reviewed(["sklearn.tree._tree.Tree", "os.system"])
-    (['sklearn.tree._tree.Tree'], ['os.system'])
+    data: bytes
+    format: str
+    trusted: tuple[str, ...] = ()
+
+
+def write(model: Any, allow_pickle: bool = False) -> File:
+    """Return a model as a file: data if it can be, else a pickle for those who allow one.
+
+    Raises
+    ------
+    UntrustedContent
+        The model holds types nobody has reviewed, such as functions of a notebook, and no pickle is allowed.
+    Invalid
+        The model cannot be written at all.
     """
-    names = sorted(set(types))
-    known = [n for n in names if n in REVIEWED or n.startswith(REVIEWED_MODULES)]
-    return known, [n for n in names if n not in known]
+    try:
+        data, trusted = dump(model)
+    except (UntrustedContent, Invalid) as error:
+        if not allow_pickle:
+            hint = f"{error.hint} Or keep it as a program, run at every load: register(..., allow_pickle=True)."
+            raise type(error)(error.message, hint) from error
+        return File(_pickled(model), PICKLE)
+    return File(data, SKOPS, tuple(trusted))
 
 
 def dump(model: Any) -> tuple[bytes, list[str]]:
@@ -80,19 +65,26 @@ def dump(model: Any) -> tuple[bytes, list[str]]:
     """
     import skops.io
 
+    from nbmlops.registry import structure
+
+    name = type(model).__name__
     try:
         data = skops.io.dumps(model)
     except Exception as error:  # skops raises whatever the object's own pickling raises
         raise Invalid(
-            f"{type(model).__name__} cannot be written as a safe file: {error}.",
+            f"{name} cannot be written as a safe file: {str(error).rstrip('.')}.",
             "Use scikit-learn's own estimators and functions of an installed module.",
         ) from error
-    trusted, refused = reviewed(skops.io.get_untrusted_types(data=data))
-    _refuse(refused, type(model).__name__)
+    with _refused(name):
+        contents = archive.inspect(data)
+        _refuse(contents.refused, name)
+        trusted, unknown = reviewed(skops.io.get_untrusted_types(data=data))
+        _refuse(dict.fromkeys(unknown, ""), name)
+        structure.check(model)
     return data, trusted
 
 
-def load(data: bytes, trusted: list[str], name: str) -> Any:
+def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pickle: bool = False) -> Any:
     """Return the model in a verified file, built only if it holds exactly what was recorded.
 
     Parameters
@@ -103,35 +95,118 @@ def load(data: bytes, trusted: list[str], name: str) -> Any:
         The types recorded in the store when the file was registered.
     name : str
         What the model is called, for the message.
+    form : {"skops", "pickle"}
+        How it was written, as recorded in the store.
+    allow_pickle : bool
+        Whether to run what a pickle holds.
 
     Raises
     ------
+    NotAllowed
+        It is a pickle, and nobody allowed that now.
     UntrustedContent
-        The file holds other types, or is no skops file.
+        The file holds other types, or is no model's file.
     """
-    import zipfile
-
+    if form == PICKLE:
+        return _unpickled(data, name, allow_pickle)
+    if form != SKOPS:
+        raise UntrustedContent(f"{name} is written as {form!r}, which is not read.", "Register the model again.")
     import skops.io
 
-    try:
-        found = skops.io.get_untrusted_types(data=data)
-        _refuse([t for t in found if t not in trusted], name)
-        return skops.io.loads(data, trusted=trusted)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise UntrustedContent(f"The file of {name} is no skops file.", "Register the model again.") from error
+    from nbmlops.registry import structure
+
+    with _refused(name):
+        contents = archive.inspect(data)
+        _refuse(contents.refused, name)
+        trust.note_version()
+        with _other_version(name, contents.sklearn):
+            model = skops.io.loads(data, trusted=reviewed(trusted)[0])
+        structure.check(model)
+    return model
 
 
 @lru_cache(maxsize=8)
-def cached(digest: str, trusted: tuple[str, ...], artifacts_url: str) -> Any:
+def cached(
+    digest: str, trusted: tuple[str, ...], artifacts_url: str, form: str = SKOPS, allow_pickle: bool = False
+) -> Any:
     """Return the model of a digest, read once per process; the artifact store verifies it before it is parsed."""
     from nbmlops.store.artifacts import Artifacts
 
-    return load(Artifacts(artifacts_url).get(digest), list(trusted), f"artifact {digest[:12]}")
+    data = Artifacts(artifacts_url).get(digest)
+    return load(data, list(trusted), f"artifact {digest[:12]}", form, allow_pickle)
 
 
-def _refuse(types: list[str], name: str) -> None:
-    if types:
+def _pickled(model: Any) -> bytes:
+    try:
+        return pickle.dumps(model, protocol=5)
+    except Exception as error:  # an object's own pickling raises whatever it likes
+        raise Invalid(
+            f"{type(model).__name__} cannot be pickled either: {str(error).rstrip('.')}.",
+            "Move its functions and classes from the notebook to a module.",
+        ) from error
+
+
+def _unpickled(data: bytes, name: str, allow_pickle: bool) -> Any:
+    if not allow_pickle:
+        raise NotAllowed(
+            f"{name} is a pickle: reading it runs whatever it holds.",
+            "If you trust who wrote it: nb.load_model(ref, allow_pickle=True).",
+        )
+    try:
+        return pickle.loads(data)
+    except Exception as error:  # a pickle's program raises whatever it likes
         raise UntrustedContent(
-            f"{name} holds types nobody has reviewed: {', '.join(types)}.",
+            f"The pickle of {name} cannot be read: {type(error).__name__}: {str(error).rstrip('.')[:200]}.",
+            "It needs the modules it was written with.",
+        ) from error
+
+
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """Turn whatever a hostile or damaged file makes a reader raise into one clear error."""
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        yield
+    except (UntrustedContent, Invalid):
+        raise
+    except Refusal as error:
+        raise UntrustedContent(f"The file of {name} is not read: {error}.", "Register the model again.") from error
+    except UntrustedTypesFoundException as error:
+        raise UntrustedContent(f"{name} holds other types than were recorded: {error}", "Register it again.") from error
+    except Exception as error:  # parsers of archives, arrays and numbers raise a dozen kinds
+        said = str(error).splitlines()[0][:160].rstrip(".") if str(error) else ""
+        raise UntrustedContent(
+            f"The file of {name} cannot be read: {type(error).__name__}{': ' + said if said else ''}.",
+            "Register the model again.",
+        ) from error
+
+
+@contextmanager
+def _other_version(name: str, fitted_with: str) -> Iterator[None]:
+    """Say once in one line that a model was fitted with another scikit-learn."""
+    import sklearn
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            yield
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise UntrustedContent(
+            f"{name} was written with scikit-learn {fitted_with} and cannot be built with {sklearn.__version__}: {error}.",
+            "Fit it again, or install the version it was written with.",
+        ) from error
+    if fitted_with and fitted_with != sklearn.__version__:
+        tell(
+            f"{name} was fitted with scikit-learn {fitted_with}, and this is {sklearn.__version__}: answers may differ"
+        )
+
+
+def _refuse(types: dict[str, str], name: str) -> None:
+    if types:
+        said = ", ".join(f"{n} ({why})" if why and why != "nobody has reviewed it" else n for n, why in types.items())
+        raise UntrustedContent(
+            f"{name} holds types nobody has reviewed: {said}.",
             "Replace them by scikit-learn's own, such as FunctionTransformer(numpy.log1p), and fit again.",
         )
