@@ -13,7 +13,17 @@ from scipy import stats
 
 from nbmlops.errors import Invalid
 
-__all__ = ["Interval", "auc", "auc_difference", "between", "mean", "mean_difference", "share"]
+__all__ = [
+    "Interval",
+    "auc",
+    "auc_difference",
+    "between",
+    "few_of_a_class",
+    "mean",
+    "mean_difference",
+    "placements",
+    "share",
+]
 
 MIN_CLASS = 10  # rows in the smaller class: with fewer, DeLong's variance is not to be trusted
 Floats = NDArray[np.float64]
