@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture import environment
-from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
+from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, NotFound, UntrustedContent
 from nbmlops.governance.charter import PROMOTES, Charter, charter
 from nbmlops.governance.differences import METRICS
 from nbmlops.governance.terms import PASSING
@@ -87,7 +87,8 @@ def promote(name: str, version: int | str, to: str, reason: str) -> ModelVersion
 def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersion:
     """Move an alias back to where it pointed before its last promotion; again moves one further back.
 
-    Needs no gate, for what is restored was promoted before; it is checked to be loadable.
+    Needs no gate, for what is restored was promoted before. It is loaded first: versions that are deleted or damaged
+    are passed over, and the log says so.
 
     Parameters
     ----------
@@ -105,6 +106,8 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
     ------
     NotFound
         There is nothing before.
+    Conflict
+        Nothing before can be loaded.
 
     Examples
     --------
@@ -117,10 +120,24 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
     if len(stack) < 2:
         at = f"only ever pointed to version {stack[0]}" if stack else "points nowhere"
         raise NotFound(f"{name}@{alias} {at}.", "There is nothing to go back to.")
-    now, before = (models.model_version(f"{name}@{number}") for number in (stack[-1], stack[-2]))
-    models.load_model(before.ref)
+    now = models.model_version(f"{name}@{stack[-1]}")
+    before, passed_over = _last_good(name, stack)
     about = {"reason": reason.strip(), "policy": "rollback", "rollback": True, "digest": before.digest}
-    return _move(before, alias, now, about)
+    return _move(before, alias, now, about | ({"passed_over": passed_over} if passed_over else {}))
+
+
+def _last_good(name: str, stack: list[int]) -> tuple[ModelVersion, list[str]]:
+    """Return the newest earlier version that is there and can be loaded, and why newer ones were passed over."""
+    faults: list[NbmlopsError] = []
+    for number in [n for n in reversed(stack) if n != stack[-1]]:
+        try:
+            found = models.model_version(f"{name}@{number}")
+            models.load_model(found.ref)
+        except (Conflict, NotFound, UntrustedContent) as fault:
+            faults.append(fault)
+            continue
+        return found, [f.message for f in faults]
+    raise faults[0]
 
 
 def history(name: str, alias: str = "champion") -> list[dict[str, Any]]:
@@ -310,7 +327,8 @@ def _stack(name: str, alias: str) -> list[int]:
         if event["data"]["version"] is None:  # taken away with its model: there is nothing to go back to
             stack.clear()
         elif event["data"].get("rollback"):
-            stack.pop()
+            while stack and stack[-1] != event["data"]["version"]:
+                stack.pop()
         elif not stack or stack[-1] != event["data"]["version"]:
             stack.append(event["data"]["version"])
     return stack

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.records import ModelVersion, now, plain
+from nbmlops.registry import past
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     import pandas as pd
 
@@ -135,18 +138,21 @@ def rows() -> list[dict[str, Any]]:
     return found
 
 
-def model_version(ref: str) -> ModelVersion:
+def model_version(ref: str, at: str | datetime | None = None) -> ModelVersion:
     """Return a registered version by what a person types.
 
     Parameters
     ----------
     ref : str
         ``NAME@champion``, ``NAME@3``, or ``NAME`` for the newest.
+    at : str or datetime, optional
+        What the alias pointed to at that time (UTC where no zone is said), also where that version is deleted by now;
+        ``NAME`` alone means its champion then. ``decision`` says who put it there, when and why.
 
     Raises
     ------
     NotFound
-        No such name, version or alias; the message names the known ones.
+        No such name, version or alias; the message names the known ones. Or the alias pointed nowhere at that time.
 
     Examples
     --------
@@ -156,6 +162,8 @@ def model_version(ref: str) -> ModelVersion:
     from nbmlops.store import models as stored
 
     name, _, which = str(ref).partition("@")
+    if at is not None:
+        return past.served(name, which or "champion", at)
     found = stored.listed(session.store(), name)
     if not found:
         raise unknown("model", name, {v.name for v in stored.listed(session.store())})

@@ -15,7 +15,10 @@ from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
 
-__all__ = ["add_version", "aliases", "delete", "deleted", "listed", "restore", "set_alias", "trusted_types", "version"]
+__all__ = [
+    *("add_version", "aliases", "delete", "deleted", "listed", "recorded", "restore", "set_alias", "trusted_types"),
+    "version",
+]
 
 JSON_FIELDS = ("signature", "metrics")
 HIDDEN = ("trusted", "deleted_at")  # not of the record
@@ -109,6 +112,14 @@ def listed(store: Store, name: str | None = None) -> list[ModelVersion]:
 def version(store: Store, name: str, number: int) -> ModelVersion | None:
     """Return one version, or None."""
     return next((v for v in listed(store, name) if v.version == number), None)
+
+
+def recorded(store: Store, name: str, number: int) -> ModelVersion | None:
+    """Return one version, also a deleted one, or None."""
+    query = sa.select(model_versions).where(model_versions.c.name == name, model_versions.c.version == number)
+    with store.reading() as connection:
+        row = connection.execute(query).mappings().first()
+        return _record(row, _pointing(connection, name).get(name, {})) if row else None
 
 
 def trusted_types(store: Store, name: str, number: int) -> list[str]:
