@@ -51,6 +51,7 @@ def full(project, model, held_out):
     nb.promote("late", 1, to="champion", reason="the\u2028first")
     said = nb.predict("late@1", held_out[:5])
     nb.feedback(pd.DataFrame({"prediction_id": said.prediction_id, "outcome": [True] * 5}))
+    nb.drift(held_out.assign(age=held_out.age + 90), "late@1")
     return project
 
 
@@ -352,7 +353,7 @@ def test_deleted_runs_are_not_exported_but_what_the_chain_mentions_is(full, tmp_
     done = export(tmp_path / "out")
     assert done.counts["runs"] == 2
     assert done.counts["points"] == 1
-    assert done.counts["results"] == 1
+    assert done.counts["results"] == 2  # that of the evaluation, and of a check outside of any run
     assert done.missing == []
 
 
