@@ -55,6 +55,8 @@ def chosen_of(estimator: Any) -> dict[str, Any]:
 
 def outline(estimator: Any) -> str:
     """Return a model's make in one line: ``Pipeline(StandardScaler, LogisticRegression)``."""
+    if isinstance(said := getattr(estimator, "outline_", None), str):
+        return said
     steps = getattr(estimator, "steps", None)
     name = type(estimator).__name__
     if isinstance(steps, list):

@@ -19,9 +19,9 @@ from nbmlops.errors import Invalid, NotAllowed, UntrustedContent, tell
 from nbmlops.registry import archive, trust
 from nbmlops.registry.trust import Refusal, reviewed
 
-__all__ = ["PICKLE", "SKOPS", "File", "cached", "dump", "load", "reviewed", "write"]
+__all__ = ["PICKLE", "RULES", "SKOPS", "File", "cached", "dump", "load", "reviewed", "write"]
 
-SKOPS, PICKLE = "skops", "pickle"
+SKOPS, PICKLE, RULES = "skops", "pickle", "rules"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ def write(model: Any, allow_pickle: bool = False) -> File:
     Invalid
         The model cannot be written at all.
     """
+    from nbmlops.registry.rulemodel import RuleModel
+
+    if isinstance(model, RuleModel):
+        return File(model.to_yaml().encode("utf-8"), RULES)
     try:
         data, trusted = dump(model)
     except (UntrustedContent, Invalid) as error:
@@ -95,7 +99,7 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
         The types recorded in the store when the file was registered.
     name : str
         What the model is called, for the message.
-    form : {"skops", "pickle"}
+    form : {"skops", "rules", "pickle"}
         How it was written, as recorded in the store.
     allow_pickle : bool
         Whether to run what a pickle holds.
@@ -109,6 +113,8 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
     """
     if form == PICKLE:
         return _unpickled(data, name, allow_pickle)
+    if form == RULES:
+        return _rules(data, name)
     if form != SKOPS:
         raise UntrustedContent(f"{name} is written as {form!r}, which is not read.", "Register the model again.")
     import skops.io
@@ -123,6 +129,13 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
             model = skops.io.loads(data, trusted=reviewed(trusted)[0])
         structure.check(model)
     return model
+
+
+def _rules(data: bytes, name: str) -> Any:
+    from nbmlops.registry.rulemodel import read
+
+    with _refused(name):
+        return read(data)
 
 
 @lru_cache(maxsize=8)

@@ -78,13 +78,13 @@ def register(model: Any, name: str, evaluation: Evaluation | None = None) -> Mod
     _check_name(name)
     subject = _own(model)
     evaluation = _belongs(evaluation, model) if evaluation is not None else evaluations.newest(model)
-    data, trusted = files.dump(model)
+    written = files.write(model)
     place, actor = session.artifacts(), environment.actor()
     fitted_on = subject.fitted_on or {}
     row = {
         "name": name,
-        "digest": place.put(data),
-        "format": "skops",
+        "digest": place.put(written.data),
+        "format": written.format,
         "estimator": outline(model),
         "signature": _signature(model, evaluation, fitted_on),
         "run_id": fitted_on.get("run_id") or _open_run(),
@@ -94,12 +94,12 @@ def register(model: Any, name: str, evaluation: Evaluation | None = None) -> Mod
         "evaluation": evaluation.result_id if evaluation else None,
         "profile": place.put(_reference_bytes(evaluation)) if evaluation else None,
         "environment": place.put(json.dumps(environment.packages(), sort_keys=True).encode()),
-        "size_bytes": len(data),
+        "size_bytes": len(written.data),
     }
     if evaluation and evaluation.values:  # tracked, so it may wait; a version's evidence may not
         place.settle(evaluation.values)
     with session.store().atomic() as change:
-        number = stored.add_version(change, row, trusted, actor)
+        number = stored.add_version(change, row, list(written.trusted), actor)
     return model_version(f"{name}@{number}")
 
 
@@ -193,14 +193,15 @@ def load_model(ref: str) -> Any:
     from nbmlops.registry import files
 
     version = model_version(ref)
-    return files.load(session.artifacts().get(version.digest), list(_trusted(version)), version.ref)
+    data = session.artifacts().get(version.digest)
+    return files.load(data, list(_trusted(version)), version.ref, version.format)
 
 
 def cached(version: ModelVersion) -> Any:
     """Return the estimator of a version, read once per process; ask it, do not change it."""
     from nbmlops.registry import files
 
-    return files.cached(version.digest, _trusted(version), session.project().artifacts_url)
+    return files.cached(version.digest, _trusted(version), session.project().artifacts_url, version.format)
 
 
 def reference(ref: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ under ``not``; only what is surely true is chosen. Numbers compare as numbers, t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, Protocol
@@ -68,13 +68,19 @@ class Literal:
     quoted: bool = False
 
 
-def choose(source: Source, query: str) -> Mask:
+def choose(
+    source: Source, query: str, meant: Callable[[str], str] | None = None, dates: Collection[str] = DATES
+) -> Mask:
     """Return where a query is true.
 
     Parameters
     ----------
     source : Source
     query : str
+    meant : callable, optional
+        Returns the column a name in the query means; when absent a bare name is a run column, a metric or a param.
+    dates : collection of str
+        Columns whose numbers are seconds since 1970.
 
     Returns
     -------
@@ -87,7 +93,7 @@ def choose(source: Source, query: str) -> Mask:
     NotFound
         A name is no column; the near ones are named.
     """
-    return _Parser(query, source).parse()[0]
+    return _Parser(query, source, meant, dates).parse()[0]
 
 
 def order(source: Source, places: np.ndarray[Any, Any], sort: str, limit: int | None = None) -> np.ndarray[Any, Any]:
@@ -147,8 +153,9 @@ def _rank(found: Column) -> np.ndarray[Any, np.dtype[np.float64]]:
 class _Parser:
     """Recursive descent over the tokens of one query; every step gives (where true, where unknown)."""
 
-    def __init__(self, query: str, source: Source) -> None:
+    def __init__(self, query: str, source: Source, meant: Callable[[str], str] | None, dates: Collection[str]) -> None:
         self.query, self.source, self.position, self.depth = query, source, 0, 0
+        self.meant, self.dates = meant or (lambda name: column(name, source.names)), dates
         self.tokens = self._split()
 
     def parse(self) -> tuple[Mask, Mask]:
@@ -203,7 +210,7 @@ class _Parser:
 
     def _comparison(self) -> tuple[Mask, Mask]:
         name = self._name()
-        found = self.source.column(name)
+        found, dated = self.source.column(name), name in self.dates
         if self._take("is"):
             negated = self._take("not")
             if not self._take("missing"):
@@ -213,21 +220,21 @@ class _Parser:
         if self._take("in"):
             true = np.zeros(len(found.numbers), bool)
             for value in self._values():
-                true |= _compared(name, found, "=", value)[0]
+                true |= _compared(found, dated, "=", value)[0]
             return _negated(true, found.missing, negated)
         if self._take("like"):
-            true = _matching(name, found, _like(self._value().text))
+            true = _matching(found, dated, _like(self._value().text))
             return _negated(true, found.missing, negated)
         kind, operator = self._next()
         if kind != "op" or negated:
             self._fail(f"{operator!r} is no comparison; there are = != < <= > >= in, like, is missing")
-        return _compared(name, found, "=" if operator == "==" else operator, self._value())
+        return _compared(found, dated, "=" if operator == "==" else operator, self._value())
 
     def _name(self) -> str:
         kind, token = self._next()
         if kind not in ("word", "quoted"):
             self._fail(f"{token!r} stands where a column should")
-        return column(token.strip("`"), self.source.names)
+        return self.meant(token.strip("`"))
 
     def _value(self) -> Literal:
         kind, token = self._next()
@@ -277,9 +284,9 @@ class _Parser:
         raise Invalid(f"The query {self.query!r} cannot be read: {why}.", HINT)
 
 
-def _compared(name: str, found: Column, operator: str, value: Literal) -> tuple[Mask, Mask]:
+def _compared(found: Column, dated: bool, operator: str, value: Literal) -> tuple[Mask, Mask]:
     """Compare a column with a value: numbers as numbers, times as times, texts as texts; else it is unknown."""
-    if name in DATES:
+    if dated:
         return _compared_dates(found.numbers, operator, value)
     true, unsure = np.zeros(len(found.numbers), bool), found.missing
     numeric = ~np.isnan(found.numbers)
@@ -340,12 +347,12 @@ def _span(text: str) -> tuple[float, float]:
     return start.timestamp(), end.timestamp()
 
 
-def _matching(name: str, found: Column, test: Callable[[str], bool]) -> Mask:
+def _matching(found: Column, dated: bool, test: Callable[[str], bool]) -> Mask:
     true = np.zeros(len(found.numbers), bool)
     numeric = np.flatnonzero(~np.isnan(found.numbers))
     texts: Iterable[str] = (
         [datetime.fromtimestamp(t, UTC).isoformat() for t in found.numbers[numeric].tolist()]
-        if name in DATES
+        if dated
         else [f"{v:.15g}" for v in found.numbers[numeric].tolist()]
     )
     true[numeric] = [test(t) for t in texts]
