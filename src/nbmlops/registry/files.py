@@ -1,8 +1,8 @@
 """Model files as data, not programs: the one place where a model is written to bytes or built from them.
 
 A file is verified, looked through (``archive``), held against a reviewed list of types (``trust``), built by skops, and
-its arrays are checked (``structure``) before anybody has it. A pickle is a program: it is written and read only by those
-who say so each time.
+its arrays are checked (``structure``) before anybody has it. A pickle is a program: it is written and read only by
+those who say so each time.
 """
 
 from __future__ import annotations
@@ -207,13 +207,11 @@ def _other_version(name: str, fitted_with: str) -> Iterator[None]:
             yield
     except (ModuleNotFoundError, AttributeError) as error:
         raise UntrustedContent(
-            f"{name} was written with scikit-learn {fitted_with} and cannot be built with {sklearn.__version__}: {error}.",
+            f"{name} is of scikit-learn {fitted_with} and cannot be built with {sklearn.__version__}: {error}.",
             "Fit it again, or install the version it was written with.",
         ) from error
     if fitted_with and fitted_with != sklearn.__version__:
-        tell(
-            f"{name} was fitted with scikit-learn {fitted_with}, and this is {sklearn.__version__}: answers may differ"
-        )
+        tell(f"{name} was fitted with scikit-learn {fitted_with}, this is {sklearn.__version__}: answers may differ")
 
 
 def _refuse(types: dict[str, str], name: str) -> None:

@@ -24,7 +24,7 @@ def check(model: Any) -> None:
     Refusal
         One points outside what it indexes, so asking the model could end the process.
     """
-    found = [(thing, checks) for thing in _inside(model) if (checks := _checks(type(thing)))]
+    found = [(thing, checks) for thing in _inside(model) if (checks := _checks(thing.__class__))]
     for thing, checks in sorted(found, key=lambda f: f[1][0][0]):  # arrays first, then those that ask them
         for _, judge in checks:
             try:
@@ -64,7 +64,7 @@ def _held(thing: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _checks(kind: type) -> tuple[tuple[int, Callable[[Any], None]], ...]:
+def _checks(kind: Any) -> tuple[tuple[int, Callable[[Any], None]], ...]:
     return tuple(CHECKS[name] for c in kind.__mro__ if (name := f"{c.__module__}.{c.__qualname__}") in CHECKS)
 
 

@@ -1,7 +1,7 @@
 """Arrays that compiled code follows without looking: every index in them is checked before a model answers.
 
-scikit-learn indexes into these arrays without a bounds check, so a file that was changed on its way could end the process
-at the first prediction. Each check reads arrays only; what is wrong raises Refusal.
+scikit-learn indexes into these arrays without a bounds check, so a file that was changed on its way could end the
+process at the first prediction. Each check reads arrays only; what is wrong raises Refusal.
 """
 
 from __future__ import annotations
