@@ -20,23 +20,18 @@ as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 
 @click.group(invoke_without_command=True)
 @click.pass_context
+@click.option("--query", metavar="QUERY", help="Only these, such as: metrics.roc_auc > 0.6 and dataset = 'flights@2'.")
+@click.option("--sort", metavar="COLUMN", help="By this column; a minus before it means largest first.")
+@click.option("--limit", type=int, help="At most this many.")
 @as_json
 @as_csv
-def models(context: click.Context, as_json: bool, as_csv: bool) -> None:
-    """List registered models, the newest version of each name first.
+def models(context: click.Context, /, as_json: bool, as_csv: bool, **asked: Any) -> None:
+    """List the fleet: registered models, the newest version of each name first.
 
-    Example: nbmlops models --json
+    Example: nbmlops models --query "metrics.roc_auc > 0.6" --json
     """
-    if context.invoked_subcommand is not None:
-        return
-    from nbmlops.records import plain
-    from nbmlops.registry.models import rows
-
-    found: list[dict[str, Any]] = plain(rows())
-    if not (as_json or as_csv):
-        found = [{**r, "digest": r["digest"][:12], "run_id": (r["run_id"] or "")[-6:]} for r in found]
-        found = [{k: v for k, v in r.items() if k != "estimator"} for r in found]
-    show_rows(found, as_json, as_csv)
+    if context.invoked_subcommand is None:
+        versions.show_fleet(asked, as_json, as_csv)
 
 
 for command in versions.COMMANDS:

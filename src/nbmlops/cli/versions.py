@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import click
 
 from nbmlops.cli.output import show, show_rows
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "show_fleet"]
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
@@ -38,4 +41,30 @@ def history(name: str, alias: str | None, at: str | None, as_json: bool, as_csv:
     show_rows(found, as_json, as_csv, empty=f"no alias of {name} was ever moved")
 
 
+def show_fleet(asked: Mapping[str, Any], as_json: bool, as_csv: bool) -> None:
+    """Print the fleet; as text only what fits a line."""
+    from nbmlops.registry.fleet import rows
+    from nbmlops.store.summary import headlines
+
+    found = rows(**asked)
+    if not (as_json or as_csv):
+        known = headlines(dict.fromkeys(k.partition(".")[2] for r in found for k in r if k.startswith("metrics.")))
+        named = f"{asked['query'] or ''} {asked['sort'] or ''}"
+        found = [_brief(row, sorted(known, key=lambda m: m not in named)[:METRICS]) for row in found]
+        filled = {k for row in found for k, v in row.items() if v not in (None, "")}
+        found = [{k: v for k, v in row.items() if k in filled} for row in found]
+    show_rows(found, as_json, as_csv, empty="no version fits the query" if asked["query"] else "nothing yet")
+
+
+def _brief(row: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+    """Return a version as a line: days in place of times."""
+    age = row["champion_age_s"]
+    short = {k: row[k] for k in ("name", "version", "aliases")} | {"days": None if age is None else int(age // 86_400)}
+    short |= {"evaluated": "yes" if row["evaluated"] else "not evaluated"}
+    short |= {"checked": (row["checked_at"] or "")[:10], "verdict": row["verdict"], "episodes": row["episodes"]}
+    short |= {"review": (row["review_at"] or "")[:10], "job": row["job"], "owner": row["owner"]}
+    return short | {m: row.get(f"metrics.{m}") for m in metrics}
+
+
+METRICS = 3
 COMMANDS = (history,)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from nbmlops.errors import Conflict, Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, plain
-from nbmlops.registry import targets
+from nbmlops.registry import exceptions, targets
 from nbmlops.registry.targets import FILE, Target
 from nbmlops.tracking import session
 
@@ -34,6 +34,10 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "limits": (list,),
     "roles": (dict,),
     "policy": (dict,),
+    "exceptions": (list, str),
+    "private": (list, str),
+    "review_days": (int,),
+    "left": (list, str),
 }
 # What a charter should say, why, and whose it is to say (the keys of the roles in the design).
 WANTED = (
@@ -68,6 +72,10 @@ class Charter(Shown):
     limits: tuple[str, ...] = ()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    exceptions: tuple[str, ...] = ()  # rules that do not hold here, such as pickle
+    private: tuple[str, ...] = ()  # columns nobody is shown a value of
+    review_days: int | None = None  # between reviews of a champion
+    left: tuple[str, ...] = ()  # people who left: what they own has to be handed over
 
     def judge(self, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[Finding, ...]:
         """Return one finding a target: passed (shown), warning (not shown), issue (broken) or skipped (not measured).
@@ -172,6 +180,9 @@ def _charter(path: Path, content: Mapping[str, Any]) -> Charter:
     minimum = content.get("minimum")
     if minimum is not None and minimum < 1:
         raise Invalid(f"{FILE}: minimum is {minimum}.", "Write how many rows a gate needs, such as 1000.")
+    days = content.get("review_days")
+    if days is not None and days < 1:
+        raise Invalid(f"{FILE}: review_days is {days}.", "Write how many days may pass between reviews, such as 90.")
     return Charter(
         session.project().relative(path),
         str(content.get("project") or ""),
@@ -188,6 +199,10 @@ def _charter(path: Path, content: Mapping[str, Any]) -> Charter:
         _texts(content.get("limits")),
         {str(role): _texts(people) for role, people in (content.get("roles") or {}).items()},
         _policy(content.get("policy") or {}),
+        exceptions.exceptions(content),
+        _texts(content.get("private")),
+        days,
+        _texts(content.get("left")),
     )
 
 
@@ -275,6 +290,15 @@ limits: []
 # Who plays which role: stakeholder, expert, product, scientist, data_engineer, ml_engineer, software_engineer,
 # backend_engineer, manager, compliance, support, user.
 roles: {{}}
+
+# Columns nobody is shown a value of; how many days may pass between reviews of a champion; people who left, for what
+# they own has to be handed over (nbmlops models handover NAME --to PERSON).
+private: []
+# review_days: 90
+# left: [ada@example.org]
+
+# Rules that do not hold here: pickle lets models that are programs be compared, promoted and asked.
+# exceptions: [pickle]
 
 # More for one alias: {{champion: {{evaluation: required, roles: [manager]}}}}
 policy: {{}}

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import numpy as np
-    import pandas as pd
 
     from nbmlops.registry.evaluation import Evaluation
     from nbmlops.registry.measures import Answers
@@ -28,7 +27,6 @@ __all__ = [
     "evaluation_of",
     "load_model",
     "model_version",
-    "models",
     "of_run",
     "reference",
     "register",
@@ -39,7 +37,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 LOWER_IS_BETTER = re.compile(r"loss|brier|mae|mse|error|gap|deviance", re.IGNORECASE)
 
 
-def register(model: Any, name: str, evaluation: Evaluation | None = None) -> ModelVersion:
+def register(
+    model: Any, name: str, evaluation: Evaluation | None = None, allow_pickle: bool = False
+) -> ModelVersion:
     """Register a fitted model as the next version of a name.
 
     The file is written by skops, holds reviewed types only, and is stored under its SHA-256 before the version is
@@ -53,6 +53,9 @@ def register(model: Any, name: str, evaluation: Evaluation | None = None) -> Mod
         Letters, digits, ``-``, ``_`` and ``.``.
     evaluation : Evaluation, optional
         The newest one of this model in this process when absent; without any it is registered as *not evaluated*.
+    allow_pickle : bool
+        Keep what cannot be written as data as a pickle, a program that is run at every load: with an event, and no gate
+        or promotion takes it unless the charter's ``exceptions`` name pickle.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def register(model: Any, name: str, evaluation: Evaluation | None = None) -> Mod
     _check_name(name)
     subject = _own(model)
     evaluation = _belongs(evaluation, model) if evaluation is not None else evaluations.newest(model)
-    written = files.write(model)
+    written = files.write(model, allow_pickle)
     place, actor = session.artifacts(), environment.actor()
     fitted_on = subject.fitted_on or {}
     row = {
@@ -100,42 +103,9 @@ def register(model: Any, name: str, evaluation: Evaluation | None = None) -> Mod
         place.settle(evaluation.values)
     with session.store().atomic() as change:
         number = stored.add_version(change, row, list(written.trusted), actor)
+        if written.format == files.PICKLE:
+            change.event("allow_pickle", f"{name}@{number}", {"digest": row["digest"], "why": written.why}, actor)
     return model_version(f"{name}@{number}")
-
-
-def models() -> pd.DataFrame:
-    """Return every model version as a table: the newest of each name first.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a version: ``name version aliases estimator owner created_at run_id digest``, then ``metrics.*``.
-
-    Examples
-    --------
-    >>> nb.models()[["name", "version", "aliases"]]  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    found = rows()
-    columns = list(dict.fromkeys([*COLUMNS, *(name for row in found for name in row)]))
-    return pd.DataFrame(found, columns=columns)
-
-
-COLUMNS = ("name", "version", "aliases", "evaluated", "estimator", "owner", "created_at", "run_id", "digest")
-
-
-def rows() -> list[dict[str, Any]]:
-    """Return every model version as a flat row."""
-    from nbmlops.store import models as stored
-
-    found = []
-    for v in stored.listed(session.store()):
-        row = {k: getattr(v, k) for k in COLUMNS if k not in ("aliases", "evaluated")}
-        row |= {"aliases": ", ".join(v.aliases), "evaluated": v.evaluation is not None}
-        row |= {f"metrics.{k}": m.get("value") for k, m in v.metrics.items()}
-        found.append({**{k: row[k] for k in COLUMNS}, **row})
-    return found
 
 
 def model_version(ref: str, at: str | datetime | None = None) -> ModelVersion:
@@ -176,13 +146,22 @@ def model_version(ref: str, at: str | datetime | None = None) -> ModelVersion:
     return chosen[0]
 
 
-def load_model(ref: str) -> Any:
+def load_model(ref: str, allow_pickle: bool = False) -> Any:
     """Return a registered estimator, its file verified against the recorded digest before it is read.
+
+    Parameters
+    ----------
+    ref : str
+        ``NAME@champion``, ``NAME@3``, or ``NAME`` for the newest.
+    allow_pickle : bool
+        Run what a version that was registered as a pickle holds.
 
     Raises
     ------
     Conflict
         The stored file is not the one that was registered.
+    NotAllowed
+        It is a pickle, and ``allow_pickle`` is not True.
     UntrustedContent
         It holds other types than were recorded.
 
@@ -194,14 +173,23 @@ def load_model(ref: str) -> Any:
 
     version = model_version(ref)
     data = session.artifacts().get(version.digest)
-    return files.load(data, list(_trusted(version)), version.ref, version.format)
+    return files.load(data, list(_trusted(version)), version.ref, version.format, allow_pickle)
 
 
 def cached(version: ModelVersion) -> Any:
     """Return the estimator of a version, read once per process; ask it, do not change it."""
-    from nbmlops.registry import files
+    from nbmlops.registry import exceptions, files
 
-    return files.cached(version.digest, _trusted(version), session.project().artifacts_url, version.format)
+    allowed = version.format == files.PICKLE and exceptions.allows(files.PICKLE)
+    files.permit(version.format, version.ref, allowed)
+    return files.cached(version.digest, _trusted(version), session.project().artifacts_url, version.format, allowed)
+
+
+def check_loadable(version: ModelVersion) -> None:
+    """Read a version's file once, for nothing is promoted that cannot be; a pickle only where the charter allows it."""
+    from nbmlops.registry import exceptions, files
+
+    load_model(version.ref, allow_pickle=version.format == files.PICKLE and exceptions.allows(files.PICKLE))
 
 
 def reference(ref: str) -> dict[str, Any]:
