@@ -333,6 +333,27 @@ def aliased_outputs():
     return changed(written(DecisionTreeClassifier()), schema)
 
 
+def swapped_outputs():
+    """Return a tree whose number of outputs is an array that also spells a plain value."""
+
+    def schema(state):
+        outputs = next(nodes(state, "TreeNode"))["__reduce__"]["args"]["content"][2]
+        array = {"__class__": "int64", "__module__": "numpy", "__loader__": "NdArrayNode", "type": "numpy"}
+        outputs.update(array, file="7.npy")
+
+    return changed(written(DecisionTreeClassifier()), schema, add=[("7.npy", npy(np.int64(2**31 - 1)))])
+
+
+def called_keys():
+    """Return a file whose keys are made by a function."""
+
+    def schema(state):
+        first = state["content"]["key_types"]["content"][0]
+        first.update(__loader__="FunctionNode", __module__="numpy", __class__="mean")
+
+    return changed(written(LogisticRegression()), schema)
+
+
 def _sparse_bomb():
     import scipy.sparse as sp
 

@@ -66,6 +66,11 @@ def test_a_number_two_objects_share_is_refused():
     assert "the same number" in refused(hostile.aliased_outputs())
 
 
+def test_what_is_checked_is_what_is_built():
+    assert "not what it should be" in refused(hostile.swapped_outputs())
+    assert "made by no plain type" in refused(hostile.called_keys())
+
+
 def test_any_flipped_bit_is_an_error_or_changes_no_more_than_a_value():
     data = hostile.written(hostile.RandomForestClassifier(2, max_depth=3, random_state=0))
     rng = np.random.default_rng(0)

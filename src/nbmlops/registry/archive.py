@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from nbmlops.registry import trust
+from nbmlops.registry import boosters, trust
 from nbmlops.registry.trust import Refusal
 
 __all__ = ["Contents", "inspect"]
@@ -221,6 +221,8 @@ class _Walk:
         """Return a small array of the file."""
         import numpy as np
 
+        if state.get("__loader__") != "NdArrayNode" or state.get("type") != "numpy":
+            raise Refusal("an array in it is none")
         return np.load(io.BytesIO(self.file.read(state["file"])), allow_pickle=False)
 
 
@@ -242,11 +244,31 @@ def _check_text(walk: _Walk, state: dict[str, Any]) -> None:
         raise Refusal("a plain value in it is none")
 
 
+def _of(loader: str, state: dict[str, Any]) -> Any:
+    """Return what a node holds, if it is built by this loader and no other."""
+    if state["__loader__"] != loader:
+        raise Refusal("a part of it is not what it should be")
+    return state["content"]
+
+
+def _value(state: dict[str, Any]) -> Any:
+    return json.loads(_of("JsonNode", state))
+
+
+def _check_keys(walk: _Walk, state: dict[str, Any]) -> None:
+    """Keys are made by plain types: anything else there would be called with a text of the file."""
+    kinds = _of("ListNode", state.get("key_types") or {"__loader__": ""})
+    for kind in kinds if isinstance(kinds, list) else [{}]:
+        named = isinstance(kind, dict) and kind.get("__loader__") == "TypeNode"
+        if not named or str(kind.get("__module__")) not in ("builtins", "numpy"):
+            raise Refusal("a key in it is made by no plain type")
+
+
 def _check_tree(walk: _Walk, state: dict[str, Any]) -> None:
     """A tree is built for as many outputs as it has numbers of classes."""
     try:
-        features, classes, outputs = state["__reduce__"]["args"]["content"]
-        n_outputs, n_features = json.loads(outputs["content"]), json.loads(features["content"])
+        features, classes, outputs = _of("TupleNode", state["__reduce__"]["args"])
+        n_outputs, n_features = _value(outputs), _value(features)
         n_classes = walk.array(classes)
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal("a tree in it cannot be read") from error
@@ -259,12 +281,32 @@ def _check_generator(walk: _Walk, state: dict[str, Any]) -> None:
     """A generator's seed has the size numpy gives it."""
     try:
         walk.alone += [state["content"]["seed_seq"]["__id__"], state["content"]["bit_generator"]["__id__"]]
-        size = json.loads(state["content"]["seed_seq"]["content"]["pool_size"]["content"])
-        name = json.loads(state["content"]["bit_generator"]["content"]["bit_generator"]["content"])
+        size = _value(_of("DictNode", state["content"]["seed_seq"])["pool_size"])
+        name = _value(_of("DictNode", state["content"]["bit_generator"])["bit_generator"])
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal("a generator of random numbers in it cannot be read") from error
     if size != 4 or name != "PCG64":
         raise Refusal("a generator of random numbers in it is not numpy's usual one")
+
+
+def _check_object(walk: _Walk, state: dict[str, Any]) -> None:
+    if (state.get("__module__"), state.get("__class__")) == ("lightgbm.basic", "Booster"):
+        _check_lightgbm(walk, state)
+    _check_version(walk, state)
+
+
+def _check_lightgbm(walk: _Walk, state: dict[str, Any]) -> None:
+    """A booster's text is checked here, for its reader trusts it."""
+    try:
+        attributes = state["content"]
+        walk.alone.append(attributes["__id__"])
+        held = _of("DictNode", attributes)
+        texts = [_value(held[k]) for k in ("_handle", "handle") if k in held]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Refusal("a booster of lightgbm in it cannot be read") from error
+    if len(texts) != 1 or not isinstance(texts[0], str):
+        raise Refusal("a booster of lightgbm in it cannot be read")
+    boosters.lightgbm(texts[0])
 
 
 def _check_version(walk: _Walk, state: dict[str, Any]) -> None:
@@ -276,8 +318,9 @@ def _check_version(walk: _Walk, state: dict[str, Any]) -> None:
 
 
 CHECKS = {
+    "DictNode": _check_keys,
     "JsonNode": _check_text,
     "TreeNode": _check_tree,
     "RandomGeneratorNode": _check_generator,
-    "ObjectNode": _check_version,
+    "ObjectNode": _check_object,
 }

@@ -19,18 +19,19 @@ from nbmlops.errors import Invalid, NotAllowed, UntrustedContent, tell
 from nbmlops.registry import archive, trust
 from nbmlops.registry.trust import Refusal, reviewed
 
-__all__ = ["PICKLE", "RULES", "SKOPS", "File", "cached", "dump", "load", "reviewed", "write"]
+__all__ = ["PICKLE", "RULES", "SKOPS", "SOURCE", "File", "cached", "dump", "load", "permit", "reviewed", "write"]
 
-SKOPS, PICKLE, RULES = "skops", "pickle", "rules"
+SKOPS, PICKLE, RULES, SOURCE = "skops", "pickle", "rules", "source"
 
 
 @dataclass(frozen=True)
 class File:
-    """A written model: its bytes, how they are read, and the reviewed types they need."""
+    """A written model: its bytes, how they are read, the reviewed types they need, and why it is no data."""
 
     data: bytes
     format: str
     trusted: tuple[str, ...] = ()
+    why: str = ""
 
 
 def write(model: Any, allow_pickle: bool = False) -> File:
@@ -44,16 +45,17 @@ def write(model: Any, allow_pickle: bool = False) -> File:
         The model cannot be written at all.
     """
     from nbmlops.registry.rulemodel import RuleModel
+    from nbmlops.registry.sourcemodel import FunctionModel
 
-    if isinstance(model, RuleModel):
-        return File(model.to_yaml().encode("utf-8"), RULES)
+    if isinstance(model, (RuleModel, FunctionModel)):
+        return File(model.to_yaml().encode("utf-8"), RULES if isinstance(model, RuleModel) else SOURCE)
     try:
         data, trusted = dump(model)
     except (UntrustedContent, Invalid) as error:
-        if not allow_pickle:
-            hint = f"{error.hint} Or keep it as a program, run at every load: register(..., allow_pickle=True)."
+        if allow_pickle is not True:
+            hint = f"{error.hint} Or keep it as a program, run at every load: nb.register(..., allow_pickle=True)."
             raise type(error)(error.message, hint) from error
-        return File(_pickled(model), PICKLE)
+        return File(_pickled(model), PICKLE, why=error.message)
     return File(data, SKOPS, tuple(trusted))
 
 
@@ -99,7 +101,7 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
         The types recorded in the store when the file was registered.
     name : str
         What the model is called, for the message.
-    form : {"skops", "rules", "pickle"}
+    form : {"skops", "rules", "source", "pickle"}
         How it was written, as recorded in the store.
     allow_pickle : bool
         Whether to run what a pickle holds.
@@ -113,8 +115,8 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
     """
     if form == PICKLE:
         return _unpickled(data, name, allow_pickle)
-    if form == RULES:
-        return _rules(data, name)
+    if form in (RULES, SOURCE):
+        return _text(data, name, form, allow_pickle)
     if form != SKOPS:
         raise UntrustedContent(f"{name} is written as {form!r}, which is not read.", "Register the model again.")
     import skops.io
@@ -131,11 +133,12 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
     return model
 
 
-def _rules(data: bytes, name: str) -> Any:
-    from nbmlops.registry.rulemodel import read
+def _text(data: bytes, name: str, form: str, allow_pickle: bool) -> Any:
+    from nbmlops.registry import rulemodel, sourcemodel
 
+    permit(form, name, allow_pickle)
     with _refused(name):
-        return read(data)
+        return rulemodel.read(data) if form == RULES else sourcemodel.read(data)
 
 
 @lru_cache(maxsize=8)
@@ -159,12 +162,30 @@ def _pickled(model: Any) -> bytes:
         ) from error
 
 
-def _unpickled(data: bytes, name: str, allow_pickle: bool) -> Any:
-    if not allow_pickle:
+def permit(form: str, name: str, allow_pickle: bool) -> None:
+    """Refuse a program nobody allowed now.
+
+    Raises
+    ------
+    NotAllowed
+        It is a pickle, or a function that nobody other than its author has read.
+    """
+    if form == PICKLE and allow_pickle is not True:
         raise NotAllowed(
             f"{name} is a pickle: reading it runs whatever it holds.",
-            "If you trust who wrote it: nb.load_model(ref, allow_pickle=True).",
+            f'If you trust who wrote it: nb.load_model("{name}", allow_pickle=True). '
+            "For gates, promotions and predictions the charter has to say so: exceptions: [pickle].",
         )
+    if form == SOURCE and allow_pickle is not True:
+        raise NotAllowed(
+            f"{name} is a function that nobody else has read: loading it runs whatever it says.",
+            f"Somebody other than its author reads it: nbmlops models review {name}. "
+            f'Or, if you trust who wrote it: nb.load_model("{name}", allow_pickle=True).',
+        )
+
+
+def _unpickled(data: bytes, name: str, allow_pickle: bool) -> Any:
+    permit(PICKLE, name, allow_pickle)
     try:
         return pickle.loads(data)
     except Exception as error:  # a pickle's program raises whatever it likes
