@@ -340,3 +340,32 @@ def test_a_slow_model_is_asked_of_some_rows_evenly_taken_and_that_is_said(champi
     assert of(report, "prediction_drift").outcome == "passed"
     assert of(report, "performance").detail["n"] == 2000
     assert of(report, "sampled").outcome == "passed"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_day_that_was_delivered_twice_is_told(project, seed):
+    """Thirty days of which one is there twice: a thirtieth of the rows, and more where fewer days came."""
+    rows = clean(1000, seed + 1)
+    for days, outcome in ((30, "warning"), (10, "issue")):
+        twice = pd.concat([rows, rows[: len(rows) // days]], ignore_index=True)
+        report = nb.drift(twice, clean(3000, 99))
+        assert of(report, "rows_repeated").outcome == outcome
+        assert report.verdict == ("alert" if outcome == "issue" else "notice")
+    assert of(nb.drift(rows, clean(3000, 99)), "rows_repeated").outcome == "passed"
+
+
+def test_rows_that_repeat_by_nature_are_no_fault(project):
+    few = clean(4000)[["carrier", "paid"]]
+    assert of(nb.drift(few[:2000], few[2000:]), "rows_repeated").outcome == "not_applicable"
+    rare = pd.DataFrame({"a": np.random.default_rng(0).integers(0, 20_000, 4000)})
+    assert of(nb.drift(rare[:2000], rare[2000:]), "rows_repeated").outcome == "passed"
+
+
+def test_a_model_remembers_how_many_of_its_rows_repeat(champion):
+    rows = bookings(2000, 5)
+    assert of(nb.drift(rows, "late-flights@champion"), "rows_repeated").outcome == "passed"
+    twice = pd.concat([rows, rows[:300]])
+    assert of(nb.drift(twice, "late-flights@champion"), "rows_repeated").outcome == "issue"
+    assert of(nb.drift(twice, nb.profile(bookings(2000, 6))), "rows_repeated").outcome == "issue"
+    gone = nb.drift(twice.drop(columns="carrier"), "late-flights@champion")
+    assert of(gone, "rows_repeated").outcome == "not_applicable"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FEATURES", "STRUCTURE", "Asked", "Pending", "contract", "features", "judged", "one", "verdict"]
 
-STRUCTURE = ("column_missing", "columns_extra", "column_kind")
+STRUCTURE = ("column_missing", "columns_extra", "column_kind", "rows_repeated")
 FEATURES = "feature_drift"
 STUCK = 0.05  # more of all rows than before in one bin: then it is asked whether one value does it
 IMPORTANT = 0.10  # a feature with a larger share of the importance may raise an alert alone

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.drift import decide, estimated, multivariate, performance, words
+from nbmlops.drift import decide, estimated, multivariate, performance, repeats, words
 from nbmlops.drift.answers import of_those_asked
 from nbmlops.drift.decide import Asked
 from nbmlops.drift.profile import Profile, build, groups
@@ -35,10 +35,17 @@ def examine(frame: pd.DataFrame, against: Reference, together: bool = False) -> 
     profile = build(frame, like=against.profile.select([n for n in against.profile.columns if n in frame.columns]))
     profile = of_those_asked(profile, against)
     asked, comparable = decide.contract(frame, profile, against.profile, against.inputs)
-    asked += [*_performance(frame, against), *_answers(profile, against)]
+    asked += [_repeated(frame, against), *_performance(frame, against), *_answers(profile, against)]
     asked += [_together(frame, against, comparable)] if together else []
     asked += decide.features(profile, against.profile, comparable, against.importance)
     return asked, profile
+
+
+def _repeated(frame: pd.DataFrame, against: Reference) -> Finding:
+    """Judge whether rows came twice; without all columns rows are alike that were not."""
+    if any(name not in frame.columns for name in against.inputs):
+        return Finding("rows_repeated", "not_applicable", "columns are missing, so rows cannot be compared")
+    return repeats.more(frame, against.inputs, against.repeated)
 
 
 def _together(frame: pd.DataFrame, against: Reference, comparable: list[str]) -> Finding:

@@ -12,6 +12,7 @@ from nbmlops.drift import performance
 from nbmlops.drift.estimated import HeldOut
 from nbmlops.drift.performance import Known
 from nbmlops.drift.profile import Profile, build
+from nbmlops.drift.repeats import Repeats, repeated_rows
 from nbmlops.errors import Invalid, NbmlopsError
 from nbmlops.quality import look
 
@@ -38,6 +39,13 @@ class Reference:
     sampled: bool = False  # the model was asked of some rows only: the others have no answer, and lack none
     trained: str = ""  # the model these very rows were fitted to: they say nothing of how well it answers
 
+    def repeated(self) -> Repeats | None:
+        """Return what repeats in the reference over its inputs, or None where that is not known."""
+        if self.frame is not None:
+            return repeated_rows(self.frame, self.inputs)
+        known = self.profile.whole.repeated if self.profile.whole else None
+        return known if self.model or {*self.inputs} == {*self.profile.columns} else None
+
     def segment(self, key: str) -> Reference | None:
         """Return the same reference for one segment, or None where it has no such segment."""
         tallies = self.profile.segments.get(key)
@@ -45,7 +53,7 @@ class Reference:
             return None
         rows = max((t.rows for t in tallies.values()), default=0)
         part = replace(self.profile, rows=rows, total=tallies, chunks={}, segments={}, relations={})
-        return replace(self, profile=part, metrics=None)
+        return replace(self, profile=part, metrics=None, frame=None)
 
 
 def load(

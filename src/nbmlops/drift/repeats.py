@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
+from nbmlops.drift import words
 from nbmlops.quality import look
-from nbmlops.records import Finding
+from nbmlops.records import Finding, Outcome
 from nbmlops.stats import twins
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Repeats", "repeated_rows", "told"]
+__all__ = ["Repeats", "more", "repeated_rows", "told"]
 
 BLOCK = 3  # columns hashed before rows that are alone so far are left out
 MOST_VALUES = 1_000_000  # of rows still alike; with more, every k-th group of equal rows stands for all
 SAMPLE = 1000
 KINDS = "fMmiu"  # of dtypes: what is quick to hash and likely to tell rows apart comes first
 TIMES_CHANCE, LEAST = 2.0, 2
+NOTICE, ALERT = 0.01, 0.05  # of all rows, above what the reference lets expect: a day of a season, three of two months
+BY_NATURE = 0.5  # where so many rows repeat another, a few more tell nothing
+SURE = 0.01  # the chance of so many where only the tolerable share repeats
 Hashes = NDArray[np.uint64]
 
 
@@ -84,19 +89,52 @@ def told(repeats: Repeats) -> Finding | None:
     if not repeats.rows:
         return None
     about = "" if repeats.exact else "about "
-    words = f"{about}{repeats.rows:,} of {repeats.of:,} rows repeat another ({100 * repeats.share:.3g} %)"
+    said = f"{about}{repeats.rows:,} of {repeats.of:,} rows repeat another ({100 * repeats.share:.3g} %)"
     detail = repeats._asdict()
     if repeats.above:
-        return Finding("repeated_rows", "warning", f"{words}.", "", repeats.share, detail=detail)
+        return Finding("repeated_rows", "warning", f"{said}.", "", repeats.share, detail=detail)
     return Finding(
         "repeated_rows",
         "passed",
-        f"{words}, no more than values so alike give by chance.",
+        f"{said}, no more than values so alike give by chance.",
         "",
         repeats.share,
         "",
         detail,
     )
+
+
+def more(frame: pd.DataFrame, columns: Sequence[str], reference: Callable[[], Repeats | None]) -> Finding:
+    """Return whether more rows repeat another than the reference lets expect, as when a day was delivered twice.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    columns : sequence of str
+    reference : callable
+        Returns what repeats in the reference over the same columns, or None where that is not known; asked only where
+        enough rows repeat here. Of more rows more repeat by nature, and where a column stands still others do not tell
+        rows apart: that is another fault, with a finding of its own.
+
+    Returns
+    -------
+    Finding
+        Of code ``rows_repeated``.
+    """
+    now = repeated_rows(frame, columns)
+    if now.share <= NOTICE:
+        return Finding("rows_repeated", "passed", f"{words.share(now.share)} of rows repeat another", "", now.share)
+    known = reference()
+    if known is None:
+        return Finding("rows_repeated", "not_applicable", "how many rows of the reference repeat another is not known")
+    before = max(known.share, 1 - (1 - known.share) ** (now.of / max(1, known.of)), now.expected / now.of)
+    told = f"rows that repeat another {words.change(before, now.share)}"
+    if before > BY_NATURE:
+        return Finding("rows_repeated", "not_applicable", f"{told}: here rows repeat by nature", "", now.share)
+    limits = [min(1.0, before + tolerable) for tolerable in (NOTICE, ALERT)]
+    sure = [float(stats.binom.sf(now.rows - 1, now.of, limit)) < SURE for limit in limits]
+    outcome: Outcome = "issue" if sure[1] else "warning" if sure[0] else "passed"
+    return Finding("rows_repeated", outcome, told, "", now.share, told if sure[0] else "", now._asdict())
 
 
 def _order(dtype: Any) -> int:
@@ -142,5 +180,7 @@ def _expected(frame: pd.DataFrame, names: Sequence[str]) -> float:
     """Return how many rows would repeat another if the columns had nothing to do with each other."""
     n = len(frame)
     some = np.arange(0, n, max(1, n // SAMPLE))
-    agreement = twins.rows([_values(frame[name], some) for name in names], len(some)).agreement
+    columns = [_values(frame[name], some) for name in names]
+    once = np.unique(twins.rows(columns, len(some)).hashes, return_index=True)[1]  # rows that came twice are no chance
+    agreement = twins.rows([column[once] for column in columns], len(once)).agreement
     return float(n * -np.expm1(-n * agreement / 2))

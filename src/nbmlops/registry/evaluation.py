@@ -373,12 +373,16 @@ def _signature(subject: Subject, features: pd.DataFrame, target: str, answers: A
 
 def _profile(features: pd.DataFrame, truth: pd.Series[Any], target: str, answers: Answers) -> Any:
     """Return the profile later data is held against: features, truth, and what the model said."""
-    from nbmlops.drift.profile import profile
+    from dataclasses import replace
+
+    from nbmlops.drift.profile import build
+    from nbmlops.drift.whole import look_at
 
     said = answers.predicted if answers.chance is None else answers.chance
     whole = features.copy(deep=False)
     whole[target], whole[PREDICTION] = truth, said
-    return profile(whole, target=target)
+    made = build(whole, target=target)
+    return replace(made, whole=look_at(features, {n: c for n, c in made.columns.items() if n in features.columns}))
 
 
 PREDICTION = "prediction"
