@@ -38,6 +38,7 @@ _PUBLIC = {
     "load_source": "nbmlops.quality.sources",
     "evaluate": "nbmlops.registry.evaluation",
     "rule_model": "nbmlops.registry.rulemodel",
+    "approve_source": "nbmlops.registry.review",
     "register": "nbmlops.registry.models",
     "models": "nbmlops.registry.fleet",
     "model_version": "nbmlops.registry.models",

@@ -173,14 +173,14 @@ def load_model(ref: str, allow_pickle: bool = False) -> Any:
 
     version = model_version(ref)
     data = session.artifacts().get(version.digest)
-    return files.load(data, list(_trusted(version)), version.ref, version.format, allow_pickle)
+    return files.load(data, list(_trusted(version)), version.ref, version.format, allow_pickle or _was_read(version))
 
 
 def cached(version: ModelVersion) -> Any:
     """Return the estimator of a version, read once per process; ask it, do not change it."""
     from nbmlops.registry import exceptions, files
 
-    allowed = version.format == files.PICKLE and exceptions.allows(files.PICKLE)
+    allowed = _was_read(version) or (version.format == files.PICKLE and exceptions.allows(files.PICKLE))
     files.permit(version.format, version.ref, allowed)
     return files.cached(version.digest, _trusted(version), session.project().artifacts_url, version.format, allowed)
 
@@ -366,6 +366,13 @@ def _reference_bytes(evaluation: Evaluation) -> bytes:
         "importance": evaluation.importance,
     }
     return json.dumps(plain(content), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _was_read(version: ModelVersion) -> bool:
+    """Return whether a version is a function kept as source that somebody other than its author has read."""
+    from nbmlops.registry import files, review
+
+    return version.format == files.SOURCE and bool(review.reviews(version.digest))
 
 
 def _trusted(version: ModelVersion) -> tuple[str, ...]:

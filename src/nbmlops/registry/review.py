@@ -1,0 +1,90 @@
+"""Functions kept as source: who has read which, so that one may run what somebody else wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.capture import environment
+from nbmlops.errors import Invalid, NotAllowed
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.records import ModelVersion
+
+__all__ = ["approve_source", "reviews", "source"]
+
+
+def approve_source(ref: str, reason: str) -> dict[str, Any]:
+    """Say that you have read the source of a registered function, and that it may run.
+
+    It holds for the very file, under whatever name it is registered.
+
+    Parameters
+    ----------
+    ref : str
+        ``NAME@3``, ``NAME@champion``, or ``NAME`` for the newest.
+    reason : str
+        Why it may run, for those who read the log.
+
+    Returns
+    -------
+    dict
+        ``model``, ``digest``, ``actor``, ``known_by`` and ``reason``, as they are written into the log.
+
+    Raises
+    ------
+    NotAllowed
+        You registered it yourself.
+    Invalid
+        It is no function kept as source, or there is no reason.
+
+    Examples
+    --------
+    >>> nb.approve_source("late-rules@2", "compares two columns, reads nothing")  # doctest: +SKIP
+    """
+    from nbmlops.registry.models import model_version
+
+    version = model_version(ref)
+    if not isinstance(reason, str) or not reason.strip():
+        raise Invalid("A review needs a reason.", 'Say why it may run: reason="compares two columns, reads nothing".')
+    source(version)  # the file is there, and is the one that was registered
+    name, known_by = environment.actor()
+    if name.casefold() in _authors(version.digest):
+        raise NotAllowed(f"{name} registered {version.ref}.", "Somebody else reads it.")
+    about = {"digest": version.digest, "reason": reason.strip()}
+    with session.store().atomic() as change:
+        change.event("review", version.ref, about, (name, known_by))
+    return {"model": version.ref, **about, "actor": name, "known_by": known_by}
+
+
+def source(version: ModelVersion) -> str:
+    """Return the text of a function as it was registered, verified against its digest; nothing of it runs.
+
+    Raises
+    ------
+    Invalid
+        It is no function kept as source.
+    """
+    from nbmlops.registry.files import SOURCE
+
+    if version.format != SOURCE:
+        raise Invalid(f"{version.ref} is no function kept as source: it is {version.format}.", "It needs no review.")
+    return session.artifacts().get(version.digest).decode("utf-8")
+
+
+def reviews(digest: str) -> list[dict[str, Any]]:
+    """Return the events by which people other than its authors said that a file may run, oldest first."""
+    authors = _authors(digest)
+    return [e for e in _events("review") if e["data"].get("digest") == digest and e["actor"].casefold() not in authors]
+
+
+def _authors(digest: str) -> set[str]:
+    """Return who registered a file, under whatever name."""
+    return {e["actor"].casefold() for e in _events("register") if e["data"].get("digest") == digest}
+
+
+def _events(action: str) -> list[dict[str, Any]]:
+    from nbmlops.store import events
+
+    with session.store().reading() as connection:
+        return events.listed(connection, None, action)
