@@ -72,7 +72,7 @@ def promote(name: str, version: int | str, to: str, reason: str) -> ModelVersion
     chosen = models.model_version(f"{name}@{version}")
     evidence = Evidence(chosen, *_pair(chosen, to))
     policy = _allowed(evidence, to)
-    models.load_model(chosen.ref)  # what is promoted can be loaded, digest and all
+    models.check_loadable(chosen)  # what is promoted can be loaded, digest and all
     about = {
         "reason": reason.strip(),
         "policy": policy,
@@ -132,8 +132,8 @@ def _last_good(name: str, stack: list[int]) -> tuple[ModelVersion, list[str]]:
     for number in [n for n in reversed(stack) if n != stack[-1]]:
         try:
             found = models.model_version(f"{name}@{number}")
-            models.load_model(found.ref)
-        except (Conflict, NotFound, UntrustedContent) as fault:
+            models.check_loadable(found)
+        except (Conflict, NotAllowed, NotFound, UntrustedContent) as fault:
             faults.append(fault)
             continue
         return found, [f.message for f in faults]

@@ -1,0 +1,203 @@
+"""Models of xgboost and lightgbm stand in the file in their own formats; a program only where somebody says so."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import hostile
+import nbmlops as nb
+from nbmlops.errors import Invalid, NotAllowed, UntrustedContent
+from nbmlops.registry import files
+from nbmlops.store import events
+from nbmlops.tracking import session
+
+X, Y = hostile.X, hostile.Y
+KINDS = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_xgboost_comes_back_as_it_was(needed, kind):
+    model = getattr(needed("xgboost"), kind)(n_estimators=4).fit(X, Y)
+    data, trusted = files.dump(model)
+    assert (files.load(data, trusted, "late@1").predict(X) == model.predict(X)).all()
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("target", [Y, (X[:, 0] * 2).astype(int)], ids=["two", "many"])
+def test_lightgbm_comes_back_as_it_was(needed, linear, target):
+    lightgbm = needed("lightgbm")
+    rows = np.c_[X, np.arange(len(X)) % 5]
+    model = lightgbm.LGBMClassifier(n_estimators=4, verbose=-1, linear_tree=linear, min_child_samples=2)
+    model.fit(rows, target, categorical_feature=[4])
+    data, trusted = files.dump(model)
+    assert (files.load(data, trusted, "late@1").predict_proba(rows) == model.predict_proba(rows)).all()
+
+
+def lightgbm_text(change):
+    def schema(state):
+        for node in hostile.nodes(state, "DictNode"):
+            if "_handle" in node["content"]:
+                handle = node["content"]["_handle"]
+                handle["content"] = json.dumps(change(json.loads(handle["content"])))
+
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        (r"left_child=\S+", "left_child=99999999"),
+        (r"right_child=\S+", "right_child=-99999999"),
+        (r"split_feature=\d+", "split_feature=77777777"),
+        (r"num_leaves=\d+", "num_leaves=99999999"),
+        (r"num_tree_per_iteration=\d+", "num_tree_per_iteration=1000"),
+        (r"decision_type=\d+", "decision_type=1"),
+        (r"tree\n", "x\n"),
+    ],
+)
+def test_a_tree_of_lightgbm_that_leads_nowhere_is_not_read(needed, line, instead):
+    model = needed("lightgbm").LGBMClassifier(n_estimators=3, verbose=-1, min_child_samples=5).fit(X, Y)
+    data, trusted = files.dump(model)
+    crafted = hostile.changed(data, lightgbm_text(lambda text: re.sub(line, instead, text, count=1)))
+    with pytest.raises(UntrustedContent, match="lightgbm"):
+        files.load(crafted, trusted, "late@1")
+
+
+@pytest.mark.parametrize(("name", "value"), [("left_children", 10**6), ("split_indices", 10**6), ("right_children", 0)])
+def test_a_tree_of_xgboost_that_leads_nowhere_is_refused(needed, name, value):
+    from nbmlops.registry import boosters
+    from nbmlops.registry.trust import Refusal
+
+    booster = needed("xgboost").XGBClassifier(n_estimators=2).fit(X, Y).get_booster()
+    content = json.loads(bytes(booster.save_raw(raw_format="json")))
+    content["learner"]["gradient_booster"]["model"]["trees"][0][name][0] = value
+
+    class Changed:
+        def save_raw(self, raw_format):
+            return bytearray(json.dumps(content).encode())
+
+    boosters.xgboost(booster)
+    with pytest.raises(Refusal, match="xgboost"):
+        boosters.xgboost(Changed())
+
+
+class Own(ClassifierMixin, BaseEstimator):
+    """A class of somebody's own module."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.feature_names_in_ = np.array(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X):
+        return np.repeat(self.classes_[0], len(X))
+
+
+def scaled(frame):
+    return frame / 10
+
+
+@pytest.fixture
+def own(train):
+    return make_pipeline(FunctionTransformer(scaled), LogisticRegression()).fit(train[["age"]], train.late)
+
+
+@pytest.fixture
+def kept(project, own):
+    return nb.register(own, "late", allow_pickle=True)
+
+
+def test_a_program_is_kept_only_where_somebody_says_so(project, own):
+    with pytest.raises(UntrustedContent, match=r"types nobody has reviewed: .*scaled.* allow_pickle=True"):
+        nb.register(own, "late")
+    assert nb.register(own, "late", allow_pickle=True).format == "pickle"
+
+
+@pytest.mark.parametrize("said", [1, "yes", None])
+def test_only_true_is_said(project, own, said):
+    with pytest.raises(UntrustedContent):
+        nb.register(own, "late", allow_pickle=said)
+
+
+def test_what_is_data_stays_data_where_a_program_is_allowed(project, model):
+    assert nb.register(model, "late", allow_pickle=True).format == "skops"
+
+
+def test_a_program_has_an_event_of_its_own(kept):
+    with session.store().reading() as connection:
+        found = [e for e in events.listed(connection, "late@1") if e["action"] == "allow_pickle"]
+    assert [e["data"]["digest"] for e in found] == [kept.digest]
+    assert "scaled" in found[0]["data"]["why"]
+
+
+def test_every_load_of_a_program_is_asked_anew(kept, train):
+    assert nb.load_model("late@1", allow_pickle=True).predict(train[["age"]]).shape == (500,)
+    with pytest.raises(NotAllowed, match=r"late@1 is a pickle: reading it runs whatever it holds"):
+        nb.load_model("late@1")
+
+
+@pytest.mark.parametrize("asks", ["predict", "gate", "promote", "evaluate"])
+def test_nothing_of_ours_runs_a_program_unless_the_charter_says_so(kept, project, held_out, asks):
+    def ask():
+        if asks == "predict":
+            return nb.predict("late@1", held_out[["age"]])
+        if asks == "gate":
+            return nb.gate("late@1", "late@1", on=held_out, target="late")
+        if asks == "evaluate":
+            return nb.evaluate("late@1", held_out, target="late")
+        return nb.promote("late", 1, to="champion", reason="first")
+
+    with pytest.raises(NotAllowed, match="late@1 is a pickle"):
+        ask()
+    (project / "charter.yaml").write_text("exceptions: [pickle]\n")
+    assert ask() is not None
+    (project / "charter.yaml").write_text("problem: none\n")
+    with pytest.raises(NotAllowed, match="late@1 is a pickle"):
+        ask()
+
+
+def test_an_exception_nobody_knows_is_refused(project):
+    (project / "charter.yaml").write_text("exceptions: [everything]\n")
+    with pytest.raises(Invalid, match=r"exceptions has 'everything'\. Allowed: pickle"):
+        nb.charter()
+
+
+def test_a_lambda_cannot_be_kept_either_way(project, train):
+    model = make_pipeline(FunctionTransformer(lambda f: f), LogisticRegression()).fit(train[["age"]], train.late)
+    with pytest.raises(Invalid, match="cannot be pickled either"):
+        nb.register(model, "late", allow_pickle=True)
+    assert nb.models().empty
+
+
+def test_a_class_of_ones_own_is_named(project, train):
+    with pytest.raises(UntrustedContent, match=r"Own holds types nobody has reviewed: .*\.Own"):
+        nb.register(Own().fit(train[["age"]], train.late), "late")
+
+
+def test_a_format_nobody_knows_is_not_read():
+    with pytest.raises(UntrustedContent, match=r"written as 'exe', which is not read"):
+        files.load(b"", [], "late@1", "exe", allow_pickle=True)
+
+
+def test_a_damaged_program_is_one_line(kept):
+    with pytest.raises(UntrustedContent, match=r"The pickle of late@1 cannot be read: \w+"):
+        files.load(b"\x80\x05garbage", [], "late@1", "pickle", allow_pickle=True)
+
+
+def test_a_model_of_another_scikit_learn_is_told(monkeypatch):
+    import sklearn
+
+    data, trusted = files.dump(LogisticRegression().fit(X, Y))
+    crafted = hostile.edited(LogisticRegression(), "_sklearn_version", lambda v: "1.2.0")
+    with pytest.warns(
+        RuntimeWarning, match=rf"late@1 was fitted with scikit-learn 1\.2\.0, this is {sklearn.__version__}"
+    ):
+        files.load(crafted, trusted, "late@1")
+    assert data
