@@ -369,3 +369,11 @@ def test_a_model_remembers_how_many_of_its_rows_repeat(champion):
     assert of(nb.drift(twice, nb.profile(bookings(2000, 6))), "rows_repeated").outcome == "issue"
     gone = nb.drift(twice.drop(columns="carrier"), "late-flights@champion")
     assert of(gone, "rows_repeated").outcome == "not_applicable"
+
+
+def test_times_that_lost_their_zone_are_told(project):
+    at = pd.date_range("2026-01-01", periods=1000, freq="h")
+    plain, zoned = (pd.DataFrame({"at": t, "x": np.arange(1000.0)}) for t in (at, at.tz_localize("Europe/Berlin")))
+    found = of(nb.drift(plain, zoned), "column_kind", "at")
+    assert (found.outcome, found.direction) == ("warning", "times with a zone -> without one")
+    assert of(nb.drift(plain, plain), "column_kind", "at").outcome == "passed"

@@ -165,11 +165,21 @@ def _kind(column: Column, series: pd.Series[Any]) -> Finding:
     same = same or {held, was} == {"numbers", "booleans"}
     if not same and was == "times" and held == "text":
         same = bool(look.times(series).notna().sum() == series.notna().sum())  # CSV has no times
+    if same and (zones := _zones(column, series)):
+        return Finding("column_kind", "warning", f"{column.name}: {zones}; read as UTC", column.name, None, zones)
     if same:
         return Finding("column_kind", "passed", f"{column.name} holds {was}", column.name)
     direction = f"{was} -> {held}"
     sample = _first_odd(series) if was == "numbers" else ""
     return Finding("column_kind", "issue", f"{column.name}: {direction}{sample}", column.name, direction=direction)
+
+
+def _zones(column: Column, series: pd.Series[Any]) -> str:
+    """Say where times had a zone before and have none now, or the other way round: hours apart, and nobody sees it."""
+    was, now = ("," in dtype if dtype.startswith("datetime64") else None for dtype in (column.dtype, str(series.dtype)))
+    if None in (was, now) or was == now:
+        return ""
+    return f"times {'with' if was else 'without'} a zone -> {'with' if now else 'without'} one"
 
 
 def _first_odd(series: pd.Series[Any]) -> str:
