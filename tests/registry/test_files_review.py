@@ -98,3 +98,27 @@ def test_what_is_no_file(project):
         nb.review_file("none.skops")
     with pytest.raises(Invalid, match="is no file"):
         nb.review_file(".")
+
+
+def test_the_command_says_what_the_function_says(project):
+    from click.testing import CliRunner
+
+    from nbmlops.cli import main
+
+    (project / "model.skops").write_bytes(hostile.written(hostile.LogisticRegression()))
+    (project / "model.pkl").write_bytes(pickle.dumps(hostile.Marks(MARKER)))
+    said = CliRunner().invoke(main, ["models", "review", "model.skops", "--json"])
+    assert (said.exit_code, json.loads(said.output)) == (0, nb.review_file("model.skops").to_dict())
+    refused = CliRunner().invoke(main, ["models", "review", "model.pkl"])
+    assert refused.exit_code == 3
+    assert "posix.system" in refused.output
+    assert "nothing of it was run" in refused.output
+    assert CliRunner().invoke(main, ["models", "review", "none.pkl"]).exit_code == 5
+
+
+def test_what_a_file_says_is_shown_as_text(review):
+    node = hostile.hidden_calls(MARKER)["an object of the notebook"] | {"__class__": "<img src=x>"}
+    found = review(hostile.changed(hostile.written(hostile.LogisticRegression()), hostile.replace_root(**node)))
+    shown = found._repr_mimebundle_()
+    assert "<img" not in shown["text/html"]
+    assert "&lt;img" in shown["text/html"]

@@ -106,6 +106,13 @@ def _check_arrays(file: zipfile.ZipFile) -> None:
 
 def _check_array(start: bytes, size: int, name: str) -> None:
     """Refuse an array whose header declares another size than its member has, or objects."""
+    dtype, count, begin = _header(start, name)
+    if count * dtype.itemsize != size - begin or (not dtype.itemsize and count):
+        raise Refusal(f"its array {name} declares {count} values and has {size - begin} bytes")
+
+
+def _header(start: bytes, name: str) -> tuple[Any, int, int]:
+    """Return kind and number of an array's values, and where they begin."""
     if start[:6] != b"\x93NUMPY" or start[6:7] not in (b"\x01", b"\x02", b"\x03"):
         raise Refusal(f"its member {name} is no array")
     wide = 2 if start[6] == 1 else 4
@@ -117,13 +124,11 @@ def _check_array(start: bytes, size: int, name: str) -> None:
     count = 1
     for extent in header[2].split(b","):
         count *= int(extent) if extent.strip() else 1
-    itemsize = _itemsize(header[1])
-    if count * itemsize != size - begin - length or (not itemsize and count):
-        raise Refusal(f"its array {name} declares {count} values and has {size - begin - length} bytes")
+    return _dtype(header[1]), count, begin + length
 
 
 @lru_cache(maxsize=256)
-def _itemsize(description: bytes) -> int:
+def _dtype(description: bytes) -> Any:
     import numpy as np
 
     try:
@@ -132,7 +137,7 @@ def _itemsize(description: bytes) -> int:
         raise Refusal("one of its arrays has values of an unknown kind") from error
     if dtype.hasobject:
         raise Refusal("one of its arrays holds objects")
-    return int(dtype.itemsize)
+    return dtype
 
 
 def _schema(text: bytes) -> dict[str, Any]:
@@ -159,7 +164,8 @@ def _depth(text: bytes) -> int:
         return 0
     signs = np.zeros(256, np.int8)
     signs[[*b"[{"]], signs[[*b"]}"]] = 1, -1
-    return int(np.cumsum(signs[np.frombuffer(outside, np.uint8)], dtype=np.int64).max())
+    steps = signs[np.frombuffer(outside, np.uint8)]
+    return int(np.cumsum(steps[steps != 0], dtype=np.int64).max(initial=0))
 
 
 class _Walk:
@@ -218,12 +224,14 @@ class _Walk:
             raise Refusal("two objects in it have the same number")
 
     def array(self, state: Any) -> Any:
-        """Return a small array of the file."""
+        """Return the numbers of a small array of the file."""
         import numpy as np
 
         if state.get("__loader__") != "NdArrayNode" or state.get("type") != "numpy":
             raise Refusal("an array in it is none")
-        return np.load(io.BytesIO(self.file.read(state["file"])), allow_pickle=False)
+        data = self.file.read(state["file"])
+        dtype, _, begin = _header(data[:1024], state["file"])
+        return np.frombuffer(data, dtype, offset=begin)
 
 
 def _spelled(state: dict[str, Any]) -> tuple[Any, ...]:

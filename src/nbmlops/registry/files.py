@@ -84,10 +84,22 @@ def dump(model: Any) -> tuple[bytes, list[str]]:
     with _refused(name):
         contents = archive.inspect(data)
         _refuse(contents.refused, name)
-        trusted, unknown = reviewed(skops.io.get_untrusted_types(data=data))
-        _refuse(dict.fromkeys(unknown, ""), name)
+        _ask_skops(contents, data, name)
         structure.check(model)
-    return data, trusted
+    return data, reviewed(named for _, named in contents.types)[0]
+
+
+_judged: set[frozenset[tuple[str, str]]] = set()  # types in their parts that skops trusts beside ours
+
+
+def _ask_skops(contents: archive.Contents, data: bytes, name: str) -> None:
+    """Refuse types that are on neither list; skops is asked once for the same types."""
+    import skops.io
+
+    types = frozenset(contents.types)
+    if types not in _judged:
+        _refuse(dict.fromkeys(reviewed(skops.io.get_untrusted_types(data=data))[1], ""), name)
+        _judged.add(types)
 
 
 def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pickle: bool = False) -> Any:
@@ -179,7 +191,7 @@ def permit(form: str, name: str, allow_pickle: bool) -> None:
     if form == SOURCE and allow_pickle is not True:
         raise NotAllowed(
             f"{name} is a function that nobody else has read: loading it runs whatever it says.",
-            f"Somebody other than its author reads it: nbmlops models review {name}. "
+            f"Somebody other than its author reads it: nbmlops models approve {name}. "
             f'Or, if you trust who wrote it: nb.load_model("{name}", allow_pickle=True).',
         )
 
