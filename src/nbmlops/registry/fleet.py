@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from nbmlops.errors import Invalid, tell
 from nbmlops.hooks import service
@@ -61,12 +61,16 @@ def models(query: str | None = None, sort: str | None = None, limit: int | None 
     """
     import pandas as pd
 
-    return pd.DataFrame(_chosen(query, sort, limit))
+    fleet, places = _chosen(query, sort, limit)
+    found = pd.DataFrame({name: _series(fleet, name) for name in fleet.names})
+    return found if places is None else found.iloc[places].reset_index(drop=True)
 
 
 def rows(query: str | None = None, sort: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
     """Return the fleet as flat rows; a metric a version does not have is no key of its row."""
-    columns = _chosen(query, sort, limit)
+    fleet, places = _chosen(query, sort, limit)
+    whole = {name: fleet.values(name) for name in fleet.names}
+    columns = whole if places is None else {k: [v[i] for i in places] for k, v in whole.items()}
     found = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return [{k: v for k, v in row.items() if k in COLUMNS or v is not None} for row in found]
 
@@ -90,82 +94,78 @@ def jobs() -> dict[str, list[str]]:
 class Fleet:
     """The columns of all versions: what a query is asked of."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.stored = stored.versions(connection)
-        self.size = len(self.stored["name"])
-        self.metrics = [stored.metrics_of(text) for text in self.stored["metrics"]]
-        self.measured = list(dict.fromkeys(name for known in self.metrics for name in known))
-        self.shown = self._shown()
+    def __init__(self, connection: Connection, tagged: bool = False) -> None:
+        self.known = stored.known(connection, session.project().store_url)
+        self.runs = self.known.columns["run_id"]
+        self.size = len(self.runs)
+        self.names = (*COLUMNS, *(f"metrics.{name}" for name in self.known.metrics))
+        self.tags = stored.tags(connection) if tagged else {}
+        self.today = self._today(connection)
 
-    def _shown(self) -> dict[str, Values]:
-        """Return the columns of the table."""
-        keys = list(zip(self.stored["name"], self.stored["version"], strict=True))
-        pointing, owners = stored.pointing(self.connection), stored.handed_over(self.connection)
-        episodes, checks = stored.open_episodes(self.connection), stored.checks(self.connection)
-        names = self.stored["name"]
-        where = {(n, v): (a, at) for n, aliases in pointing.items() for a, (v, at) in aliases.items() if a == CHAMPION}
-        since = [where.get(key, (None, None))[1] for key in keys]
-        checked = [checks.get(f"{n}@{v}", NEVER) for n, v in keys] if checks else [NEVER] * self.size
-        every, now, at_work = _review_days(), datetime.now(UTC), jobs()
-        made: dict[str, Values] = {
-            "aliases": [_aliases(pointing.get(name), number) for name, number in keys],
-            "champion_at": since,
+    def _today(self, connection: Connection) -> dict[str, Values]:
+        """Return the columns that change without an event."""
+        columns = self.known.columns
+        keys = list(zip(columns["name"], columns["version"], strict=True))
+        checks, episodes, work = stored.checks(connection), stored.open_episodes(connection), jobs()
+        checked = [checks.get(f"{name}@{number}", NEVER) for name, number in keys] if checks else [NEVER] * self.size
+        since, days, now = columns["champion_at"], _review_days(), datetime.now(UTC)
+        return {
             "champion_age_s": [t and (now - datetime.fromisoformat(t)).total_seconds() for t in since],
-            "evaluated": [e is not None for e in self.stored["evaluation"]],
             "checked_at": [at for at, _ in checked],
             "verdict": [verdict for _, verdict in checked],
             "episodes": [episodes.get(key, 0) for key in keys],
-            "review_at": [_later(t, every) for t in since],
-            "job": [", ".join(at_work.get(name, ())) or None for name in names] if at_work else [None] * self.size,
-            "owner": [owners.get(n, o) for n, o in zip(names, self.stored["owner"], strict=True)],
+            "review_at": [t and _later(t, days) for t in since],
+            "job": [", ".join(work.get(name, ())) or None for name, _ in keys] if work else [None] * self.size,
         }
-        return {name: made[name] if name in made else self.stored[name] for name in COLUMNS}
 
     def values(self, name: str) -> Values:
         """Return a column of the table, a metric, or a tag."""
-        if name in self.shown:
-            return self.shown[name]
+        if name in self.today:
+            return self.today[name]
         kind, _, key = name.partition(".")
         if kind == "metrics":
-            return [known.get(key) for known in self.metrics]
-        return [self.tags.get(run_id, {}).get(key) for run_id in self.stored["run_id"]]
-
-    @cached_property
-    def tags(self) -> dict[str, dict[str, str]]:
-        """The tags of the runs the versions came from."""
-        return stored.tags(self.connection)
-
-    def table(self, places: Sequence[int] | None = None) -> dict[str, Values]:
-        """Return the table, of some places where they are given."""
-        whole = {**self.shown, **{f"metrics.{name}": self.values(f"metrics.{name}") for name in self.measured}}
-        return whole if places is None else {k: [v[i] for i in places] for k, v in whole.items()}
+            return self.known.metrics[key]
+        return [self.tags.get(run, {}).get(key) for run in self.runs] if key else self.known.columns[name]
 
 
 class _Asked:
     """A fleet as a query sees it: one place for each version and data set of it, where the query names one."""
 
-    def __init__(self, fleet: Fleet, query: str) -> None:
-        self.fleet, tagged = fleet, "tags" in query
-        self.pairs = _pairs(fleet) if "dataset" in query else [(i, None) for i in range(fleet.size)]
-        self.size = len(self.pairs)
-        self.names = {*COLUMNS, "dataset", *(f"metrics.{name}" for name in fleet.measured)}
-        self.names |= {f"tags.{name}" for known in (fleet.tags.values() if tagged else ()) for name in known}
+    def __init__(self, fleet: Fleet, pairs: Sequence[tuple[int, str | None]] | None = None) -> None:
+        self.fleet, self.pairs = fleet, pairs
+        self.size = fleet.size if pairs is None else len(pairs)
+        few = {id(known): known for known in fleet.tags.values()}  # few texts, many runs
+        self.names = {*fleet.names, "dataset", *(f"tags.{name}" for known in few.values() for name in known)}
 
     def column(self, name: str) -> Column:
         """Return one column."""
         if name == "dataset":
-            return _column([data for _, data in self.pairs])
+            return _column([data for _, data in self.pairs or ()])
         values = self.fleet.values(name)
         if name in DATES:
             values = [t and datetime.fromisoformat(t).timestamp() for t in values]
-        return _column(values if self.size == self.fleet.size else [values[i] for i, _ in self.pairs])
+        return _column(values if self.pairs is None else [values[i] for i, _ in self.pairs])
 
 
-CHAMPION, NEVER = "champion", (None, None)
+NEVER = (None, None)
+NOTHING: Sequence[str | None] = (None,)
+_frames: WeakKeyDictionary[stored.Known, dict[str, Any]] = WeakKeyDictionary()
 
 
-def _chosen(query: str | None, sort: str | None, limit: int | None) -> dict[str, Values]:
+def _series(fleet: Fleet, name: str) -> Any:
+    """Return a column as pandas holds it; of what cannot change it is made once."""
+    import pandas as pd
+
+    if name in fleet.today:
+        return pd.Series(fleet.today[name])
+    made = _frames.setdefault(fleet.known, {})
+    if name not in made:
+        made[name] = pd.Series(fleet.values(name))
+    return made[name]
+
+
+def _chosen(query: str | None, sort: str | None, limit: int | None) -> tuple[Fleet, list[int] | None]:
+    """Return the fleet and the places in it that were asked for, None for all."""
     import numpy as np
 
     from nbmlops.store import queries
@@ -173,24 +173,25 @@ def _chosen(query: str | None, sort: str | None, limit: int | None) -> dict[str,
 
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise Invalid(f"limit is {limit!r}.", "Write how many rows, or None for all.")
+    asked = f"{query or ''} {sort or ''}"
     with reading(session.store()) as connection:
-        fleet = Fleet(connection)
-        if not (query or sort or limit is not None):
-            return fleet.table()
-        places = np.arange(fleet.size)
-        if query:
-            asked = _Asked(fleet, query)
-            true = queries.choose(asked, query, dates=DATES)
-            places = np.unique(np.array([i for i, _ in asked.pairs], int)[true])
-        if sort:
-            places = queries.order(_Asked(fleet, sort), places, sort)
-        return fleet.table(places[:limit].tolist())
+        fleet = Fleet(connection, tagged="tags" in asked)
+        pairs = _pairs(fleet, connection) if "dataset" in asked else None
+    if not (query or sort or limit is not None):
+        return fleet, None
+    places = np.arange(fleet.size)
+    if query:
+        true = np.flatnonzero(queries.choose(_Asked(fleet, pairs), query, dates=DATES))
+        places = true if pairs is None else np.unique(np.array([i for i, _ in pairs], int)[true])
+    if sort:
+        places = queries.order(_Asked(fleet), places, sort)
+    return fleet, places[:limit].tolist()
 
 
-def _pairs(fleet: Fleet) -> list[tuple[int, str | None]]:
+def _pairs(fleet: Fleet, connection: Connection) -> list[tuple[int, str | None]]:
     """Return each version's place with each of its data sets, or with None."""
-    known = stored.datasets(fleet.connection)
-    return [(i, data) for i, run_id in enumerate(fleet.stored["run_id"]) for data in known.get(run_id, [None])]
+    read = stored.datasets(connection, fleet.runs)
+    return [(i, data) for i, run in enumerate(fleet.runs) for data in read.get(run) or NOTHING]
 
 
 def _column(values: Values) -> Column:
@@ -199,15 +200,11 @@ def _column(values: Values) -> Column:
 
     from nbmlops.store.columns import Column
 
-    numeric = all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values)
+    numeric = {type(v) for v in values} <= {type(None), int, float}
     numbers = np.array(values, dtype=float) if numeric else np.full(len(values), np.nan)
     index: dict[Any, int] = {}
     codes = [-1 if numeric or v is None or v == "" else index.setdefault(v, len(index)) for v in values]
     return Column(numbers, np.array(codes, np.int32), tuple(index))
-
-
-def _aliases(pointing: Mapping[str, tuple[int, str]] | None, number: int) -> str:
-    return ", ".join(sorted(a for a, (v, _) in pointing.items() if v == number)) if pointing else ""
 
 
 def _review_days() -> int | None:

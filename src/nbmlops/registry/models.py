@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotFound, unknown
@@ -134,16 +134,19 @@ def model_version(ref: str, at: str | datetime | None = None) -> ModelVersion:
     name, _, which = str(ref).partition("@")
     if at is not None:
         return past.served(name, which or "champion", at)
-    found = stored.listed(session.store(), name)
-    if not found:
+    found = stored.find(session.store(), name, which)
+    return found or _unknown(name, which)
+
+
+def _unknown(name: str, which: str) -> NoReturn:
+    """Raise what says which models, or which versions and aliases, there are."""
+    from nbmlops.store import models as stored
+
+    versions = stored.listed(session.store(), name)
+    if not versions:
         raise unknown("model", name, {v.name for v in stored.listed(session.store())})
-    if not which:
-        return found[0]
-    chosen = [v for v in found if (v.version == int(which) if which.isdigit() else which in v.aliases)]
-    if not chosen:
-        known = [str(v.version) for v in found] + [alias for v in found for alias in v.aliases]
-        raise unknown(f"version or alias of {name}", which, known)
-    return chosen[0]
+    known = [str(v.version) for v in versions] + [alias for v in versions for alias in v.aliases]
+    raise unknown(f"version or alias of {name}", which, known)
 
 
 def load_model(ref: str, allow_pickle: bool = False) -> Any:

@@ -1,48 +1,116 @@
-"""What the store knows of all model versions at once, column by column: one statement each, no row parsed twice."""
+"""What the store knows of all model versions at once: what cannot change is read once in a process."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
-from nbmlops.store.driver import Connection
+from nbmlops.store.driver import Connection, parts
 
-__all__ = [
-    "VERSION",
-    "checks",
-    "datasets",
-    "handed_over",
-    "metrics_of",
-    "open_episodes",
-    "pointing",
-    "tags",
-    "versions",
-]
+__all__ = ["Known", "checks", "datasets", "known", "open_episodes", "tags"]
 
 VERSION = ("name", "version", "estimator", "format", "owner", "created_at", "run_id", "digest", "evaluation", "metrics")
+LISTED = f"SELECT {', '.join(VERSION)} FROM model_versions WHERE deleted_at IS NULL"
 FIELD = {True: "json_extract(data, '$.{0}')", False: "(replace(data, '\\u0000', '')::json ->> '{0}')"}
+FEW = 400  # what is asked for one by one; more is read at once
 Key = tuple[str, int]
+Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def versions(connection: Connection) -> dict[str, tuple[Any, ...]]:
-    """Return the columns of every version that is not deleted, newest first within each name; metrics as JSON text."""
-    query = f"SELECT {', '.join(VERSION)} FROM model_versions WHERE deleted_at IS NULL"
-    rows = connection.execute(query).fetchall()
-    rows.sort(key=lambda row: (row[0], -row[1]))  # here, for databases sort text each in their own way
-    return dict(zip(VERSION, zip(*rows, strict=True) if rows else ((),) * len(VERSION), strict=True))
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Versions by name, newest first, aliases and owners, as of one event of the chain: nothing changes without one."""
+
+    seq: int
+    hash: str
+    rows: Rows
+    pointing: Mapping[str, Mapping[str, tuple[int, str]]]  # model to {alias: (version, since when)}
+    owners: Mapping[str, str]  # model to the person it was handed to last
+
+    @cached_property
+    def columns(self) -> dict[str, Sequence[Any]]:
+        """The columns of every version that is not deleted."""
+        rows = [row for name in sorted(self.rows) for row in self.rows[name]]  # here, for databases sort text variously
+        found = dict(zip(VERSION, zip(*rows, strict=True) if rows else ((),) * len(VERSION), strict=True))
+        keys = list(zip(found["name"], found["version"], strict=True))
+        named: defaultdict[Key, list[str]] = defaultdict(list)
+        for name, aliases in self.pointing.items():
+            for alias in sorted(aliases):
+                named[name, aliases[alias][0]].append(alias)
+        return {
+            **found,
+            "aliases": [", ".join(named[key]) if key in named else "" for key in keys],
+            "champion_at": [
+                self.pointing[key[0]][CHAMPION][1] if CHAMPION in named.get(key, ()) else None for key in keys
+            ],
+            "evaluated": [evaluation is not None for evaluation in found["evaluation"]],
+            "owner": [self.owners.get(name, own) for name, own in zip(found["name"], found["owner"], strict=True)],
+        }
+
+    @cached_property
+    def metrics(self) -> dict[str, list[float | None]]:
+        """The values of each metric, None where a version has none that is a number."""
+        read = [_metrics_of(text) for text in self.columns["metrics"]]
+        return {name: [m.get(name) for m in read] for name in dict.fromkeys(name for m in read for name in m)}
 
 
-@lru_cache(50_000)  # a version never changes
-def metrics_of(text: str) -> dict[str, float]:
-    """Return the values of a version's metrics, those that are numbers."""
+CHAMPION = "champion"
+_known: dict[str, Known] = {}
+_checked: dict[tuple[str, str], tuple[str, str]] = {}
+_read: dict[str, list[tuple[str, str]]] = {}
+
+
+def known(connection: Connection, store: str) -> Known:
+    """Return what is registered; of models that had no event since the last time it is not read again.
+
+    Parameters
+    ----------
+    connection : Connection
+    store : str
+        The store's address.
+    """
+    newest = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone() or (0, "")
+    before = _known.get(store)
+    if before is None or connection.scalar("SELECT hash FROM events WHERE seq = ?", (before.seq,)) != before.hash:
+        before = None  # the first time, or another store in this place
+    if before is None or before.seq != newest[0]:
+        rows = _all(connection) if before is None else _again(connection, before)
+        _known[store] = Known(newest[0], newest[1], rows, _pointing(connection), _handed_over(connection))
+    return _known[store]
+
+
+def _all(connection: Connection) -> Rows:
+    found: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in connection.execute(LISTED):
+        found[row[0]].append(row)
+    return {name: sorted(rows, key=lambda row: -row[1]) for name, rows in found.items()}
+
+
+def _again(connection: Connection, before: Known) -> Rows:
+    """Return the versions, those of models with new events read again."""
+    touched = connection.execute("SELECT DISTINCT subject FROM events WHERE seq > ?", (before.seq,)).fetchall()
+    names = sorted({subject.rpartition("@")[0] or subject for (subject,) in touched})
+    if len(names) > FEW:
+        return _all(connection)
+    rows = dict(before.rows)
+    for name in names:
+        fresh = connection.execute(f"{LISTED} AND name = ? ORDER BY version DESC", (name,)).fetchall()
+        rows |= {name: fresh} if fresh else {}
+        if not fresh:
+            rows.pop(name, None)
+    return rows
+
+
+def _metrics_of(text: str) -> dict[str, float]:
     values = {name: m.get("value") for name, m in json.loads(text).items()}
     return {k: v for k, v in values.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
 
 
-def pointing(connection: Connection) -> dict[str, dict[str, tuple[int, str]]]:
-    """Return model to {alias: (version, since when)}."""
+def _pointing(connection: Connection) -> dict[str, dict[str, tuple[int, str]]]:
     newest = "SELECT max(seq) FROM events WHERE action = 'alias' GROUP BY subject"
     found: dict[str, dict[str, tuple[int, str]]] = {}
     for subject, data, at in connection.execute(f"SELECT subject, data, at FROM events WHERE seq IN ({newest})"):
@@ -53,17 +121,22 @@ def pointing(connection: Connection) -> dict[str, dict[str, tuple[int, str]]]:
     return found
 
 
-def handed_over(connection: Connection) -> dict[str, str]:
-    """Return model to the person it was handed to last."""
+def _handed_over(connection: Connection) -> dict[str, str]:
     query = "SELECT subject, data FROM events WHERE action = 'handover' ORDER BY seq"
     return {subject: json.loads(data)["to"] for subject, data in connection.execute(query)}
 
 
 def checks(connection: Connection) -> dict[str, tuple[str, str]]:
-    """Return NAME@3 to (time, verdict) of the newest drift report against it."""
+    """Return NAME@3 to (time, verdict) of the newest drift report against it; a report is read once."""
+    keys = connection.execute("SELECT subject, at FROM results WHERE kind = 'drift'").fetchall()
     reference, verdict = (FIELD[connection.sqlite].format(name) for name in ("reference", "verdict"))
-    query = f"SELECT {reference}, at, {verdict} FROM results WHERE kind = 'drift' ORDER BY at, result_id"
-    return {ref: (at, level) for ref, at, level in connection.execute(query) if ref}
+    query = f"SELECT subject, at, {reference}, {verdict} FROM results WHERE kind = 'drift'"
+    fresh = [key for key in keys if key not in _checked]
+    one_by_one = (connection.execute(f"{query} AND subject = ? AND at = ?", key) for key in fresh)
+    for cursor in one_by_one if len(fresh) < FEW else [connection.execute(query)]:
+        _checked.update({(subject, at): (ref, level) for subject, at, ref, level in cursor.fetchall()})
+    newest = {_checked[key][0]: (key[1], _checked[key][1]) for key in sorted(keys, key=lambda key: str(key[1]))}
+    return {ref: said for ref, said in newest.items() if ref}
 
 
 def open_episodes(connection: Connection) -> dict[Key, int]:
@@ -73,29 +146,36 @@ def open_episodes(connection: Connection) -> dict[Key, int]:
 
 
 def tags(connection: Connection) -> dict[str, dict[str, str]]:
-    """Return run to its tags, for the runs a version came from and the notebooks around them."""
-    query = (
-        "SELECT v.run_id, r.tags, p.tags FROM (SELECT DISTINCT run_id FROM model_versions) v "
-        "JOIN runs r ON r.run_id = v.run_id LEFT JOIN runs p ON p.run_id = r.parent"
-    )
-    return {
-        run_id: {**json.loads(around or "{}"), **json.loads(own or "{}")}
-        for run_id, own, around in connection.execute(query)
-    }
+    """Return run to its tags, for the runs that have some."""
+    query = "SELECT run_id, tags FROM runs WHERE tags IS NOT NULL AND tags != '{}'"
+    return {run_id: _decoded(text) for run_id, text in connection.execute(query)}
 
 
-def datasets(connection: Connection) -> dict[str, list[str]]:
+_decoded = lru_cache(10_000)(json.loads)  # few texts, many runs
+
+
+def datasets(connection: Connection, runs: Iterable[str | None]) -> dict[str, list[str]]:
     """Return run to its data: each by its name there, and as ``flights@2`` where it is, or made, that version."""
-    known: defaultdict[str, list[str]] = defaultdict(list)
+    numbered: defaultdict[str, list[str]] = defaultdict(list)
     found: defaultdict[str, list[str]] = defaultdict(list)
     query = "SELECT fingerprint, name, version, run_id FROM dataset_versions ORDER BY name, version"
     for fingerprint, name, number, made_by in connection.execute(query):
-        known[fingerprint].append(f"{name}@{number}")
+        numbered[fingerprint].append(f"{name}@{number}")
         found[made_by].append(f"{name}@{number}")
-    query = (
-        "SELECT DISTINCT d.run_id, d.name, d.fingerprint FROM datasets d "
-        "JOIN model_versions v ON v.run_id = d.run_id ORDER BY d.run_id, d.name"
-    )
-    for run_id, name, fingerprint in connection.execute(query):
-        found[run_id] += [name, *known.get(fingerprint, ())]
+    for run_id, read in _data_of(connection, {r for r in runs if r}).items():
+        found[run_id] += [word for name, fingerprint in read for word in (name, *numbered.get(fingerprint, ()))]
     return {run_id: list(dict.fromkeys(names)) for run_id, names in found.items() if run_id}
+
+
+def _data_of(connection: Connection, runs: set[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return run to (name, fingerprint) of its data; a run that has ended is asked once."""
+    found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    ended: set[str] = set()
+    for part, marks in parts(sorted(runs - _read.keys())):
+        query = f"SELECT run_id, name, fingerprint FROM datasets WHERE run_id IN ({marks}) ORDER BY run_id, name"
+        for run_id, name, fingerprint in connection.execute(query, part):
+            found[run_id].append((name, fingerprint))
+        over = connection.execute(f"SELECT run_id FROM runs WHERE run_id IN ({marks}) AND ended_at IS NOT NULL", part)
+        ended.update(run_id for (run_id,) in over)
+    _read.update({run_id: found[run_id] for run_id in ended})
+    return {run_id: _read.get(run_id) or found.get(run_id) or [] for run_id in runs}

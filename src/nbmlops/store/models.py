@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,8 +16,8 @@ from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
 
 __all__ = [
-    *("add_version", "aliases", "delete", "deleted", "listed", "recorded", "restore", "set_alias", "trusted_types"),
-    "version",
+    *("add_version", "aliases", "delete", "deleted", "find", "hand_over", "listed", "recorded", "restore", "set_alias"),
+    *("trusted_types", "version"),
 ]
 
 JSON_FIELDS = ("signature", "metrics")
@@ -53,6 +53,13 @@ def set_alias(
     before = events.latest(change.connection, "alias", f"{name}@{alias}")
     data = {"version": number, "from": before["data"]["version"] if before else None, **evidence}
     change.event("alias", f"{name}@{alias}", data, actor)
+
+
+def hand_over(change: Transaction, name: str, person: str, reason: str, actor: tuple[str, str]) -> None:
+    """Give a model to somebody: every version of it, those that come later too, until it is handed over again."""
+    before = events.latest(change.connection, "handover", name)
+    data = {"to": person, "from": before["data"]["to"] if before else None, "reason": reason}
+    change.event("handover", name, data, actor)
 
 
 def delete(change: Transaction, name: str, numbers: Sequence[int], reason: str, actor: tuple[str, str]) -> None:
@@ -104,9 +111,20 @@ def listed(store: Store, name: str | None = None) -> list[ModelVersion]:
         query = query.where(model_versions.c.name == name)
     with store.reading() as connection:
         rows = list(connection.execute(query.order_by(model_versions.c.version.desc())).mappings())
-        pointing = _pointing(connection, name)
+        pointing, owners = _pointing(connection, name), _owners(connection, name)
     rows.sort(key=lambda row: str(row["name"]))  # here, for databases sort text each in their own way
-    return [_record(row, pointing.get(row["name"], {})) for row in rows]
+    return [_record(row, pointing.get(row["name"], {}), owners) for row in rows]
+
+
+def find(store: Store, name: str, which: str) -> ModelVersion | None:
+    """Return a version by its number, an alias, or (an empty text) the newest; None where there is none."""
+    c = model_versions.c
+    query = sa.select(model_versions).where(c.name == name, c.deleted_at.is_(None)).order_by(c.version.desc()).limit(1)
+    with store.reading() as connection:
+        pointing = _pointing(connection, name).get(name, {})
+        number = int(which) if which.isdecimal() and len(which) < 10 else pointing.get(which)
+        row = connection.execute(query.where(c.version == number) if which else query).mappings().first()
+        return _record(row, pointing, _owners(connection, name)) if row else None
 
 
 def version(store: Store, name: str, number: int) -> ModelVersion | None:
@@ -119,7 +137,8 @@ def recorded(store: Store, name: str, number: int) -> ModelVersion | None:
     query = sa.select(model_versions).where(model_versions.c.name == name, model_versions.c.version == number)
     with store.reading() as connection:
         row = connection.execute(query).mappings().first()
-        return _record(row, _pointing(connection, name).get(name, {})) if row else None
+        pointing, owners = _pointing(connection, name).get(name, {}), _owners(connection, name)
+        return _record(row, pointing, owners) if row else None
 
 
 def trusted_types(store: Store, name: str, number: int) -> list[str]:
@@ -130,9 +149,10 @@ def trusted_types(store: Store, name: str, number: int) -> list[str]:
 
 
 def _pointing(connection: sa.Connection, name: str | None) -> dict[str, dict[str, int]]:
-    newest = (
-        sa.select(sa.func.max(event_table.c.seq)).where(event_table.c.action == "alias").group_by(event_table.c.subject)
-    )
+    newest = sa.select(sa.func.max(event_table.c.seq)).where(event_table.c.action == "alias")
+    if name is not None:
+        newest = newest.where(event_table.c.subject.startswith(f"{name}@", autoescape=True))
+    newest = newest.group_by(event_table.c.subject)
     query = sa.select(event_table.c.subject, event_table.c.data).where(event_table.c.seq.in_(newest))
     found: dict[str, dict[str, int]] = {}
     for subject, data in connection.execute(query):
@@ -141,6 +161,14 @@ def _pointing(connection: sa.Connection, name: str | None) -> dict[str, dict[str
         if (name is None or model == name) and number is not None:
             found.setdefault(model, {})[alias] = number
     return found
+
+
+def _owners(connection: sa.Connection, name: str | None) -> dict[str, str]:
+    """Return model to the person it was handed to last."""
+    c = event_table.c
+    query = sa.select(c.subject, c.data).where(c.action == "handover").order_by(c.seq)
+    found = connection.execute(query if name is None else query.where(c.subject == name))
+    return {subject: json.loads(data)["to"] for subject, data in found}
 
 
 def _stamp(change: Transaction, name: str, numbers: Sequence[int], at: str | None) -> None:
@@ -156,7 +184,7 @@ def _subject(name: str, numbers: Sequence[int]) -> str:
     return f"{name}@{numbers[0]}" if len(numbers) == 1 else name
 
 
-def _record(row: Any, pointing: dict[str, int]) -> ModelVersion:
+def _record(row: Any, pointing: Mapping[str, int], owners: Mapping[str, str]) -> ModelVersion:
     values = {k: json.loads(v) if k in JSON_FIELDS else v for k, v in row.items() if k not in HIDDEN}
     names = tuple(sorted(alias for alias, number in pointing.items() if number == row["version"]))
-    return ModelVersion(**values, aliases=names)
+    return ModelVersion(**{**values, "owner": owners.get(row["name"], row["owner"])}, aliases=names)
