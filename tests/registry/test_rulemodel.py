@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from sklearn.base import clone
 
 import nbmlops as nb
+from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound, UntrustedContent
 from nbmlops.registry import files
 from nbmlops.registry.evaluation import content_key
@@ -204,3 +206,73 @@ def test_a_damaged_file_of_rules_is_refused(rules):
     for broken in (b"", data[:20], b"\xff\xfe", b"!!python/object/apply:os.system ['touch marker']"):
         with pytest.raises((UntrustedContent, Invalid)):
             files.load(broken, [], "late-rules@1", files.RULES)
+
+
+def test_rules_that_never_fire_are_told_and_why(project, held_out):
+    rules = nb.rule_model(
+        [
+            {"if": "age > 40", "then": {True: 0.7}},
+            {"if": "age > 50", "then": {True: 0.9}},
+            {"if": "city = bern", "then": {True: 0.5}},
+            {"else": {True: 0.2}},
+        ]
+    )
+    found = {f.code: f for f in nb.evaluate(rules, held_out, target="late").findings}["rule-never-fires"]
+    assert found.outcome == "warning"
+    taken = (held_out.age > 50).sum()
+    assert f"rule 2 (true of {taken}, all taken by rules above); rule 3 (true of none)" in found.message
+    assert sum(found.detail["fired"]) == len(held_out)
+    good = nb.evaluate(nb.rule_model(OLD), held_out, target="late")
+    assert [f.outcome for f in good.findings if f.code == "rule-never-fires"] == ["passed"]
+
+
+def told(door, shell):
+    """Evaluate, compare and watch registered rules through one of three doors."""
+    frame = shell.user_ns["held_out"]
+    if door == "function":
+        found = (
+            nb.evaluate("late-rules@1", frame, by=["city"]),
+            nb.gate("late@1", "late-rules@1", on=frame, target="late"),
+            nb.drift(frame, "late-rules@1"),
+        )
+        return [f.to_dict() for f in found]
+    if door == "magic":
+        lines = (
+            ("evaluate", "late-rules@1 held_out --by city"),
+            ("gate", "late@1 late-rules@1 --on held_out --target late"),
+            ("drift", "held_out --against late-rules@1"),
+        )
+        return [shell.run_line_magic(*line).to_dict() for line in lines]
+    lines = (
+        ("evaluate", "late-rules@1", "held_out.parquet", "--by", "city"),
+        ("gate", "late@1", "late-rules@1", "--on", "held_out.parquet", "--target", "late"),
+        ("drift", "held_out.parquet", "--model", "late-rules@1"),
+    )
+    return [json.loads(CliRunner().invoke(main, [*line, "--json"], catch_exceptions=False).output) for line in lines]
+
+
+def test_function_magic_and_command_say_the_same_of_rules(shell, rules, model, held_out):
+    shell.user_ns.update(rules=rules, held_out=held_out)
+    held_out.to_parquet("held_out.parquet")
+    nb.register(model, "late")
+    by_magic = shell.run_line_magic("evaluate", "rules held_out --target late").to_dict()
+    assert by_magic == nb.evaluate(rules, held_out, target="late").to_dict()
+    assert shell.run_line_magic("register", "rules late-rules").ref == "late-rules@1"
+    doors = [plainly(told(door, shell)) for door in ("function", "magic", "command")]
+    assert doors[0] == doors[1] == doors[2]
+
+
+def plainly(found):
+    """Return results without what says when, how often and after what they were asked for."""
+    drop = ("at", "result_id", "run_id", "comparisons", "by", "created_at")
+
+    def clean(value):
+        if isinstance(value, dict):
+            return {k: clean(v) for k, v in value.items() if k not in drop}
+        if isinstance(value, list):
+            return [
+                clean(v) for v in value if not (isinstance(v, dict) and v.get("code") in ("reuse", "latency", "drift"))
+            ]
+        return value
+
+    return clean(json.loads(json.dumps(found)))

@@ -1,13 +1,16 @@
 """A function is a model kept as text: self-contained, and run only when somebody else has read it."""
 
 import functools
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import nbmlops as nb
 from nbmlops.capture import environment
+from nbmlops.cli import main
 from nbmlops.errors import Conflict, Invalid, NotAllowed, UntrustedContent
 from nbmlops.registry import files, sourcemodel
 from nbmlops.registry.evaluation import content_key
@@ -238,6 +241,20 @@ def test_only_functions_are_read_and_with_a_reason(registered, someone, model):
     nb.register(model, "late")
     with pytest.raises(Invalid, match="late@1 is no function kept as source"):
         nb.approve_source("late", "fine")
+
+
+def test_the_command_shows_the_source_and_takes_the_word_of_who_read_it(registered, someone):
+    def run(*words):
+        return CliRunner().invoke(main, ["models", "approve", *words])
+
+    someone("ben")
+    assert "def late(frame: pd.DataFrame)" in run("late-rules").output
+    assert json.loads(run("late-rules@1", "--json").output)["read_by"] == []
+    said = json.loads(run("late-rules@1", "--reason", "two columns", "--json").output)
+    assert [(r["model"], r["actor"], r["reason"]) for r in said] == [("late-rules@1", "ben", "two columns")]
+    assert [r["actor"] for r in json.loads(run("late-rules@1", "--json").output)["read_by"]] == ["ben"]
+    someone("ann")
+    assert run("late-rules@1", "--reason", "mine").exit_code == 3
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from nbmlops.cli import files
 from nbmlops.cli.output import show, show_rows
 
 __all__ = ["COMMANDS", "show_fleet"]
@@ -41,6 +43,39 @@ def history(name: str, alias: str | None, at: str | None, as_json: bool, as_csv:
     show_rows(found, as_json, as_csv, empty=f"no alias of {name} was ever moved")
 
 
+@click.command()
+@click.argument("ref")
+@click.option("--reason", help="Why it may run, for those who read the log; without it the source is shown.")
+@as_json
+def approve(ref: str, reason: str | None, as_json: bool) -> None:
+    """Show the source of a registered function, or say that you have read it and that it may run.
+
+    Example: nbmlops models approve late-rules@2 --reason "compares two columns, reads nothing"
+    """
+    from nbmlops.registry import review
+    from nbmlops.registry.models import model_version
+
+    if reason is None:
+        found = review.shown(model_version(ref))
+        click.echo(json.dumps(found, ensure_ascii=False) if as_json else found["source"].rstrip())
+        return
+    show_rows([review.approve_source(ref, reason)], as_json)
+
+
+@click.command()
+@click.argument("ref")
+@click.option("--most", default=200, show_default=True, help="Follow at most this many, the nearest first.")
+@as_json
+def lineage(ref: str, most: int, as_json: bool) -> None:
+    """Show where a model version, a run or a data set version comes from, and what came of it.
+
+    Example: nbmlops lineage late-flights@champion --json
+    """
+    from nbmlops.registry.lineage import lineage as followed
+
+    show(followed(ref, most), as_json)
+
+
 def show_fleet(asked: Mapping[str, Any], as_json: bool, as_csv: bool) -> None:
     """Print the fleet; as text only what fits a line."""
     from nbmlops.registry.fleet import rows
@@ -67,4 +102,8 @@ def _brief(row: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
 
 
 METRICS = 3
-COMMANDS = (history,)
+COMMANDS = (
+    approve,
+    history,
+    files.review,
+)

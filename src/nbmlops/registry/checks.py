@@ -155,6 +155,21 @@ def _at_edge(name: str, value: Any, candidates: Any) -> str:
     return f"{name}={value:.6g} is the {ends[float(value)]} tried" if float(value) in ends else ""
 
 
+def _fires(case: Case) -> Finding:
+    """Ask whether every rule of a model of rules is the first to be true of some row."""
+    from nbmlops.registry import rulemodel
+
+    if not isinstance(case.estimator, rulemodel.RuleModel):
+        raise Inapplicable("no model of rules")
+    counts = case.estimator.counts(case.features)
+    if not (idle := case.estimator.idle(case.features)):
+        return Finding("", "passed", "Every rule fires on some of these rows", detail={"fired": counts})
+    told = "; ".join(f"rule {number} ({why})" for number, why in list(idle.items())[:5])
+    more = f"; and {len(idle) - 5} more" if len(idle) > 5 else ""
+    message = f"Never fires on these rows: {told}{more}"
+    return Finding("", "warning", message, "", float(len(idle)), detail={"fired": counts})
+
+
 def _time(case: Case) -> Finding:
     """Ask whether the rows that judge come after those of the fit."""
     if case.trained_on is None:
@@ -224,4 +239,5 @@ CHECKS: Mapping[str, Callable[[Case], Finding]] = {
     "underfit": _underfit,
     "golden-feature": _golden,
     "search-edge": _edge,
+    "rule-never-fires": _fires,
 }

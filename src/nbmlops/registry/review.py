@@ -11,7 +11,7 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
 
-__all__ = ["approve_source", "reviews", "source"]
+__all__ = ["approve_source", "reviews", "shown", "source"]
 
 
 def approve_source(ref: str, reason: str) -> dict[str, Any]:
@@ -70,6 +70,13 @@ def source(version: ModelVersion) -> str:
     if version.format != SOURCE:
         raise Invalid(f"{version.ref} is no function kept as source: it is {version.format}.", "It needs no review.")
     return session.artifacts().get(version.digest).decode("utf-8")
+
+
+def shown(version: ModelVersion) -> dict[str, Any]:
+    """Return the text of a function as it was registered, who registered it and who has read it; nothing of it runs."""
+    read_by = [{"actor": e["actor"], "at": e["at"], "reason": e["data"]["reason"]} for e in reviews(version.digest)]
+    about = {"model": version.ref, "digest": version.digest, "owner": version.owner}
+    return {**about, "source": source(version), "read_by": read_by}
 
 
 def reviews(digest: str) -> list[dict[str, Any]]:

@@ -164,6 +164,21 @@ class RuleModel(BaseEstimator):  # type: ignore[misc]
 
         return pd.Series(self._fired(frame) + 1, index=getattr(frame, "index", None), name="rule")
 
+    def counts(self, frame: Any) -> list[int]:
+        """Return how many rows each rule answers, the *else* last."""
+        found: list[int] = np.bincount(self._fired(frame), minlength=len(self.rules)).tolist()
+        return found
+
+    def idle(self, frame: Any) -> dict[int, str]:
+        """Return the rules that answer no row, by number, and why: never true, or the ones above took those rows."""
+        rows = conditions.Rows(self._chosen(frame))
+        found = {}
+        for number, count in enumerate(self.counts(frame)[:-1], 1):
+            if not count:
+                true = int(rows.where(str(self.rules[number - 1].condition)).sum())
+                found[number] = f"true of {true:,}, all taken by rules above" if true else "true of none"
+        return found
+
     def text(self, number: int) -> str:
         """Return a rule in words.
 
