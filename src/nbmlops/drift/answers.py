@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answered", "of_those_asked"]
 
-MOST_S = 5.0  # a model that would take longer for all rows is asked of some
+MOST_S = 20.0  # a model that would take longer for all rows is asked of some
 MOST_ROWS = 50_000
 TRIED = 1_000  # rows that tell how long all would take
 

@@ -129,15 +129,15 @@ def _segment(words: str, inside: Rows, losses: Rows, answers: Answers, tested: i
 
 def _unit(answers: Answers) -> str:
     promised = answers.probability is not None and answers.task != "regression"
-    return f"{measures.loss_name(answers)}{' above what it promises' if promised else ''}"
+    return f"{measures.loss_name(answers)} a row{' above what it promises' if promised else ''}"
 
 
 def _finding(segments: Sequence[Json], loss: str) -> Finding:
     sure = [s for s in segments if s["loss"]["low"] > 0]
     if not sure:
         return Finding("weak-segment", "passed", "No segment was found in which rows cost more than elsewhere")
-    told = [f"{s['slice']} ({100 * s['share']:.0f} % of rows, {_more(s['loss'])})" for s in sure]
-    message = f"Weakest, by {loss} a row, where {'; and where '.join(told)}"
+    told = [f"{s['slice']} ({100 * s['share']:.0f} % of rows): {_more(s['loss'])} {loss}" for s in sure]
+    message = f"Weakest where {'; and where '.join(told)}"
     return Finding("weak-segment", "warning", message, effect=sure[0]["loss"]["value"])
 
 

@@ -25,7 +25,8 @@ def html(data: Mapping[str, Any]) -> str:
         fold(f"Weakest segments ({len(weakest)})", _weakest(weakest)) if (weakest := data.get("weakest")) else "",
     ]
     hint = "register it: %register MODEL NAME" if not data["digest"] else ""
-    return card(f"Evaluation of {data['model']}", verdict(data["findings"]), "".join(parts), hint)
+    answered = [f for f in data["findings"] if f["outcome"] != "skipped"]  # too few rows for one question judge nothing
+    return card(f"Evaluation of {data['model']}", verdict(answered), "".join(parts), hint)
 
 
 def text(data: Mapping[str, Any]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nbmlops.widgets.html import esc, number, status, table
+from nbmlops.widgets.html import esc, fold, number, status, table
 
 __all__ = ["finding_lines", "findings", "interval", "metric_lines", "metrics", "verdict"]
 
 HEADLINES = ("roc_auc", "accuracy", "mae", "r2")
-FIRST = ("roc_auc", "mae", "accuracy", "share_gap")
+UNASKED = ("not_applicable", "muted")
 ORDER = ("issue", "warning", "skipped", "passed", "not_applicable", "muted")
 
 
@@ -41,9 +41,17 @@ def _headlines_first(measured: Mapping[str, Mapping[str, Any]]) -> list[tuple[st
 
 
 def findings(found: Iterable[Mapping[str, Any]]) -> str:
-    """Return findings as HTML, the worst first."""
-    rows = "".join(f"<div>{status(f['outcome'])} {esc(f['message'])}</div>" for f in ordered(found))
-    return f'<div style="margin:4px 0">{rows}</div>' if rows else ""
+    """Return findings as HTML, the worst first; what was not asked is on demand."""
+    rows = ordered(found)
+    told = "".join(map(_told, (f for f in rows if f["outcome"] not in UNASKED)))
+    rest = [_told(f) for f in rows if f["outcome"] in UNASKED]
+    folded = fold(f"Not asked ({len(rest)})", "".join(rest)) if rest else ""
+    return f'<div style="margin:4px 0">{told}{folded}</div>' if rows else ""
+
+
+def _told(finding: Mapping[str, Any]) -> str:
+    named = f"{finding['code']}: " if finding["outcome"] in UNASKED else ""
+    return f"<div>{status(finding['outcome'])} {esc(named + finding['message'])}</div>"
 
 
 def finding_lines(found: Iterable[Mapping[str, Any]], limit: int = 3) -> list[str]:
@@ -62,7 +70,3 @@ def verdict(found: Iterable[Mapping[str, Any]]) -> str:
     """Return the worst outcome as a status word."""
     rows = ordered(found)
     return str(rows[0]["outcome"]) if rows else ""
-
-
-def _headline_first(measured: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    return sorted(measured.items(), key=lambda m: FIRST.index(m[0]) if m[0] in FIRST else len(FIRST))
