@@ -54,6 +54,7 @@ _PUBLIC = {
     "gate": "nbmlops.governance.gate",
     "promote": "nbmlops.governance.promotion",
     "rollback": "nbmlops.governance.promotion",
+    "lineage": "nbmlops.registry.lineage",
     "history": "nbmlops.governance.history",
     "delete": "nbmlops.governance.deletion",
     "restore": "nbmlops.governance.deletion",

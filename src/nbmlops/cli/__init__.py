@@ -35,6 +35,7 @@ COMMANDS = {
     "gate": "nbmlops.cli.models:gate",
     "promote": "nbmlops.cli.models:promote",
     "rollback": "nbmlops.cli.models:rollback",
+    "lineage": "nbmlops.cli.versions:lineage",
     "score": "nbmlops.cli.models:score",
     "feedback": "nbmlops.cli.models:feedback",
     "episodes": "nbmlops.cli.monitoring:episodes",
