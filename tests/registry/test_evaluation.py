@@ -201,3 +201,15 @@ def test_it_shows_itself_in_every_form_without_script(project, model, held_out):
     assert "roc_auc" in bundle["text/plain"]
     assert len(bundle["text/plain"].splitlines()) <= 12
     assert "city=Ulm" in bundle["text/html"]
+
+
+def test_the_worst_rows_are_those_that_cost_most_and_come_from_the_users_frame(project, model, held_out):
+    found = nb.evaluate(model, held_out, target="late")
+    rows = found.worst_rows(held_out)
+    assert list(rows["loss"]) == sorted(rows["loss"], reverse=True)
+    chance = model.predict_proba(held_out[["age", "city", "noise"]])[:, 1]
+    losses = -np.log(np.where(held_out.late, chance, 1 - chance))
+    assert rows.index[0] == held_out.index[losses.argmax()]
+    assert found.to_dict()["worst"][0] == {"row": int(losses.argmax()), "loss": pytest.approx(losses.max())}
+    with pytest.raises(Invalid, match="400 were evaluated"):
+        found.worst_rows(held_out[:10])

@@ -54,6 +54,7 @@ class Evaluation(Shown):
     importance: Mapping[str, float] = field(default_factory=dict)
     confusion: Mapping[str, Any] | None = None
     far_off: Mapping[str, Any] = field(default_factory=dict)
+    worst: tuple[Mapping[str, Any], ...] = ()  # places of the rows that cost the most, and what they cost
     classes: tuple[Any, ...] = ()
     positive: Any = None
     run_id: str | None = None
@@ -64,6 +65,17 @@ class Evaluation(Shown):
     signature: Mapping[str, Any] = field(default_factory=dict)
     profile: Any = None  # of features, target and prediction, in memory until the model is registered
     key: str = ""  # content of the model, so that an evaluation is never taken for that of another
+
+    def worst_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that cost the most, with what they cost, from the frame that was evaluated.
+
+        Examples
+        --------
+        >>> nb.evaluate(model, held_out).worst_rows(held_out).head(3)  # doctest: +SKIP
+        """
+        if len(frame) != self.rows:
+            raise Invalid(f"This frame has {len(frame):,} rows, and {self.rows:,} were evaluated.", "Pass that frame.")
+        return frame.iloc[[w["row"] for w in self.worst]].assign(loss=[w["loss"] for w in self.worst])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON: numbers about rows, never a row."""
@@ -305,6 +317,7 @@ def _judged(
         importance=importance,
         confusion=measures.confusion(answers),
         far_off=measures.far_off(answers),
+        worst=tuple(measures.worst(answers)),
         classes=answers.classes,
         positive=answers.positive,
         run_id=subject.version.run_id if subject.version else (subject.fitted_on or {}).get("run_id"),

@@ -16,7 +16,7 @@ from nbmlops.errors import Invalid
 from nbmlops.stats import intervals
 from nbmlops.stats.intervals import Interval
 
-__all__ = ["Answers", "ask", "calibration", "confusion", "loss", "loss_name", "measure", "quality", "surprise"]
+__all__ = ["Answers", "ask", "calibration", "confusion", "loss", "loss_name", "measure", "quality", "surprise", "worst"]
 
 Array = NDArray[Any]
 Task = Literal["binary", "multiclass", "regression"]
@@ -190,6 +190,13 @@ def far_off(answers: Answers) -> dict[str, Any]:
         limit, means = 0.5, "wrong class"
     n = int((losses > limit).sum())
     return {"n": n, "share": n / len(losses), "means": means}
+
+
+def worst(answers: Answers, most: int = 20) -> list[dict[str, Any]]:
+    """Return the places (``iloc``) of the rows that cost the most and what they cost, the worst first; never a value."""
+    losses = loss(answers)
+    order = np.argsort(-losses, kind="stable")[:most]
+    return [{"row": int(i), "loss": float(losses[i])} for i in order if losses[i] > 0]
 
 
 def _binary(answers: Answers) -> dict[str, Interval | None]:
