@@ -193,7 +193,7 @@ def far_off(answers: Answers) -> dict[str, Any]:
 
 
 def worst(answers: Answers, most: int = 20) -> list[dict[str, Any]]:
-    """Return the places (``iloc``) of the rows that cost the most and what they cost, the worst first; never a value."""
+    """Return the places (``iloc``) of the rows that cost the most, and what they cost, the worst first; no value."""
     losses = loss(answers)
     order = np.argsort(-losses, kind="stable")[:most]
     return [{"row": int(i), "loss": float(losses[i])} for i in order if losses[i] > 0]
