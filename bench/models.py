@@ -69,8 +69,9 @@ def fitted(kind: str) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(2000, 10)), columns=[f"c{i}" for i in range(10)])
     truth = (rows.c0 + rng.normal(size=2000) > 0).astype(int)
-    model = RandomForestClassifier(200, random_state=0) if kind == "forest" else None
-    return (model or make_pipeline(StandardScaler(), LogisticRegression())).fit(rows, truth), rows
+    if kind == "forest":
+        return RandomForestClassifier(200, random_state=0).fit(rows, truth), rows
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, truth), rows
 
 
 def timed(register: Any, load: Any, repeats: int) -> dict[str, float]:

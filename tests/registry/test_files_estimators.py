@@ -98,9 +98,11 @@ def made(name):
         return MADE[name](kind)
     wanted = inspect.signature(kind).parameters
     small = {k: v for k, v in SMALL.items() if k in wanted} if name not in AS_IT_IS else {}
-    if "estimator" in wanted and name not in ("IterativeImputer",):
+    older = "base_estimator" in wanted and name in ("ClassifierChain", "RegressorChain", "SelfTrainingClassifier")
+    if ("estimator" in wanted and name != "IterativeImputer") or older:
         needs_regressor = name in REGRESSORS_ONLY or "Regressor" in name
-        small["estimator"] = inner("regressor" if needs_regressor else "classifier")
+        named = "base_estimator" if older else "estimator"
+        small[named] = inner("regressor" if needs_regressor else "classifier")
         small.pop("n_estimators", None)
     if name == "TSNE":
         small["max_iter"] = 250
