@@ -55,6 +55,7 @@ _PUBLIC = {
     "promote": "nbmlops.governance.promotion",
     "rollback": "nbmlops.governance.promotion",
     "lineage": "nbmlops.registry.lineage",
+    "handover": "nbmlops.governance.handover",
     "history": "nbmlops.governance.history",
     "delete": "nbmlops.governance.deletion",
     "restore": "nbmlops.governance.deletion",

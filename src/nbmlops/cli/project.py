@@ -146,6 +146,7 @@ def diagnose(project: Project) -> list[Line]:
             _strays,
             _sources,
             _monitoring,
+            _owners,
             _jupyter,
             _engine,
             _extras,
@@ -347,6 +348,17 @@ def _monitoring(project: Project) -> Iterator[Line]:
         says = f"{count(len(waiting), 'alert')} not sent; {waiting[0]['channel']}: {waiting[0]['error'] or 'waiting'}"
         yield Line("alerts", "problem", says, "nbmlops alerts --send")
     yield from (Line("episodes", "ok", says) for says in found)
+
+
+def _owners(project: Project) -> Iterator[Line]:
+    """Yield the models whose owner left by the charter."""
+    from nbmlops.governance.handover import ownerless
+    from nbmlops.store.driver import is_sqlite, sqlite_path
+
+    if is_sqlite(project.store_url) and not sqlite_path(project.store_url).is_file():
+        return
+    for found in ownerless():
+        yield Line("owner", "problem", found.message, f"nbmlops models handover {found.column} --to PERSON")
 
 
 def _jupyter(_: Project) -> Iterator[Line]:

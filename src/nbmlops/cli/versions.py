@@ -76,6 +76,35 @@ def lineage(ref: str, most: int, as_json: bool) -> None:
     show(followed(ref, most), as_json)
 
 
+@click.command()
+@click.argument("name")
+@click.option("--to", required=True, metavar="PERSON", help="The new owner, as people are named in the charter.")
+@click.option("--reason", default="", help="Why, for those who read the log.")
+@click.option("-o", "--output", "path", type=click.Path(), help="The page; handover-NAME.md when absent.")
+@as_json
+def handover(name: str, to: str, reason: str, path: str | None, as_json: bool) -> None:
+    """Give a model to somebody, and write the page a newcomer needs.
+
+    Example: nbmlops models handover late-flights --to grace@example.org --reason "ada moves on"
+    """
+    from nbmlops.governance.handover import handover as given
+    from nbmlops.records import plain
+
+    show_rows([plain(given(name, to, reason, path))], as_json)
+
+
+@click.command()
+@click.argument("ref")
+def lock(ref: str) -> None:
+    """Print the packages a version was registered with, for pip install -r.
+
+    Example: nbmlops models lock late-flights@champion > requirements.txt
+    """
+    from nbmlops.registry.models import lock as locked
+
+    click.echo(locked(ref), nl=False)
+
+
 def show_fleet(asked: Mapping[str, Any], as_json: bool, as_csv: bool) -> None:
     """Print the fleet; as text only what fits a line."""
     from nbmlops.registry.fleet import rows
@@ -104,6 +133,8 @@ def _brief(row: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
 METRICS = 3
 COMMANDS = (
     approve,
+    handover,
     history,
+    lock,
     files.review,
 )

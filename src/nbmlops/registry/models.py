@@ -26,6 +26,7 @@ __all__ = [
     "cached",
     "evaluation_of",
     "load_model",
+    "lock",
     "model_version",
     "of_run",
     "reference",
@@ -224,6 +225,22 @@ def evaluation_of(version: ModelVersion) -> dict[str, Any] | None:
 
     found = results_of(session.store(), kind="evaluation") if version.evaluation else []
     return next((r["data"] for r in found if r["result_id"] == version.evaluation), None)
+
+
+def lock(ref: str | ModelVersion) -> str:
+    """Return the packages a version was registered with, as text that ``pip install -r`` reads.
+
+    Raises
+    ------
+    NotFound
+        No such version, or its environment was not recorded.
+    """
+    version = ref if isinstance(ref, ModelVersion) else model_version(ref)
+    found = json.loads(session.artifacts().get(version.environment)) if version.environment else {}
+    if "lock" not in found:
+        raise NotFound(f"No environment was recorded with {version.ref}.", "Register the model again.")
+    about = f"# {version.ref}, registered {version.created_at[:16]} UTC with Python {found['python']}\n"
+    return about + str(found["lock"])
 
 
 def answers(ref: str | ModelVersion, frame: Any) -> Answers:

@@ -27,7 +27,9 @@ def html(data: Mapping[str, Any]) -> str:
     ties = [[names[e["from"]], e["what"], names[e["to"]]] for e in data["edges"]]
     hidden = len(data["nodes"]) - len(shown)
     hint = f"the picture shows the nearest {len(shown)} of {len(data['nodes'])}" if hidden else ""
-    body = image(picture, words, width) + fold("All ties", table(["from", "", "to"], ties))
+    body = f'<div style="overflow-x:auto">{image(picture, words, width)}</div>' + fold(
+        "All ties", table(["from", "", "to"], ties)
+    )
     return card(f"Lineage of {_name(data['subject'])}", "", body, "; ".join(t for t in (hint, _left_out(data)) if t))
 
 
