@@ -64,6 +64,27 @@ def test_every_kind_of_column_is_compared():
     assert when('`home port` like "zü%"', **{"home port": ["Zürich", "Bern"]}) == [True, False]
 
 
+def test_true_is_one_where_a_table_says_so():
+    assert when("b = true", b=[1, 0, None]) == [True, False, False]
+    assert when("b = 1", b=[True, False]) == [True, False]
+    assert when("b in (true) and b >= 0", b=pd.array([True, None], dtype="boolean")) == [False, False]
+    assert when("b = true", b=[1, 2]) == [False, False]
+
+
+def test_arrow_columns_are_compared_like_others():
+    pa = pytest.importorskip("pyarrow")
+
+    def column(kind, *values):
+        return pd.array(list(values), dtype=pd.ArrowDtype(kind))
+
+    assert when("x > 1", x=column(pa.int64(), 1, 2, None)) == [False, True, False]
+    assert when("b = true", b=column(pa.bool_(), True, None)) == [True, False]
+    assert when("s = a", s=column(pa.string(), "a", None)) == [True, False]
+    times = column(pa.timestamp("us"), pd.Timestamp("2013-01-02"), None)
+    assert when("t = 2013-01-02", t=times) == [True, False]
+    assert when("d >= 2013-01-02", d=column(pa.date32(), pd.Timestamp("2013-01-02").date(), None)) == [True, False]
+
+
 def test_values_are_classes_numbers_or_probabilities():
     rules = nb.rule_model([{"if": "x > 1", "then": 2.5}, {"else": 1}])
     assert rules.predict(pd.DataFrame({"x": [0, 2]})).tolist() == [1.0, 2.5]
@@ -126,6 +147,9 @@ THEN = {"then": "a"}
         ([{"if": "abs(x) > 1", **THEN}, ELSE], "is no comparison"),
         ([{"if": "x > (lambda: 1)()", **THEN}, ELSE], "is not understood"),
         ([{"if": "(" * 200 + "x > 1" + ")" * 200, **THEN}, ELSE], "inside each other"),
+        ([{"if": "x > y", **THEN}, {"if": "y > 1", **THEN}, ELSE], "Rule 1 compares x with y, which is a column"),
+        ("- &a [x]\n- *a\n", "line 2 points to another part"),
+        ("- else: " + "x" * 400_000 + "\n", "over 300,000 characters"),
         ([{"if": "x > 1", "then": 3}, ELSE], "values of different kinds: '3' .number., 'b' .text."),
         ([{"if": "x > 1", "then": None}, ELSE], "Rule 1 says 'None'"),
         ([{"if": "x > 1", "then": float("nan")}, {"else": 1}], "Rule 1 says 'nan'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +11,31 @@ import numpy as np
 
 from nbmlops.errors import Invalid
 from nbmlops.store.columns import Column
-from nbmlops.store.queries import choose
+from nbmlops.store.queries import TOKEN, choose
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LONGEST", "Rows", "names"]
+__all__ = ["LONGEST", "Rows", "compared", "names"]
 
+WORDS = ("not", "in", "like", "is", "missing")
 LONGEST = 10_000  # characters of one condition
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class Rows:
-    """A table as conditions are asked of it: each column is read once, when the first condition names it."""
+    """A table as conditions are asked of it: each column is read once, when the first condition names it.
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    booleans : collection of str
+        Columns that are compared with true or false: there 0 and 1 are these, as databases give them. In others true
+        and false are 1 and 0.
+    """
+
+    def __init__(self, frame: pd.DataFrame, booleans: Collection[str] = ()) -> None:
+        self.booleans = frozenset(booleans)
         self.size = len(frame)
         self._columns = {str(name): values for name, values in frame.items()}
         self.names = set(self._columns)
@@ -34,7 +45,7 @@ class Rows:
     def column(self, name: str) -> Column:
         """Return one column."""
         if name not in self._read:
-            self._read[name] = _column(name, self._columns[name])
+            self._read[name] = _column(name, self._columns[name], name in self.booleans)
         return self._read[name]
 
     def where(self, condition: str) -> Mask:
@@ -100,14 +111,40 @@ def names(condition: str) -> list[str]:
     return list(asked.asked)
 
 
-def _column(name: str, values: pd.Series[Any]) -> Column:
+def compared(condition: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the column of each comparison, and kind and text of each value it is compared with.
+
+    Parameters
+    ----------
+    condition : str
+        One that parses.
+
+    Examples
+    --------
+    >>> list(compared("late = true or not (`home port` in (EWR, 3))"))
+    [('late', 'word', 'true'), ('home port', 'word', 'EWR'), ('home port', 'number', '3')]
+    """
+    column = ""
+    for kind, text in ((str(t.lastgroup), t[str(t.lastgroup)]) for t in TOKEN.finditer(condition)):
+        if column and kind == "word" and text.lower() in ("and", "or"):
+            column = ""
+        elif kind == "quoted" or (not column and kind == "word" and text.lower() != "not"):
+            column = text.strip("`")
+        elif kind not in ("op", "mark", "quoted") and text.lower() not in WORDS:
+            yield column, kind, text
+
+
+def _column(name: str, values: pd.Series[Any], boolean: bool) -> Column:
     import pandas as pd
     from pandas.api import types
 
     nothing = np.full(len(values), -1, np.int32)
     if types.is_bool_dtype(values.dtype) and not isinstance(values.dtype, pd.CategoricalDtype):
-        codes = values.astype("boolean").to_numpy("int32", na_value=-1)
-        return Column(np.full(len(values), np.nan), np.asarray(codes, np.int32), (False, True))
+        values = values.astype("boolean").astype("Float64")
+    if boolean and types.is_numeric_dtype(values.dtype) and values.dropna().isin((0, 1)).all():
+        codes = values.to_numpy("float64", na_value=np.nan)
+        coded = np.where(np.isnan(codes), -1, codes).astype(np.int32)
+        return Column(np.full(len(values), np.nan), coded, (False, True))
     if types.is_complex_dtype(values.dtype):
         raise Invalid(f"The column {name!r} holds complex numbers.", "Compare their parts.")
     if types.is_numeric_dtype(values.dtype):

@@ -81,17 +81,18 @@ def shown(version: ModelVersion) -> dict[str, Any]:
 
 def reviews(digest: str) -> list[dict[str, Any]]:
     """Return the events by which people other than its authors said that a file may run, oldest first."""
-    authors = _authors(digest)
-    return [e for e in _events("review") if e["data"].get("digest") == digest and e["actor"].casefold() not in authors]
+    found = _events("review", digest)
+    authors = _authors(digest) if found else set()
+    return [e for e in found if e["actor"].casefold() not in authors]
 
 
 def _authors(digest: str) -> set[str]:
     """Return who registered a file, under whatever name."""
-    return {e["actor"].casefold() for e in _events("register") if e["data"].get("digest") == digest}
+    return {e["actor"].casefold() for e in _events("register", digest)}
 
 
-def _events(action: str) -> list[dict[str, Any]]:
+def _events(action: str, digest: str) -> list[dict[str, Any]]:
     from nbmlops.store import events
 
     with session.store().reading() as connection:
-        return events.listed(connection, None, action)
+        return [e for e in events.naming(connection, action, digest) if e["data"].get("digest") == digest]

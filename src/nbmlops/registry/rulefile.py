@@ -16,7 +16,7 @@ from nbmlops.registry import conditions
 
 __all__ = ["ALLOWED", "SHAPE", "Rule", "content", "listed", "parsed", "rules"]
 
-MOST_RULES, MOST_BYTES = 1_000, 1_000_000
+MOST_RULES, MOST_BYTES = 1_000, 300_000
 ALLOWED = ("rules", "columns", "classes")
 SHAPE = "Write a list: - {if: delay > 30, then: late} and last - {else: on time}."
 WRITE = "Write such as: delay > 30 and origin in (JFK, LGA); a name with blanks stands in backticks."
@@ -57,8 +57,17 @@ def parsed(text: str, said_by: str) -> Any:
     """Return what a YAML text holds."""
     import yaml
 
+    if len(text) > MOST_BYTES:
+        raise Invalid(f"{said_by}: over {MOST_BYTES:,} characters.", "That is no file of rules.")
+
     class Loader(yaml.SafeLoader):
-        """YAML in which no key stands twice: of two, one would be lost without a word."""
+        """YAML in which no key stands twice, for one would be lost without a word, and nothing stands for another."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                at = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+                raise Invalid(f"{said_by}: line {at} points to another part.", "Write it out.")
+            return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             keys = Counter(k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode))

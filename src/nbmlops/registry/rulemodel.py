@@ -171,7 +171,7 @@ class RuleModel(BaseEstimator):  # type: ignore[misc]
 
     def idle(self, frame: Any) -> dict[int, str]:
         """Return the rules that answer no row, by number, and why: never true, or the ones above took those rows."""
-        rows = conditions.Rows(self._chosen(frame))
+        rows = self._rows(frame)
         found = {}
         for number, count in enumerate(self.counts(frame)[:-1], 1):
             if not count:
@@ -225,7 +225,7 @@ class RuleModel(BaseEstimator):  # type: ignore[misc]
         return np.asarray(_chances(self.rules, self.classes_.tolist())[self._fired(frame)])
 
     def _fired(self, frame: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
-        rows = conditions.Rows(self._chosen(frame))
+        rows = self._rows(frame)
         fired = np.full(rows.size, len(self.rules) - 1, np.int32)
         waiting = np.ones(rows.size, bool)
         for place, rule in enumerate(self.rules[:-1]):
@@ -233,6 +233,11 @@ class RuleModel(BaseEstimator):  # type: ignore[misc]
             fired[hit] = place
             waiting &= ~hit
         return fired
+
+    def _rows(self, frame: Any) -> conditions.Rows:
+        said = (one for rule in self.rules[:-1] for one in conditions.compared(str(rule.condition)))
+        booleans = {column for column, kind, text in said if kind == "word" and text.lower() in ("true", "false")}
+        return conditions.Rows(self._chosen(frame), booleans)
 
     def _chosen(self, frame: Any) -> pd.DataFrame:
         import pandas as pd
@@ -251,12 +256,23 @@ def _columns(rules: Sequence[Rule], columns: Sequence[str] | None) -> list[str]:
     asked = [
         (n, name) for n, rule in enumerate(rules, 1) if rule.condition for name in conditions.names(rule.condition)
     ]
-    if columns is None:
-        return list(dict.fromkeys(name for _, name in asked))
+    found = list(dict.fromkeys(name for _, name in asked)) if columns is None else list(columns)
+    _refuse_columns_as_values(rules, found)
     for number, name in asked:
-        if name not in columns:
-            raise NotFound(f"Rule {number}: no column {name!r}.", f"The columns are: {', '.join(columns[:12])}.")
-    return list(columns)
+        if name not in found:
+            raise NotFound(f"Rule {number}: no column {name!r}.", f"The columns are: {', '.join(found[:12])}.")
+    return found
+
+
+def _refuse_columns_as_values(rules: Sequence[Rule], columns: Sequence[str]) -> None:
+    """Refuse a bare word that is the name of a column: it would be compared as a text, and never fire."""
+    for number, rule in enumerate(rules[:-1], 1):
+        for column, kind, text in conditions.compared(str(rule.condition)):
+            if kind == "word" and text in columns:
+                raise Invalid(
+                    f"Rule {number} compares {column} with {text}, which is a column.",
+                    f"A column is compared with a value; add the difference as a column, or quote the text: '{text}'.",
+                )
 
 
 def _labels(rules: Sequence[Rule], classes: Sequence[Any] | None) -> list[Any]:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,15 @@ class Column:
     codes: np.ndarray[Any, np.dtype[np.int32]]
     texts: tuple[Any, ...] = ()
 
-    @property
+    @cached_property
+    def numeric(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Where there is a number."""
+        return np.asarray(~np.isnan(self.numbers))
+
+    @cached_property
     def missing(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Where there is neither number nor text."""
-        return np.asarray(np.isnan(self.numbers) & (self.codes < 0))
+        return np.asarray(~self.numeric & (self.codes < 0))
 
 
 class Table:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from nbmlops.records import now
 from nbmlops.store.tables import events, meta
 
-__all__ = ["HEAD", "append", "broken", "latest", "listed", "unsaid", "verify"]
+__all__ = ["HEAD", "append", "broken", "latest", "listed", "naming", "unsaid", "verify"]
 
 HEAD = "head"  # the key in ``meta`` of the newest event's number and hash: what is cut off the end is missed
 
@@ -87,6 +87,12 @@ def listed(connection: sa.Connection, subject: str | None = None, action: str | 
     if action:
         query = query.where(events.c.action == action)
     return [_decoded(row) for row in connection.execute(query).mappings()]
+
+
+def naming(connection: sa.Connection, action: str, text: str) -> list[dict[str, Any]]:
+    """Return the events of an action whose data holds a text such as a digest, oldest first."""
+    query = sa.select(events).where(events.c.action == action, events.c.data.contains(text, autoescape=True))
+    return [_decoded(row) for row in connection.execute(query.order_by(events.c.seq)).mappings()]
 
 
 def verify(connection: sa.Connection) -> int | None:

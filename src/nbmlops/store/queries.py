@@ -289,19 +289,16 @@ def _compared(found: Column, dated: bool, operator: str, value: Literal) -> tupl
     if dated:
         return _compared_dates(found.numbers, operator, value)
     true, unsure = np.zeros(len(found.numbers), bool), found.missing
-    numeric = ~np.isnan(found.numbers)
     if value.number is not None:
-        true[numeric] = COMPARE[operator](found.numbers[numeric], value.number)
+        true = COMPARE[operator](found.numbers, value.number) & found.numeric
     elif operator == "!=":
-        true |= numeric
+        true = found.numeric
     elif operator != "=":
-        unsure = unsure | numeric
-    if found.texts:
+        unsure = unsure | found.numeric
+    if found.texts:  # a place without a text has code -1, the last of each list
         per_text = [_compared_text(text, operator, value) for text in found.texts]
-        codes, texts = found.codes, found.codes >= 0
-        true[texts] = np.array([t is True for t in per_text])[codes[texts]]
-        unsure = unsure.copy()
-        unsure[texts] = np.array([t is None for t in per_text])[codes[texts]]
+        true = true | np.array([*(t is True for t in per_text), False])[found.codes]
+        unsure = unsure | np.array([*(t is None for t in per_text), False])[found.codes]
     return true, unsure
 
 
