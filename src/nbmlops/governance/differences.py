@@ -14,9 +14,10 @@ from nbmlops.governance.terms import Terms
 from nbmlops.registry import measures
 from nbmlops.registry.measures import Answers
 from nbmlops.stats import intervals, paired
+from nbmlops.stats.intervals import Interval
 from nbmlops.stats.paired import Paired
 
-__all__ = ["METRICS", "Gain", "chosen", "gain"]
+__all__ = ["IN_POINTS", "METRICS", "Gain", "chosen", "gain", "measured"]
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "log_loss", "brier", "accuracy"),
@@ -90,14 +91,30 @@ def gain(metric: str, one: Answers, two: Answers, tolerated: float, groups: Arra
     groups : array of shape (n,), optional
         Which rows belong together.
     """
-    values, found = _values(metric, one, two), _difference(metric, one, two, groups)
-    how = _how(metric, groups)
+    found, how = _difference(metric, one, two, groups), _how(metric, groups)
+    challenger, champion = (measured(metric, a).value for a in (one, two))
     if metric in IN_POINTS:
         margin, reserve, p_worse = tolerated, found.low + tolerated, found.p_below(-tolerated)
     else:  # the champion's loss is an estimate too, so the margin goes into what is averaged
         above = _reserve(metric, one, two, tolerated, groups)
-        margin, reserve, p_worse = tolerated * values[1], above.low, above.p_below()
-    return Gain(metric, *values, found, margin, reserve, p_worse, len(one.predicted), how)
+        margin, reserve, p_worse = tolerated * champion, above.low, above.p_below()
+    return Gain(metric, challenger, champion, found, margin, reserve, p_worse, len(one.predicted), how)
+
+
+def measured(metric: str, answers: Answers) -> Interval:
+    """Return a metric of one model's answers with its interval."""
+    if metric == "roc_auc":
+        return intervals.auc(answers.happened, answers.score)  # type: ignore[arg-type]
+    losses = _losses(metric, answers)
+    if metric == "accuracy":
+        return intervals.share(int((losses == 0).sum()), len(losses))
+    if metric == "rmse":
+        return Interval(*(float(np.sqrt(max(v, 0.0))) for v in intervals.mean(losses)))
+    if metric == "r2":
+        spread = float(np.var(np.asarray(answers.truth, dtype=float))) or np.nan
+        squared = intervals.mean(losses**2)
+        return Interval(*(1 - v / spread for v in (squared.value, squared.high, squared.low)))
+    return intervals.mean(losses)
 
 
 def _possible(one: Answers, two: Answers) -> tuple[str, ...]:
@@ -110,18 +127,6 @@ def _how(metric: str, groups: Array | None) -> str:
     if groups is None:
         return HOW.get(metric, "mean of paired losses")
     return f"{'resamples' if metric == 'r2' else 'variance of sums'} of {len(np.unique(groups)):,} groups"
-
-
-def _values(metric: str, one: Answers, two: Answers) -> tuple[float, float]:
-    if metric == "roc_auc":
-        found = [intervals.auc(a.happened, a.score).value for a in (one, two)]  # type: ignore[arg-type]
-    elif metric == "r2":
-        found = [_r2(_sums(one, two).mean(axis=0)[None, :], side)[0] for side in (0, 1)]
-    else:
-        found = [float(_losses(metric, a).mean()) for a in (one, two)]
-    if metric == "rmse":
-        found = [float(np.sqrt(v)) for v in found]
-    return (1 - found[0], 1 - found[1]) if metric == "accuracy" else (float(found[0]), float(found[1]))
 
 
 def _difference(metric: str, one: Answers, two: Answers, groups: Array | None) -> Paired:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nbmlops.errors import Invalid
-from nbmlops.governance.differences import IN_POINTS, Gain, gain
+from nbmlops.governance.differences import IN_POINTS, Gain, gain, measured
 from nbmlops.records import Finding, Outcome, plain
 from nbmlops.registry import measures
 from nbmlops.registry.measures import Answers
 from nbmlops.stats import paired
+from nbmlops.stats.intervals import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ def calibration(one: Answers, two: Answers, tolerated: float, groups: Array | No
 
 
 def latency(models: Sequence[Any], rows: Sequence[Any], spend_s: float = MOST_S) -> Finding:
-    """Return how long one row takes, both models in turn: twice the champion's median is told.
+    """Return how long one row takes, both models in turn: twice the champion's time, in the median, is told.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ def latency(models: Sequence[Any], rows: Sequence[Any], spend_s: float = MOST_S)
             measures.ask(model, row)
             times[place].append(time.perf_counter() - start)
     new, old = (float(np.median(t[1:] or t)) for t in times)  # the first call warms up
-    ratio = new / old if old else 1.0
+    ratio = float(np.median([one / two for one, two in zip(*times, strict=True)][1:] or [new / old]))
     outcome: Outcome = "passed" if ratio <= SLOWER else "issue" if new > SLOW_S else "warning"
     message = f"One row takes {1000 * new:.3g} ms, the champion {1000 * old:.3g} ms ({ratio:.2f} times"
     limit = f"; told above {SLOWER:g}, an issue above {1000 * SLOW_S:g} ms as well)"
@@ -163,13 +164,12 @@ def _part(
     found = gain(metric, *here, tolerated, None if groups is None else groups[places])
     if not np.isfinite(found.difference.error):
         return Part(column, label, len(places), why_not="insufficient data, too few rows of a class or too few groups")
-    errors = [_error(measures.measure(a).get(metric)) for a in here]
+    errors = [_error(measured(metric, a)) for a in here]
     return Part(column, label, len(places), found, (errors[0], errors[1]))
 
 
-def _error(measured: Mapping[str, Any] | None) -> float:
-    low, high = ((measured or {}).get(k) for k in ("low", "high"))
-    return np.nan if low is None or high is None else (high - low) / (2 * float(stats.norm.ppf(1 - paired.ALPHA)))
+def _error(interval: Interval) -> float:
+    return (interval.high - interval.low) / (2 * float(stats.norm.ppf(1 - paired.ALPHA)))
 
 
 def _compared(code: str, name: str, found: Gain, outcome: Outcome, p_beyond: float) -> Finding:

@@ -2,12 +2,17 @@
 
 Positive is better throughout. Rows that belong together (days, customers) are passed as ``groups``, one code a row: the
 variance is then that of the groups' sums, with as many degrees of freedom as there are groups less one.
+
+Losses are skewed: a few rows cost the most, and the worst may not be in the sample. So a mean's bounds are those of
+Student's t with the degrees of freedom that the values' kurtosis leaves, corrected for their skewness (Hall, Journal of
+the Royal Statistical Society B 54 (1992) 221-228), as if one more row had come (two below 500 rows) that speaks
+against what is claimed as much as any row speaks at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +23,7 @@ from nbmlops.stats import intervals
 __all__ = ["ALPHA", "Paired", "Shares", "area", "gain", "holm", "resampled", "root", "shares"]
 
 ALPHA = 0.025  # each side of a 95 % interval
+FEW_ROWS = 500  # below this two unseen rows are reckoned with, else one
 DRAWS = 1000
 MOST_UNITS = 20_000  # rows that are drawn one by one; more are drawn by groups of rows
 GROUPS_OF_ROWS = 2000
@@ -27,19 +33,22 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Paired:
-    """A difference between its bounds, its standard error and the degrees of freedom behind that."""
+    """A difference between its bounds, its standard error, the degrees of freedom behind that, and how skewed it is."""
 
     value: float
     low: float
     high: float
     error: float
     freedom: float = np.inf
+    skew: float = 0.0  # of what is averaged, over the root of how many
+    lift: float = 0.0  # what the row more would add, were it in favour
 
     def p_below(self, bound: float = 0.0) -> float:
         """Return the one-sided p-value against *the difference is at least this bound*."""
         if self.error == 0:
             return float(self.value >= bound)
-        return float(stats.t.cdf((self.value - bound) / self.error, self.freedom))
+        t = (self.value + self.lift - bound) / self.error
+        return float(stats.t.cdf(max(t, _unskewed(t, self.skew)), self.freedom))
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def area(y: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, groups: ArrayLike
 
 
 def gain(gains: ArrayLike, groups: ArrayLike | None = None) -> Paired:
-    """Return the mean of each row's gain (the loss of the second less that of the first), by Student's t.
+    """Return the mean of each row's gain (the loss of the second less that of the first).
 
     Parameters
     ----------
@@ -117,8 +126,9 @@ def gain(gains: ArrayLike, groups: ArrayLike | None = None) -> Paired:
 
     Examples
     --------
-    >>> round(gain([1.0, 0.0, 2.0, 1.0]).p_below(0.0), 3)
-    0.954
+    >>> found = gain([0.3, -0.1, 0.2, 0.1] * 50)
+    >>> round(found.value, 3), found.low > 0
+    (0.125, True)
     """
     x = np.asarray(gains, dtype=float)
     value = float(x.mean())
@@ -126,23 +136,22 @@ def gain(gains: ArrayLike, groups: ArrayLike | None = None) -> Paired:
         return _grouped(value, x - value, groups)
     if len(x) < 2:
         return Paired(value, -np.inf, np.inf, np.inf)
-    return _student(value, float(x.std(ddof=1) / np.sqrt(len(x))), len(x) - 1)
+    most = np.full(2 if len(x) < FEW_ROWS else 1, np.abs(x).max())
+    against, favour = (_mean(np.append(x, rows)) for rows in (-most, most))
+    return replace(favour, value=value, low=min(against.low, value), lift=favour.value - value)
 
 
 def root(squared_a: ArrayLike, squared_b: ArrayLike, groups: ArrayLike | None = None) -> Paired:
-    """Return RMSE(b) - RMSE(a) from squared errors, by the delta method.
+    """Return RMSE(b) - RMSE(a) from squared errors: the gain in these over the sum of both roots (delta method).
 
     Examples
     --------
     >>> root([1.0, 1.0, 1.0], [4.0, 4.0, 4.0]).value
     1.0
     """
-    squares = [np.asarray(s, dtype=float) for s in (squared_a, squared_b)]
-    roots = [float(np.sqrt(s.mean())) for s in squares]
-    parts = [(s - s.mean()) / (2 * r) if r else np.zeros(len(s)) for s, r in zip(squares, roots, strict=True)]
-    value = roots[1] - roots[0]
-    found = gain(value + parts[1] - parts[0], groups)
-    return Paired(value, found.low, found.high, found.error, found.freedom)
+    one, two = (np.asarray(s, dtype=float) for s in (squared_a, squared_b))
+    total = float(np.sqrt(one.mean()) + np.sqrt(two.mean()))
+    return gain((two - one) / (total or 1.0), groups)
 
 
 def shares(right_a: ArrayLike, right_b: ArrayLike) -> Shares:
@@ -179,7 +188,7 @@ def shares(right_a: ArrayLike, right_b: ArrayLike) -> Shares:
     if stats.binom.cdf(first, differing, 0.5) > ALPHA:
         high = max(high, 0.0)
     error = (high - low) / (2 * float(stats.norm.ppf(1 - ALPHA)))
-    return Shares((first - second) / n, low, high, error, np.inf, first, second, n)
+    return Shares((first - second) / n, low, high, error, first=first, second=second, rows=n)
 
 
 def resampled(
@@ -250,19 +259,43 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _student(value: float, error: float, freedom: float) -> Paired:
-    half = float(stats.t.ppf(1 - ALPHA, freedom)) * error
-    return Paired(value, value - half, value + half, error, freedom)
+def _mean(x: Floats) -> Paired:
+    """Return a mean by Student's t, corrected for skewness and kurtosis."""
+    centred, n = x - x.mean(), len(x)
+    spread = float(np.sqrt(np.mean(centred**2)))
+    if spread == 0:
+        return _student(float(x[0]), 0.0, n - 1)
+    skew, kurtosis = (float(np.mean((centred / spread) ** k)) for k in (3, 4))
+    freedom = min(n - 1, 2 * n / max(kurtosis - 1, 1.0))  # of a variance whose own variance is the sample's
+    return _student(float(x.mean()), spread / float(np.sqrt(n - 1)), freedom, skew / float(np.sqrt(n)))
+
+
+def _student(value: float, error: float, freedom: float, skew: float = 0.0) -> Paired:
+    t = float(stats.t.ppf(1 - ALPHA, freedom))
+    below, above = max(t, _skewed(t, skew)), max(t, -_skewed(-t, skew))
+    return Paired(value, value - below * error, value + above * error, error, freedom, skew)
+
+
+def _unskewed(t: float, skew: float) -> float:
+    """Return Hall's transformation of a t, which is about normal where what is averaged is skewed."""
+    return t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
+
+
+def _skewed(t: float, skew: float) -> float:
+    """Return the t whose transformation is this one."""
+    if abs(skew) < 1e-9:
+        return t
+    return float(3 / skew * (np.cbrt(1 + skew * (t - skew / 6)) - 1))
 
 
 def _grouped(value: float, influence: Floats, groups: ArrayLike) -> Paired:
     """Return an estimate with the variance of its groups' sums of influence; of one group nothing is known."""
-    totals = np.bincount(_codes(groups), weights=influence)
+    totals = np.bincount(_codes(groups), weights=influence).astype(float)
     count, n = len(totals), len(influence)
     if count < 2:
         return Paired(value, -np.inf, np.inf, np.inf)
-    error = float(np.sqrt(count / (count - 1) * np.sum(totals**2))) / n
-    return _student(value, error, count - 1)
+    found = _mean(totals * count / n)
+    return _student(value, found.error, found.freedom, found.skew)
 
 
 def _influence(positive: NDArray[np.bool_], v10: Floats, v01: Floats) -> Floats:

@@ -23,7 +23,9 @@ def html(data: Mapping[str, Any]) -> str:
     told, quiet = _guards(data)
     body += _table(told) if told else ""
     body += fold(f"{len(quiet)} more: {_tally(quiet)}", _table(quiet)) if quiet else ""
-    return card("Gate", data["verdict"], body + f"<div><strong>{esc(_ending(data)[0])}</strong></div>" + _reasons(data))
+    return card(
+        "Gate", data["verdict"], body + "".join(f"<div><strong>{esc(line)}</strong></div>" for line in _ending(data))
+    )
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -78,10 +80,6 @@ def _ending(data: Mapping[str, Any]) -> list[str]:
         return ["ready"]
     because = list(data.get("because") or ())
     return ["not ready because " + because[0], *(f"and {b}" for b in because[1:])] if because else []
-
-
-def _reasons(data: Mapping[str, Any]) -> str:
-    return "".join(f"<div>{esc(line)}</div>" for line in _ending(data)[1:])
 
 
 def _words(data: Mapping[str, Any]) -> str:
