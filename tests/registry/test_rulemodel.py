@@ -113,7 +113,10 @@ def test_yaml_text_file_and_content_are_the_same_model(rules, tmp_path, held_out
 
 def test_the_rules_say_themselves_in_words(rules):
     assert rules.text(1) == "if age > 60 and city = Bern then True with probability 0.9"
-    assert repr(rules).splitlines()[0] == "rules (3)"
+    assert repr(rules).splitlines()[:2] == ["rules (3)", f"   1  {rules.text(1)}"]
+    shown = rules._repr_mimebundle_()
+    assert "age &gt; 60 and city = Bern" in shown["text/html"]
+    assert shown["application/vnd.nbmlops.rule_model.v1+json"]["columns"] == ["age", "city"]
     with pytest.raises(NotFound, match="No rule 4"):
         rules.text(4)
 
@@ -300,3 +303,25 @@ def plainly(found):
         return value
 
     return clean(json.loads(json.dumps(found)))
+
+
+def test_rules_and_functions_written_in_a_notebook_are_models_there(shell, held_out):
+    shell.user_ns.update(held_out=held_out)
+    cells = (
+        "%%track desk\nimport nbmlops as nb\n"
+        "rules = nb.rule_model([{'if': 'age > 45', 'then': True}, {'else': False}])\n"
+        "found = nb.evaluate(rules, held_out, target='late')",
+        "%register rules late-rules",
+        "def old(frame):\n    return frame.age > 45\n",
+        "same = nb.rule_model(old, columns=['age'])",
+        "%evaluate same held_out --target late",
+        "%register same late-function",
+    )
+    for cell in cells:
+        shell.run_cell(cell).raise_error()
+    run = nb.get_run("desk")
+    assert run.metrics["accuracy"] == shell.user_ns["found"].metrics["accuracy"]["value"]
+    assert nb.model_version("late-rules").run_id == run.run_id
+    both = nb.models().set_index("name")
+    assert both.estimator.to_dict() == {"late-rules": "rules (2)", "late-function": "function old"}
+    assert both["metrics.accuracy"].nunique() == 1

@@ -30,10 +30,14 @@ class Rule:
     then: Any
 
     def __str__(self) -> str:
-        when = "else" if self.condition is None else f"if {self.condition} then"
+        return f"else {self.says}" if self.condition is None else f"if {self.condition} then {self.says}"
+
+    @property
+    def says(self) -> str:
+        """What it says, in words."""
         if not isinstance(self.then, Mapping):
-            return f"{when} {self.then}"
-        return f"{when} {', '.join(f'{label} with probability {p:g}' for label, p in self.then.items())}"
+            return str(self.then)
+        return ", ".join(f"{label} with probability {p:g}" for label, p in self.then.items())
 
 
 def content(rules: Any) -> tuple[Any, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator  # type: ignore[import-untyped]
 
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.hooks import Shown
 from nbmlops.registry import conditions, rulefile
 from nbmlops.registry.rulefile import Rule
 from nbmlops.registry.signature import table
@@ -88,7 +89,7 @@ def _made(content: Any, said_by: str, columns: Iterable[str] | None, classes: It
     return RuleModel(rulefile.rules(content.get("rules"), said_by), chosen, known)
 
 
-class RuleModel(BaseEstimator):  # type: ignore[misc]
+class RuleModel(Shown, BaseEstimator):  # type: ignore[misc]
     """Rules that answer like a fitted model. Made by :func:`rule_model`.
 
     Parameters
@@ -104,6 +105,8 @@ class RuleModel(BaseEstimator):  # type: ignore[misc]
     classes_ : array
         Only where the rules name classes, not numbers.
     """
+
+    shows: ClassVar[str] = "rule_model"
 
     def __init__(
         self, rules: tuple[Rule, ...], columns: tuple[str, ...] | None = None, classes: tuple[Any, ...] | None = None
@@ -214,12 +217,11 @@ class RuleModel(BaseEstimator):  # type: ignore[misc]
         content = {**more, "rules": content} if more else content
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
 
-    def __repr__(self, N_CHAR_MAX: int = 0) -> str:  # scikit-learn's own name
-        lines = [f"{number:>4}  {rule}" for number, rule in enumerate(self.rules, 1)]
-        return "\n".join([self.outline_, *lines])
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        return {"text/plain": repr(self)}
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON: the rules in their order, what the model takes and says."""
+        rules = [{"number": n, "if": r.condition, "says": r.says, "text": str(r)} for n, r in enumerate(self.rules, 1)]
+        classes = getattr(self, "classes_", np.array([])).tolist()
+        return {"kind": self.outline_, "rules": rules, "columns": list(self.feature_names_in_), "classes": classes}
 
     def _probabilities(self, frame: Any) -> np.ndarray[Any, Any]:
         return np.asarray(_chances(self.rules, self.classes_.tolist())[self._fired(frame)])

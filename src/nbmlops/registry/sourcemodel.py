@@ -10,12 +10,13 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator  # type: ignore[import-untyped]
 
 from nbmlops.errors import Invalid
+from nbmlops.hooks import Shown
 from nbmlops.registry import rulefile
 from nbmlops.registry.signature import table
 
@@ -75,7 +76,7 @@ def read(data: bytes) -> FunctionModel:
     return FunctionModel(content["source"], columns, classes)
 
 
-class FunctionModel(BaseEstimator):  # type: ignore[misc]
+class FunctionModel(Shown, BaseEstimator):  # type: ignore[misc]
     """A function that answers like a fitted model. Made by :func:`nbmlops.rule_model`.
 
     Parameters
@@ -91,6 +92,8 @@ class FunctionModel(BaseEstimator):  # type: ignore[misc]
     classes_ : array
         Only where the classes are named.
     """
+
+    shows: ClassVar[str] = "rule_model"
 
     def __init__(
         self, source: str, columns: tuple[str, ...] | None = None, classes: tuple[Any, ...] | None = None
@@ -143,11 +146,10 @@ class FunctionModel(BaseEstimator):  # type: ignore[misc]
         more = {k: list(v) for k, v in (("columns", self.columns), ("classes", self.classes)) if v is not None}
         return str(yaml.dump({**more, "source": self.source}, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
-    def __repr__(self, N_CHAR_MAX: int = 0) -> str:  # scikit-learn's own name
-        return f"{self.outline_}\n{textwrap.indent(self.source, '  ')}".rstrip()
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        return {"text/plain": repr(self)}
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON: the source, what the model takes and says."""
+        classes = getattr(self, "classes_", np.array([])).tolist()
+        return {"kind": self.outline_, "source": self.source, "columns": list(self.columns or ()), "classes": classes}
 
     def _chosen(self, frame: Any) -> pd.DataFrame:
         rows = table(frame)
