@@ -60,6 +60,15 @@ def test_an_inconclusive_gate_ends_with_four(late, held_out):
     assert run("gate", "late@1", "late@1", "--on", "few.csv", "--margin", "0").exit_code == 4
 
 
+def test_a_better_challenger_with_a_guard_that_is_an_issue_is_refused(late):
+    from nbmlops.tracking import session
+
+    session.keep("drift", "late", {"reference": "late@2", "verdict": "alert", "findings": []})
+    result = run("gate", "late@2", "late@1", "--on", "held_out.csv")
+    assert result.exit_code == 3
+    assert "not ready because Drift: the newest report against late@2 says alert (ml_engineer" in result.output
+
+
 def test_rollback(late):
     nb.promote("late", 2, to="champion", reason="better")
     result = run("rollback", "late", "--reason", "late share off", "--json")

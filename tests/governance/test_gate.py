@@ -1,7 +1,10 @@
 """The verdict is what the interval of the difference says, on rows neither model was fitted on."""
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
@@ -9,6 +12,7 @@ from sklearn.svm import LinearSVC
 import nbmlops as nb
 from nbmlops.capture import estimators
 from nbmlops.capture.data import column_fingerprints
+from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotAllowed
 from nbmlops.governance.differences import Gain
 from nbmlops.stats.paired import Paired
@@ -123,3 +127,26 @@ def test_bad_rows(project, model, on, target, message):
 def test_a_bad_margin(project, model, held_out):
     with pytest.raises(Invalid, match="margin is 2"):
         nb.gate(model, model, on=held_out, target="late", margin=2)
+
+
+def test_function_magic_and_command_say_the_same(shell, fit, held_out):
+    for columns in (["noise"], ["age"]):
+        model = fit(*columns)
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    nb.dataset("people", held_out.assign(day=np.arange(400) % 40), keep=True)
+    terms = {"metrics": ["log_loss", "roc_auc"], "by": ["city"], "groups": "day", "margin": 0.02}
+    words = "late@2 late@1 --on people@1 --metric log_loss --metric roc_auc --by city --groups day --margin 0.02"
+    nb.gate("late@2", "late@1", on="people@1", **terms)
+    result = CliRunner().invoke(main, ["gate", *words.split(), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    found = [
+        nb.gate("late@2", "late@1", on="people@1", **terms).to_dict(),
+        shell.run_line_magic("gate", words).to_dict(),
+        json.loads(result.output),
+    ]
+    for one in found:  # times differ from call to call
+        one["findings"] = [f for f in one["findings"] if f["code"] != "latency"]
+        one["result_id"] = ""
+    assert found[0] == found[1] == found[2]
+    assert (found[0]["verdict"], found[0]["ready"]) == ("better", True)

@@ -282,6 +282,7 @@ def test_without_a_charter_guards_are_recorded(late, held_out):
     [
         ("metrics: [{name: log_loss, at_most: 1}]", {"metrics": "accuracy"}, "the charter's metric is log_loss"),
         ("groups: city", {"groups": "day"}, "did not group rows by city"),
+        ("slices: [city]", {"by": "day"}, "did not slice by city"),
         ("policy: {champion: {guards: maybe}}", {}, "policy.champion.guards is 'maybe'"),
     ],
 )

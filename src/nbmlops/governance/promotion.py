@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -247,23 +247,23 @@ def _check_terms(evidence: Evidence, new: str) -> None:
             f"The gate compared {compared.get('target')!r}, and {new} answers {target!r}.",
             f'Compare them on held-out rows: nb.gate(..., target="{target}").',
         )
-    task = METRICS.get(str(evidence.version.signature.get("task")), ())
-    metric = next((t.name for t in agreed.metrics if t.name in task), None) if agreed else None
+    if agreed and (other := next(_other_terms(agreed, compared, str(evidence.version.signature.get("task"))), None)):
+        raise NotAllowed(other, "Compare them again with no terms of your own: the charter's are taken.")
+
+
+def _other_terms(agreed: Charter, compared: Mapping[str, Any], task: str) -> Iterator[str]:
+    """Yield what a gate did otherwise than the charter asks."""
+    metric = next((t.name for t in agreed.metrics if t.name in METRICS.get(task, ())), None)
     if metric and compared.get("metric") != metric:
-        raise NotAllowed(
-            f"The gate compared {compared.get('metric')}, and the charter's metric is {metric}.",
-            "Compare them without metrics=: the charter's are taken.",
-        )
-    if agreed and agreed.groups and compared.get("groups") != agreed.groups:
-        raise NotAllowed(
-            f"The gate did not group rows by {agreed.groups}, as the charter asks.",
-            "Compare them without groups=: the charter's is taken.",
-        )
-    if agreed and compared.get("tolerated", 1.0) > agreed.margin:
-        raise NotAllowed(
-            f"The gate tolerated {compared.get('tolerated')}, and the charter's margin is {agreed.margin}.",
-            "Compare them without margin=: the charter's is taken.",
-        )
+        yield f"The gate compared {compared.get('metric')}, and the charter's metric is {metric}."
+    if agreed.groups and compared.get("groups") != agreed.groups:
+        yield f"The gate did not group rows by {agreed.groups}, as the charter asks."
+    if missing := [c for c in agreed.slices if c not in (compared.get("by") or ())]:
+        yield f"The gate did not slice by {missing[0]}, as the charter asks."
+    if compared.get("rows", 0) < (agreed.minimum or 0):
+        yield f"The gate compared {compared.get('rows')} rows, and the charter asks for {agreed.minimum}."
+    if compared.get("tolerated", 1.0) > agreed.margin:
+        yield f"The gate tolerated {compared.get('tolerated')}, and the charter's margin is {agreed.margin}."
 
 
 def _check_gate(evidence: Evidence, wanted: str, alias: str) -> str:

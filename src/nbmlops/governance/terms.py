@@ -76,7 +76,7 @@ def agreed(
         minimum=found.minimum or FEWEST_ROWS,
         promotes=found.promotes,
         roles=found.roles,
-        exceptions=tuple(getattr(found, "exceptions", ())),
+        exceptions=found.exceptions,
     )
 
 
