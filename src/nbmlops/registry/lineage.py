@@ -149,6 +149,7 @@ class _Graph:
 
     def _dataset_results(self, key: str) -> Iterator[Step]:
         yield from self._data_results(self._dataset_row(key)[2])
+        yield from ((f"model:{name}@{number}", "fitted on") for name, number in stored.fitted_on(self.connection, key))
 
     def _data_about(self, key: str) -> tuple[str, str | None]:
         found = [
@@ -209,6 +210,8 @@ class _Graph:
         row = stored.made_by(self.connection, name, int(number))
         if row and row[0] and self._there(row[0]):
             yield f"run:{row[0]}", "fitted"
+        elif row:
+            yield from ((f"dataset:{ref}", "fitted on") for ref in row[3] if self._dataset_row(ref))
 
     def _model_results(self, key: str) -> Iterator[Step]:
         name, _, number = key.rpartition("@")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.records import ModelVersion, now, plain
-from nbmlops.registry import past
+from nbmlops.registry import kept, past
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ LOWER_IS_BETTER = re.compile(r"loss|brier|mae|mse|error|gap|deviance", re.IGNORE
 
 
 def register(
-    model: Any, name: str, evaluation: Evaluation | None = None, allow_pickle: bool = False
+    model: Any, name: str, evaluation: Evaluation | None = None, allow_pickle: bool = False, background: Any = None
 ) -> ModelVersion:
     """Register a fitted model as the next version of a name.
 
@@ -57,6 +57,9 @@ def register(
     allow_pickle : bool
         Keep what cannot be written as data as a pickle, a program that is run at every load: with an event, and no gate
         or promotion takes it unless the charter's ``exceptions`` name pickle.
+    background : DataFrame, optional
+        Rows to explain answers against: at most 1,000 of them are kept, columns the charter calls private missing.
+        Without it no row is kept; the example in the signature is made of quartiles and frequent categories.
 
     Returns
     -------
@@ -65,7 +68,8 @@ def register(
     Raises
     ------
     Invalid
-        No fitted model, a bad name, or an evaluation of another model.
+        No fitted model, a bad name, an evaluation of another model, a broken charter, or columns missing in
+        ``background``.
     UntrustedContent
         The model holds types nobody has reviewed.
 
@@ -85,12 +89,13 @@ def register(
     written = files.write(model, allow_pickle)
     place, actor = session.artifacts(), environment.actor()
     fitted_on = subject.fitted_on or {}
+    known = _signature(model, evaluation, fitted_on)
     row = {
         "name": name,
         "digest": place.put(written.data),
         "format": written.format,
         "estimator": outline(model),
-        "signature": _signature(model, evaluation, fitted_on),
+        "signature": kept.completed(known, model, evaluation.profile if evaluation else None, background, fitted_on),
         "run_id": fitted_on.get("run_id") or (evaluation.run_id if evaluation else None) or _open_run(),
         "owner": actor[0],
         "created_at": now(),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.tables import dataset_versions
 
-__all__ = ["add", "keep", "listed"]
+__all__ = ["add", "keep", "listed", "of_rows"]
 
 JSON_FIELDS = ("columns", "findings")
 
@@ -59,3 +59,11 @@ def listed(store: Store, name: str | None = None) -> list[dict[str, Any]]:
         found = connection.execute(query if name is None else query.where(c.name == name)).mappings()
         rows = [{k: json.loads(v) if k in JSON_FIELDS else v for k, v in row.items()} for row in found]
     return sorted(rows, key=lambda row: str(row["name"]))
+
+
+def of_rows(store: Store, rows: int) -> list[dict[str, Any]]:
+    """Return name, version and columns of the versions with so many rows."""
+    c = dataset_versions.c
+    query = sa.select(c["name"], c["version"], c["columns"]).where(c["rows"] == rows).order_by(c["name"], c["version"])
+    with store.reading() as connection:
+        return [{**row, "columns": json.loads(row["columns"])} for row in connection.execute(query).mappings()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from nbmlops.store.driver import Connection
@@ -69,10 +70,20 @@ def models_of(connection: Connection, run_id: str) -> list[Row]:
 
 
 def made_by(connection: Connection, name: str, version: int) -> Row | None:
-    """Return run, time of registering and estimator of a version, also of a deleted one."""
-    query = "SELECT run_id, created_at, estimator FROM model_versions WHERE name = ? AND version = ?"
-    row: Row | None = connection.execute(query, (name, version)).fetchone()
-    return row
+    """Return run, time of registering, estimator and data sets of a version, also of a deleted one."""
+    query = "SELECT run_id, created_at, estimator, signature FROM model_versions WHERE name = ? AND version = ?"
+    row = connection.execute(query, (name, version)).fetchone()
+    return (*row[:3], json.loads(row[3]).get("datasets") or []) if row else None
+
+
+def fitted_on(connection: Connection, ref: str) -> list[Row]:
+    """Return name and version of what was fitted on a data set version outside of any run."""
+    query = (
+        "SELECT name, version, signature FROM model_versions "
+        "WHERE run_id IS NULL AND deleted_at IS NULL AND signature LIKE ? ORDER BY name, version"
+    )
+    found = connection.execute(query, (f'%"{ref}"%',)).fetchall()
+    return [(name, number) for name, number, text in found if ref in (json.loads(text).get("datasets") or [])]
 
 
 def registered(connection: Connection, name: str) -> list[Row]:

@@ -36,6 +36,8 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Model", data["estimator"]),
         ("File", f"{data['format']}, {number(data['size_bytes'])} bytes, SHA-256 {data['digest'][:12]}"),
         ("Owner", f"{data['owner']}, {data['created_at'][:16]} UTC"),
+        ("Data", ", ".join(data["signature"].get("datasets") or ())),
+        ("Background", _background(data["signature"].get("background"))),
         ("Decided", f"{decision['alias']}{before} by {decision['actor']}: {decision['policy']}" if decision else ""),
         ("Why", decision.get("reason") or ""),
     ]
@@ -47,6 +49,13 @@ def _signature(data: Mapping[str, Any]) -> str:
     classes = ", ".join(map(str, data["signature"].get("classes") or []))
     answers = f"<div>answers: {esc(classes or data['signature'].get('task') or '-')}</div>"
     return table(["column", "kind", "seen"], rows) + answers
+
+
+def _background(kept: Mapping[str, Any] | None) -> str:
+    if not kept:
+        return ""
+    masked = f", without values of {', '.join(kept['masked'])}" if kept["masked"] else ""
+    return f"{number(kept['rows'])} of {number(kept['of'])} rows{masked}"
 
 
 def _range(column: Mapping[str, Any]) -> str:
