@@ -151,6 +151,21 @@ def test_a_function_of_a_closure_is_refused():
         nb.rule_model(inner)
 
 
+def test_where_a_function_is_indented_does_not_matter(held_out):
+    def inner(frame):
+        """Say it.
+
+        At length.
+        """
+
+        def by(value):
+            return value / 10
+
+        return frame.age.map(by)
+
+    assert nb.rule_model(inner).predict(held_out) == pytest.approx(held_out.age / 10)
+
+
 def test_a_source_that_is_not_what_runs_is_refused():
     around = {}
     exec(compile("def delay(frame):\n    return frame.age / 11\n", __file__, "exec"), around)

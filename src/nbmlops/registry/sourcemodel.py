@@ -279,8 +279,16 @@ def _compiled(source: str, around: Mapping[str, Any]) -> Iterator[CodeType]:
 def _same(one: CodeType, other: CodeType) -> bool:
     """Tell whether two functions do the same, wherever they are defined."""
     parts = [[c for c in code.co_consts if isinstance(c, CodeType)] for code in (one, other)]
-    plain = [[(type(c), c) for c in code.co_consts if not isinstance(c, CodeType)] for code in (one, other)]
-    about = [
-        (code.co_code, code.co_names, code.co_varnames, len(p)) for code, p in zip((one, other), parts, strict=True)
-    ]
-    return about[0] == about[1] and plain[0] == plain[1] and all(map(_same, *parts))
+    return (
+        (one.co_code, one.co_names, one.co_varnames) == (other.co_code, other.co_names, other.co_varnames)
+        and _constants(one) == _constants(other)
+        and len(parts[0]) == len(parts[1])
+        and all(map(_same, *parts))
+    )
+
+
+def _constants(code: CodeType) -> list[Any]:
+    """Return the constants of a function; the first is its docstring, whose indent is no difference."""
+    found = [(type(c), c) for c in code.co_consts if not isinstance(c, CodeType)]
+    first = [(str, inspect.cleandoc(c)) for kind, c in found[:1] if kind is str]
+    return [*(first or found[:1]), *found[1:]]
