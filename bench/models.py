@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -75,21 +76,26 @@ def fitted(kind: str) -> tuple[Any, Any]:
 
 
 def timed(register: Any, load: Any, repeats: int) -> dict[str, float]:
-    """Return the median of each in milliseconds, the first call of a process left out and given beside."""
-    first, times = 0.0, ([], [])
-    for turn in range(repeats + 1):
-        began = time.perf_counter()
+    """Return medians in milliseconds, of the clock and of the processor; the first call of a process is left out."""
+    turns = []
+    for _ in range(repeats + 1):
+        began = clocks()
         ref = register()
-        middle = time.perf_counter()
+        middle = clocks()
         load(ref)
-        ended = time.perf_counter()
-        if not turn:
-            first = ended - began
-            continue
-        times[0].append(middle - began)
-        times[1].append(ended - middle)
-    medians = [statistics.median(t) * 1e3 for t in times]
-    return {"register": round(medians[0], 1), "load": round(medians[1], 1), "first of both": round(first * 1e3, 1)}
+        turns.append((began, middle, clocks()))
+    found = {}
+    for name, start, end in (("register", 0, 1), ("load", 1, 2)):
+        for place, clock in enumerate(("", " cpu")):
+            spent = [turn[end][place] - turn[start][place] for turn in turns[1:]]
+            found[name + clock] = round(statistics.median(spent) * 1e3, 1)
+    return {**found, "first of both": round((turns[0][2][0] - turns[0][0][0]) * 1e3, 1)}
+
+
+def clocks() -> tuple[float, float]:
+    """Return the clock, and what the processor gave this process and those it started."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return time.perf_counter(), sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def ours(kind: str, repeats: int, who: str) -> dict[str, float]:

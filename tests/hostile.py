@@ -8,7 +8,7 @@ import struct
 import zipfile
 
 import numpy as np
-from sklearn.cluster import BisectingKMeans, KMeans
+from sklearn.cluster import BisectingKMeans, FeatureAgglomeration, KMeans
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -456,6 +456,7 @@ def arrays():
     yield "fewer weights than support vectors", edited(SVC(), "_dual_coef_", lambda a: a[:, :1].copy())
     yield "centres of fewer columns", edited(KMeans(3, n_init=1), "cluster_centers_", lambda a: a[:, :1].copy())
     yield "bisected centres of fewer columns", edited(BisectingKMeans(3), "center", lambda a: a[:1].copy())
+    yield "a column of no cluster", edited(FeatureAgglomeration(2), "labels_", lambda a: a + far)
     yield "a spline without knots", edited(SplineTransformer(), knots(), lambda a: a[:2].copy())
     yield "a word of no column", words()
     yield "a random state out of range", random_state()

@@ -160,6 +160,13 @@ def _k_means(model: Any) -> None:
         trees.bisecting(at["_bisecting_tree"], at["n_features_in_"])
 
 
+def _agglomeration(model: Any) -> None:
+    """Columns are counted by their label, up to the largest."""
+    at = vars(model)
+    if "labels_" in at:
+        _need(trees.number(at["labels_"], len(at["labels_"])), "features are of no such cluster")
+
+
 def _vocabulary(model: Any) -> None:
     known = vars(model).get("vocabulary_")
     if known is not None:
@@ -188,6 +195,7 @@ CHECKS: dict[str, tuple[int, Callable[[Any], None]]] = {
     "sklearn.neighbors._base.NeighborsBase": (1, _neighbours),
     "sklearn.svm._base.BaseLibSVM": (1, _libsvm),
     "sklearn.cluster._kmeans._BaseKMeans": (1, _k_means),
+    "sklearn.cluster._agglomerative.FeatureAgglomeration": (1, _agglomeration),
     "sklearn.feature_extraction.text._VectorizerMixin": (1, _vocabulary),
     "sklearn.feature_extraction._dict_vectorizer.DictVectorizer": (1, _vocabulary),
     "sklearn.ensemble._gb.BaseGradientBoosting": (2, _gradient_boosting),
