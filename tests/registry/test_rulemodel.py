@@ -64,6 +64,12 @@ def test_every_kind_of_column_is_compared():
     assert when('`home port` like "zü%"', **{"home port": ["Zürich", "Bern"]}) == [True, False]
 
 
+def test_equal_texts_of_different_kinds_are_equal():
+    days = [pd.Timestamp("2013-01-02").date(), "2013-01-02", "other", None]
+    assert when("d = 2013-01-02", d=days) == [True, True, False, False]
+    assert when("d != '2013-01-02'", d=days) == [False, False, True, False]
+
+
 def test_true_is_one_where_a_table_says_so():
     assert when("b = true", b=[1, 0, None]) == [True, False, False]
     assert when("b = 1", b=[True, False]) == [True, False]

@@ -47,6 +47,12 @@ class Column:
         """Where there is neither number nor text."""
         return np.asarray(~self.numeric & (self.codes < 0))
 
+    @cached_property
+    def places(self) -> dict[str, int] | None:
+        """Code of each text; None where there is none, a boolean is among them, or a text has two codes."""
+        found = {text: code for code, text in enumerate(self.texts) if isinstance(text, str)}
+        return found if found and len(found) == len(self.texts) else None
+
 
 class Table:
     """Columns of all runs, read when they are asked for."""

@@ -295,11 +295,19 @@ def _compared(found: Column, dated: bool, operator: str, value: Literal) -> tupl
         true = found.numeric
     elif operator != "=":
         unsure = unsure | found.numeric
-    if found.texts:  # a place without a text has code -1, the last of each list
+    if found.places is not None and _is_text(operator, value):
+        is_it = found.codes == found.places.get(value.text, -2)
+        true = true | (is_it if operator == "=" else (found.codes >= 0) & ~is_it)
+    elif found.texts:  # a place without a text has code -1, the last of each list
         per_text = [_compared_text(text, operator, value) for text in found.texts]
         true = true | np.array([*(t is True for t in per_text), False])[found.codes]
         unsure = unsure | np.array([*(t is None for t in per_text), False])[found.codes]
     return true, unsure
+
+
+def _is_text(operator: str, value: Literal) -> bool:
+    """Tell whether a comparison asks for one text, letter by letter."""
+    return operator in ("=", "!=") and value.boolean is None and (value.number is None or value.quoted)
 
 
 def _compared_text(text: Any, operator: str, value: Literal) -> bool | None:
