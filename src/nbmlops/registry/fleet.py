@@ -72,7 +72,8 @@ def rows(query: str | None = None, sort: str | None = None, limit: int | None = 
     whole = {name: fleet.values(name) for name in fleet.names}
     columns = whole if places is None else {k: [v[i] for i in places] for k, v in whole.items()}
     found = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return [{k: v for k, v in row.items() if k in COLUMNS or v is not None} for row in found]
+    gaps = [name for name in fleet.names[len(COLUMNS) :] if None in columns[name]]
+    return [{k: v for k, v in row.items() if v is not None or k not in gaps} for row in found] if gaps else found
 
 
 def jobs() -> dict[str, list[str]]:

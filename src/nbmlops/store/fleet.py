@@ -18,6 +18,7 @@ LISTED = f"SELECT {', '.join(VERSION)} FROM model_versions WHERE deleted_at IS N
 FIELD = {True: "json_extract(data, '$.{0}')", False: "(replace(data, '\\u0000', '')::json ->> '{0}')"}
 FEW = 400  # what is asked for one by one; more is read at once
 Key = tuple[str, int]
+Data = tuple[tuple[str, str], ...]
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -61,7 +62,7 @@ class Known:
 CHAMPION = "champion"
 _known: dict[str, Known] = {}
 _checked: dict[tuple[str, str], tuple[str, str]] = {}
-_read: dict[str, list[tuple[str, str]]] = {}
+_read: dict[str, Data] = {}
 
 
 def known(connection: Connection, store: str) -> Known:
@@ -157,17 +158,22 @@ _decoded = lru_cache(10_000)(json.loads)  # few texts, many runs
 def datasets(connection: Connection, runs: Iterable[str | None]) -> dict[str, list[str]]:
     """Return run to its data: each by its name there, and as ``flights@2`` where it is, or made, that version."""
     numbered: defaultdict[str, list[str]] = defaultdict(list)
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    made: defaultdict[str | None, list[str]] = defaultdict(list)
     query = "SELECT fingerprint, name, version, run_id FROM dataset_versions ORDER BY name, version"
     for fingerprint, name, number, made_by in connection.execute(query):
         numbered[fingerprint].append(f"{name}@{number}")
-        found[made_by].append(f"{name}@{number}")
+        made[made_by].append(f"{name}@{number}")
+    found: dict[str, list[str]] = {}
+    words: dict[Any, list[str]] = {}  # few data, many runs
     for run_id, read in _data_of(connection, {r for r in runs if r}).items():
-        found[run_id] += [word for name, fingerprint in read for word in (name, *numbered.get(fingerprint, ()))]
-    return {run_id: list(dict.fromkeys(names)) for run_id, names in found.items() if run_id}
+        if read not in words:
+            each = [word for name, fingerprint in read for word in (name, *numbered.get(fingerprint, ()))]
+            words[read] = list(dict.fromkeys(each))
+        found[run_id] = list(dict.fromkeys([*made[run_id], *words[read]])) if run_id in made else words[read]
+    return found
 
 
-def _data_of(connection: Connection, runs: set[str]) -> dict[str, list[tuple[str, str]]]:
+def _data_of(connection: Connection, runs: set[str]) -> dict[str, Data]:
     """Return run to (name, fingerprint) of its data; a run that has ended is asked once."""
     found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
     ended: set[str] = set()
@@ -177,5 +183,5 @@ def _data_of(connection: Connection, runs: set[str]) -> dict[str, list[tuple[str
             found[run_id].append((name, fingerprint))
         over = connection.execute(f"SELECT run_id FROM runs WHERE run_id IN ({marks}) AND ended_at IS NOT NULL", part)
         ended.update(run_id for (run_id,) in over)
-    _read.update({run_id: found[run_id] for run_id in ended})
-    return {run_id: _read.get(run_id) or found.get(run_id) or [] for run_id in runs}
+    _read.update({run_id: tuple(found[run_id]) for run_id in ended})
+    return {run_id: _read[run_id] if run_id in _read else tuple(found[run_id]) for run_id in runs}
