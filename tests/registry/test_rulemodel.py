@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold, cross_val_score
 
 import nbmlops as nb
 from nbmlops.cli import main
@@ -115,6 +117,14 @@ def test_yaml_text_file_and_content_are_the_same_model(rules, tmp_path, held_out
     again = nb.rule_model(more.to_yaml())
     assert list(again.feature_names_in_) == ["noise", "city", "age"]
     assert again.predict(held_out).tolist() == more.predict(held_out).tolist()
+
+
+def test_scikit_learn_takes_rules_for_what_they_are(rules, held_out):
+    proba = by_hand(held_out)
+    parts = cross_val_score(rules, held_out, held_out.late, scoring="roc_auc", cv=KFold(2))
+    assert parts == pytest.approx([roc_auc_score(held_out.late[p], proba[p]) for p in (slice(0, 200), slice(200, 400))])
+    assert is_classifier(rules)
+    assert is_regressor(nb.rule_model([{"if": "age > 45", "then": 2}, {"else": 1.5}]))
 
 
 def test_the_rules_say_themselves_in_words(rules):
@@ -247,6 +257,7 @@ def test_rules_that_never_fire_are_told_and_why(project, held_out):
             {"if": "age > 40", "then": {True: 0.7}},
             {"if": "age > 50", "then": {True: 0.9}},
             {"if": "city = bern", "then": {True: 0.5}},
+            {"if": "age > noise", "then": {True: 0.5}},
             {"else": {True: 0.2}},
         ]
     )
@@ -254,6 +265,7 @@ def test_rules_that_never_fire_are_told_and_why(project, held_out):
     assert found.outcome == "warning"
     taken = (held_out.age > 50).sum()
     assert f"rule 2 (true of {taken}, all taken by rules above); rule 3 (true of none)" in found.message
+    assert "rule 4 (true of none; age is compared with the word noise, not with the column" in found.message
     assert sum(found.detail["fired"]) == len(held_out)
     good = nb.evaluate(nb.rule_model(OLD), held_out, target="late")
     assert [f.outcome for f in good.findings if f.code == "rule-never-fires"] == ["passed"]

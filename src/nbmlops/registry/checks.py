@@ -157,13 +157,17 @@ def _at_edge(name: str, value: Any, candidates: Any) -> str:
 
 def _fires(case: Case) -> Finding:
     """Ask whether every rule of a model of rules is the first to be true of some row."""
-    from nbmlops.registry import rulemodel
+    from nbmlops.registry import conditions, rulemodel
 
     if not isinstance(case.estimator, rulemodel.RuleModel):
         raise Inapplicable("no model of rules")
     counts = case.estimator.counts(case.features)
     if not (idle := case.estimator.idle(case.features)):
         return Finding("", "passed", "Every rule fires on some of these rows", detail={"fired": counts})
+    names = set(map(str, case.rows.columns))
+    for number in idle:
+        for column, word in conditions.columns_as_values(str(case.estimator.rules[number - 1].condition), names)[:1]:
+            idle[number] += f"; {column} is compared with the word {word}, not with the column of that name"
     told = "; ".join(f"rule {number} ({why})" for number, why in list(idle.items())[:5])
     more = f"; and {len(idle) - 5} more" if len(idle) > 5 else ""
     message = f"Never fires on these rows: {told}{more}"

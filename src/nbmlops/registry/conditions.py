@@ -16,7 +16,7 @@ from nbmlops.store.queries import TOKEN, choose
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LONGEST", "Rows", "compared", "names"]
+__all__ = ["LONGEST", "Rows", "columns_as_values", "compared", "names"]
 
 WORDS = ("not", "in", "like", "is", "missing")
 LONGEST = 10_000  # characters of one condition
@@ -132,6 +132,11 @@ def compared(condition: str) -> Iterator[tuple[str, str, str]]:
             column = text.strip("`")
         elif kind not in ("op", "mark", "quoted") and text.lower() not in WORDS:
             yield column, kind, text
+
+
+def columns_as_values(condition: str, columns: Collection[str]) -> list[tuple[str, str]]:
+    """Return each column of a condition that is compared with a bare word which names a column, and that word."""
+    return [(column, text) for column, kind, text in compared(condition) if kind == "word" and text in columns]
 
 
 def _column(name: str, values: pd.Series[Any], boolean: bool) -> Column:

@@ -14,7 +14,7 @@ import numpy as np
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.registry import conditions
 
-__all__ = ["ALLOWED", "SHAPE", "Rule", "content", "listed", "parsed", "rules"]
+__all__ = ["ALLOWED", "SHAPE", "Rule", "content", "listed", "parsed", "rules", "tagged"]
 
 MOST_RULES, MOST_BYTES = 1_000, 300_000
 ALLOWED = ("rules", "columns", "classes")
@@ -161,3 +161,14 @@ def _value(value: Any, what: str = "This is") -> Any:
 
 def _is_chance(value: Any) -> bool:
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 <= float(value) <= 1
+
+
+def tagged(tags: Any, names_classes: bool) -> Any:
+    """Return scikit-learn's tags of an estimator that learns nothing, so that its scorers ask it what they should."""
+    from sklearn.utils import ClassifierTags, RegressorTags  # type: ignore[import-untyped]
+
+    tags.estimator_type = "classifier" if names_classes else "regressor"
+    tags.classifier_tags = ClassifierTags() if names_classes else None
+    tags.regressor_tags = None if names_classes else RegressorTags()
+    tags.requires_fit, tags.target_tags.required = False, False
+    return tags

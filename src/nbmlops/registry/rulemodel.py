@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator  # type: ignore[import-untyped]
+from sklearn.utils.metaestimators import available_if  # type: ignore[import-untyped]
 
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
@@ -89,6 +90,10 @@ def _made(content: Any, said_by: str, columns: Iterable[str] | None, classes: It
     return RuleModel(rulefile.rules(content.get("rules"), said_by), chosen, known)
 
 
+def _gives_chances(model: RuleModel) -> bool:
+    return any(isinstance(rule.then, Mapping) for rule in model.rules)
+
+
 class RuleModel(Shown, BaseEstimator):  # type: ignore[misc]
     """Rules that answer like a fitted model. Made by :func:`rule_model`.
 
@@ -124,12 +129,10 @@ class RuleModel(Shown, BaseEstimator):  # type: ignore[misc]
         """What kind of model this is, in lists."""
         return f"rules ({len(self.rules)})"
 
-    @property
-    def predict_proba(self) -> Callable[[Any], np.ndarray[Any, Any]]:
-        """Probability of each class for each row; there only where a rule gives probabilities."""
-        if not any(isinstance(rule.then, Mapping) for rule in self.rules):
-            raise AttributeError("These rules give no probabilities: write then: {late: 0.7, on time: 0.3}.")
-        return self._probabilities
+    @available_if(_gives_chances)  # type: ignore[untyped-decorator]
+    def predict_proba(self, frame: Any) -> np.ndarray[Any, Any]:
+        """Return the probability of each class for each row; there only where a rule gives probabilities."""
+        return np.asarray(_chances(self.rules, self.classes_.tolist())[self._fired(frame)])
 
     def fit(self, features: Any = None, truth: Any = None) -> RuleModel:
         """Return the model as it is: rules learn nothing."""
@@ -217,14 +220,18 @@ class RuleModel(Shown, BaseEstimator):  # type: ignore[misc]
         content = {**more, "rules": content} if more else content
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
 
+    @property
+    def _estimator_type(self) -> str:  # what scikit-learn 1.5 asks in place of tags
+        return "classifier" if hasattr(self, "classes_") else "regressor"
+
+    def __sklearn_tags__(self) -> Any:
+        return rulefile.tagged(super().__sklearn_tags__(), hasattr(self, "classes_"))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON: the rules in their order, what the model takes and says."""
         rules = [{"number": n, "if": r.condition, "says": r.says, "text": str(r)} for n, r in enumerate(self.rules, 1)]
         classes = getattr(self, "classes_", np.array([])).tolist()
         return {"kind": self.outline_, "rules": rules, "columns": list(self.feature_names_in_), "classes": classes}
-
-    def _probabilities(self, frame: Any) -> np.ndarray[Any, Any]:
-        return np.asarray(_chances(self.rules, self.classes_.tolist())[self._fired(frame)])
 
     def _fired(self, frame: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
         rows = self._rows(frame)
@@ -269,12 +276,12 @@ def _columns(rules: Sequence[Rule], columns: Sequence[str] | None) -> list[str]:
 def _refuse_columns_as_values(rules: Sequence[Rule], columns: Sequence[str]) -> None:
     """Refuse a bare word that is the name of a column: it would be compared as a text, and never fire."""
     for number, rule in enumerate(rules[:-1], 1):
-        for column, kind, text in conditions.compared(str(rule.condition)):
-            if kind == "word" and text in columns:
-                raise Invalid(
-                    f"Rule {number} compares {column} with {text}, which is a column.",
-                    f"A column is compared with a value; add the difference as a column, or quote the text: '{text}'.",
-                )
+        if found := conditions.columns_as_values(str(rule.condition), columns):
+            column, text = found[0]
+            raise Invalid(
+                f"Rule {number} compares {column} with {text}, which is a column.",
+                f"A column is compared with a value; add the difference as a column, or quote the text: '{text}'.",
+            )
 
 
 def _labels(rules: Sequence[Rule], classes: Sequence[Any] | None) -> list[Any]:

@@ -146,6 +146,13 @@ class FunctionModel(Shown, BaseEstimator):  # type: ignore[misc]
         more = {k: list(v) for k, v in (("columns", self.columns), ("classes", self.classes)) if v is not None}
         return str(yaml.dump({**more, "source": self.source}, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
+    @property
+    def _estimator_type(self) -> str:  # what scikit-learn 1.5 asks in place of tags
+        return "classifier" if hasattr(self, "classes_") else "regressor"
+
+    def __sklearn_tags__(self) -> Any:
+        return rulefile.tagged(super().__sklearn_tags__(), hasattr(self, "classes_"))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON: the source, what the model takes and says."""
         classes = getattr(self, "classes_", np.array([])).tolist()
