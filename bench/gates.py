@@ -22,7 +22,7 @@ from scipy import optimize
 
 from nbmlops.governance.differences import gain
 from nbmlops.registry.measures import Answers
-from nbmlops.stats.intervals import share
+from nbmlops.stats.intervals import mean_difference, share
 
 SIZES = (100, 300, 1_000, 5_000)
 TRIES = 2_000
@@ -146,6 +146,17 @@ def false_promotions(tries: int) -> None:
             print(f"| {metric} | {kind}, at the margin | {' | '.join(cell(c, tries) for c in counts)} |", flush=True)
 
 
+def student(tries: int) -> None:
+    """Print how often a plain t-interval of the squared errors says *better* where models are unlike."""
+    counts = []
+    for n in SIZES:
+        rng = np.random.default_rng([n, 1])
+        pairs = (pair(rng, n, "rmse", "unlike", 0.0, None) for _ in range(tries))
+        squared = (((a.predicted - a.truth) ** 2, (b.predicted - b.truth) ** 2) for a, b in pairs)
+        counts.append(sum(mean_difference(b, a).low > 0 for a, b in squared))
+    print(f"| rmse by Student's t | unlike, *better* | {' | '.join(cell(c, tries) for c in counts)} |", flush=True)
+
+
 def grouped(tries: int) -> None:
     print("\n| metric | *better*, days told | days not told |\n| --- | ---: | ---: |")
     for metric in MARGINS:
@@ -200,6 +211,7 @@ def main() -> None:
         return
     print(f"{args.tries:,} tries a cell; ! where the 95 % interval of a rate lies above 2.5 %\n")
     false_promotions(args.tries)
+    student(args.tries)
     grouped(args.tries)
     power(args.tries // 4)
 

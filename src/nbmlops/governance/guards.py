@@ -76,15 +76,15 @@ def parts(
 def guarded(others: Sequence[Gain], slices: Sequence[Part]) -> Iterator[Finding]:
     """Yield a finding for each guarded metric and slice; Holm covers all of them.
 
-    Worse by more than the margin is an issue; a metric that is not shown to be non-inferior, or a slice that is worse
-    at all, a warning.
+    Worse by more than the margin is an issue. A warning is a metric that is not shown to be non-inferior, and a slice
+    that is worse and not shown to be so by less than the margin.
     """
     compared = [("metric", g.metric, g) for g in others]
     compared += [("slice", p.label, p.gain) for p in slices if p.gain is not None]
     beyond = paired.holm([g.p_worse for _, _, g in compared])
     worse = paired.holm([g.difference.p_below() for _, _, g in compared])
     for (code, name, found), p_beyond, p_worse in zip(compared, beyond, worse, strict=True):
-        doubtful = found.verdict in ("worse", "inconclusive") if code == "metric" else p_worse < LEVEL
+        doubtful = found.reserve <= 0 and (code == "metric" or p_worse < LEVEL)
         outcome: Outcome = "issue" if p_beyond < LEVEL else "warning" if doubtful else "passed"
         yield _compared(code, name, found, outcome, p_beyond)
     for part in slices:
@@ -106,7 +106,7 @@ def calibration(one: Answers, two: Answers, tolerated: float, groups: Array | No
     """Yield whether predicted and observed shares are further apart than the champion's: over all rows, and in bins.
 
     Of more than two classes the probability of the predicted class is held against how often it was right. An issue
-    where the whole interval of the increase lies above the margin, a warning where it lies above zero.
+    where the whole interval of the increase lies above the margin, a warning where it lies above zero and across it.
     """
     if one.probability is None or two.probability is None:
         yield Finding("calibration", "not_applicable", "Calibration: not both models give probabilities")
@@ -241,7 +241,9 @@ def _calibration_error(means: Array) -> Array:
 
 
 def _calibrated(name: str, found: paired.Paired, values: Sequence[float], tolerated: float, drawn: str) -> Finding:
-    outcome: Outcome = "issue" if found.low > tolerated else "warning" if found.low > 0 else "passed"
+    outcome: Outcome = (
+        "issue" if found.low > tolerated else "warning" if found.low > 0 and found.high > tolerated else "passed"
+    )
     message = (
         f"{name[0].upper()}{name[1:]} {values[0]:.4f}, the champion's {values[1]:.4f}: {found.value:+.4f} "
         f"[{found.low:+.4f}, {found.high:+.4f}] by resampling {drawn}"
