@@ -300,6 +300,8 @@ def _check_generator(walk: _Walk, state: dict[str, Any]) -> None:
 def _check_object(walk: _Walk, state: dict[str, Any]) -> None:
     if (state.get("__module__"), state.get("__class__")) == ("lightgbm.basic", "Booster"):
         _check_lightgbm(walk, state)
+    if (state.get("__module__"), state.get("__class__")) == ("xgboost.core", "Booster"):
+        _check_xgboost(walk, state)
     _check_version(walk, state)
 
 
@@ -315,6 +317,19 @@ def _check_lightgbm(walk: _Walk, state: dict[str, Any]) -> None:
     if len(texts) != 1 or not isinstance(texts[0], str):
         raise Refusal("a booster of lightgbm in it cannot be read")
     boosters.lightgbm(texts[0])
+
+
+def _check_xgboost(walk: _Walk, state: dict[str, Any]) -> None:
+    """A booster's bytes are checked here, for its reader ends the process where they are malformed."""
+    try:
+        handle = _of("DictNode", state["content"])["handle"]
+        walk.alone += [state["content"]["__id__"], handle["__id__"]]
+        if handle["__loader__"] != "BytearrayNode":
+            raise Refusal("a booster of xgboost in it cannot be read")
+        data = walk.file.read(handle["file"])
+    except (KeyError, TypeError) as error:
+        raise Refusal("a booster of xgboost in it cannot be read") from error
+    boosters.xgboost(data)
 
 
 def _check_version(walk: _Walk, state: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nbmlops.registry import boosters, trees
+from nbmlops.registry import trees
 from nbmlops.registry.trust import Refusal
 
 __all__ = ["check"]
@@ -187,7 +187,6 @@ CHECKS: dict[str, tuple[int, Callable[[Any], None]]] = {
     "scipy.interpolate._bsplines.BSpline": (0, trees.spline),
     "scipy.sparse._compressed._cs_matrix": (0, trees.sparse),
     "numpy.random.mtrand.RandomState": (0, trees.state),
-    "xgboost.core.Booster": (0, boosters.xgboost),
     "sklearn.tree._classes.BaseDecisionTree": (1, _decision_tree),
     "sklearn.ensemble._forest.BaseForest": (1, _forest),
     "sklearn.ensemble._iforest.IsolationForest": (1, _isolation_forest),
