@@ -278,6 +278,7 @@ def test_the_command_shows_the_source_and_takes_the_word_of_who_read_it(register
         "source: 'import os'",
         "source: 'def f(frame): return __import__(\"os\")'",
         "source: [1]",
+        'source: "def f(frame):\\n  return 1 # \\u202e"',
         "nothing: 1",
         "source: 'def f(frame):\n  import os\n  return os'",
     ],

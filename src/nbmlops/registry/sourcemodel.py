@@ -7,6 +7,7 @@ import builtins
 import inspect
 import symtable
 import textwrap
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import CodeType, FunctionType
@@ -204,6 +205,8 @@ def _checked(source: str) -> ast.FunctionDef:
     """
     if len(source) > rulefile.MOST_BYTES:
         raise Invalid("The function is too long to be read.", f"At most {rulefile.MOST_BYTES:,} characters.")
+    if hidden := {c for c in source if unicodedata.category(c) in ("Cf", "Cc") and c not in "\n\t\r"}:
+        raise Invalid(f"The source holds characters nobody sees: {min(hidden)!a}.", "Take them out.")
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
