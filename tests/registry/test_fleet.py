@@ -109,6 +109,8 @@ def test_sorted_and_cut(three):
         ({"query": "tags.time = x"}, NotFound, "No column 'tags.time'"),
         ({"query": "roc_auc >"}, Invalid, "it ends too early"),
         ({"sort": "size"}, NotFound, "No column 'size'"),
+        ({"sort": "dataset"}, NotFound, "No column 'dataset'"),
+        ({"query": 3}, Invalid, "query is int"),
         ({"limit": -1}, Invalid, "limit is -1"),
     ],
 )
@@ -146,6 +148,17 @@ def test_deleted_versions_are_not_of_the_fleet(three):
     assert nb.models()["version"].tolist() == [3, 2]
     nb.restore("late@1")
     assert nb.models()["version"].tolist() == [3, 2, 1]
+
+
+def test_what_another_process_did_is_seen(three):
+    import subprocess
+    import sys
+
+    assert len(nb.models()) == 3
+    words = "import nbmlops as nb; nb.promote('late', 3, to='champion', reason='elsewhere'); nb.delete('late@1')"
+    subprocess.run([sys.executable, "-c", words], check=True)
+    table = nb.models().set_index("version")
+    assert table["aliases"].to_dict() == {3: "champion", 2: ""}
 
 
 def test_an_empty_store(project):

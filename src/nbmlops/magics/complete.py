@@ -88,7 +88,7 @@ def _stored(name: str) -> list[str]:
     if name in MODELS:
         pointing = models.aliases(session.store())
         found += [f"{m}@{alias}" for m, aliases in pointing.items() for alias in aliases]
-        found += [v.name for v in models.listed(session.store())]
+        found += models.names(session.store())
     return found
 
 

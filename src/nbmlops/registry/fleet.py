@@ -136,7 +136,11 @@ class _Asked:
         self.fleet, self.pairs = fleet, pairs
         self.size = fleet.size if pairs is None else len(pairs)
         few = {id(known): known for known in fleet.tags.values()}  # few texts, many runs
-        self.names = {*fleet.names, "dataset", *(f"tags.{name}" for known in few.values() for name in known)}
+        self.names = {
+            *fleet.names,
+            *(() if pairs is None else ("dataset",)),
+            *(f"tags.{name}" for known in few.values() for name in known),
+        }
 
     def column(self, name: str) -> Column:
         """Return one column."""
@@ -174,6 +178,9 @@ def _chosen(query: str | None, sort: str | None, limit: int | None) -> tuple[Fle
 
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         raise Invalid(f"limit is {limit!r}.", "Write how many rows, or None for all.")
+    for name, text in (("query", query), ("sort", sort)):
+        if text is not None and not isinstance(text, str):
+            raise Invalid(f"{name} is {type(text).__name__}.", "Write text, such as: metrics.roc_auc > 0.6.")
     asked = f"{query or ''} {sort or ''}"
     with reading(session.store()) as connection:
         fleet = Fleet(connection, tagged="tags" in asked)

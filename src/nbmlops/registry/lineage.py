@@ -93,6 +93,7 @@ class _Graph:
         self.edges: dict[tuple[str, str], str] = {}
         self.left_out: set[str] = set()
         self._feedback: dict[str, list[Any]] = {}
+        self._predictions: dict[tuple[str, int], list[Any]] = {}
 
     def follow(self, start: str, which: str, sign: int) -> None:
         """Add what lies in one direction, the nearest first; half of the room is kept for the other."""
@@ -215,13 +216,12 @@ class _Graph:
 
     def _model_results(self, key: str) -> Iterator[Step]:
         name, _, number = key.rpartition("@")
-        for batch, *_ in stored.predictions(self.connection, name, int(number)):
+        for batch, *_ in self._said(name, int(number)):
             yield _batch("predictions", name, int(number), batch), "predicted"
 
     def _predictions_about(self, key: str) -> tuple[str, str | None]:
         name, number, batch = _unbatched(key)
-        found = stored.predictions(self.connection, name, number)
-        count, at = next((c, at) for b, c, at in found if b == batch)
+        count, at = next((c, at) for b, c, at in self._said(name, number) if b == batch)
         return f"{count:,} predictions{f', {batch}' if batch else ''}", at
 
     def _predictions_causes(self, key: str) -> Iterator[Step]:
@@ -256,6 +256,11 @@ class _Graph:
         if name not in self._feedback:
             self._feedback[name] = stored.feedback(self.connection, name)
         return self._feedback[name]
+
+    def _said(self, name: str, number: int) -> list[Any]:
+        if (name, number) not in self._predictions:
+            self._predictions[name, number] = stored.predictions(self.connection, name, number)
+        return self._predictions[name, number]
 
     def _next_run(self, name: str, at: str) -> str | None:
         """Return the first run of a model's versions that began after a time."""
@@ -323,5 +328,5 @@ def _names() -> set[str]:
     from nbmlops.store import datasets, models, runs
 
     store = session.store()
-    versions = {v.name for v in models.listed(store)} | {str(v["name"]) for v in datasets.listed(store)}
+    versions = models.names(store) | {str(v["name"]) for v in datasets.listed(store)}
     return versions | set(runs.experiments(store))

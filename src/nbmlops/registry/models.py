@@ -150,7 +150,7 @@ def _unknown(name: str, which: str) -> NoReturn:
 
     versions = stored.listed(session.store(), name)
     if not versions:
-        raise unknown("model", name, {v.name for v in stored.listed(session.store())})
+        raise unknown("model", name, stored.names(session.store()))
     known = [str(v.version) for v in versions] + [alias for v in versions for alias in v.aliases]
     raise unknown(f"version or alias of {name}", which, known)
 

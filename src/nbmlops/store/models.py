@@ -16,8 +16,8 @@ from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
 
 __all__ = [
-    *("add_version", "aliases", "delete", "deleted", "find", "hand_over", "listed", "recorded", "restore", "set_alias"),
-    *("trusted_types", "version"),
+    *("add_version", "aliases", "delete", "deleted", "find", "fitted_on", "hand_over", "listed", "names", "recorded"),
+    *("restore", "set_alias", "trusted_types", "version"),
 ]
 
 JSON_FIELDS = ("signature", "metrics")
@@ -125,6 +125,23 @@ def find(store: Store, name: str, which: str) -> ModelVersion | None:
         number = int(which) if which.isdecimal() and len(which) < 10 else pointing.get(which)
         row = connection.execute(query.where(c.version == number) if which else query).mappings().first()
         return _record(row, pointing, _owners(connection, name)) if row else None
+
+
+def names(store: Store) -> set[str]:
+    """Return the names of all models."""
+    query = sa.select(model_versions.c.name).where(model_versions.c.deleted_at.is_(None)).distinct()
+    with store.reading() as connection:
+        return set(connection.scalars(query))
+
+
+def fitted_on(store: Store, rows: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return NAME@3 and what it was fitted on, of the versions fitted on so many rows."""
+    c = model_versions.c
+    query = sa.select(c.name, c.version, c.signature).where(c.deleted_at.is_(None))
+    with store.reading() as connection:  # the text first: to read every signature takes a second for 10,000 of them
+        found = connection.execute(query.where(c.signature.contains(f'"rows":{rows}'))).all()
+    read = ((f"{name}@{number}", json.loads(text).get("fitted_on") or {}) for name, number, text in found)
+    return [(ref, known) for ref, known in read if known.get("rows") == rows]
 
 
 def version(store: Store, name: str, number: int) -> ModelVersion | None:
