@@ -50,7 +50,7 @@ def kept(frame, tmp_path):
     return tmp_path
 
 
-def as_kind(kind, frame, kept):
+def as_kind(kind, frame, kept, needed):
     if kind == "file":
         return str(kept / "one.parquet")
     if kind == "folder":
@@ -59,14 +59,12 @@ def as_kind(kind, frame, kept):
         return pa.Table.from_pandas(frame)
     if kind == "lazy":
         return pl.from_pandas(frame).lazy()
-    import dask.dataframe
-
-    return dask.dataframe.from_pandas(frame, npartitions=5)
+    return needed("dask.dataframe").from_pandas(frame, npartitions=5)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "table", "lazy", "dask"])
-def test_parts_have_the_profile_of_the_whole(frame, kept, project, small, kind):
-    made = nb.profile(as_kind(kind, frame, kept), chunk="month", target="late")
+def test_parts_have_the_profile_of_the_whole(frame, kept, project, small, kind, needed):
+    made = nb.profile(as_kind(kind, frame, kept, needed), chunk="month", target="late")
     whole = build(frame, chunk="month", target="late", like=made)
     assert (made.rows, list(made.columns)) == (N, list(whole.columns))
     assert made.state()["columns"] == whole.state()["columns"]  # counts, least, largest: bit for bit

@@ -71,7 +71,7 @@ def parts_of(data: Any) -> Parts | None:
     if library == "pyarrow" and kind == "Table":
         return Parts(data.num_rows, lambda: _of_batches(data.to_batches(BATCH_ROWS)))
     if library == "polars" and kind == "LazyFrame":
-        return Parts(0, lambda: (part.to_pandas() for part in data.collect_batches(chunk_size=BATCH_ROWS)))
+        return Parts(0, lambda: _of_lazy(data))
     if _is_dask(data):
         return Parts(0, lambda: (part.compute() for part in data.to_delayed()))
     return None
@@ -173,6 +173,15 @@ def _of_files(path: Path) -> Parts | None:
     if not path.is_dir() and rows < LARGE_ROWS:
         return None
     return Parts(rows, lambda: found.batches(BATCH_ROWS))
+
+
+def _of_lazy(data: Any) -> Frames:
+    """Yield the parts of a lazy frame; polars before 1.34 collects it whole."""
+    if hasattr(data, "collect_batches"):
+        parts = data.collect_batches(chunk_size=BATCH_ROWS)
+    else:
+        parts = data.collect().iter_slices(BATCH_ROWS)
+    yield from (part.to_pandas() for part in parts)
 
 
 def _of_batches(batches: Iterable[Any]) -> Frames:

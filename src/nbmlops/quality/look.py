@@ -267,7 +267,7 @@ def names(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[str]]:
 
     try:
         codes, distinct = pd.factorize(column)
-    except (TypeError, NotImplementedError):  # lists and dicts cannot be hashed, neither can nested Arrow values
+    except (TypeError, NotImplementedError, OverflowError):  # lists, dicts and nested Arrow values; beyond a float
         codes, distinct = pd.factorize(column.astype(object).map(repr, na_action="ignore"))
     return codes.astype(np.int64), [_name(value) for value in distinct]
 
