@@ -106,6 +106,13 @@ def test_what_cannot_be_kept_registers_nothing(evaluated, project, rows, charter
     assert nb.models().empty
 
 
+def test_function_and_magic_keep_the_same(shell, fit, people):
+    shell.user_ns.update(model=fit("age"), rows=people(1200, 5))
+    shell.run_line_magic("register", "model late --background rows")
+    said = nb.register(shell.user_ns["model"], "late", background=shell.user_ns["rows"])
+    assert nb.model_version("late@1").signature["background"] == said.signature["background"]
+
+
 def test_the_data_set_of_a_fit_is_known_by_its_columns(shell, train):
     nb.dataset("people", train)
     nb.dataset("others", train.assign(age=1.0))

@@ -43,6 +43,7 @@ def _register_parser() -> Parser:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--from", dest="run", metavar="RUN", help="the model this run fitted, while its kernel lives")
     source.add_argument("--best", metavar="METRIC", help="the model of the run with the best value")
+    parser.add_argument("--background", metavar="FRAME", help="rows to keep for explanations, at most 1,000 of them")
     return parser
 
 
@@ -53,9 +54,11 @@ def _register(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     if len(model) != (0 if args.run or args.best else 1):
         wanted = "%register NAME --from RUN" if args.run or args.best else "%register MODEL NAME"
         raise Invalid(f"%register: {len(args.what)} names given ({' '.join(args.what)}).", f"Usage: {wanted}.")
+    rows = _variable(shell, args.background) if args.background else None
     if args.run:
-        return models.register(models.of_run(args.run), name)
-    return models.register(models.best_of(args.best) if args.best else _variable(shell, model[0]), name)
+        return models.register(models.of_run(args.run), name, background=rows)
+    fitted = models.best_of(args.best) if args.best else _variable(shell, model[0])
+    return models.register(fitted, name, background=rows)
 
 
 def _gate_parser() -> Parser:
