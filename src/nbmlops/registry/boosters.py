@@ -16,6 +16,7 @@ from nbmlops.registry.trust import Refusal
 __all__ = ["lightgbm", "xgboost"]
 
 Array = np.ndarray[Any, Any]
+MOST_CLASSES = 100_000
 ROOTS = (2**31 - 1, -1)  # what xgboost calls the parent of a root
 
 
@@ -35,10 +36,26 @@ def lightgbm(text: str) -> None:
         features, classes = int(said["max_feature_idx"]) + 1, int(said["num_tree_per_iteration"])
         if not (0 < features < 2**31 and 0 < classes < 2**31 and len(blocks) % classes == 0):
             raise Refusal("a booster of lightgbm in it has trees of no class")
+        if not 0 < int(said["num_class"]) <= MOST_CLASSES:
+            raise Refusal("a booster of lightgbm in it answers for no such classes")
+        if any(len(said[k].split(" ")) != features for k in ("feature_names", "feature_infos")):
+            raise Refusal("a booster of lightgbm in it has features without names")
+        _lightgbm_places(text.encode("utf-8"), [int(size) for size in said["tree_sizes"].split()], len(blocks))
         for block in blocks:
             _lightgbm_tree(_pairs(block.partition("\n\n\n")[0]), features)
     except (KeyError, ValueError, OverflowError) as error:
         raise Refusal("a booster of lightgbm in it cannot be read") from error
+
+
+def _lightgbm_places(data: bytes, sizes: list[int], count: int) -> None:
+    """Every tree begins where the sizes say: the reader jumps there."""
+    at = data.find(b"\nTree=0\n") + 1
+    if len(sizes) != count:
+        raise Refusal("a booster of lightgbm in it has trees where none are")
+    for place, size in enumerate(sizes):
+        if size <= 0 or not data.startswith(b"Tree=%d\n" % place, at):
+            raise Refusal("a booster of lightgbm in it has trees where none are")
+        at += size
 
 
 def _pairs(block: str) -> dict[str, str]:
@@ -46,19 +63,24 @@ def _pairs(block: str) -> dict[str, str]:
 
 
 def _numbers(tree: Mapping[str, str], name: str, size: int) -> Array:
-    found = np.array(tree.get(name, "").split(), dtype=np.float64)
+    found = tree[name].strip(" ").split(" ") if size else []
     if len(found) != size:
         raise Refusal("a tree of lightgbm has arrays of other lengths")
-    return found
+    return np.array(found, dtype=np.float64)
 
 
 def _lightgbm_tree(tree: Mapping[str, str], features: int) -> None:
     """A child at or above zero is a node behind its parent; below, a leaf."""
-    leaves, sets = int(tree["num_leaves"]), int(tree.get("num_cat", "0"))
+    leaves, sets = int(tree["num_leaves"]), int(tree["num_cat"])
     if leaves < 1 or leaves > 10**8 or sets < 0:
         raise Refusal("a tree of lightgbm has no leaves")
     _numbers(tree, "leaf_value", leaves)
+    float(tree["shrinkage"])
     if leaves > 1:
+        for name in ("leaf_weight", "leaf_count"):
+            _numbers(tree, name, leaves)
+        for name in ("split_gain", "internal_value", "internal_weight", "internal_count"):
+            _numbers(tree, name, leaves - 1)
         for side in ("left_child", "right_child"):
             child = _numbers(tree, side, leaves - 1)
             inner = child >= 0
@@ -69,10 +91,19 @@ def _lightgbm_tree(tree: Mapping[str, str], features: int) -> None:
         if (asked < 0).any() or (asked >= features).any():
             raise Refusal("a tree of lightgbm asks for no such feature")
         _lightgbm_sets(tree, leaves, sets)
-    if tree.get("is_linear", "0").strip() == "1":
-        linear = np.array(tree.get("leaf_features", "").split(), dtype=np.float64)
-        if (linear < 0).any() or (linear >= features).any():
-            raise Refusal("a tree of lightgbm asks for no such feature")
+    if int(tree["is_linear"]):
+        _lightgbm_lines(tree, leaves, features)
+
+
+def _lightgbm_lines(tree: Mapping[str, str], leaves: int, features: int) -> None:
+    """The lines in leaves: as many features and coefficients as each leaf says."""
+    _numbers(tree, "leaf_const", leaves)
+    counts = _numbers(tree, "num_features", leaves)
+    asked, weights = (np.array(tree[k].split(), dtype=np.float64) for k in ("leaf_features", "leaf_coeff"))
+    if (counts < 0).any() or not counts.sum() == len(asked) == len(weights):
+        raise Refusal("a tree of lightgbm has arrays of other lengths")
+    if (asked < 0).any() or (asked >= features).any():
+        raise Refusal("a tree of lightgbm asks for no such feature")
 
 
 def _lightgbm_sets(tree: Mapping[str, str], leaves: int, sets: int) -> None:
