@@ -323,6 +323,7 @@ def test_a_slow_model_is_asked_of_some_rows_evenly_taken_and_that_is_said(champi
     from nbmlops.drift import answers, reference
 
     monkeypatch.setattr(answers, "MOST_ROWS", 2000)
+    monkeypatch.setattr(answers, "MOST_S", 5.0)
     rows = bookings(6000, 3)
     against = reference.load("late-flights@champion", None, None)
     ticks = iter([0.0, 3.0])

@@ -29,6 +29,7 @@ __all__ = [
 NOTICE = 0.1  # Jensen-Shannon distance, base 2: about 0.24 standard deviations of shift
 ALERT = 0.2  # about 0.47 standard deviations
 FALSE_DISCOVERIES = 0.01
+SMALLEST = 1e-100  # a statistic below is none, and SciPy has no answer for some
 MIN_CHUNKS = 6  # reference chunks that make a limit of their own
 
 
@@ -104,7 +105,7 @@ def tolerance_p(value: float, bins: int, size: float, tolerance: float) -> float
     from scipy.special import chndtr
     from scipy.stats import ncx2
 
-    if bins < 2:
+    if bins < 2 or value < SMALLEST:
         return 1.0
     centre = 8 * size * LN2 * tolerance**2
     if value < bins - 1:  # far down SciPy's complement overflows, and here one less is as exact
