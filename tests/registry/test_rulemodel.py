@@ -343,3 +343,8 @@ def test_rules_and_functions_written_in_a_notebook_are_models_there(shell, held_
     both = nb.models().set_index("name")
     assert both.estimator.to_dict() == {"late-rules": "rules (2)", "late-function": "function old"}
     assert both["metrics.accuracy"].nunique() == 1
+
+
+def test_nothing_but_0_and_1_are_classes_and_other_numbers_a_regression():
+    assert nb.rule_model([{"if": "x > 0", "then": 1}, {"else": 0}]).classes_.tolist() == [0, 1]
+    assert not hasattr(nb.rule_model([{"if": "x > 0", "then": 2}, {"else": 0}]), "classes_")

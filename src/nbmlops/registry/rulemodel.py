@@ -37,8 +37,8 @@ def rule_model(
     ----------
     rules : str, Path, list, dict or function
         A YAML file, its text or its content: a list of ``{if: CONDITION, then: VALUE}`` with a last ``{else: VALUE}``,
-        or ``{rules: LIST, columns: ..., classes: ...}``. A value is a class (text or boolean), a number, or the
-        probability of classes: ``{late: 0.7, on time: 0.3}``. A function takes a DataFrame and returns a class or a
+        or ``{rules: LIST, columns: ..., classes: ...}``. A value is a class (text or boolean, or 0 and 1 where
+        there are no other numbers), a number, or the probability of classes: ``{late: 0.7, on time: 0.3}``. A function takes a DataFrame and returns a class or a
         number for each row; all it needs stands in it, imports of numpy, pandas, math, re and datetime too.
     columns : list of str, optional
         What the model takes, when that is more than the conditions name.
@@ -291,7 +291,8 @@ def _labels(rules: Sequence[Rule], classes: Sequence[Any] | None) -> list[Any]:
     if len(kinds) > 1:
         shown = ", ".join(f"{str(label)[:30]!r} ({kind})" for kind, label in kinds.items())
         raise Invalid(f"The rules say values of different kinds: {shown}.", "All are texts, booleans or numbers.")
-    if "number" in kinds and classes is None and not any(isinstance(r.then, Mapping) for r in rules):
+    numbers = "number" in kinds and set(said) != {0, 1}  # whether, not how much
+    if numbers and classes is None and not any(isinstance(r.then, Mapping) for r in rules):
         return []
     if classes is not None and (strange := [label for label in said if label not in classes]):
         raise Invalid(f"The rules say {strange[0]!r}, which is none of the classes.", "Add it to classes=.")
