@@ -108,14 +108,14 @@ def test_small_slices_say_so(project, rows):
 def test_holm_covers_metrics_and_slices(project, rows):
     """Ten slices of a challenger of equal worth raise an alarm in about 5 of 100 cases."""
     rng, alarms = np.random.default_rng(1), 0
-    for _ in range(20):
+    for _ in range(8):
         some = rows.sample(2000, random_state=int(rng.integers(1e9))).assign(city=rng.integers(0, 10, 2000))
         one, two = (1 / (1 + np.exp(-rng.normal(some.late, 1.5))) for _ in range(2))
         answers = [_answers(some.late, s) for s in (one, two)]
         first = guards.gain("roc_auc", *answers, 0.0)
         slices = guards.parts(some, ["city"], *answers, first, 0.0, None)
         alarms += any(f.outcome in ("warning", "issue") for f in guards.guarded([], slices))
-    assert alarms <= 4
+    assert alarms <= 2
 
 
 def _answers(truth, chance):
