@@ -35,9 +35,9 @@ def resolved(name):
 
 
 @pytest.mark.parametrize("part", sorted(trust.WHY))
-def test_a_list_is_sorted_and_what_it_names_is_there_or_of_another_version(part):
+def test_what_a_list_names_is_there_or_of_another_version(part):
     names = trust.listed().get(part, frozenset())
-    missing = [n for n in names if resolved(n) is None and not n.endswith(ELSEWHERE)]
+    missing = [n for n in names if resolved(n) is None and not n.startswith("_loss.") and not n.endswith(ELSEWHERE)]
     packages = {n.partition(".")[0] for n in missing}
     assert packages <= {"xgboost", "lightgbm", "scipy"} or len(missing) <= len(names) / 4, missing
 
