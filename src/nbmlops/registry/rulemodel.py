@@ -37,9 +37,10 @@ def rule_model(
     ----------
     rules : str, Path, list, dict or function
         A YAML file, its text or its content: a list of ``{if: CONDITION, then: VALUE}`` with a last ``{else: VALUE}``,
-        or ``{rules: LIST, columns: ..., classes: ...}``. A value is a class (text or boolean, or 0 and 1 where
-        there are no other numbers), a number, or the probability of classes: ``{late: 0.7, on time: 0.3}``. A function takes a DataFrame and returns a class or a
-        number for each row; all it needs stands in it, imports of numpy, pandas, math, re and datetime too.
+        or ``{rules: LIST, columns: ..., classes: ...}``. A value is a class (text or boolean, or 0 and 1 where there
+        is no other number), a number, or the probability of classes: ``{late: 0.7, on time: 0.3}``. A function takes
+        a DataFrame and returns a class or a number for each row; all it needs stands in it, imports of numpy, pandas,
+        math, re and datetime too.
     columns : list of str, optional
         What the model takes, when that is more than the conditions name.
     classes : list, optional
