@@ -236,6 +236,14 @@ def generators() -> list[str]:
     return [digest(np.random.get_state()), digest(random.getstate())]
 
 
+def threads() -> list[threading.Thread]:
+    """Return the threads that stay: a pool that was let go tells its workers to end, and they take their time."""
+    for thread in threading.enumerate():
+        if "(worker)" in thread.name:
+            thread.join(5)
+    return threading.enumerate()
+
+
 def state() -> dict[str, Any]:
     """Return what else a cell may leave changed in its process."""
     return {
@@ -243,7 +251,7 @@ def state() -> dict[str, Any]:
         "warnings": [[action, kind.__name__] for action, _, kind, *_ in warnings.filters],
         "recursion": sys.getrecursionlimit(),
         "traced": [sys.gettrace() is None, sys.getprofile() is None],
-        "threads": sorted(t.name for t in threading.enumerate() if "nbmlops" not in t.name),
+        "threads": sorted(t.name for t in threads() if "nbmlops" not in t.name),
         "interrupt": getattr(signal.getsignal(signal.SIGINT), "__name__", ""),
         "collecting": gc.isenabled(),
         "finders": [getattr(f, "__name__", type(f).__name__) for f in sys.meta_path],

@@ -296,7 +296,7 @@ def quantile(
         width, share = edges[i + 1] - edges[i], (at - reached[i]) / inner[i]
     if not np.isfinite(width):
         return float(edges[i] * (1 - share) + edges[i + 1] * share)
-    return float(edges[i] + width * (at - reached[i]) / inner[i])
+    return float(edges[i] + width * share)
 
 
 def explained(rows: Floats, sums: Floats, squares: float | None = None) -> float | None:
