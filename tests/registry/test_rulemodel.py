@@ -14,7 +14,7 @@ import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound, UntrustedContent
 from nbmlops.registry import files
-from nbmlops.registry.evaluation import content_key
+from nbmlops.registry.subject import content_key
 
 OLD = [
     {"if": "age > 60 and city = Bern", "then": {True: 0.9}},
@@ -79,8 +79,8 @@ def test_true_is_one_where_a_table_says_so():
     assert when("b = true", b=[1, 2]) == [False, False]
 
 
-def test_arrow_columns_are_compared_like_others():
-    pa = pytest.importorskip("pyarrow")
+def test_arrow_columns_are_compared_like_others(needed):
+    pa = needed("pyarrow")
 
     def column(kind, *values):
         return pd.array(list(values), dtype=pd.ArrowDtype(kind))

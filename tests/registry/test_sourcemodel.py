@@ -13,7 +13,7 @@ from nbmlops.capture import environment
 from nbmlops.cli import main
 from nbmlops.errors import Conflict, Invalid, NotAllowed, UntrustedContent
 from nbmlops.registry import files, sourcemodel
-from nbmlops.registry.evaluation import content_key
+from nbmlops.registry.subject import content_key
 from nbmlops.store import events
 from nbmlops.tracking import session
 

@@ -16,9 +16,9 @@ from nbmlops.governance.differences import Gain, chosen, gain
 from nbmlops.governance.terms import FEWEST_ROWS, PASSING, Terms, agreed, require_rows
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, Outcome, plain
-from nbmlops.registry import evaluation, signature
-from nbmlops.registry.evaluation import Subject
+from nbmlops.registry import signature
 from nbmlops.registry.measures import Answers
+from nbmlops.registry.subject import Subject, asked, rows_for, subject_of, truth_of
 from nbmlops.stats.paired import ALPHA
 from nbmlops.tracking import session
 
@@ -168,13 +168,13 @@ def gate(
 def _case(challenger: Any, champion: Any, on: Any, target: str | None, terms: Terms) -> Case:
     rows, dataset = _rows(on)
     require_rows(len(rows))
-    subjects = evaluation.subject_of(challenger), evaluation.subject_of(champion)
+    subjects = subject_of(challenger), subject_of(champion)
     target = target or subjects[0].target or subjects[1].target
     if target is None:
         raise Invalid("Which column is the truth?", "Pass target=.")
-    truth = evaluation.truth_of(rows, target)
-    features = tuple(evaluation.rows_for(s, rows, target) for s in subjects)
-    answers = tuple(evaluation.asked(s, f, truth) for s, f in zip(subjects, features, strict=True))
+    truth = truth_of(rows, target)
+    features = tuple(rows_for(s, rows, target) for s in subjects)
+    answers = tuple(asked(s, f, truth) for s, f in zip(subjects, features, strict=True))
     _comparable(subjects, answers)
     return Case(subjects, features, answers, rows, target, dataset, terms, _codes(rows, terms.groups))  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from typing import Any
 from nbmlops.governance.terms import Terms
 from nbmlops.hooks import service
 from nbmlops.records import Finding, ModelVersion, Outcome
-from nbmlops.registry.evaluation import Subject
+from nbmlops.registry.subject import Subject
 from nbmlops.stats.paired import ALPHA
 from nbmlops.tracking import session
 

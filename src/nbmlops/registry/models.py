@@ -323,7 +323,7 @@ def best_of(metric: str) -> Any:
 
 
 def _own(model: Any) -> Any:
-    from nbmlops.registry.evaluation import subject_of
+    from nbmlops.registry.subject import subject_of
 
     if isinstance(model, (str, ModelVersion)):
         raise Invalid(f"{str(model)[:60]!r} is no model.", "Pass a fitted estimator: nb.register(model, 'name').")
@@ -331,7 +331,8 @@ def _own(model: Any) -> Any:
 
 
 def _belongs(evaluation: Evaluation, model: Any) -> Evaluation:
-    from nbmlops.registry.evaluation import Evaluation, content_key
+    from nbmlops.registry.evaluation import Evaluation
+    from nbmlops.registry.subject import content_key
 
     if not isinstance(evaluation, Evaluation):
         raise Invalid(f"evaluation is {type(evaluation).__name__}.", "Pass what nb.evaluate returned.")
