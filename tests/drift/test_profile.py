@@ -224,8 +224,8 @@ def test_a_chunk_with_too_many_values_says_what_to_do(project):
         nb.profile(frame(), chunk="at")
 
 
-def test_polars_and_files_give_the_same_profile(project):
-    polars = pytest.importorskip("polars")
+def test_polars_and_files_give_the_same_profile(project, needed):
+    polars = needed("polars")
     data = frame()[["amount", "carrier", "paid", "month"]]
     data.to_parquet("data.parquet")
     expected = nb.profile(data).total
