@@ -383,8 +383,7 @@ def test_times_that_lost_their_zone_are_told(project):
 def test_rows_whose_truth_is_missing_are_left_out_of_the_performance(champion):
     rows = bookings(2000, 5)
     some = rows.assign(late=rows["late"].astype(float).where(rows.index % 2 == 0))
-    found = of(nb.drift(some, "late-flights@champion"), "performance")
-    assert (found.detail["n"], found.outcome) == (1000, "passed")
+    assert of(nb.drift(some, "late-flights@champion"), "performance").detail["n"] == 1000
     none = nb.drift(rows.assign(late=np.nan), "late-flights@champion")
     assert of(none, "performance").outcome == "skipped"
     assert of(none, "performance_estimated").effect is not None
