@@ -20,10 +20,13 @@ KNOWN = {
     "store": ("url", "artifacts"),
     "sources": (),
     "alerts": ("file", "urls", "hook"),
+    "warm": ("preload", "off", "most"),
+    "slots": (),
+    "scheduler": ("ping", "late_min", "workers"),
     "capture": ("system_every_s", "outputs", "models", "model_max_mb", "mute"),
 }
 
-NAMED = ("sources",)  # tables whose keys are names people give
+NAMED = ("sources", "slots")  # tables whose keys are names people give
 
 _told: set[tuple[Path, str]] = set()
 

@@ -55,6 +55,8 @@ class NbmlopsEngine:
         progress: Progress | None = None,
         limit_s: float | None = None,
         kernel_cwd: str | None = None,
+        job: str | None = None,
+        about: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> NotebookNode:
         """Execute a parameterized notebook as a run of kind ``notebook``.
@@ -75,6 +77,10 @@ class NbmlopsEngine:
             Seconds for the whole notebook.
         kernel_cwd : str, optional
             The kernel's working folder; this process keeps its own.
+        job : str, optional
+            The job it is an attempt of; the run's experiment then.
+        about : mapping, optional
+            More of the run: ``parent``, ``previous``, ``tags``.
         **options
             ``execution_timeout`` (seconds per cell), ``start_timeout``, ``stdout_file``, ``stderr_file``, and traits
             of nbclient's client.
@@ -104,7 +110,7 @@ class NbmlopsEngine:
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        with _tracked(manager, source, run_id, parameters) as opened, _preemptible():
+        with _tracked(manager, source, run_id, parameters, job, about or {}) as opened, _preemptible():
             manager.notebook_start()
             try:
                 traits = _traits(kernel_name, log_output, options)
@@ -138,7 +144,12 @@ class NbmlopsEngine:
 
 @contextmanager
 def _tracked(
-    manager: Manager, source: Path | None, run_id: str | None, parameters: Mapping[str, Any]
+    manager: Manager,
+    source: Path | None,
+    run_id: str | None,
+    parameters: Mapping[str, Any],
+    job: str | None,
+    about: Mapping[str, Any],
 ) -> Iterator[OpenRun | None]:
     """Keep the run around an execution: written before the kernel starts, closed however it ends."""
     if disabled():
@@ -147,22 +158,25 @@ def _tracked(
     from nbmlops.tracking import machine, session
 
     project = session.project(source)
+    more = dict(about)
+    output = {"output": project.relative(manager.output_path)} if manager.output_path else {}
     opened = session.start(
-        Path(manager.notebook).stem,
+        job or Path(manager.notebook).stem,
         kind="notebook",
         run_id=run_id,
         params=parameters,
         origin="papermill",
-        tags={"output": project.relative(manager.output_path)} if manager.output_path else None,
+        tags={**output, **more.pop("tags", {})},
         notebook=project.relative(source) if source else None,
+        **more,
     )
-    about = machine.note(opened.run_id, source or Path.cwd())
+    noting = machine.note(opened.run_id, source or Path.cwd())
     session.drain()  # the notebook may ask for the run it is part of
     try:
         yield opened
     finally:
-        if about is not None:
-            about.join()
+        if noting is not None:
+            noting.join()
         _keep_notebook(opened.run_id, manager)
         how = manager.ending
         session.finish(opened, how.status, how.cause, _error(manager, how))

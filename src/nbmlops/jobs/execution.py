@@ -82,6 +82,9 @@ def execute(
     progress: Progress | None = None,
     timeout: float | None = None,
     cwd: str | Path | None = None,
+    run_id: str | None = None,
+    job: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> tuple[Run, BaseException | None]:
     """Execute a notebook; return its run and what was raised, also when it was interrupted.
 
@@ -89,6 +92,12 @@ def execute(
     ----------
     typed : bool
         The parameters are text, to be read as the types the notebook declares.
+    run_id : str, optional
+        The id the run shall have.
+    job : str, optional
+        The job it is an attempt of: its experiment, and the folder of its outputs.
+    about : mapping, optional
+        More of the run: ``parent``, ``previous``, ``tags``.
 
     Other parameters are those of :func:`run_notebook`.
     """
@@ -103,8 +112,8 @@ def execute(
     nb = _read(notebook)
     kernel, language = _kernel(notebook, nb)
     values = given(notebook.name, parameters or {}, declared(nb, kernel, language), typed)
-    run_id = new_id()
-    target = output_of(notebook, run_id, output)
+    run_id = run_id or new_id()
+    target = output_of(notebook, run_id, output, job)
     files.make_atomic()
     error: BaseException | None = None
     try:
@@ -118,6 +127,8 @@ def execute(
             run_id=run_id,
             progress=progress,
             limit_s=timeout,
+            job=job,
+            about=about,
             kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
         )
     except (Exception, KeyboardInterrupt) as raised:
@@ -126,7 +137,7 @@ def execute(
     return run, None if run.status == "finished" else error  # papermill raises for errors a cell expected, too
 
 
-def output_of(notebook: Path, run_id: str, output: str | Path | None = None) -> Path:
+def output_of(notebook: Path, run_id: str, output: str | Path | None = None, job: str | None = None) -> Path:
     """Return where an executed notebook goes, with its folder made."""
     from nbmlops.store.journal import prepare
     from nbmlops.tracking import session
@@ -134,7 +145,7 @@ def output_of(notebook: Path, run_id: str, output: str | Path | None = None) -> 
     home = session.project(notebook).home
     if output is None:
         prepare(home)
-    target = Path(output) if output else home / "outputs" / notebook.stem / f"{run_id}.ipynb"
+    target = Path(output) if output else home / "outputs" / (job or notebook.stem) / f"{run_id}.ipynb"
     target = target.absolute()
     if target == notebook:
         raise Invalid(f"The output {target.name} is the notebook itself.", "Name another file, or none.")
