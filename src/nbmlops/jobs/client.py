@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import time
 from pathlib import Path
+from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.paths import jupyter_runtime_dir
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from jupyter_core.utils import ensure_async, run_sync
+from nbclient.exceptions import CellExecutionComplete, CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
-from nbmlops.jobs import ending
+from nbmlops.jobs import ending, leash, memory
 from nbmlops.jobs.ending import Ending
 from nbmlops.records import new_id
 from nbmlops.tracking.statuses import Preempted
@@ -26,6 +29,9 @@ __all__ = ["Client"]
 
 SKIPPED = "skip-execution"
 LONGEST_SOCKET = 100  # bytes; the least system we know of ends at 104
+LOOK_S = 0.2  # how often it is looked whether the kernel lives, and whether the notebook shall end
+GRACE_S = 1.0  # what an interrupted cell has to end by itself
+SILENCE_S = 0.2  # after which a dead kernel has nothing more to say
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]
@@ -47,6 +53,19 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         self.secret_code = secret_code
         self.limit_s = limit_s
         self.deadline = time.monotonic() + limit_s if limit_s else math.inf
+        self.stopping: Ending | None = None
+        self.starting = True
+        self._parent: str | None = None  # the message the running cell's outputs answer
+
+    def stop(self, how: Ending) -> None:
+        """End the notebook soon, from a signal's handler or another thread: the cell is interrupted, then killed.
+
+        Parameters
+        ----------
+        how : Ending
+            What becomes of the running cell and the run; the first one counts.
+        """
+        self.stopping = self.stopping or how
 
     def execute(self, **start: Any) -> NotebookNode:
         """Start the kernel, run the cells, end the kernel.
@@ -57,11 +76,19 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             ``env`` and ``cwd`` of the kernel's process.
         """
         self.reset_execution_trackers()
-        with self.setup_kernel(**start):
-            reply = self.wait_for_reply(self.kc.kernel_info())
-            self.nb.metadata["language_info"] = reply["content"]["language_info"]
-            self.papermill_execute_cells()
-            self.set_widgets_metadata()
+        if leash.started_here(self.km or self.create_kernel_manager()):
+            start["preexec_fn"] = leash.before_exec(start.get("preexec_fn"))
+        try:
+            with self.setup_kernel(**start):
+                reply = self.wait_for_reply(self.kc.kernel_info())
+                self.nb.metadata["language_info"] = reply["content"]["language_info"]
+                self.starting = False
+                self.papermill_execute_cells()
+                self.set_widgets_metadata()
+        finally:
+            self.starting = False
+            if self.km is not None and self.km.has_kernel:  # stopped while it started
+                self._cleanup_kernel()
         return self.nb
 
     def create_kernel_manager(self) -> Any:
@@ -77,6 +104,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     def papermill_execute_cells(self) -> None:
         """Run the cells in order up to the first that stops the notebook."""
         for index, cell in enumerate(self.nb.cells):
+            if self.stopping:
+                self.nb_man.ending = self.stopping
+                return
             if SKIPPED in cell.metadata.get("tags", []):
                 continue
             self.nb_man.cell_start(cell, index)
@@ -88,21 +118,70 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     def _run(self, cell: NotebookNode, index: int) -> Ending:
         if cell.cell_type != "code":
             return ending.COMPLETED
+        killed, self._parent = memory.kills(), None
         try:
             self.execute_cell(cell, index)
             self._set_secrets(cell)
         except CellExecutionError as error:
             return _failure(cell, error)
         except DeadKernelError:
-            return ending.death(self.returncode())
+            if self.stopping:
+                return self._interrupted(cell, index, self.stopping)
+            self.drain(cell, index, math.inf)
+            return ending.death(self.returncode(), memory.kills() != killed)
         except CellTimeoutError:
             whole = self.limit_s is not None and time.monotonic() >= self.deadline
-            return ending.late(self.limit_s if whole and self.limit_s else self.timeout or 0, whole)
+            late = ending.late(self.limit_s if whole and self.limit_s else self.timeout or 0, whole)
+            return self._interrupted(cell, index, late)
         except KeyboardInterrupt as stop:
             how = ending.PREEMPTED if isinstance(stop, Preempted) else ending.CANCELLED
             self.nb_man.cell_ended(cell, index, how)
             raise
         return ending.COMPLETED
+
+    def _interrupted(self, cell: NotebookNode, index: int, how: Ending) -> Ending:
+        """Interrupt the kernel, take what the cell still says, and have the kernel killed if it does not end."""
+        self.interrupt(cell, index)
+        self.shutdown_kernel = "immediate"
+        return how
+
+    async def _async_interrupt(self, cell: NotebookNode, index: int) -> None:
+        await ensure_async(self.km.interrupt_kernel())
+        await self._async_drain(cell, index, time.monotonic() + GRACE_S, GRACE_S)
+
+    interrupt = run_sync(_async_interrupt)
+
+    async def _async_drain(self, cell: NotebookNode, index: int, until: float, silence_s: float = SILENCE_S) -> None:
+        """Process what the cell said and nobody read, up to a time or until it is silent."""
+        while (left_s := min(silence_s, until - time.monotonic())) > 0:
+            try:
+                message = await ensure_async(self.kc.iopub_channel.get_msg(timeout=left_s))
+                if message["parent_header"].get("msg_id") == self._parent:
+                    self.process_message(message, cell, index)
+            except (Empty, CellExecutionComplete):
+                return
+
+    drain = run_sync(_async_drain)
+
+    async def _async_poll_output_msg(self, parent_msg_id: str, cell: NotebookNode, cell_index: int) -> None:
+        self._parent = parent_msg_id
+        await super()._async_poll_output_msg(parent_msg_id, cell, cell_index)
+
+    async def _async_poll_kernel_alive(self) -> None:
+        """Look more often than nbclient whether the kernel lives, and whether the notebook shall end."""
+        try:
+            while not self.stopping:
+                await asyncio.sleep(LOOK_S)
+                await self._async_check_alive()
+                self.nb_man.look()
+        except DeadKernelError:
+            pass
+        if self.task_poll_for_reply is not None:
+            self.task_poll_for_reply.cancel()
+
+    def process_message(self, message: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Take a message of the kernel: first into the journal, without secrets, then into the notebook."""
+        return super().process_message(self.nb_man.message(message, cell_index), cell, cell_index)
 
     def returncode(self) -> int | None:
         """Return the exit code of a dead kernel's process, where this machine can know it."""

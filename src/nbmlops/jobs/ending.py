@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from nbmlops.records import RunStatus
 from nbmlops.tracking.statuses import ending_of
 
-__all__ = ["CANCELLED", "COMPLETED", "NOT_RUN", "PENDING", "PREEMPTED", "RUNNING", "Ending", "death", "failure", "late"]
+__all__ = [
+    "CANCELLED",
+    "COMPLETED",
+    "GONE",
+    "NOT_RUN",
+    "PENDING",
+    "PREEMPTED",
+    "RUNNING",
+    "Ending",
+    "death",
+    "failure",
+    "late",
+]
 
 PENDING, RUNNING, NOT_RUN = "pending", "running", "not_run"
 
@@ -39,6 +51,15 @@ PREEMPTED = Ending(
 )
 
 
+GONE = Ending(
+    "interrupted",
+    "abandoned",
+    "process_gone",
+    "RunnerGone",
+    "The runner ended without a word while this cell ran: it was killed, or the machine went down.",
+)
+
+
 def failure(name: str, message: str, traceback: str = "") -> Ending:
     """Return the ending of a cell that raised; ``sys.exit(0)`` is a way to leave early, no failure."""
     status, cause = ending_of([name], message)
@@ -48,16 +69,27 @@ def failure(name: str, message: str, traceback: str = "") -> Ending:
     return Ending(cell, status, cause, name, message, tuple(traceback.splitlines()))
 
 
-def death(returncode: int | None) -> Ending:
+def death(returncode: int | None, no_memory: bool = False) -> Ending:
     """Return the ending of a cell during which the kernel died, from the exit code of its process.
 
-    >>> death(-9).cause
-    'kernel_died(SIGKILL)'
+    Parameters
+    ----------
+    returncode : int or None
+    no_memory : bool
+        The system says that it killed for want of memory meanwhile.
+
+    >>> death(-9).cause, death(-9, no_memory=True).cause
+    ('kernel_died(SIGKILL)', 'out_of_memory')
     """
     reason = _reason(returncode)
-    hint = " Most likely the memory ran out." if reason == "SIGKILL" else ""
-    message = f"The kernel died ({reason}) while this cell ran.{hint}"
-    return Ending("kernel_died", "failed", f"kernel_died({reason})", "DeadKernelError", message)
+    message = f"The kernel died ({reason}) while this cell ran."
+    if reason != "SIGKILL":
+        return Ending("kernel_died", "failed", f"kernel_died({reason})", "DeadKernelError", message)
+    if no_memory:
+        says = f"{message} The system killed it because memory ran out."
+        return Ending("kernel_died", "failed", "out_of_memory", "DeadKernelError", says)
+    says = f"{message} Most likely the memory ran out."
+    return Ending("kernel_died", "failed", "kernel_died(SIGKILL)", "DeadKernelError", says)
 
 
 def late(limit_s: float, whole: bool) -> Ending:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from papermill.engines import NotebookExecutionManager
 from papermill.log import logger
 
 from nbmlops.capture.secrets import redact_value
-from nbmlops.jobs import ending
+from nbmlops.jobs import ending, outputs
 from nbmlops.jobs.ending import Ending
-from nbmlops.jobs.progress import Progress, describe
+from nbmlops.jobs.outputs import OutputJournal
+from nbmlops.jobs.progress import Progress, Tail, describe
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Manager", "hidden_texts"]
+__all__ = ["Manager", "hidden_texts", "settle", "show"]
 
 EVERY_S = 2.0
 COST_SHARE = 10  # a save may take a tenth of the time, so that many large outputs stay linear
@@ -57,13 +58,49 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.hidden = dict(hidden or {})
         self.ending = ending.COMPLETED
         self.stopped_at: int | None = None
+        self.journal: OutputJournal | None = None
+        self.noted: Callable[[str, list[str]], None] | None = None
+        self.tail = Tail()
         self._running: NotebookNode | None = None
-        self._saved = self._cost = 0.0
+        self._where = ""
+        self._changed = False
+        self._saved = self._cost = self._noted = 0.0
+
+    def keep_in(self, journal: OutputJournal, run_id: str) -> None:
+        """Write what happens from now on to a journal first; it begins with the notebook as it is."""
+        self.journal, self._run_id = journal, run_id
+
+    def notebook_start(self, **more: Any) -> None:
+        """Begin: no cell has run, nothing has been said."""
+        super().notebook_start(**more)
+        self._write(self._whole)
+        self._sync()
+
+    def message(self, message: dict[str, Any], cell_index: int) -> dict[str, Any]:
+        """Take what the kernel says and return it without secrets; the journal has it first."""
+        if message["msg_type"] not in outputs.KEPT:
+            return message
+        if self.hidden:
+            message = {**message, "content": _without(message["content"], self.hidden)}
+        self._changed = True
+        self._write(lambda: outputs.of_message(message, cell_index))
+        if message["msg_type"] == "stream":
+            self.tail.take(message["content"]["text"])
+        return message
+
+    def look(self) -> None:
+        """Do what is due while a cell runs: save what is new, close a gap of the journal, say where it is."""
+        self.autosave_cell()
+        if self.noted and self._where and time.monotonic() - self._noted >= EVERY_S:
+            self._noted = time.monotonic()
+            self.noted(self._where, self.tail.lines())
 
     def cell_start(self, cell: NotebookNode, cell_index: int = 0, **_: Any) -> None:
         """Mark a cell as running."""
         cell.metadata.papermill |= {"start_time": self.now().isoformat(), "status": ending.RUNNING, "exception": False}
-        self._running = cell
+        self._running, self._changed = cell, True
+        self._write(lambda: {"t": "start", "cell": cell_index, "at": cell.metadata.papermill["start_time"]})
+        self._where = f"cell {cell_index + 1} of {len(self.nb.cells)}: {describe(cell)}"
         self._report(cell_index, describe(cell))
         self.checkpoint()
 
@@ -76,10 +113,12 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         if how.stops:
             self.ending, self.stopped_at = how, cell_index
             self.nb.metadata.papermill["exception"] = how.status == "failed"
-        if how.name and cell.cell_type == "code" and not any(o.output_type == "error" for o in cell.outputs):
-            cell.outputs.append(_error_output(how))
+        show(cell, how)
         self._hide(cell)
-        self._running = None
+        self._running, self._changed = None, True
+        self._write(lambda: _end_of(cell, cell_index, how))
+        if cell.cell_type == "code":
+            self._sync()
         self.checkpoint()
 
     def notebook_complete(self, **_: Any) -> None:
@@ -89,10 +128,12 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         about |= {"end_time": self.end_time.isoformat(), "duration": (self.end_time - self.start_time).total_seconds()}
         if about["exception"] is None:
             about["exception"] = self.ending.status == "failed"
-        for cell in self.nb.cells:
-            if cell.metadata.papermill["status"] == ending.PENDING:
-                cell.metadata.papermill["status"] = ending.NOT_RUN
+        settle(self.nb, self.ending)
+        self._write(lambda: {"t": "end", "about": about})
+        self._sync()
         self._try_save()
+        if self.noted and self._where:
+            self.noted(self._where, self.tail.lines())
         self._report(len(self.nb.cells), self.ending.status)
 
     def save(self, **_: Any) -> None:
@@ -101,6 +142,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         if self._running is not None:
             self._hide(self._running)
         super().save()
+        self._changed = False
         self._saved = time.monotonic()
         self._cost = self._saved - began
 
@@ -108,10 +150,12 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         """Save when it is due; a place that cannot be written now does not stop the notebook."""
         if time.monotonic() - self._saved >= max(EVERY_S, COST_SHARE * self._cost):
             self._try_save()
+            if self.journal and self.journal.gap:
+                self.journal.append(self._whole())
 
     def autosave_cell(self) -> None:
         """Save in the middle of a long cell; 0 switches it off, as papermill has it."""
-        if self.autosave_cell_every:
+        if self.autosave_cell_every and self._changed:
             self.checkpoint()
 
     def _try_save(self) -> None:
@@ -121,6 +165,17 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
             self._saved = time.monotonic()
             logger.warning(f"The notebook could not be saved to {self.output_path} ({error}); execution goes on.")
 
+    def _write(self, event: Callable[[], Mapping[str, Any]]) -> None:
+        if self.journal:
+            self.journal.append(event())
+
+    def _whole(self) -> dict[str, Any]:
+        return outputs.of_notebook(self.nb, self._run_id, self.output_path)
+
+    def _sync(self) -> None:
+        if self.journal:
+            self.journal.sync()
+
     def _report(self, cell_index: int, description: str) -> None:
         if self.progress:
             self.progress(self.notebook, cell_index, len(self.nb.cells), description)
@@ -128,6 +183,29 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def _hide(self, cell: NotebookNode) -> None:
         if self.hidden and cell.cell_type == "code":
             cell.outputs = [_without(output, self.hidden) for output in cell.outputs]
+
+
+def settle(nb: NotebookNode, how: Ending) -> None:
+    """Give every cell the status it ends with: what was running ended with the run, what never ran is ``not_run``."""
+    for cell in nb.cells:
+        about = cell.metadata.papermill
+        if about["status"] == ending.PENDING:
+            about["status"] = ending.NOT_RUN
+        elif about["status"] == ending.RUNNING:
+            about |= {"status": how.cell, "exception": how.status == "failed"}
+            show(cell, how)
+
+
+def show(cell: NotebookNode, how: Ending) -> None:
+    """Let a cell show why it ended, where it does not by itself; our interrupt's traceback says where it was then."""
+    if not how.name or cell.cell_type != "code":
+        return
+    shown = next((o for o in reversed(cell.outputs) if o.output_type == "error"), None)
+    if shown is None:
+        cell.outputs.append(_error_output(how))
+    elif not how.traceback and shown.ename == "KeyboardInterrupt":
+        shown.ename, shown.evalue = how.name, how.message
+        shown.traceback = [*shown.traceback[:-1], *how.shown_traceback]
 
 
 def hidden_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -165,6 +243,11 @@ def _without(value: Any, hidden: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return type(value)({key: _without(item, hidden) for key, item in value.items()})
     return [_without(item, hidden) for item in value] if isinstance(value, list) else value
+
+
+def _end_of(cell: NotebookNode, cell_index: int, how: Ending) -> dict[str, Any]:
+    shown = [o for o in cell.get("outputs", []) if o.output_type == "error"][-1:] if how.stops else []
+    return {"t": "ended", "cell": cell_index, "about": cell.metadata.papermill, "shown": shown}
 
 
 def _error_output(how: Ending) -> NotebookNode:

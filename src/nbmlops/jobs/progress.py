@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-__all__ = ["Bar", "Lines", "Progress", "describe", "usual"]
+__all__ = ["Bar", "Lines", "Noted", "Progress", "Tail", "describe", "usual"]
 
 WIDTH = 40
+MOST_TEXT = 4000
+LONGEST_LINE = 200
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Progress(Protocol):
@@ -57,6 +61,51 @@ class Lines:
     def _line(self, text: str) -> None:
         self.stream.write(f"{text}\n")
         self.stream.flush()
+
+
+class Tail:
+    r"""The last of what was printed.
+
+    >>> tail = Tail()
+    >>> tail.take("loss 0.3\n\x1b[1m10 %\r20 %\x1b[0m")
+    >>> tail.lines()
+    ['loss 0.3', '20 %']
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def take(self, text: str) -> None:
+        """Add text that was printed."""
+        self._text = (self._text + text[-MOST_TEXT:])[-MOST_TEXT:]
+
+    def lines(self, most: int = 5) -> list[str]:
+        """Return the last lines as a terminal shows them, without colours."""
+        shown = (line.rstrip("\r").rpartition("\r")[2].rstrip() for line in COLOUR.sub("", self._text).split("\n"))
+        return [line[:LONGEST_LINE] for line in shown if line][-most:]
+
+
+class Noted:
+    """Keeps with a run where its execution is, and what was printed last.
+
+    Parameters
+    ----------
+    run_id : str
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self._known: dict[str, str] = {}
+
+    def __call__(self, where: str, lines: list[str]) -> None:
+        """Write what changed."""
+        from nbmlops.capture.secrets import redact
+        from nbmlops.tracking import session
+
+        for name, text in (("progress", where), ("last_lines", "\n".join(lines))):
+            if text and text != self._known.get(name):
+                self._known[name] = text
+                session.write({"t": "tag", "run_id": self.run_id, "name": name, "value": redact(text)})
 
 
 def usual(stream: TextIO | None = None) -> Progress:
