@@ -15,7 +15,7 @@ import pytest
 import nbmlops as nb
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict, MissingPackage, NotFound
-from nbmlops.store import events, exchange
+from nbmlops.store import events, exchange, ledger, schedules
 from nbmlops.store import export as export_
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
@@ -52,6 +52,10 @@ def full(project, model, held_out):
     said = nb.predict("late@1", held_out[:5])
     nb.feedback(pd.DataFrame({"prediction_id": said.prediction_id, "outcome": [True] * 5}))
     nb.drift(held_out.assign(age=held_out.age + 90), "late@1")
+    with session.store().atomic() as change:
+        ledger.add(change, [{"key": "J@1", "notebook": "é.ipynb", "job": "J", "parameters": {"months": [1, None]}}])
+        ledger.claim(change, "2100-01-01T00:00:00Z", "here")
+        schedules.put(change, "J", state={"last": "J@1"})
     return project
 
 

@@ -401,3 +401,17 @@ def test_a_store_of_schema_4_gets_the_tables_of_monitoring_and_keeps_the_rest(pr
     with store.reading() as connection:
         after = contents(connection)
     assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}
+
+
+def test_a_store_of_schema_5_gets_the_ledger_and_keeps_the_rest(project):
+    store = old_store()
+    with plain(store) as connection:
+        migrate(connection, 1, until=5)
+        before = contents(connection)
+    with pytest.warns(RuntimeWarning, match=f"schema 5 and is brought to schema {SCHEMA}"):
+        assert {rows(store, f"SELECT count(*) FROM {t}")[0] for t in ("work", "attempts", "schedules", "ticks")} == {
+            (0,)
+        }
+    with store.reading() as connection:
+        after = contents(connection)
+    assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}

@@ -105,21 +105,27 @@ class Store:
             return self._engine
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self, *, sync: bool = True) -> Iterator[sa.Connection]:
         """Yield a connection that sees one state of everything tracked so far, and cannot change it.
+
+        Parameters
+        ----------
+        sync : bool
+            Read the journals in first; False for what is never tracked, such as the ledger.
 
         Raises
         ------
         Unavailable
             The database is away or damaged, or locked for longer than two seconds.
         """
-        self.catch_up()
+        if sync:
+            self.catch_up()
         options = READ_SQLITE if self.path else READ_POSTGRES
         with self.explained(), self.engine.execution_options(**options).begin() as connection:
             yield connection
 
     @contextmanager
-    def atomic(self, wait_s: float = WRITE_WAIT_S) -> Iterator[Transaction]:
+    def atomic(self, wait_s: float = WRITE_WAIT_S, *, sync: bool = True) -> Iterator[Transaction]:
         """Yield a transaction for a governed change; it commits with its events or not at all.
 
         One such change is made at a time: what is read in it stays true until it commits.
@@ -128,6 +134,8 @@ class Store:
         ----------
         wait_s : float
             How long to wait for the database's lock.
+        sync : bool
+            Read the journals in first; False for a change that asks nothing of what is tracked.
 
         Raises
         ------
@@ -140,7 +148,8 @@ class Store:
         >>> with store.atomic() as change:  # doctest: +SKIP
         ...     change.event(actor, "alias", "churn@champion", {"version": 3})
         """
-        self.sync(wait_s)
+        if sync:
+            self.sync(wait_s)
         change = None
         options = {"begin": "IMMEDIATE", "wait_s": wait_s}
         try:

@@ -43,10 +43,17 @@ KEYS: Mapping[str, tuple[str, ...]] = {  # in this order the rows stand in their
     "observations": ("model", "version", "number"),
     "episodes": ("episode_id",),
     "alerts": ("alert_id", "channel"),
+    "work": ("id",),
+    "attempts": ("key", "attempt"),
+    "schedules": ("job",),
 }
 # The schema from which on an export has a table.
-SINCE = {"executions": 3, "dataset_versions": 4, "observations": 5, "episodes": 5, "alerts": 5}
-NUMBERED = ("datasets", "models", "feedback")  # their ids are given out by the database
+SINCE = {"executions": 3, "dataset_versions": 4, "observations": 5, "episodes": 5, "alerts": 5} | {
+    "work": 6,
+    "attempts": 6,
+    "schedules": 6,
+}
+NUMBERED = ("datasets", "models", "feedback", "work")  # their ids are given out by the database
 NOT_A_NUMBER = {"series": ("value",), "points": ("value",)}  # NULL in the store
 ROWS_OF_TEXT = 2_000
 COPY_AGAIN = "Copy it again from where it was made."

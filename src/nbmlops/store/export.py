@@ -284,6 +284,9 @@ SAYS = {
     "observations": "checks of model versions; `levels` is JSON, what did not pass",
     "episodes": "what was seen of a model version in one check after another, from its opening to its close",
     "alerts": "messages about episodes, once for each channel; `data` is JSON",
+    "work": "fires of jobs, run keys and rows of fan-outs, and what became of each; `parameters` and `spec` are JSON",
+    "attempts": "tries to do a work, each a run of its own (`run_id`)",
+    "schedules": "jobs: how far their fires are in `work`, who paused them, failures in a row",
 }
 README = """\
 # An export of nbmlops

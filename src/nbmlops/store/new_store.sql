@@ -267,6 +267,72 @@ CREATE TABLE alerts (
 	PRIMARY KEY (alert_id, channel)
 );
 
+CREATE TABLE work (
+	id INTEGER NOT NULL,
+	"key" TEXT NOT NULL,
+	job TEXT,
+	scheduled_for VARCHAR(32),
+	"trigger" TEXT,
+	notebook TEXT NOT NULL,
+	parameters TEXT NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	reason TEXT,
+	slot TEXT,
+	not_before VARCHAR(32) NOT NULL,
+	deadline VARCHAR(32),
+	attempt INTEGER NOT NULL,
+	most INTEGER NOT NULL,
+	parent TEXT,
+	spec TEXT NOT NULL,
+	created_at VARCHAR(32) NOT NULL,
+	ended_at VARCHAR(32),
+	run_id VARCHAR(36),
+	PRIMARY KEY (id),
+	UNIQUE (job, scheduled_for),
+	UNIQUE ("key")
+);
+
+CREATE TABLE attempts (
+	"key" TEXT NOT NULL,
+	attempt INTEGER NOT NULL,
+	token VARCHAR(36) NOT NULL,
+	run_id VARCHAR(36) NOT NULL,
+	owner TEXT NOT NULL,
+	process TEXT,
+	started_at VARCHAR(32) NOT NULL,
+	lease_until VARCHAR(32) NOT NULL,
+	ended_at VARCHAR(32),
+	status VARCHAR(16),
+	cause VARCHAR(40),
+	PRIMARY KEY ("key", attempt)
+)
+ WITHOUT ROWID
+;
+
+CREATE TABLE schedules (
+	job TEXT NOT NULL,
+	digest VARCHAR(64),
+	seen_until VARCHAR(32),
+	paused_at VARCHAR(32),
+	paused_by TEXT,
+	failures INTEGER NOT NULL,
+	stopped_reason TEXT,
+	last_triggered VARCHAR(32),
+	state TEXT NOT NULL,
+	PRIMARY KEY (job)
+);
+
+CREATE TABLE ticks (
+	host TEXT NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	took_s FLOAT NOT NULL,
+	what TEXT NOT NULL,
+	PRIMARY KEY (host)
+);
+
+CREATE INDEX attempts_open ON attempts (lease_until) WHERE ended_at IS NULL;
+
 CREATE INDEX columns_chunk ON columns (chunk);
 
 CREATE INDEX datasets_fingerprint ON datasets (fingerprint);
@@ -304,6 +370,18 @@ CREATE INDEX runs_parent ON runs (parent);
 CREATE INDEX runs_started ON runs (started_at);
 
 CREATE INDEX runs_status ON runs (status, no);
+
+CREATE INDEX work_deadline ON work (deadline) WHERE state = 'due' AND deadline IS NOT NULL;
+
+CREATE INDEX work_due ON work (not_before, id, slot) WHERE state = 'due';
+
+CREATE INDEX work_job ON work (job, id);
+
+CREATE INDEX work_parent ON work (parent, id);
+
+CREATE INDEX work_slot ON work (slot) WHERE state = 'started' AND slot IS NOT NULL;
+
+CREATE INDEX work_state ON work (state, id);
 
 CREATE VIEW v_runs AS
 SELECT run_id, experiment, name, kind, status, cause, started_at, ended_at, duration_s, author, parent, previous,

@@ -339,3 +339,84 @@ alerts = Table(
     Column("sent_at", String(32)),
     Column("error", Text),
 )
+
+# What the ledger answers for (see ledger.py): one row a fire, a run key or a row of a fan-out. `spec` is the policy as
+# it was when the work was added.
+DUE = text("state = 'due'")
+LIMITED = text("state = 'due' AND deadline IS NOT NULL")
+IN_SLOT = text("state = 'started' AND slot IS NOT NULL")
+work = Table(
+    "work",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("job", Text),
+    Column("scheduled_for", String(32)),
+    Column("trigger", Text),
+    Column("notebook", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+    Column("slot", Text),
+    Column("not_before", String(32), nullable=False),
+    Column("deadline", String(32)),
+    Column("attempt", Integer, nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("parent", Text),
+    Column("spec", Text, nullable=False),
+    Column("created_at", String(32), nullable=False),
+    Column("ended_at", String(32)),
+    Column("run_id", String(36)),
+    UniqueConstraint("job", "scheduled_for"),
+    Index("work_job", "job", "id"),
+    Index("work_parent", "parent", "id"),
+    Index("work_state", "state", "id"),
+    # Constants, not bound values, must ask for these: SQLite does not use a partial index otherwise.
+    Index("work_due", "not_before", "id", "slot", sqlite_where=DUE, postgresql_where=DUE),
+    Index("work_deadline", "deadline", sqlite_where=LIMITED, postgresql_where=LIMITED),
+    Index("work_slot", "slot", sqlite_where=IN_SLOT, postgresql_where=IN_SLOT),
+)
+
+# Tries to do a work. Whoever holds the token of the one that is not ended may renew and close it, nobody else.
+UNENDED = text("ended_at IS NULL")
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("token", String(36), nullable=False),
+    _run_id(),
+    Column("owner", Text, nullable=False),
+    Column("process", Text),
+    Column("started_at", String(32), nullable=False),
+    Column("lease_until", String(32), nullable=False),
+    Column("ended_at", String(32)),
+    Column("status", String(16)),
+    Column("cause", String(40)),
+    Index("attempts_open", "lease_until", sqlite_where=UNENDED, postgresql_where=UNENDED),
+    sqlite_with_rowid=False,
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("digest", String(64)),
+    Column("seen_until", String(32)),
+    Column("paused_at", String(32)),
+    Column("paused_by", Text),
+    Column("failures", Integer, nullable=False),
+    Column("stopped_reason", Text),
+    Column("last_triggered", String(32)),
+    Column("state", Text, nullable=False),
+)
+
+ticks = Table(
+    "ticks",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("at", String(32), nullable=False),
+    Column("took_s", Float, nullable=False),
+    Column("what", Text, nullable=False),
+)
