@@ -54,6 +54,7 @@ _PUBLIC = {
     "gate": "nbmlops.governance.gate",
     "promote": "nbmlops.governance.promotion",
     "rollback": "nbmlops.governance.promotion",
+    "advise": "nbmlops.governance.advise",
     "lineage": "nbmlops.registry.lineage",
     "handover": "nbmlops.governance.handover",
     "history": "nbmlops.governance.history",
@@ -61,6 +62,7 @@ _PUBLIC = {
     "restore": "nbmlops.governance.deletion",
     "report": "nbmlops.report.page",
     "run_notebook": "nbmlops.jobs.execution",
+    "parameters": "nbmlops.jobs.parameters",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -41,6 +41,7 @@ COMMANDS = {
     "episodes": "nbmlops.cli.monitoring:episodes",
     "alerts": "nbmlops.cli.monitoring:alerts",
     "charter": "nbmlops.cli.charter:charter",
+    "advise": "nbmlops.cli.advise:advise",
     "report": "nbmlops.cli.report:report",
     "store": "nbmlops.cli.store:store",
 }

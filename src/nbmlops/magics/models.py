@@ -1,4 +1,4 @@
-"""``%evaluate``, ``%register``, ``%gate`` and ``%promote``."""
+"""``%evaluate``, ``%register``, ``%gate``, ``%promote`` and ``%nbmlops advise``."""
 
 from __future__ import annotations
 
@@ -109,6 +109,18 @@ def _promote(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     return promote(args.name, args.version, to=args.to, reason=args.reason)
 
 
+def _advise_parser() -> Parser:
+    parser = Parser("%nbmlops advise", "Say what to do about a model, and why.", "%nbmlops advise late-flights")
+    parser.add_argument("model", metavar="MODEL")
+    return parser
+
+
+def _advise(shell: InteractiveShell, args: argparse.Namespace) -> Any:
+    from nbmlops.governance.advise import advise
+
+    return advise(args.model)
+
+
 def _variable(shell: InteractiveShell, name: str) -> Any:
     if name not in shell.user_ns:
         raise NotFound(f"No variable {name!r} in this notebook.", "Run the cell that fits it first.")
@@ -120,4 +132,5 @@ MAGICS = (
     Magic("register", _register_parser, _register, explicit_only=True),
     Magic("gate", _gate_parser, _gate),
     Magic("promote", _promote_parser, _promote, explicit_only=True),
+    Magic("advise", _advise_parser, _advise, umbrella_only=True),
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.registry.measures import Answers
 
-__all__ = ["Performance", "Received", "feedback", "performance", "predict", "prediction"]
+__all__ = ["Performance", "Received", "feedback", "judged", "performance", "predict", "prediction"]
 
 SLICE_ROWS = 5000  # rows in one journal event
 
@@ -197,7 +197,7 @@ def performance(name: str, version: int | None = None, batch: str | None = None)
     --------
     >>> nb.performance("late-flights", batch="2013-04").metrics["roc_auc"]  # doctest: +SKIP
     """
-    from nbmlops.registry import measures, models, targets
+    from nbmlops.registry import models
     from nbmlops.store import predictions as stored
 
     chosen = models.model_version(name if version is None else f"{name.partition('@')[0]}@{version}")
@@ -205,6 +205,24 @@ def performance(name: str, version: int | None = None, batch: str | None = None)
     rows = stored.joined(session.store(), chosen.name, version, batch)
     if not rows:
         raise _no_predictions(chosen.name, version, batch)
+    return judged(chosen, version, batch, rows)
+
+
+def judged(chosen: ModelVersion, version: int | None, batch: str | None, rows: list[dict[str, Any]]) -> Performance:
+    """Return the performance of predictions with their outcomes, as the store joins them.
+
+    Parameters
+    ----------
+    chosen : ModelVersion
+        Whose signature says what the answers mean.
+    version : int, optional
+        The version that made all of them.
+    batch : str, optional
+        What they are called together.
+    rows : list of dict
+    """
+    from nbmlops.registry import measures, targets
+
     known = [row for row in rows if row["outcome"] is not None]
     metrics = measures.measure(_answers(known, chosen)) if known else {}
     found = targets.judge(targets.agreed(), metrics)

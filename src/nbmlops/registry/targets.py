@@ -13,7 +13,7 @@ from nbmlops.records import Finding, Outcome
 __all__ = ["FILE", "Target", "find", "judge", "read", "targets"]
 
 FILE = "charter.yaml"
-KEYS = ("name", "at_least", "at_most", "meaning")
+KEYS = ("name", "at_least", "at_most", "viable", "meaning")
 WORDS: Mapping[str, Outcome] = {"shown": "passed", "not shown": "warning", "broken": "issue", "not measured": "skipped"}
 
 
@@ -25,6 +25,7 @@ class Target:
     at_least: float | None = None
     at_most: float | None = None
     meaning: str = ""
+    viable: float | None = None  # beyond it the model is not worth having
 
     @property
     def text(self) -> str:
@@ -34,6 +35,13 @@ class Target:
             if self.at_least is not None
             else f"{self.name} at most {self.at_most:g}"
         )
+
+    def viability(self) -> Target | None:
+        """Return the bound beyond which the model is not worth having, as a target of its own; None without one."""
+        if self.viable is None:
+            return None
+        least = self.at_least is not None
+        return Target(self.name, self.viable if least else None, None if least else self.viable)
 
     def state(self, measured: Mapping[str, Any] | None) -> str:
         """Return *shown* (the whole interval keeps it), *broken* (none of it does), *not shown* or *not measured*."""
@@ -136,4 +144,21 @@ def _target(entry: Any) -> Target:
         raise Invalid(
             f"{FILE}: metric {entry['name']!r} needs one bound, a number.", "Write at_least: 0.65 or at_most: 0.05."
         )
-    return Target(entry["name"], entry.get("at_least"), entry.get("at_most"), str(entry.get("meaning", "")))
+    return Target(
+        entry["name"], entry.get("at_least"), entry.get("at_most"), str(entry.get("meaning", "")), _viable(entry)
+    )
+
+
+def _viable(entry: Mapping[str, Any]) -> float | None:
+    """Return the bound of viability, which is easier to keep than the target."""
+    value, least, most = (entry.get(k) for k in ("viable", "at_least", "at_most"))
+    if value is None:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or (least is not None and value > least) or (most is not None and value < most):
+        target = least if most is None else most
+        raise Invalid(
+            f"{FILE}: metric {entry['name']!r} is viable at {value!r}, and its target is {target}.",
+            "Write a number that is easier to keep than the target, such as at_least: 0.65, viable: 0.55.",
+        )
+    return float(value)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from nbmlops.store.database import Store
 from nbmlops.store.tables import feedback, predictions
 
-__all__ = ["batches", "find", "joined", "known", "newest_outcomes"]
+__all__ = ["batches", "find", "joined", "known", "newest_outcomes", "periods"]
 
 
 def find(store: Store, prediction_id: str) -> dict[str, Any] | None:
@@ -61,7 +61,35 @@ def batches(store: Store, model: str) -> list[str]:
         return sorted(connection.scalars(query.distinct()))
 
 
-def joined(store: Store, model: str, version: int | None = None, batch: str | None = None) -> list[dict[str, Any]]:
+def periods(store: Store, model: str, version: int | None = None) -> list[dict[str, Any]]:
+    """Return each label predictions were made under, oldest first: batch (None where none), first_at, last_at, known.
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+    version : int, optional
+        Of this version alone.
+    """
+    c = predictions.c
+    told = sa.exists().where(feedback.c.prediction_id == c.prediction_id)
+    known_rows = sa.func.sum(sa.case((told, 1), else_=0)).label("known")
+    query = sa.select(c.batch, sa.func.min(c.at).label("first_at"), sa.func.max(c.at).label("last_at"), known_rows)
+    query = query.where(c.model == model).group_by(c.batch)
+    query = query if version is None else query.where(c.version == version)
+    with store.reading() as connection:
+        found = [{**row, "known": int(row["known"])} for row in connection.execute(query).mappings()]
+    return sorted(found, key=lambda row: (row["first_at"], row["batch"] or ""))
+
+
+def joined(
+    store: Store,
+    model: str,
+    version: int | None = None,
+    batch: str | None = None,
+    after: str | None = None,
+    until: str | None = None,
+) -> list[dict[str, Any]]:
     """Return predictions with their newest outcome: value, probability, outcome (None where none came).
 
     Parameters
@@ -72,6 +100,8 @@ def joined(store: Store, model: str, version: int | None = None, batch: str | No
     version : int, optional
     batch : str, optional
         The label the predictions were made under, such as a month.
+    after, until : str, optional
+        Only those made after the one time, and not after the other.
     """
     said = sa.select(feedback.c.outcome).where(feedback.c.prediction_id == predictions.c.prediction_id)
     newest = said.order_by(feedback.c.id.desc()).limit(1).scalar_subquery()  # one index look-up a row
@@ -80,6 +110,8 @@ def joined(store: Store, model: str, version: int | None = None, batch: str | No
         query = query.where(predictions.c.version == version)
     if batch is not None:
         query = query.where(predictions.c.batch == batch)
+    query = query if after is None else query.where(predictions.c.at > after)
+    query = query if until is None else query.where(predictions.c.at <= until)
     decode = cache(json.loads)  # few labels, many rows
     with store.reading() as connection:
         result = connection.execute(query.order_by(predictions.c.at, predictions.c.prediction_id))

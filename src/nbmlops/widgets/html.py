@@ -18,8 +18,10 @@ FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:13px
 GOOD, WARN, BAD, QUIET = "#1a6b3c", "#7a5200", "#a3211b", "#4d5560"
 SHAPES = {GOOD: "●", WARN: "▲", BAD: "■", QUIET: "○"}
 COLOURS = {
-    **dict.fromkeys(("finished", "passed", "ok", "better", "non-inferior", "completed", "done", "shown"), GOOD),
+    **dict.fromkeys(("finished", "passed", "ok", "better", "non-inferior", "completed", "done", "shown", "keep"), GOOD),
     **dict.fromkeys(("running", "warning", "notice", "inconclusive", "interrupted", "abandoned", "not shown"), WARN),
+    **dict.fromkeys(("retrain", "change the model"), WARN),
+    **dict.fromkeys(("stop", "fix the data"), BAD),
     **dict.fromkeys(("failed", "issue", "alert", "worse", "kernel_died", "timed_out", "broken"), BAD),
 }
 
