@@ -104,6 +104,7 @@ def claim(
     key: str | None = None,
     slots: Mapping[str, int] | None = None,
     most: int = 1,
+    parent: str | None = None,
 ) -> Sequence[Claim]:
     """Begin attempts at due works, the one due for longest first.
 
@@ -122,6 +123,8 @@ def claim(
         How many may run at once in each slot; one where it is not said. A work whose slot is full stays due.
     most : int
         How many at most.
+    parent : str, optional
+        Only works of this fan-out.
     """
     at = utc(at)
     _miss(change, at)
@@ -129,7 +132,7 @@ def claim(
     claims: Sequence[Claim] = []
     while len(claims) < most:
         full = [slot for slot in {*running, *capacity} if running[slot] >= capacity.get(slot, 1)]
-        found = change.connection.execute(_next(at, key, full, most - len(claims))).all()
+        found = change.connection.execute(_next(at, key, parent, full, most - len(claims))).all()
         if not found:
             break
         fitting = [row for row in found if _fits(row.slot, capacity, running)]
@@ -265,12 +268,14 @@ def _fits(slot: str | None, capacity: Mapping[str, int], running: Counter[str]) 
     return running[slot] <= capacity.get(slot, 1)
 
 
-def _next(at: str, key: str | None, full: Collection[str], most: int) -> sa.Select[Any]:
+def _next(at: str, key: str | None, parent: str | None, full: Collection[str], most: int) -> sa.Select[Any]:
     """Return the query for works that may start."""
     c = work.c
     query = sa.select(c.key, c.attempt, c.slot).where(DUE, c.not_before <= at)
     if key is not None:
         query = query.where(c.key == key)
+    if parent is not None:
+        query = query.where(c.parent == parent)
     if full:
         query = query.where(sa.or_(c.slot.is_(None), c.slot.not_in(sorted(full))))
     return query.order_by(c.not_before, c.id).limit(most)
