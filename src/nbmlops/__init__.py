@@ -61,6 +61,7 @@ _PUBLIC = {
     "delete": "nbmlops.governance.deletion",
     "restore": "nbmlops.governance.deletion",
     "report": "nbmlops.report.page",
+    "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",
     "parameters": "nbmlops.jobs.parameters",
 }

@@ -149,6 +149,7 @@ def diagnose(project: Project) -> list[Line]:
             _owners,
             _jupyter,
             _engine,
+            _executions,
             _extras,
         ),
     )
@@ -400,6 +401,18 @@ def _engine(_: Project) -> Iterator[Line]:
     for point in found:
         point.load()
         yield Line("papermill engine", "ok", point.value)
+
+
+def _executions(project: Project) -> Iterator[Line]:
+    """Yield the runs whose runner was killed and whose notebook nobody rebuilt yet."""
+    from nbmlops.jobs.outputs import left
+    from nbmlops.report.text import count
+
+    if found := left(project.home):
+        says = f"{count(len(found), 'run')} ended without keeping the notebook; the outputs are in the journal"
+        yield Line(
+            "notebooks", "problem", says, "; ".join(f"nbmlops runs recover {run_id[-6:]}" for run_id in found[:5])
+        )
 
 
 def _extras(_: Project) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from papermill.engines import NotebookExecutionManager
 from papermill.log import logger
 
 from nbmlops.capture.secrets import redact_value
-from nbmlops.jobs import ending, outputs
+from nbmlops.jobs import ending, files, outputs
 from nbmlops.jobs.ending import Ending
 from nbmlops.jobs.outputs import OutputJournal
 from nbmlops.jobs.progress import Progress, Tail, describe
@@ -170,7 +170,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
             self.journal.append(event())
 
     def _whole(self) -> dict[str, Any]:
-        return outputs.of_notebook(self.nb, self._run_id, self.output_path)
+        place = files.resolve(self.output_path) if self.output_path else None
+        return outputs.of_notebook(self.nb, self._run_id, str(place) if place else None)
 
     def _sync(self) -> None:
         if self.journal:
