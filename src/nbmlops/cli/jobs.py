@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nbmlops.cli.output import CANCELLED, DONE, FAILED, KERNEL_DIED, TIMED_OUT, exit_with
+from nbmlops.cli.output import CANCELLED, DONE, FAILED, KERNEL_DIED, TIMED_OUT, exit_with, show
 from nbmlops.errors import Invalid
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = ["new", "run"]
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for the whole notebook."
 )
 @click.option("--cwd", type=click.Path(), help="The kernel's folder; the notebook's own by default.")
+@click.option("--help-notebook", is_flag=True, help="Print which parameters NOTEBOOK has, and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
 def run(
     notebook: str,
@@ -32,12 +33,14 @@ def run(
     parameters: tuple[tuple[str, str], ...],
     timeout: float | None,
     cwd: str | None,
+    help_notebook: bool,
     as_json: bool,
 ) -> None:
     """Execute NOTEBOOK as a run and write the executed copy to OUTPUT.
 
     \b
-    Values are read as the types the cell tagged 'parameters' declares.
+    Values are read as the types the cell tagged 'parameters' declares; a secret is
+    given by its variable: -p password 'Secret("DB_PASSWORD")'.
     Exit codes: 0 done, 1 failed, 2 wrong usage, 6 kernel died, 7 timed out, 8 cancelled.
 
     \b
@@ -45,7 +48,11 @@ def run(
       nbmlops run retrain.ipynb -p months "[1, 2, 3]" -p trees 200
     """  # noqa: D301
     from nbmlops.jobs.execution import execute
+    from nbmlops.jobs.parameters import parameters as known
 
+    if help_notebook:
+        show(known(notebook), as_json)
+        exit_with(DONE)
     values = _once(parameters)
     done, error = execute(notebook, values, typed=True, output=output, timeout=timeout, cwd=cwd)
     click.echo(json.dumps(done.to_dict(), ensure_ascii=False) if as_json else block(done, error))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.capture.secrets import redact, redact_value
+from nbmlops.capture.secrets import redact
 from nbmlops.config import disabled, find_project
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class NbmlopsEngine:
         NotebookNode
             Executed; an error, a dead kernel or a lapsed limit is an error output of its cell.
         """
-        from nbmlops.jobs import files
+        from nbmlops.jobs import files, injected
         from nbmlops.jobs.client import Client
         from nbmlops.jobs.manager import Manager, hidden_texts
         from nbmlops.jobs.progress import usual
@@ -98,23 +98,22 @@ class NbmlopsEngine:
         files.make_atomic()
         source = files.resolve(input_path) if isinstance(input_path, str) else None
         name = source.name if source else "notebook"
-        parameters = dict(nb.metadata.papermill.get("parameters") or {})
-        secret_code = _mask_parameters(nb, kernel_name, parameters)
+        settled = injected.settle(nb, name, kernel_name, cls.nb_language(nb))
         shown = progress or (usual() if progress_bar else None)
         manager = Manager(
             nb,
             output_path,
             notebook=name,
             progress=shown,
-            hidden=hidden_texts(parameters),
+            hidden=hidden_texts(settled.secrets),
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        with _tracked(manager, source, run_id, parameters, job, about or {}) as opened, _preemptible():
+        with _tracked(manager, source, run_id, settled.values, job, about or {}) as opened, _preemptible():
             manager.notebook_start()
             try:
                 traits = _traits(kernel_name, log_output, options)
-                client = Client(manager, secret_code=secret_code, limit_s=limit_s, **traits)
+                client = Client(manager, secret_code=settled.secret_code, limit_s=limit_s, **traits)
                 client.execute(env=_environment(opened, source), **({"cwd": kernel_cwd} if kernel_cwd else {}))
             except BaseException as error:
                 _note(manager, error)
@@ -228,22 +227,6 @@ def _note(manager: Manager, error: BaseException) -> None:
     else:
         cause = "kernel_died(unknown)" if "Kernel died" in str(error) else "error"
         manager.ending = replace(ending.failure(type(error).__name__, str(error)), cause=cause)
-
-
-def _mask_parameters(nb: NotebookNode, kernel_name: str, parameters: Mapping[str, Any]) -> str:
-    """Take secret parameters out of the notebook; return the code that sets them in the kernel."""
-    from papermill.translators import translate_parameters
-
-    masked = {name: redact_value(name, value) for name, value in parameters.items()}
-    secret = {name: value for name, value in parameters.items() if masked[name] != value}
-    if not secret:
-        return ""
-    language = NbmlopsEngine.nb_language(nb)
-    nb.metadata.papermill["parameters"] = masked
-    for cell in nb.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.source = translate_parameters(kernel_name, language, masked, "Parameters")
-    return str(translate_parameters(kernel_name, language, secret, "Parameters"))
 
 
 def _traits(kernel_name: str, log_output: bool, options: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nbmlops.jobs.progress import Progress
     from nbmlops.tracking.runs import Run
 
-__all__ = ["execute", "output_of", "run_notebook"]
+__all__ = ["execute", "opened", "output_of", "run_notebook"]
 
 
 def run_notebook(
@@ -34,7 +34,7 @@ def run_notebook(
     path : str or Path
         The notebook; it is not changed.
     parameters : mapping, optional
-        Values for the cell tagged ``parameters``; a name it does not set is an error.
+        Values for the cell tagged ``parameters``: of the types it declares, a secret as ``nb.Secret("NAME")``.
     output : str or Path, optional
         Where the executed notebook goes; ``.nbmlops/outputs/<notebook>/<run>.ipynb`` when absent.
     progress : callable, optional
@@ -57,7 +57,7 @@ def run_notebook(
     NotFound
         There is no such notebook.
     Invalid
-        A parameter the notebook does not have, or a kernel this machine does not have.
+        A parameter is unknown, missing or of another type, or this machine does not have the kernel.
     KeyboardInterrupt
         The execution was interrupted; the run says so and the kernel has ended.
 
@@ -104,14 +104,14 @@ def execute(
     import papermill
 
     from nbmlops.jobs import files
-    from nbmlops.jobs.parameters import declared, given
+    from nbmlops.jobs.parameters import declared, given, required
     from nbmlops.records import new_id
 
     _register()
-    notebook = _found(path)
-    nb = _read(notebook)
-    kernel, language = _kernel(notebook, nb)
-    values = given(notebook.name, parameters or {}, declared(nb, kernel, language), typed)
+    notebook, nb, kernel, language = opened(path)
+    known = declared(nb, kernel, language)
+    values = given(notebook.name, parameters or {}, known, typed)
+    required(notebook.name, values, known)
     run_id = run_id or new_id()
     target = output_of(notebook, run_id, output, job)
     files.make_atomic()
@@ -135,6 +135,13 @@ def execute(
         error = raised
     run = _run(run_id, notebook, error)
     return run, None if run.status == "finished" else error  # papermill raises for errors a cell expected, too
+
+
+def opened(path: str | Path) -> tuple[Path, NotebookNode, str, str]:
+    """Return a notebook's absolute path, its content, its kernel and its language."""
+    notebook = _found(path)
+    nb = _read(notebook)
+    return notebook, nb, *_kernel(notebook, nb)
 
 
 def output_of(notebook: Path, run_id: str, output: str | Path | None = None, job: str | None = None) -> Path:
