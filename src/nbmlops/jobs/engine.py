@@ -6,8 +6,6 @@ Papermill loads every installed engine when it is imported, so nothing is import
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
 from nbmlops.config import disabled, find_project
+from nbmlops.errors import NbmlopsError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,6 +28,7 @@ __all__ = ["NbmlopsEngine"]
 
 NOTEBOOK_TYPE = "application/x-ipynb+json"
 NATIVE = "python3"
+SOURCE_LINES, OUTPUT_LINES = 3, 10  # of the cell that failed, for the message
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # unpinned fits share cores badly
 
 
@@ -94,6 +94,7 @@ class NbmlopsEngine:
         from nbmlops.jobs.client import Client
         from nbmlops.jobs.manager import Manager, hidden_texts
         from nbmlops.jobs.progress import usual
+        from nbmlops.jobs.stopping import raised_by, stoppable
 
         files.make_atomic()
         source = files.resolve(input_path) if isinstance(input_path, str) else None
@@ -109,17 +110,20 @@ class NbmlopsEngine:
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        with _tracked(manager, source, run_id, settled.values, job, about or {}) as opened, _preemptible():
-            manager.notebook_start()
-            try:
-                traits = _traits(kernel_name, log_output, options)
-                client = Client(manager, secret_code=settled.secret_code, limit_s=limit_s, **traits)
-                client.execute(env=_environment(opened, source), **({"cwd": kernel_cwd} if kernel_cwd else {}))
-            except BaseException as error:
-                _note(manager, error)
-                raise
-            finally:
-                manager.notebook_complete()
+        with _tracked(manager, source, run_id, settled.values, job, about or {}) as opened:
+            traits = _traits(kernel_name, log_output, options)
+            client = Client(manager, secret_code=settled.secret_code, limit_s=limit_s, **traits)
+            with stoppable(client, opened.run_id if opened else run_id):
+                manager.notebook_start()
+                try:
+                    client.execute(env=_environment(opened, source), **({"cwd": kernel_cwd} if kernel_cwd else {}))
+                    if client.stopping:
+                        raise raised_by(client.stopping)
+                except BaseException as error:
+                    _note(manager, error)
+                    raise
+                finally:
+                    manager.notebook_complete()
         return manager.nb
 
     @classmethod
@@ -154,6 +158,8 @@ def _tracked(
     if disabled():
         yield None
         return
+    from nbmlops.jobs import outputs
+    from nbmlops.jobs.progress import Noted
     from nbmlops.tracking import machine, session
 
     project = session.project(source)
@@ -171,14 +177,18 @@ def _tracked(
     )
     noting = machine.note(opened.run_id, source or Path.cwd())
     session.drain()  # the notebook may ask for the run it is part of
+    journal = outputs.OutputJournal(outputs.place(project.home, opened.run_id))
+    manager.keep_in(journal, opened.run_id)
+    manager.noted = Noted(opened.run_id)
     try:
         yield opened
     finally:
         if noting is not None:
             noting.join()
-        _keep_notebook(opened.run_id, manager)
+        kept = _keep_notebook(opened.run_id, manager)
         how = manager.ending
         session.finish(opened, how.status, how.cause, _error(manager, how))
+        journal.discard() if kept else journal.close()
 
 
 def _error(manager: Manager, how: Ending) -> dict[str, Any] | None:
@@ -190,6 +200,8 @@ def _error(manager: Manager, how: Ending) -> dict[str, Any] | None:
     if manager.stopped_at is not None:
         cell = manager.nb.cells[manager.stopped_at]
         error |= {"cell": manager.stopped_at + 1, "cells": len(manager.nb.cells), "count": cell.get("execution_count")}
+        error["source"] = _clean(manager, "\n".join(cell.source.splitlines()[:SOURCE_LINES]))[:1000]
+    error["output"] = [_clean(manager, line) for line in manager.tail.lines(OUTPUT_LINES)]
     return error
 
 
@@ -202,8 +214,8 @@ def _clean(manager: Manager, text: str) -> str:
     return redact(strip_color(text))
 
 
-def _keep_notebook(run_id: str, manager: Manager) -> None:
-    """Keep the executed notebook with the run; a full disk is one warning, not a failed notebook."""
+def _keep_notebook(run_id: str, manager: Manager) -> bool:
+    """Keep the executed notebook with the run, and tell whether it is; a full disk is one warning, no failure."""
     import nbformat
 
     from nbmlops.tracking import session
@@ -211,8 +223,10 @@ def _keep_notebook(run_id: str, manager: Manager) -> None:
 
     try:
         session.log_artifact("notebook.ipynb", nbformat.writes(manager.nb).encode(), NOTEBOOK_TYPE, run_id)
-    except OSError as error:
+    except (OSError, NbmlopsError) as error:
         warn_once(error)
+        return False
+    return True
 
 
 def _note(manager: Manager, error: BaseException) -> None:
@@ -260,23 +274,3 @@ def _environment(opened: OpenRun | None, source: Path | None) -> dict[str, str]:
         if find_project(source).root != project.root:  # the kernel would look for a store beside the notebook
             env |= {"NBMLOPS_STORE": project.store_url, "NBMLOPS_ARTIFACTS": project.artifacts_url}
     return env
-
-
-@contextmanager
-def _preemptible() -> Iterator[None]:
-    """Turn a SIGTERM that would end this process at once into an interrupt, so that the end is written."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _preempt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _preempt(_signal: int, _frame: Any) -> None:
-    from nbmlops.tracking.statuses import Preempted
-
-    raise Preempted
