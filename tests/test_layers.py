@@ -27,6 +27,8 @@ ONLY_IN = {
     "jinja2": {"report"},
     "nh3": {"report"},
     "dask": {"drift"},
+    "distributed": {"jobs"},
+    "airflow": {"bridges"},
     "tornado": {"server"},
     "jupyter_server": {"server"},
 }
