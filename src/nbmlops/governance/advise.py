@@ -14,7 +14,7 @@ from nbmlops.records import Finding, ModelVersion, now, plain
 from nbmlops.registry import models
 from nbmlops.tracking import session
 
-__all__ = ["RULES", "Advice", "Rule", "advise"]
+__all__ = ["RULES", "Advice", "Rule", "advise", "advised", "serving"]
 
 KEEP, RETRAIN, FIX, CHANGE, STOP = "keep", "retrain", "fix the data", "change the model", "stop"
 UNKNOWN = "insufficient data"
@@ -105,7 +105,7 @@ def advise(name: str) -> Advice:
     >>> nb.advise("late-flights").advice  # doctest: +SKIP
     'keep'
     """
-    return advised(_serving(name), now())
+    return advised(serving(name), now())
 
 
 def advised(version: ModelVersion, at: str, run_id: str | None = None) -> Advice:
@@ -130,7 +130,7 @@ def advised(version: ModelVersion, at: str, run_id: str | None = None) -> Advice
     return replace(found, result_id=result_id)
 
 
-def _serving(name: str) -> ModelVersion:
+def serving(name: str) -> ModelVersion:
     """Return the champion; the newest version where there is none."""
     from nbmlops.store.models import find
 

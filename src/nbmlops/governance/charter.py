@@ -29,6 +29,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "promotes": (str,),
     "margin": (int, float),
     "minimum": (int,),
+    "rows": (str,),
     "groups": (str,),
     "slices": (list, str),
     "limits": (list,),
@@ -75,6 +76,7 @@ class Charter(Shown):
     exceptions: tuple[str, ...] = ()  # rules that do not hold here, such as pickle
     private: tuple[str, ...] = ()  # columns nobody is shown a value of
     review_days: int | None = None  # between reviews of a champion
+    rows: str | None = None  # version of a data set whose kept rows the gate of a job compares on
     left: tuple[str, ...] = ()  # people who left: what they own has to be handed over
 
     def judge(self, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[Finding, ...]:
@@ -202,6 +204,7 @@ def _charter(path: Path, content: Mapping[str, Any]) -> Charter:
         exceptions.exceptions(content),
         _texts(content.get("private")),
         days,
+        content.get("rows") or None,
         _texts(content.get("left")),
     )
 
@@ -279,9 +282,10 @@ metrics: []
 promotes: better
 margin: 0.01
 
-# Where models are compared: how many rows at least, the column whose rows belong together, the columns whose values are
-# compared one by one.
+# Where models are compared: how many rows at least, on which a job compares (kept rows of a data set), the column whose
+# rows belong together, the columns whose values are compared one by one.
 # minimum: 1000
+# rows: flights-eval@2
 # groups: day
 # slices: [country]
 

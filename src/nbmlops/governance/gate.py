@@ -25,7 +25,7 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GateResult", "gate"]
+__all__ = ["GateResult", "gate", "held"]
 
 POWER_80 = 0.8416212  # standard normal quantile of 80 %
 TWO_SIDED = 1.959964
@@ -158,10 +158,15 @@ def gate(
     >>> nb.gate("late-flights@challenger", "late-flights@champion", on="flights-eval@2").verdict  # doctest: +SKIP
     'better'
     """
-    terms = agreed(margin, metrics, by, groups)
-    case = _case(challenger, champion, on, target, terms)
-    found = _compared(case)
-    result_id = session.keep("gate", f"{found.challenger} against {found.champion}", found.to_dict())
+    return held(challenger, champion, on, target, agreed(margin, metrics, by, groups))
+
+
+def held(
+    challenger: Any, champion: Any, on: Any, target: str | None, terms: Terms, run_id: str | None = None
+) -> GateResult:
+    """Compare like :func:`gate`, on terms that are agreed, and keep the result with a run; the open one by default."""
+    found = _compared(_case(challenger, champion, on, target, terms))
+    result_id = session.keep("gate", f"{found.challenger} against {found.champion}", found.to_dict(), run_id)
     return replace(found, result_id=result_id)
 
 

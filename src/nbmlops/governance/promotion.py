@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.store.database import Transaction
 
-__all__ = ["history", "promote", "rollback"]
+__all__ = ["history", "promote", "reject", "rollback"]
 
 POLICY_KEYS = ("gate", "guards", "evaluation", "roles")
 GUARDS = ("required", "recorded")
@@ -124,6 +124,22 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
     before, passed_over = _last_good(name, stack)
     about = {"reason": reason.strip(), "policy": "rollback", "rollback": True, "digest": before.digest}
     return _move(before, alias, now, about | ({"passed_over": passed_over} if passed_over else {}))
+
+
+def reject(version: ModelVersion, reason: str, evidence: Mapping[str, Any]) -> None:
+    """Write into the log that a version is not taken as challenger, why, and on what evidence; no alias moves.
+
+    Parameters
+    ----------
+    version : ModelVersion
+    reason : str
+    evidence : mapping
+        Such as the id of a gate's result.
+    """
+    _check_words("challenger", reason)
+    with session.store().atomic() as change:
+        about = {"reason": reason.strip(), "digest": version.digest, **evidence}
+        change.event("reject", version.ref, about, environment.actor())
 
 
 def _last_good(name: str, stack: list[int]) -> tuple[ModelVersion, list[str]]:

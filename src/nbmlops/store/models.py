@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,8 +16,8 @@ from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
 
 __all__ = [
-    *("add_version", "aliases", "delete", "deleted", "find", "fitted_on", "hand_over", "listed", "names", "recorded"),
-    *("restore", "set_alias", "trusted_types", "version"),
+    *("add_version", "aliases", "delete", "deleted", "find", "fitted_on", "hand_over", "listed", "names", "of_runs"),
+    *("recorded", "restore", "set_alias", "trusted_types", "version"),
 ]
 
 JSON_FIELDS = ("signature", "metrics")
@@ -142,6 +142,14 @@ def fitted_on(store: Store, rows: int) -> list[tuple[str, dict[str, Any]]]:
         found = connection.execute(query.where(c.signature.contains(f'"rows":{rows}'))).all()
     read = ((f"{name}@{number}", json.loads(text).get("fitted_on") or {}) for name, number, text in found)
     return [(ref, known) for ref, known in read if known.get("rows") == rows]
+
+
+def of_runs(store: Store, run_ids: Iterable[str]) -> list[str]:
+    """Return the versions some runs registered, as NAME@3, the newest last."""
+    c = model_versions.c
+    query = sa.select(c.name, c.version).where(c.run_id.in_(list(run_ids)), c.deleted_at.is_(None))
+    with store.reading() as connection:
+        return [f"{name}@{number}" for name, number in connection.execute(query.order_by(c.created_at, c.version))]
 
 
 def version(store: Store, name: str, number: int) -> ModelVersion | None:
