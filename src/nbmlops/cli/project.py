@@ -404,15 +404,19 @@ def _engine(_: Project) -> Iterator[Line]:
 
 
 def _executions(project: Project) -> Iterator[Line]:
-    """Yield the runs whose runner was killed and whose notebook nobody rebuilt yet."""
+    """Yield the runs whose notebook is not where it shall be: the runner was killed, or the place is away."""
     from nbmlops.jobs.outputs import left
     from nbmlops.report.text import count
+    from nbmlops.store.outbox import waiting
 
     if found := left(project.home):
         says = f"{count(len(found), 'run')} ended without keeping the notebook; the outputs are in the journal"
         yield Line(
             "notebooks", "problem", says, "; ".join(f"nbmlops runs recover {run_id[-6:]}" for run_id in found[:5])
         )
+    if late := [intent for intent in waiting(project) if intent.ready]:
+        says = f"{count(len(late), 'notebook')} not uploaded yet, the first to {late[0].url}: {late[0].said}"
+        yield Line("uploads", "problem", says, "nbmlops runs upload")
 
 
 def _extras(_: Project) -> Iterator[Line]:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from nbmlops.cli.output import show, show_rows
+from nbmlops.cli.output import DONE, FAILED, exit_with, show, show_rows
 
 
 class Verbs(click.Group):
@@ -85,6 +85,25 @@ def recover(ref: str, output: str | None, as_json: bool) -> None:
 
     found = recovered(ref, output)
     click.echo(json.dumps(found.to_dict()) if as_json else str(found))
+
+
+@runs.command()
+@click.argument("ref", metavar="RUN", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def upload(ref: str | None, as_json: bool, as_csv: bool) -> None:
+    """Upload now what waits: the notebooks whose place could not be written; of one RUN, or of all.
+
+    Ends with 1 if something still waits.
+
+    Example: nbmlops runs upload
+    """
+    from nbmlops.jobs.outbox import upload as uploaded
+    from nbmlops.tracking.runs import resolve
+
+    rows = uploaded(resolve(ref) if ref else None)
+    show_rows(rows, as_json, as_csv, empty="no notebook waits to be uploaded")
+    exit_with(FAILED if any(row["because"] for row in rows) else DONE)
 
 
 @click.command()

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from nbmlops.store.disk import sync_file
+
 __all__ = ["AtomicLocal", "make_atomic", "replace", "resolve"]
 
 
@@ -46,7 +48,7 @@ def resolve(path: str) -> Path | None:
     from papermill.iorw import papermill_io
 
     handler = papermill_io.get_handler(path)
-    return handler.resolve(path) if isinstance(handler, AtomicLocal) else None
+    return handler.resolve(path) if isinstance(handler, AtomicLocal) and "://" not in path else None
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -57,6 +59,8 @@ def replace(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
+            file.flush()
+            sync_file(file.fileno())
         Path(part).chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
         os.replace(part, path)  # noqa: PTH105
     except BaseException:

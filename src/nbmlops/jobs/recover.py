@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Conflict, NotFound
-from nbmlops.jobs import ending, files, outputs
+from nbmlops.jobs import ending, files, outbox, outputs
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -97,10 +97,12 @@ def recover(run: str, output: str | Path | None = None) -> Recovered:
         raise NotFound(f"The journal of run {run_id[-6:]} holds no notebook.", f"Nothing was lost; delete {path}.")
     target = Path(output) if output else _target(found, home, run_id)
     text = _text(found.nb)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(target, text)
+    for place in {target, *outbox.files_of(session.project(), run_id)}:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(place, text)
     _keep(run_id, found, text)
     path.unlink(missing_ok=True)
+    outbox.upload(run_id)
     return _recovered(run_id, target, found.nb, found.damaged_bytes)
 
 
@@ -236,7 +238,7 @@ def _keep(run_id: str, found: _Replay, text: bytes) -> None:
     if stopped and not found.done:
         cell = found.nb.cells[stopped - 1]
         source = "\n".join(cell.source.splitlines()[:3])[:1000]
-        error = {"name": ending.GONE.name, "message": ending.GONE.message, "traceback": ""}
+        error: dict[str, Any] = {"name": ending.GONE.name, "message": ending.GONE.message, "traceback": ""}
         error |= {"cell": stopped, "cells": len(found.nb.cells), "count": cell.get("execution_count"), "source": source}
         session.write({"t": "update", "run_id": run_id, "error": error})
     if not session.drain():
