@@ -33,18 +33,22 @@ __all__ = [
     "changing",
     "claim",
     "close",
+    "conclude",
     "counts",
     "get",
+    "holds",
     "lapse",
     "list",
     "prune",
     "reading",
     "renew",
     "reopen",
+    "run_ending",
+    "unowned",
 ]
 
 Again = Callable[[Work, str, str | None], str | None]  # work, status and cause of its attempt: when it is due again
-GONE, LAPSED = "process_gone", "lease_lapsed"
+GONE, LAPSED, PREEMPTED = "process_gone", "lease_lapsed", "preempted"
 MANY = 500  # keys in one statement
 LATE = "it could not start before its deadline"
 INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -156,8 +160,20 @@ def renew(
     return bool(change.connection.execute(attempts.update().where(*_of(claim)).values(values)).rowcount)
 
 
+def holds(source: Store | Transaction, claim: Claim) -> bool:
+    """Tell whether an attempt still counts."""
+    with reading(source) as connection:
+        return connection.scalar(sa.select(attempts.c.attempt).where(*_of(claim))) is not None
+
+
 def close(
-    change: Transaction, claim: Claim, status: RunStatus, cause: str | None, at: str, retry_at: str | None = None
+    change: Transaction,
+    claim: Claim,
+    status: RunStatus,
+    cause: str | None,
+    at: str,
+    retry_at: str | None = None,
+    reason: str | None = None,
 ) -> bool:
     """End an attempt and settle its work; False when its token is stale: nothing is changed then.
 
@@ -168,7 +184,9 @@ def close(
     status, cause
         How its run ended.
     retry_at : str, optional
-        The work is due again, from then on.
+        The work is due again, from then on. An attempt that was preempted is not counted against those allowed.
+    reason : str, optional
+        Why the work did not finish, in more words than the cause.
     """
     at = utc(at)
     ended = attempts.update().where(*_of(claim)).values(ended_at=at, status=status, cause=cause)
@@ -176,7 +194,7 @@ def close(
         c = attempts.c
         same = sa.select(c.key).where(c.token == claim.token, c.status == status, c.cause.is_not_distinct_from(cause))
         return change.connection.scalar(same) is not None
-    _settle(change, claim.key, status, cause, at, retry_at)
+    _settle(change, claim.key, status, cause, at, retry_at, reason)
     return True
 
 
@@ -192,13 +210,29 @@ def lapse(change: Transaction, at: str, again: Again | None = None) -> Sequence[
         when absent, None means never.
     """
     at, decide = utc(at), again or _while_left(utc(at))
-    found = [*_unowned(change, at)]
+    found = unowned(change, at)
     for claim, lost in found:
-        status, cause = _ending(change, claim.run_id) or ("abandoned", lost)
+        status, cause = run_ending(change, claim.run_id) or ("abandoned", lost)
         held = get(change, claim.key)
         retry_at = decide(held, status, cause) if held and status != "finished" else None
         close(change, claim, status, cause, at, retry_at)
     return [claim for claim, _ in found]
+
+
+def unowned(source: Store | Transaction, at: str) -> Sequence[tuple[Claim, str]]:
+    """Return the attempts that nobody does any more, and why."""
+    at, lives = utc(at), cache(lambda process: alive(json.loads(process)))
+    with reading(source) as connection:
+        opened = connection.execute(sa.select(attempts).where(UNENDED)).mappings().all()
+    gone = {row["token"] for row in opened if row["process"] is not None and lives(row["process"]) is False}
+    lost = [row for row in opened if row["token"] in gone or row["lease_until"] < at]
+    return [(Claim.from_dict(row), GONE if row["token"] in gone else LAPSED) for row in lost]
+
+
+def run_ending(change: Transaction, run_id: str) -> tuple[RunStatus, str | None] | None:
+    """Return how a run ended by its own record: None while that calls it running, or lost."""
+    row = change.connection.execute(sa.select(runs.c.status, runs.c.cause).where(runs.c.run_id == run_id)).first()
+    return None if row is None or row.status in (None, "running", "abandoned") else (row.status, row.cause)
 
 
 def cancel(change: Transaction, key: str, reason: str, at: str) -> bool:
@@ -213,11 +247,20 @@ def cancel(change: Transaction, key: str, reason: str, at: str) -> bool:
 
 
 def reopen(change: Transaction, key: str, at: str, more: int = 1) -> bool:
-    """Make a work that has ended without success due again, with that many more attempts."""
-    lost = work.c.state.in_(("failed", "cancelled", "missed", "skipped"))
+    """Make a work that has ended without success due again, with that many more attempts; one that waits, at once."""
     values = {"state": "due", "reason": None, "ended_at": None, "deadline": None, "not_before": utc(at)}
-    chosen = work.update().where(work.c.key == key, lost).values(**values, most=work.c.attempt + more)
-    return bool(change.connection.execute(chosen).rowcount)
+    lost = work.c.state.in_(("failed", "cancelled", "missed", "skipped"))
+    chosen = work.update().where(work.c.key == key)
+    if change.connection.execute(chosen.where(DUE).values(values)).rowcount:
+        return True
+    return bool(change.connection.execute(chosen.where(lost).values(**values, most=work.c.attempt + more)).rowcount)
+
+
+def conclude(change: Transaction, key: str, state: State, at: str, reason: str | None = None) -> bool:
+    """Say what became of a work without attempts of its own: the parent of a fan-out, *started* while it is done."""
+    values = {"state": state, "reason": reason, "ended_at": None if state == "started" else utc(at)}
+    chosen = work.update().where(work.c.key == key, work.c.attempt == 0, work.c.state != "due")
+    return bool(change.connection.execute(chosen.values(values)).rowcount)
 
 
 def prune(change: Transaction, job: str, keep: int) -> Sequence[str]:
@@ -301,29 +344,19 @@ def _of(claim: Claim) -> tuple[Any, ...]:
     return c.key == claim.key, c.attempt == claim.attempt, c.token == claim.token, c.ended_at.is_(None)
 
 
-def _settle(change: Transaction, key: str, status: str, cause: str | None, at: str, retry_at: str | None) -> None:
+def _settle(
+    change: Transaction, key: str, status: str, cause: str | None, at: str, retry_at: str | None, reason: str | None
+) -> None:
     """Write what the end of an attempt makes of its work."""
-    if retry_at is not None:
-        values: dict[str, Any] = {"state": "due", "not_before": utc(retry_at)}
+    if status == "finished":
+        values: dict[str, Any] = {"state": "finished", "ended_at": at}
+    elif retry_at is None:
+        state = ENDED.get((status, cause), "failed")
+        values = {"state": state, "reason": reason or cause, "ended_at": at}
     else:
-        state = ENDED.get((status, cause), "failed") if status != "finished" else "finished"
-        values = {"state": state, "reason": None if state == "finished" else cause, "ended_at": at}
+        more = work.c.most + 1 if cause == PREEMPTED else work.c.most
+        values = {"state": "due", "not_before": utc(retry_at), "most": more}
     change.connection.execute(work.update().where(work.c.key == key).values(values))
-
-
-def _unowned(change: Transaction, at: str) -> Iterator[tuple[Claim, str]]:
-    """Yield the attempts that nobody does, and why."""
-    lives = cache(lambda process: alive(json.loads(process)))
-    for row in change.connection.execute(sa.select(attempts).where(UNENDED)).mappings().all():
-        gone = row["process"] is not None and lives(row["process"]) is False
-        if gone or row["lease_until"] < at:
-            yield Claim.from_dict(row), GONE if gone else LAPSED
-
-
-def _ending(change: Transaction, run_id: str) -> tuple[RunStatus, str | None] | None:
-    """Return how a run ended by its own record: None while that calls it running, or lost."""
-    row = change.connection.execute(sa.select(runs.c.status, runs.c.cause).where(runs.c.run_id == run_id)).first()
-    return None if row is None or row.status in (None, "running", "abandoned") else (row.status, row.cause)
 
 
 def _while_left(at: str) -> Again:
