@@ -66,7 +66,7 @@ class Policy:
     catch_up: Literal["skip", "latest", "all"] = "latest"
     overlap: Literal["skip", "queue", "replace"] = "skip"
     retries: int = 2
-    backoff: float = 60.0
+    backoff: float = 30.0
     retry_on: tuple[str, ...] | None = None  # None: those that are nobody's fault
     timeout: float | None = None
     memory: str | None = None
