@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from papermill.engines import NotebookExecutionManager
 from papermill.log import logger
@@ -39,6 +39,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     progress : Progress, optional
     hidden : mapping
         Secret texts and what stands in their place, should a cell print one.
+    echo : file, optional
+        Where what the cells print goes as it comes.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         notebook: str,
         progress: Progress | None = None,
         hidden: Mapping[str, str] | None = None,
+        echo: TextIO | None = None,
         log_output: bool = False,
         autosave_cell_every: int = 30,
     ) -> None:
@@ -56,6 +59,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.notebook = notebook
         self.progress = progress
         self.hidden = dict(hidden or {})
+        self.echo = echo
         self.ending = ending.COMPLETED
         self.stopped_at: int | None = None
         self.journal: OutputJournal | None = None
@@ -84,8 +88,9 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
             message = {**message, "content": _without(message["content"], self.hidden)}
         self._changed = True
         self._write(lambda: outputs.of_message(message, cell_index))
-        if message["msg_type"] == "stream":
-            self.tail.take(message["content"]["text"])
+        if text := _printed(message):
+            self.tail.take(text)
+            self._echo(text)
         return message
 
     def look(self) -> None:
@@ -164,6 +169,15 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         except Exception as error:
             self._saved = time.monotonic()
             logger.warning(f"The notebook could not be saved to {self.output_path} ({error}); execution goes on.")
+
+    def _echo(self, text: str) -> None:
+        if self.echo is None:
+            return
+        try:
+            self.echo.write(text)
+            self.echo.flush()
+        except OSError:  # nobody reads any more: `nbmlops run NB --log | head`
+            self.echo = None
 
     def _write(self, event: Callable[[], Mapping[str, Any]]) -> None:
         if self.journal:
@@ -244,6 +258,16 @@ def _without(value: Any, hidden: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return type(value)({key: _without(item, hidden) for key, item in value.items()})
     return [_without(item, hidden) for item in value] if isinstance(value, list) else value
+
+
+def _printed(message: Mapping[str, Any]) -> str:
+    """Return what a message looks like in a terminal; nothing of what a cell only shows as a picture."""
+    kind, content = message["msg_type"], message["content"]
+    if kind == "stream":
+        return str(content["text"])
+    if kind in ("execute_result", "display_data") and (plain := content["data"].get("text/plain")):
+        return f"{plain}\n"
+    return "\n".join([*content["traceback"], ""]) if kind == "error" else ""
 
 
 def _end_of(cell: NotebookNode, cell_index: int, how: Ending) -> dict[str, Any]:

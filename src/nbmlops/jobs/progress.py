@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-__all__ = ["Bar", "Lines", "Noted", "Progress", "Tail", "describe", "usual"]
+__all__ = ["Bar", "Cells", "Lines", "Noted", "Progress", "Tail", "describe", "usual"]
 
 WIDTH = 40
 MOST_TEXT = 4000
@@ -106,6 +106,16 @@ class Noted:
             if text and text != self._known.get(name):
                 self._known[name] = text
                 session.write({"t": "tag", "run_id": self.run_id, "name": name, "value": redact(text)})
+
+
+class Cells(Lines):
+    """A line for each cell as it starts: beside what the cells print."""
+
+    def __call__(self, notebook: str, cell_index: int, cells: int, description: str) -> None:
+        """Write which cell starts."""
+        super().__call__(notebook, cell_index, cells, description)
+        if cell_index < cells:
+            self._line(f"[{cell_index + 1}/{cells}] {description}")
 
 
 def usual(stream: TextIO | None = None) -> Progress:
