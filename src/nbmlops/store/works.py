@@ -103,7 +103,7 @@ def stored(row: Mapping[str, Any]) -> dict[str, Any]:
     given = {**asdict(Work(key=row["key"], notebook=row["notebook"])), **row}
     given["created_at"] = given["created_at"] or now()
     given["not_before"] = given["not_before"] or given["created_at"]
-    if given["state"] != "due":
+    if given["state"] not in ("due", "started"):
         given["ended_at"] = given["ended_at"] or given["created_at"]
     for name in TIMES:
         given[name] = given[name] and utc(given[name])
