@@ -17,6 +17,8 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from nbmlops.jobs import ending, leash, memory
 from nbmlops.jobs.ending import Ending
+from nbmlops.jobs.limits import Limits, apply_to
+from nbmlops.jobs.warm.provisioner import WarmProvisioner, provide
 from nbmlops.records import new_id
 from nbmlops.tracking.statuses import Preempted
 
@@ -45,16 +47,28 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         is written nowhere.
     limit_s : float, optional
         Seconds for the whole notebook; ``timeout`` stays the limit of each cell.
+    limits : Limits, optional
+        Memory and cores of the kernel's process.
     """
 
-    def __init__(self, manager: Manager, *, secret_code: str = "", limit_s: float | None = None, **traits: Any) -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        *,
+        secret_code: str = "",
+        limit_s: float | None = None,
+        limits: Limits | None = None,
+        **traits: Any,
+    ) -> None:
         traits.setdefault("iopub_timeout", 60)  # papermill's 4 s fail cells that print much
         super().__init__(manager, **traits)
         self.secret_code = secret_code
         self.limit_s = limit_s
+        self.limits = limits or Limits()
         self.deadline = time.monotonic() + limit_s if limit_s else math.inf
         self.stopping: Ending | None = None
         self.starting = True
+        self.provisioner: WarmProvisioner | None = None
         self._parent: str | None = None  # the message the running cell's outputs answer
 
     def stop(self, how: Ending) -> None:
@@ -99,7 +113,16 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         socket = folder / f"kernel-{manager.kernel_id or new_id()}"
         if os.name == "posix" and len(f"{socket}-ipc-1") <= LONGEST_SOCKET:
             manager.transport, manager.connection_file = "ipc", f"{socket}.json"
+        self.provisioner = provide(manager, self.nb.cells)
         return manager
+
+    async def async_start_new_kernel(self, **start: Any) -> None:
+        """Start the kernel's process and limit it before it imports anything."""
+        await super().async_start_new_kernel(**start)
+        if pid := getattr(self.km.provisioner, "pid", None):
+            apply_to(pid, self.limits)
+
+    start_new_kernel = run_sync(async_start_new_kernel)
 
     def papermill_execute_cells(self) -> None:
         """Run the cells in order up to the first that stops the notebook."""
@@ -110,7 +133,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             if SKIPPED in cell.metadata.get("tags", []):
                 continue
             self.nb_man.cell_start(cell, index)
-            how = self._run(cell, index)
+            how = self.limits.explain(self._run(cell, index))
             self.nb_man.cell_ended(cell, index, how)
             if how.stops:
                 return

@@ -62,7 +62,8 @@ GONE = Ending(
 
 def failure(name: str, message: str, traceback: str = "") -> Ending:
     """Return the ending of a cell that raised; ``sys.exit(0)`` is a way to leave early, no failure."""
-    status, cause = ending_of([name], message)
+    names = [name, "MemoryError"] if name.endswith("MemoryError") else [name]  # NumPy and Arrow have their own
+    status, cause = ending_of(names, message)
     if status == "finished":
         return LEFT_EARLY
     cell = "interrupted" if status == "interrupted" else "failed"

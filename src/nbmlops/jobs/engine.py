@@ -10,18 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nbmlops.capture.secrets import redact
 from nbmlops.config import disabled, find_project
 from nbmlops.errors import NbmlopsError
+from nbmlops.records import new_id
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from nbmlops.jobs.ending import Ending
     from nbmlops.jobs.manager import Manager
+    from nbmlops.jobs.outbox import Posted
     from nbmlops.jobs.progress import Progress
+    from nbmlops.jobs.warm.provisioner import WarmProvisioner
     from nbmlops.tracking.session import OpenRun
 
 __all__ = ["NbmlopsEngine"]
@@ -54,9 +57,12 @@ class NbmlopsEngine:
         run_id: str | None = None,
         progress: Progress | None = None,
         limit_s: float | None = None,
+        memory: str | float | None = None,
+        cpu: str | float | None = None,
         kernel_cwd: str | None = None,
         job: str | None = None,
         about: Mapping[str, Any] | None = None,
+        echo: TextIO | None = None,
         **options: Any,
     ) -> NotebookNode:
         """Execute a parameterized notebook as a run of kind ``notebook``.
@@ -75,12 +81,18 @@ class NbmlopsEngine:
         progress : Progress, optional
         limit_s : float, optional
             Seconds for the whole notebook.
+        memory : str or float, optional
+            What the kernel may map, such as ``4G``; ``NBMLOPS_MEMORY`` when absent.
+        cpu : str or float, optional
+            Its cores; ``NBMLOPS_CPU`` when absent.
         kernel_cwd : str, optional
             The kernel's working folder; this process keeps its own.
         job : str, optional
             The job it is an attempt of; the run's experiment then.
         about : mapping, optional
             More of the run: ``parent``, ``previous``, ``tags``.
+        echo : file, optional
+            Where what the cells print goes as it comes, without secrets.
         **options
             ``execution_timeout`` (seconds per cell), ``start_timeout``, ``stdout_file``, ``stderr_file``, and traits
             of nbclient's client.
@@ -90,8 +102,9 @@ class NbmlopsEngine:
         NotebookNode
             Executed; an error, a dead kernel or a lapsed limit is an error output of its cell.
         """
-        from nbmlops.jobs import files, injected
+        from nbmlops.jobs import files, injected, outbox
         from nbmlops.jobs.client import Client
+        from nbmlops.jobs.limits import Limits
         from nbmlops.jobs.manager import Manager, hidden_texts
         from nbmlops.jobs.progress import usual
         from nbmlops.jobs.stopping import raised_by, stoppable
@@ -99,30 +112,39 @@ class NbmlopsEngine:
         files.make_atomic()
         source = files.resolve(input_path) if isinstance(input_path, str) else None
         name = source.name if source else "notebook"
+        limits = Limits.of(memory, cpu)
         settled = injected.settle(nb, name, kernel_name, cls.nb_language(nb))
         shown = progress or (usual() if progress_bar else None)
+        run_id = run_id or new_id()
+        about = {**(about or {}), "tags": {**(about or {}).get("tags", {}), **limits.tags(limit_s)}}
+        posted = _posted(output_path, source, run_id, job or Path(name).stem)
         manager = Manager(
             nb,
-            output_path,
+            str(posted.file) if posted else output_path,
             notebook=name,
             progress=shown,
             hidden=hidden_texts(settled.secrets),
+            echo=echo,
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        with _tracked(manager, source, run_id, settled.values, job, about or {}) as opened:
+        with outbox.posting(posted), _tracked(manager, source, run_id, settled.values, job, about) as opened:
             traits = _traits(kernel_name, log_output, options)
-            client = Client(manager, secret_code=settled.secret_code, limit_s=limit_s, **traits)
-            with stoppable(client, opened.run_id if opened else run_id):
+            client = Client(manager, secret_code=settled.secret_code, limit_s=limit_s, limits=limits, **traits)
+            with stoppable(client, run_id):
                 manager.notebook_start()
                 try:
-                    client.execute(env=_environment(opened, source), **({"cwd": kernel_cwd} if kernel_cwd else {}))
+                    client.execute(
+                        env=_environment(opened, source) | limits.variables(),
+                        **({"cwd": kernel_cwd} if kernel_cwd else {}),
+                    )
                     if client.stopping:
                         raise raised_by(client.stopping)
                 except BaseException as error:
                     _note(manager, error)
                     raise
                 finally:
+                    _tell_kernel(opened, client.provisioner)
                     manager.notebook_complete()
         return manager.nb
 
@@ -149,7 +171,7 @@ class NbmlopsEngine:
 def _tracked(
     manager: Manager,
     source: Path | None,
-    run_id: str | None,
+    run_id: str,
     parameters: Mapping[str, Any],
     job: str | None,
     about: Mapping[str, Any],
@@ -158,13 +180,14 @@ def _tracked(
     if disabled():
         yield None
         return
-    from nbmlops.jobs import outputs
+    from nbmlops.jobs import outbox, outputs
     from nbmlops.jobs.progress import Noted
     from nbmlops.tracking import machine, session
 
     project = session.project(source)
     more = dict(about)
     output = {"output": project.relative(manager.output_path)} if manager.output_path else {}
+    output |= outbox.tags(project, run_id)
     opened = session.start(
         job or Path(manager.notebook).stem,
         kind="notebook",
@@ -181,7 +204,8 @@ def _tracked(
     manager.keep_in(journal, opened.run_id)
     manager.noted = Noted(opened.run_id)
     try:
-        yield opened
+        with outbox.retrying(project):
+            yield opened
     finally:
         if noting is not None:
             noting.join()
@@ -189,6 +213,27 @@ def _tracked(
         how = manager.ending
         session.finish(opened, how.status, how.cause, _error(manager, how))
         journal.discard() if kept else journal.close()
+
+
+def _tell_kernel(opened: OpenRun | None, provisioner: WarmProvisioner | None) -> None:
+    """Keep with the run whether its kernel was forked warm, and if not, why."""
+    if opened is None or provisioner is None or not provisioner.kernel:
+        return
+    from nbmlops.tracking import session
+
+    for name, value in (("kernel", provisioner.kernel), ("kernel_why", provisioner.why)):
+        if value:
+            session.write({"t": "tag", "run_id": opened.run_id, "name": name, "value": value})
+
+
+def _posted(output_path: str | None, source: Path | None, run_id: str, name: str) -> Posted | None:
+    """Return what takes an output that goes to an address; with tracking off it is papermill's own affair."""
+    from nbmlops.jobs import outbox
+    from nbmlops.tracking import session
+
+    if disabled() or not outbox.is_address(output_path):
+        return None
+    return outbox.post(session.project(source), run_id, name, str(output_path))
 
 
 def _error(manager: Manager, how: Ending) -> dict[str, Any] | None:

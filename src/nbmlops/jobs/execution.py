@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,14 @@ def run_notebook(
     parameters: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     progress: Progress | None = None,
-    timeout: float | None = None,
+    timeout: float | str | None = None,
     cwd: str | Path | None = None,
     check: bool = False,
+    memory: str | float | None = None,
+    cpu: float | None = None,
+    log: bool = False,
+    run_key: str | None = None,
+    wait: float | None = None,
 ) -> Run:
     """Execute a notebook and return its run.
 
@@ -36,16 +42,28 @@ def run_notebook(
     parameters : mapping, optional
         Values for the cell tagged ``parameters``: of the types it declares, a secret as ``nb.Secret("NAME")``.
     output : str or Path, optional
-        Where the executed notebook goes; ``.nbmlops/outputs/<notebook>/<run>.ipynb`` when absent.
+        Where the executed notebook goes, a file or an address such as ``s3://bucket/out.ipynb``;
+        ``.nbmlops/outputs/<notebook>/<run>.ipynb`` when absent.
     progress : callable, optional
         Called with (notebook, cell index, number of cells, description) as each cell starts and once at the
         end. A bar in a terminal, two lines elsewhere, when absent.
-    timeout : float, optional
-        Seconds for the whole notebook.
+    timeout : float or str, optional
+        Seconds for the whole notebook, or a duration such as ``2h``.
     cwd : str or Path, optional
         The kernel's working folder; the notebook's own when absent.
     check : bool
-        Raise papermill's error when the notebook fails.
+        Raise papermill's error when the notebook fails, with a note of where, why and how to go on.
+    log : bool
+        Print to standard error what the cells print, as it comes.
+    memory : str or float, optional
+        What the kernel and each process it starts may map, such as ``4G``: more is a ``MemoryError`` (Linux).
+    cpu : float, optional
+        Its cores: threads of BLAS and OpenMP, and on Linux the cores themselves.
+    run_key : str, optional
+        What the run is, such as a date: once it has finished, the same call returns that run; one that was lost is
+        tried again, one that runs is not started twice.
+    wait : float, optional
+        Seconds to wait for a run of that key that is running.
 
     Returns
     -------
@@ -58,6 +76,8 @@ def run_notebook(
         There is no such notebook.
     Invalid
         A parameter is unknown, missing or of another type, or this machine does not have the kernel.
+    Conflict
+        The run key was used with another notebook or other parameters, or its run is still running.
     KeyboardInterrupt
         The execution was interrupted; the run says so and the kernel has ended.
 
@@ -67,8 +87,19 @@ def run_notebook(
     >>> nb.run_notebook("retrain.ipynb", {"months": [1, 2, 3]}).status  # doctest: +SKIP
     'finished'
     """
-    run, error = execute(path, parameters, output=output, progress=progress, timeout=timeout, cwd=cwd)
+    from nbmlops.jobs.failure import message
+
+    limits: dict[str, Any] = {"timeout": timeout, "memory": memory, "cpu": cpu}
+    if run_key is not None:
+        from nbmlops.jobs.keys import run_keyed
+
+        more = {"output": output, "cwd": cwd, "progress": progress, "log": log}
+        found = run_keyed(path, parameters, run_key, wait_s=wait, **more, **limits)
+        run, error = found.run, found.error
+    else:
+        run, error = execute(path, parameters, output=output, progress=progress, cwd=cwd, log=log, **limits)
     if error and (check or isinstance(error, KeyboardInterrupt)):
+        error.add_note(message(run))
         raise error
     return run
 
@@ -80,11 +111,14 @@ def execute(
     typed: bool = False,
     output: str | Path | None = None,
     progress: Progress | None = None,
-    timeout: float | None = None,
+    timeout: float | str | None = None,
+    memory: str | float | None = None,
+    cpu: float | None = None,
     cwd: str | Path | None = None,
     run_id: str | None = None,
     job: str | None = None,
     about: Mapping[str, Any] | None = None,
+    log: bool = False,
 ) -> tuple[Run, BaseException | None]:
     """Execute a notebook; return its run and what was raised, also when it was interrupted.
 
@@ -104,7 +138,9 @@ def execute(
     import papermill
 
     from nbmlops.jobs import files
+    from nbmlops.jobs.limits import Limits, time_s
     from nbmlops.jobs.parameters import declared, given, required
+    from nbmlops.jobs.progress import Cells
     from nbmlops.records import new_id
 
     _register()
@@ -112,6 +148,8 @@ def execute(
     known = declared(nb, kernel, language)
     values = given(notebook.name, parameters or {}, known, typed)
     required(notebook.name, values, known)
+    Limits.of(memory, cpu)  # refused before anything is written
+    limit_s = time_s(timeout) if timeout is not None else None
     run_id = run_id or new_id()
     target = output_of(notebook, run_id, output, job)
     files.make_atomic()
@@ -125,8 +163,11 @@ def execute(
             kernel_name=kernel,
             language=language,
             run_id=run_id,
-            progress=progress,
-            limit_s=timeout,
+            progress=progress or (Cells(sys.stderr) if log else None),
+            echo=sys.stderr if log else None,
+            limit_s=limit_s,
+            memory=memory,
+            cpu=cpu,
             job=job,
             about=about,
             kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
@@ -144,11 +185,14 @@ def opened(path: str | Path) -> tuple[Path, NotebookNode, str, str]:
     return notebook, nb, *_kernel(notebook, nb)
 
 
-def output_of(notebook: Path, run_id: str, output: str | Path | None = None, job: str | None = None) -> Path:
-    """Return where an executed notebook goes, with its folder made."""
+def output_of(notebook: Path, run_id: str, output: str | Path | None = None, job: str | None = None) -> Path | str:
+    """Return where an executed notebook goes, with its folder made; an address is reached through the outbox."""
+    from nbmlops.jobs.outbox import is_address
     from nbmlops.store.journal import prepare
     from nbmlops.tracking import session
 
+    if is_address(output):
+        return str(output)
     home = session.project(notebook).home
     if output is None:
         prepare(home)
@@ -225,6 +269,6 @@ def _kernel(notebook: Path, nb: NotebookNode) -> tuple[str, str]:
     return name, NbmlopsEngine.nb_language(nb)
 
 
-def _literally(path: Path) -> str:
+def _literally(path: Path | str) -> str:
     """Return a path in which papermill finds no template."""
     return str(path).replace("{", "{{").replace("}", "}}")
