@@ -21,18 +21,32 @@ __all__ = ["new", "run"]
 @click.argument("notebook", type=click.Path())
 @click.argument("output", type=click.Path(), required=False)
 @click.option("-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for the whole notebook."
-)
+@click.option("--timeout", metavar="TIME", help="Seconds for the whole notebook, or 90s, 15m, 2h, 1d.")
+@click.option("--memory", metavar="SIZE", help="What the kernel may map, such as 4G; more is a MemoryError (Linux).")
+@click.option("--cpu", type=float, metavar="N", help="Cores of the kernel, and threads of BLAS and OpenMP.")
 @click.option("--cwd", type=click.Path(), help="The kernel's folder; the notebook's own by default.")
+@click.option("--each", type=click.Path(), metavar="FILE", help="CSV, JSON lines or Parquet: a run for each row.")
+@click.option("--grid", multiple=True, metavar="NAME=V,V", help="Values of a parameter: a run for each combination.")
+@click.option("--executor", default="", metavar="URL", help="local:N or dask://HOST:PORT, instead of this process.")
+@click.option("--run-key", metavar="KEY", help="What the run is: once it has finished, it is not done again.")
+@click.option("--wait", type=click.FloatRange(min=0), metavar="S", help="Seconds to wait where the key is running.")
+@click.option("--log", is_flag=True, help="Print what the cells print, as it comes.")
 @click.option("--help-notebook", is_flag=True, help="Print which parameters NOTEBOOK has, and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
 def run(
     notebook: str,
     output: str | None,
     parameters: tuple[tuple[str, str], ...],
-    timeout: float | None,
+    timeout: str | None,
+    memory: str | None,
+    cpu: float | None,
     cwd: str | None,
+    each: str | None,
+    grid: tuple[str, ...],
+    executor: str,
+    run_key: str | None,
+    wait: float | None,
+    log: bool,
     help_notebook: bool,
     as_json: bool,
 ) -> None:
@@ -47,15 +61,24 @@ def run(
     Example:
       nbmlops run retrain.ipynb -p months "[1, 2, 3]" -p trees 200
     """  # noqa: D301
+    from nbmlops.cli.fan import fan
+    from nbmlops.cli.keyed import keyed
     from nbmlops.jobs.execution import execute
+    from nbmlops.jobs.failure import message
     from nbmlops.jobs.parameters import parameters as known
 
     if help_notebook:
         show(known(notebook), as_json)
         exit_with(DONE)
     values = _once(parameters)
-    done, error = execute(notebook, values, typed=True, output=output, timeout=timeout, cwd=cwd)
-    click.echo(json.dumps(done.to_dict(), ensure_ascii=False) if as_json else block(done, error))
+    limits: dict[str, Any] = {"timeout": timeout, "memory": memory, "cpu": cpu}
+    if each or grid:
+        fan(notebook, output, each, grid, values, executor, run_key, as_json, {**limits, "cwd": cwd})
+    if run_key is not None or executor:
+        more = {"output": output, "cwd": cwd, "log": log, **limits}
+        keyed(notebook, values, run_key, wait, executor, as_json, more)
+    done, error = execute(notebook, values, typed=True, output=output, cwd=cwd, log=log, **limits)
+    click.echo(json.dumps(done.to_dict(), ensure_ascii=False) if as_json else message(done, error))
     exit_with(code_of(done))
 
 
@@ -77,33 +100,15 @@ def new(template: str, name: str, data: str | None, target: str | None) -> None:
     click.echo(f"Wrote {path}.\nOpen it in Jupyter, or type: nbmlops run {path}")
 
 
-def block(done: Run, error: BaseException | None) -> str:
-    """Return what a person needs to know of an execution: notebook, where it stopped and why, where to look."""
-    about = done.error or {}
-    rows = [("notebook", done.notebook or done.name), ("run", done.run_id), ("status", _status(done))]
-    if "cell" in about:
-        count = f", In [{about['count']}]" if about.get("count") else ""
-        rows.append(("cell", f"{about['cell']} of {about['cells']}{count}"))
-    if about:
-        rows.append(("error", f"{about['name']}: {about['message']}".strip(": ")))
-    elif error:
-        rows.append(("error", str(error).strip().splitlines()[-1]))
-    rows.append(("output", done.tags.get("output", "none")))
-    return "\n".join(f"{name:<9} {value}" for name, value in rows)
-
-
 def code_of(done: Run) -> int:
     """Return the exit code of a finished execution."""
     if done.status == "interrupted":
         return CANCELLED
     cause = (done.cause or "").partition("(")[0]
+    if (done.error or {}).get("name") == "DeadKernelError":  # also one the system killed for want of memory
+        return KERNEL_DIED
     codes = {"finished": DONE, "kernel_died": KERNEL_DIED, "timed_out": TIMED_OUT}
     return codes.get("finished" if done.status == "finished" else cause, FAILED)
-
-
-def _status(done: Run) -> str:
-    why = f", {done.cause}" if done.cause else ""
-    return f"{done.status}{why} after {done.duration_s:.1f} s" if done.duration_s else f"{done.status}{why}"
 
 
 def _once(parameters: tuple[tuple[str, str], ...]) -> dict[str, Any]:

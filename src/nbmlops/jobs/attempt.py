@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nbmlops.jobs.progress import Progress
     from nbmlops.tracking.runs import Run
 
-__all__ = ["Stale", "carry_out", "main"]
+__all__ = ["Stale", "attempted", "carry_out", "main"]
 
 OPTIONS = ("output", "cwd", "timeout", "memory", "cpu")  # what a policy says of the execution itself
 LOOK_S = 5.0  # how soon a cancelled attempt learns so
@@ -82,13 +82,20 @@ def carry_out(claim: Claim, *, progress: Progress | None = None, project: Projec
     >>> carry_out(claim).status  # doctest: +SKIP
     'finished'
     """
+    return attempted(claim, progress=progress, project=project)[0]
+
+
+def attempted(
+    claim: Claim, *, progress: Progress | None = None, project: Project | None = None, log: bool = False
+) -> tuple[Run, BaseException | None]:
+    """Do the same, and return also what the execution raised."""
     project = project or find_project()
     store = open_store(project)
     work = _begun(store, claim)
     with _in_order(claim) as closing:
         try:
             with _renewed(store, claim) as lease:
-                run = _executed(work, claim, project, store, progress)
+                run, raised = _executed(work, claim, store, progress=progress, log=log)
                 if run.status == "finished" and lease.holds():
                     follow(work, run)
         except BaseException as error:
@@ -97,7 +104,7 @@ def carry_out(claim: Claim, *, progress: Progress | None = None, project: Projec
             raise
         closing.set()
         _close(store, claim, work, run.status, run.cause)
-    return run
+    return run, raised
 
 
 def main() -> None:
@@ -199,20 +206,19 @@ def _begun(store: Store, claim: Claim) -> Work:
     return work
 
 
-def _executed(work: Work, claim: Claim, project: Project, store: Store, progress: Progress | None) -> Run:
+def _executed(work: Work, claim: Claim, store: Store, **shown: Any) -> tuple[Run, BaseException | None]:
     from nbmlops.jobs.execution import execute
 
-    run, _ = execute(
-        project.root / work.notebook,
+    return execute(
+        store.project.root / work.notebook,
         work.parameters,
         typed=bool(work.spec.get("typed")),
-        progress=progress,
         run_id=claim.run_id,
         job=work.job,
         about=_about(store, work, claim),
         **{name: work.spec[name] for name in OPTIONS if work.spec.get(name) is not None},
+        **shown,
     )
-    return run
 
 
 def _about(store: Store, work: Work, claim: Claim) -> dict[str, Any]:

@@ -93,8 +93,8 @@ def run_notebook(
     if run_key is not None:
         from nbmlops.jobs.keys import run_keyed
 
-        more = {"output": output, "cwd": cwd, "progress": progress, "log": log}
-        found = run_keyed(path, parameters, run_key, wait_s=wait, **more, **limits)
+        limits |= {"output": output, "cwd": cwd}
+        found = run_keyed(path, parameters, run_key, wait_s=wait, progress=progress, log=log, **limits)
         run, error = found.run, found.error
     else:
         run, error = execute(path, parameters, output=output, progress=progress, cwd=cwd, log=log, **limits)
