@@ -73,6 +73,7 @@ def project(tmp_path, monkeypatch):
     """A fresh project folder as working directory, with nothing configured."""
     for name in [n for n in os.environ if n.startswith("NBMLOPS_") or n == "JPY_SESSION_NAME"]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("NBMLOPS_WARM", "0")  # tests/jobs/test_warm.py starts what stays, and ends it
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "nbmlops.toml").write_text("")

@@ -36,7 +36,9 @@ def before_exec(also: Callable[[], Any] | None = None) -> Callable[[], Any] | No
 
 
 def started_here(manager: Any) -> bool:
-    """Tell whether a kernel manager starts its kernel as a child of this process."""
+    """Tell whether a kernel manager starts its kernel as a child of this process, by no provisioner of its own."""
+    if manager.provisioner is not None:
+        return False
     from jupyter_client.provisioning import KernelProvisionerFactory
 
     spec = manager.kernel_spec

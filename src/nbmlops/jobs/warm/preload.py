@@ -1,0 +1,75 @@
+"""Which modules a notebook's kernel will import."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from nbmlops.config import Project
+
+__all__ = ["chosen", "imports"]
+
+LOADED = re.compile(r"^\s*%(?:load_ext|reload_ext)\s+(\w[\w.]*)", re.M)
+MAGIC = re.compile(r"^(\s*)[%!?].*$", re.M)
+
+
+def chosen(project: Project, cells: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the modules to preload: those of ``[warm] preload``, else those the notebook's own lines import.
+
+    Parameters
+    ----------
+    project : Project
+    cells : iterable of mapping
+        The notebook's cells.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> chosen(Project(Path("."), "", {"warm": {"preload": ["pandas"]}}), [])
+    ['pandas']
+    """
+    given = project.setting("warm", "preload")
+    if given is not None:
+        return [str(name) for name in ([given] if isinstance(given, str) else given)]
+    return imports(str(_text(c)) for c in cells if c.get("cell_type") == "code")
+
+
+def imports(sources: Iterable[str]) -> list[str]:
+    r"""Return the modules that cells import when they run, sorted.
+
+    What stands inside functions is not imported by running the cell.
+
+    >>> imports(["import numpy as np\n%matplotlib inline", "from sklearn import tree", "def f():\n import os"])
+    ['numpy', 'sklearn']
+    """
+    return sorted({name for source in sources for name in _of_cell(source)})
+
+
+def _text(cell: Mapping[str, Any]) -> str:
+    source = cell.get("source", "")
+    return source if isinstance(source, str) else "".join(source)
+
+
+def _of_cell(source: str) -> Iterator[str]:
+    yield from LOADED.findall(source)
+    try:
+        tree = ast.parse(MAGIC.sub(r"\1pass", source))
+    except SyntaxError:  # a cell in another language, or one that fails
+        return
+    yield from _of_body(tree)
+
+
+def _of_body(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+    elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        for part in ast.iter_child_nodes(node):
+            yield from _of_body(part)

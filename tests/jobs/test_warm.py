@@ -1,0 +1,362 @@
+"""Kernels forked from a process that has the imports: real ones, beside cold ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from jupyter_client.manager import KernelManager
+
+import nbmlops as nb
+from nbmlops.jobs.warm import checks, keys, parents
+from nbmlops.jobs.warm.checks import Cold
+from nbmlops.jobs.warm.kernel import Talk
+from nbmlops.jobs.warm.provisioner import provide
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels start cold here")
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """A folder of parents that only these tests use; they end with them."""
+    place = tempfile.mkdtemp(prefix="warm", dir="/tmp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", place)
+        yield keys.folder()
+        there = [psutil.Process(p["pid"]) for p in parents.running()]
+        for one in parents.running():
+            parents.stop(one["path"])
+    psutil.wait_procs(there, timeout=10)
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def warm(folder, project, monkeypatch):
+    """A project whose kernels start warm; returns a function that starts one."""
+    monkeypatch.delenv("NBMLOPS_WARM")
+    with contextlib.ExitStack() as stack:
+
+        def start(preload=(), how="warm", **options):
+            kernel = stack.enter_context(Kernel(preload, how, **options))
+            assert kernel.provisioner.kernel == how, kernel.provisioner.why
+            return kernel
+
+        yield start
+
+
+class Kernel:
+    """A kernel as Jupyter starts it, and what it answers."""
+
+    def __init__(self, preload=(), how="warm", wait=True, **options):
+        self.manager = KernelManager(kernel_name="python3", transport="ipc")
+        self.manager.connection_file = f"{tempfile.mkdtemp(dir='/tmp')}/k.json"
+        self.provisioner = provide(self.manager, [])
+        self.provisioner.preload, self.provisioner.off = list(preload), how == "cold" and wait
+        if wait and how == "warm":
+            parent(self.provisioner)
+        self.manager.start_kernel(**options)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=True)
+
+    def run(self, code, **options):
+        """Return what a cell prints and shows."""
+        told = []
+
+        def take(message):
+            content = message["content"]
+            shown = content.get("data", {}).get("text/plain", "")
+            told.append(content.get("text", "") + shown + "\n".join(content.get("traceback", [])))
+
+        self.client.execute_interactive(textwrap.dedent(code), output_hook=take, timeout=30, **options)
+        return "".join(told).strip()
+
+
+def parent(provisioner):
+    """Have a parent for a provisioner, and return it."""
+    command = checks.command([sys.executable, "-m", "ipykernel_launcher"], {})
+    for _ in range(300):
+        try:
+            wanted = provisioner._wanted(command, dict(os.environ), str(Path.cwd()))
+            wanted.reach().close()
+        except Cold as no:
+            if not no.expected:
+                raise
+            time.sleep(0.05)
+        else:
+            return wanted
+    raise AssertionError("no parent came up")
+
+
+def module(folder, name, text):
+    """Write a module where every Python process finds it."""
+    (folder / f"{name}.py").write_text(textwrap.dedent(text))
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """A folder modules are imported from."""
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    return place
+
+
+def test_a_warm_kernel_is_a_session_of_its_own_and_no_child_of_its_runner(warm):
+    kernel = warm()
+    pid = kernel.provisioner.pid
+    assert kernel.run("import os; print(os.getpid(), os.getsid(0), os.getpgid(0))") == f"{pid} {pid} {pid}"
+    assert psutil.Process(pid).ppid() != os.getpid()
+
+
+STATE = """
+import os, re, sys, signal, threading, warnings, gc, json, logging
+main = sys.modules["__main__"]
+print(json.dumps({
+    "argv": [os.path.basename(a) for a in sys.argv[:2]], "path": sys.path, "cwd": os.getcwd(),
+    "main": sorted(n for n in vars(main) if not n.startswith("_i")), "spec": str(getattr(main, "__spec__", 0)),
+    "threads": sorted(re.sub("[0-9]", "", t.name) for t in threading.enumerate()),
+    "ours": [m for m in sys.modules if "nbmlops" in m],
+    "signals": {int(s): str(signal.getsignal(s)).split(" at ")[0] for s in signal.valid_signals()},
+    "blocked": [int(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, [])], "umask": os.umask(0o22),
+    "env": {n: v for n, v in os.environ.items() if n not in ("PYDEVD_USE_FRAME_EVAL", "OLDPWD")},
+    "cpus": sorted(os.sched_getaffinity(0)), "streams": [sys.__stdout__.encoding, sys.stdout.isatty()],
+    "filters": [str(f[:3]) for f in warnings.filters], "gc": [gc.isenabled(), gc.get_threshold()],
+    "log": [str(h).split(" at ")[0] for h in logging.root.handlers], "count": get_ipython().execution_count,
+    "history": get_ipython().history_manager.session_number > 0, "stdin": os.read(0, 1).decode(),
+    "flags": str(sys.flags), "orig": [os.path.basename(w) for w in sys.orig_argv[:3]],
+}))
+"""
+
+
+def test_its_state_is_that_of_a_cold_one(warm):
+    told = [json.loads(warm(how=how).run(STATE)) for how in ("warm", "cold")]
+    assert told[0] == told[1]
+
+
+IMPORTED = """
+import pandas as pd, warnings
+print(pd.options.display.max_columns, pd.options.display.html.border)
+print(pd.DataFrame([range(30)] * 2))
+print([str(f[:3]) for f in warnings.filters])
+import os; print(os.environ.get("KMP_DUPLICATE_LIB_OK"), os.environ["MPLBACKEND"])
+import numpy as np; print(np.random.default_rng(3).normal(size=3), np.random.RandomState(1).rand(2))
+"""
+
+
+def test_what_was_imported_looks_the_same(warm):
+    """Pandas asks at its import whether it is in a kernel, and prints as wide as that allows."""
+    told = [warm(["pandas", "numpy"], how).run(IMPORTED) for how in ("warm", "cold")]
+    assert told[0] == told[1]
+    two = [warm(["pandas", "numpy"]).run("import numpy as np, random\nnp.random.rand(), random.random()") for _ in "ab"]
+    assert two[0] != two[1]
+
+
+def test_variables_folder_and_rights_are_those_of_who_asks(warm, tmp_path):
+    env = {**os.environ, "GREETING": "hello"}
+    kernel = warm(env=env, cwd=str(tmp_path))
+    assert kernel.run("import os; print(os.environ['GREETING'], os.getcwd())") == f"hello {tmp_path}"
+    del env["GREETING"]
+    assert warm(env=env, cwd=str(tmp_path)).run("import os; print(os.environ.get('GREETING'))") == "None"
+
+
+def test_an_interrupt_and_a_restart_are_as_ever(warm):
+    kernel = warm()
+    kernel.client.execute("import time\ntime.sleep(60)")
+    time.sleep(0.5)
+    kernel.manager.interrupt_kernel()
+    assert kernel.client.get_shell_msg(timeout=10)["content"]["ename"] == "KeyboardInterrupt"
+    before = kernel.provisioner.pid
+    kernel.manager.restart_kernel()
+    kernel.client.wait_for_ready(timeout=30)
+    assert kernel.provisioner.kernel == "warm"
+    assert kernel.run("import os; print(os.getpid())") == str(kernel.provisioner.pid) != str(before)
+
+
+def test_how_it_ended_is_known_though_it_is_nobodys_child(warm):
+    for code, ended in (("import os; os.kill(os.getpid(), 9)", -signal.SIGKILL), ("import os; os._exit(3)", 3)):
+        kernel = warm()
+        process = kernel.provisioner.process
+        kernel.client.execute(code)
+        assert process.wait(10) == ended
+        assert not kernel.manager.is_alive()
+    kernel = warm()
+    process = kernel.provisioner.process
+    kernel.manager.shutdown_kernel()
+    assert (process.returncode, kernel.manager.has_kernel) == (0, False)
+
+
+def test_a_run_says_how_its_kernel_started(warm, notebook):
+    first = nb.run_notebook(notebook("plain"), progress=lambda *_: None)
+    assert (first.tags["kernel"], first.tags["kernel_why"]) == (
+        "cold",
+        "the process with its imports is being made for the next one",
+    )
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        run = nb.run_notebook("plain.ipynb", progress=lambda *_: None)
+        if run.tags["kernel"] == "warm":
+            break
+    assert run.tags["kernel"] == "warm"
+    assert "kernel_why" not in run.tags
+    died = nb.run_notebook(notebook("dies"), progress=lambda *_: None)
+    assert died.cause == "kernel_died(SIGKILL)"
+
+
+@pytest.mark.parametrize("how", ["setting", "variable"])
+def test_it_is_switched_off(warm, project, monkeypatch, how):
+    if how == "variable":
+        monkeypatch.setenv("NBMLOPS_WARM", "0")
+    else:
+        (project / "nbmlops.toml").write_text("[warm]\noff = true\n")
+    kernel = warm(how="cold", wait=False)
+    assert kernel.provisioner.why == "switched off"
+
+
+def test_a_killed_parent_costs_one_cold_start(warm):
+    kernel = warm(["decimal"])
+    there = next(p for p in parents.running() if p["preload"] == ["decimal"])
+    os.kill(there["pid"], signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(there["pid"])], timeout=5)
+    assert kernel.run("print(1)") == "1"  # the kernels it had are not touched
+    assert "is being made" in warm(["decimal"], how="cold", wait=False).provisioner.why
+    assert warm(["decimal"]).run("print(2)") == "2"
+
+
+def test_changed_packages_and_files_need_a_new_parent(warm, path):
+    module(path, "answers", "VALUE = 1")
+    assert warm(["answers"]).run("import answers; print(answers.VALUE)") == "1"
+    module(path, "answers", "VALUE = 22")
+    assert "changed" in warm(["answers"], how="cold", wait=False).provisioner.why
+    assert warm(["answers"]).run("import answers; print(answers.VALUE)") == "22"
+    (path / "other-1.0.dist-info").mkdir()
+    assert "changed" in warm(["answers"], how="cold", wait=False).provisioner.why
+
+
+def test_a_variable_read_at_import_needs_a_parent_of_its_own(warm, path, monkeypatch):
+    module(path, "depends", "import os; VALUE = os.environ.get('UNHEARD_OF', 'unset')")
+    show = "import depends; print(depends.VALUE)"
+    assert warm(["depends"]).run(show) == "unset"
+    monkeypatch.setenv("UNHEARD_OF", "one")
+    assert warm(["depends"]).run(show) == "one"
+    monkeypatch.delenv("UNHEARD_OF")
+    assert warm(["depends"]).run(show) == "unset"
+
+
+def test_an_import_that_starts_a_thread_keeps_kernels_cold_and_says_so(warm, path, caplog):
+    module(
+        path,
+        "threaded",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True, name='busy').start()",
+    )
+    deadline = time.monotonic() + 20
+    why = ""
+    while "busy" not in why and time.monotonic() < deadline:
+        why = warm(["threaded"], how="cold", wait=False).provisioner.why
+    assert why == "1 thread runs in the process with the imports (busy)"
+
+
+def test_what_an_import_prints_or_asks_of_the_shell_happens_in_the_kernel(warm, path):
+    module(path, "greets", "print('welcome')")
+    module(
+        path,
+        "asks",
+        "from IPython import get_ipython\nget_ipython().events.register('post_run_cell', print)\nimport greets",
+    )
+    module(path, "quiet", "import asks, fractions")
+    kernel = warm(["quiet"])
+    assert "welcome" in kernel.run("import quiet")
+    there = next(p for p in parents.running() if p["preload"] == ["quiet"])
+    assert set(there["particular"]) == {"greets", "asks", "quiet"}
+
+
+def test_a_file_beside_the_notebook_goes_first(warm, path, project):
+    module(path, "mine", "VALUE = 'installed'")
+    assert warm(["mine"]).run("import mine; print(mine.VALUE)") == "installed"
+    module(project, "mine", "VALUE = 'local'")
+    kernel = warm(["mine"], how="cold", wait=False)
+    assert "has the name of the module mine" in kernel.provisioner.why
+
+
+def test_only_this_user_is_answered(warm, folder):
+    warm()
+    sock = next(folder.glob("*.sock"))
+    assert (folder.stat().st_mode & 0o777, sock.stat().st_mode & 0o777) == (0o700, 0o600)
+    if os.getuid():
+        pytest.skip("NOT TESTED: only root can be somebody else")
+    for place, mode in ((folder, 0o711), (folder.parent, 0o711), (sock, 0o666)):
+        place.chmod(mode)
+    code = "import os\nfrom nbmlops.jobs.warm.kernel import Talk\nos.setuid(65534)\n"
+    code += f"talk = Talk({str(sock)!r}); talk.ask({{'ask': 'status'}}, [0]); print(talk.hear())"
+    try:
+        told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    finally:
+        for place, mode in ((folder, 0o700), (folder.parent, 0o700), (sock, 0o600)):
+            place.chmod(mode)
+    assert "user 65534" in told.stdout, told
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "why"),
+    [
+        (["R", "-f", "x"], {}, "another language"),
+        ([sys.executable, "-m", "xeus"], {}, "not ipykernel"),
+        ([sys.executable, "-m", "ipykernel_launcher"], {"stdout": -1}, "a pipe of its own"),
+        ([sys.executable, "-m", "ipykernel_launcher"], {"independent": True}, "started with independent"),
+    ],
+)
+def test_what_a_forked_process_cannot_be_starts_cold(words, options, why):
+    with pytest.raises(Cold, match=why):
+        checks.command(words, options)
+
+
+RUNNER = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from test_warm import Kernel
+kernel = Kernel()
+assert kernel.provisioner.kernel == "warm"
+kernel.client.execute({code!r})
+print(kernel.provisioner.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(60)", "import re; re.match('(a+)+b', 'a' * 40)"])
+def test_no_kernel_outlives_its_killed_runner(warm, code):
+    """A busy kernel that never lets its threads run ends too."""
+    warm()
+    words = [sys.executable, "-c", RUNNER.format(tests=str(Path(__file__).parent), code=code)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as runner:
+        kernel = psutil.Process(int(runner.stdout.readline()))
+        time.sleep(0.3)
+        runner.kill()
+    assert psutil.wait_procs([kernel], timeout=3)[1] == []
+
+
+def test_a_conversation_that_is_broken_off_leaves_no_kernel(warm):
+    warm()
+    there = parents.running()[-1]
+    talk = Talk(there["path"])
+    talk.socket.sendall(b"nonsense")
+    talk.close()
+    assert parents.running()[-1]["kernels"] == there["kernels"]
