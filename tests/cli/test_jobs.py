@@ -45,12 +45,25 @@ def test_run_as_json(typed):
 def test_a_failure_is_one_block(typed):
     code, out, _ = typed("run", "fails.ipynb")
     assert code == 1
-    block = dict(line.split(maxsplit=1) for line in out.splitlines())
+    block = dict(line.split(maxsplit=1) for line in out.splitlines() if line[:1] != " ")
     assert block["notebook"] == "fails.ipynb"
     assert block["status"].startswith("failed, error after")
     assert block["cell"] == "4 of 6, In [2]"
     assert block["error"] == "ValueError: no flights in June"
     assert block["output"].startswith(".nbmlops/outputs/fails/")
+    assert block["said"] == "1"
+    assert block["report"] == f"nbmlops report {block['run'][-6:]}"
+    assert block["go"].endswith(f"nbmlops run fails.ipynb --resume {block['run'][-6:]}")
+    assert '          raise ValueError("no flights in June")' in out
+
+
+def test_the_cells_output_is_printed_as_it_comes_and_without_secrets(typed):
+    code, out, err = typed("run", "secret.ipynb", "--log", "-p", "db_password", "correct-horse", "--json")
+    assert code == 1
+    assert json.loads(out)["status"] == "failed"
+    assert "[2/" in err
+    assert "using [secret]" in err
+    assert "correct-horse" not in err + out
 
 
 @pytest.mark.parametrize(("words", "code"), [(["dies.ipynb"], 6), (["slow.ipynb", "--timeout", "2"], 7)])
