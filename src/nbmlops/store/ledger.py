@@ -35,6 +35,7 @@ __all__ = [
     "close",
     "conclude",
     "counts",
+    "forget",
     "get",
     "holds",
     "lapse",
@@ -272,13 +273,18 @@ def prune(change: Transaction, job: str, keep: int) -> Sequence[str]:
         How many of those that ended stay.
     """
     ended = sa.select(work.c.key).where(work.c.job == job, work.c.state.not_in(("due", "started")))
-    old = [*change.connection.scalars(ended.order_by(work.c.id.desc()).offset(keep))]
+    return forget(change, change.connection.scalars(ended.order_by(work.c.id.desc()).offset(keep)))
+
+
+def forget(change: Transaction, keys: Iterable[str]) -> Sequence[str]:
+    """Drop works and their attempts; return the runs of these, which stay."""
+    old = [*keys]
     gone: Sequence[str] = []
     for start in range(0, len(old), MANY):
-        keys = old[start : start + MANY]
-        dropped = attempts.delete().where(attempts.c.key.in_(keys)).returning(attempts.c.run_id)
+        some = old[start : start + MANY]
+        dropped = attempts.delete().where(attempts.c.key.in_(some)).returning(attempts.c.run_id)
         gone = [*gone, *change.connection.scalars(dropped)]
-        change.connection.execute(work.delete().where(work.c.key.in_(keys)))
+        change.connection.execute(work.delete().where(work.c.key.in_(some)))
     return gone
 
 
