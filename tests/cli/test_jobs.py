@@ -95,6 +95,15 @@ def test_new_sets_the_data_and_says_what_to_type_next(project, typed):
     assert 'data = "flights.csv"  # CSV or Parquet file\ntarget = "late"  # column to predict\n' in source
 
 
+def test_new_writes_the_job_that_runs_it(project, typed):
+    code, out, _ = typed("new", "retrain", "late", "--data", "flights.csv", "--model", "late-flights", "--job")
+    assert code == 0
+    assert "late.ipynb and" in out
+    assert 'notebook: "late.ipynb"' in (project / "jobs" / "late.yaml").read_text()
+    assert 'model_name = \\"late-flights\\"' in (project / "late.ipynb").read_text()
+    assert typed("new", "explore", "first", "--job")[0] == 5
+
+
 def test_new_never_overwrites(project, typed):
     (project / "late.ipynb").write_text("mine")
     code, _, err = typed("new", "train", "late")

@@ -87,17 +87,23 @@ def run(
 @click.argument("name", type=click.Path())
 @click.option("--data", type=click.Path(), help="CSV or Parquet file the notebook starts with.")
 @click.option("--target", help="Column to predict.")
-def new(template: str, name: str, data: str | None, target: str | None) -> None:
-    """Write NAME.ipynb from a TEMPLATE: explore, train, retrain, drift_check or score.
+@click.option("--model", "model_name", metavar="MODEL", help="The registered model it is about.")
+@click.option("--job", is_flag=True, help="Write jobs/NAME.yaml too, the job that runs it.")
+def new(template: str, name: str, job: bool, **parameters: str | None) -> None:
+    """Write NAME.ipynb from a TEMPLATE: explore, train, retrain, drift_check, score, check or load.
+
+    With --job also jobs/NAME.yaml: when it runs, and what follows (retrain, score, check and load).
 
     \b
     Example:
-      nbmlops new train late_flights --data flights.csv --target late
+      nbmlops new retrain late_flights --data flights.csv --target late --model late-flights --job
     """  # noqa: D301
-    from nbmlops.jobs.templates import start
+    from nbmlops.jobs.templates import start, start_job
 
-    path = start(template, Path(name), {k: v for k, v in (("data", data), ("target", target)) if v is not None})
-    click.echo(f"Wrote {path}.\nOpen it in Jupyter, or type: nbmlops run {path}")
+    given = {k: v for k, v in parameters.items() if v is not None}
+    path, *more = start_job(template, name, given) if job else (start(template, Path(name), given),)
+    wrote = " and ".join(map(str, (path, *more)))
+    click.echo(f"Wrote {wrote}.\nOpen it in Jupyter, or type: nbmlops run {path}")
 
 
 def code_of(done: Run) -> int:

@@ -1,4 +1,4 @@
-"""Notebooks to start from: explore, train, retrain, check for drift, score."""
+"""Notebooks to start from: explore, train, retrain, check for drift, score, check, load; and jobs that run them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from nbmlops.errors import Conflict, Invalid, NotFound, unknown
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-__all__ = ["names", "read", "start"]
+    from nbmlops.config import Project
+
+__all__ = ["jobs", "names", "read", "read_job", "start", "start_job"]
 
 
 def names() -> list[str]:
@@ -42,6 +44,35 @@ def read(name: str) -> str:
     if name not in names():
         raise unknown("template", name, names())
     return _folder().joinpath(f"{name}.ipynb").read_text(encoding="utf-8")
+
+
+def jobs() -> list[str]:
+    """Return the names of the templates that are jobs, too: a file for ``jobs/`` and the notebook it runs."""
+    found = (p.name.removesuffix(".yaml") for p in _folder("jobs").iterdir() if p.name.endswith(".yaml"))
+    return sorted(set(found) & set(names()))
+
+
+def read_job(name: str) -> str:
+    """Return the job of a template as YAML.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`jobs`.
+
+    Raises
+    ------
+    NotFound
+        There is no such template, or it is a notebook only.
+
+    Examples
+    --------
+    >>> "notebook: retrain.ipynb" in read_job("retrain")
+    True
+    """
+    if name not in jobs():
+        raise unknown("template of a job", name, jobs())
+    return _folder("jobs").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def start(name: str, path: Path, parameters: Mapping[str, Any] | None = None) -> Path:
@@ -77,6 +108,51 @@ def start(name: str, path: Path, parameters: Mapping[str, Any] | None = None) ->
     return path
 
 
+def start_job(
+    template: str, name: str | Path, parameters: Mapping[str, Any] | None = None, project: Project | None = None
+) -> tuple[Path, Path]:
+    """Write a new notebook from a template and the job that runs it; return both paths.
+
+    Parameters
+    ----------
+    template : str
+        One of :func:`jobs`.
+    name : str or Path
+        Where the notebook goes, in the project; its last part is the job's name.
+    parameters : mapping, optional
+        New defaults for the notebook's ``parameters`` cell.
+    project : Project, optional
+        That of the working folder when absent.
+
+    Raises
+    ------
+    Conflict
+        One of both files is there already; none is written then.
+    Invalid
+        The notebook would lie outside the project.
+
+    Examples
+    --------
+    >>> start_job("retrain", "late", {"data": "flights.csv"})  # doctest: +SKIP
+    (PosixPath('late.ipynb'), PosixPath('jobs/late.yaml'))
+    """
+    from nbmlops.tracking import session
+
+    root = (project or session.project()).root.resolve()
+    text, notebook = read_job(template), Path(f"{str(name).removesuffix('.ipynb')}.ipynb")
+    if not notebook.resolve().is_relative_to(root):
+        raise Invalid(f"{notebook} lies outside the project {root}.", "Name a place inside it.")
+    job = root / "jobs" / f"{notebook.stem}.yaml"
+    if job.exists():
+        raise Conflict(f"{job} is there already and stays as it is.", "Choose another name.")
+    started = start(template, notebook, parameters)
+    job.parent.mkdir(exist_ok=True)
+    seen = notebook.resolve().relative_to(root).as_posix()
+    with job.open("x", encoding="utf-8") as file:
+        file.write(text.replace(f"notebook: {template}.ipynb", f"notebook: {json.dumps(seen, ensure_ascii=False)}", 1))
+    return started, job
+
+
 def _with_defaults(name: str, lines: list[str], parameters: Mapping[str, Any]) -> list[str]:
     """Return the lines of a parameters cell with other defaults; comments behind them stay."""
     lines = list(lines)
@@ -89,5 +165,5 @@ def _with_defaults(name: str, lines: list[str], parameters: Mapping[str, Any]) -
     return lines
 
 
-def _folder() -> Traversable:
-    return resources.files("nbmlops").joinpath("templates", "notebooks")
+def _folder(kind: str = "notebooks") -> Traversable:
+    return resources.files("nbmlops").joinpath("templates", kind)
