@@ -63,6 +63,7 @@ _PUBLIC = {
     "report": "nbmlops.report.page",
     "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",
+    "retrain": "nbmlops.jobs.byhand",
     "parameters": "nbmlops.jobs.parameters",
 }
 

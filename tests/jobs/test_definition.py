@@ -133,12 +133,19 @@ def test_nothing_else_is_an_expression(text):
         ("notebook: a.ipynb\nnotify: {failed: [managers]}", "Did you mean 'manager'"),
         ("notebook: a.ipynb\nparameters: [1]", "parameters is"),
         ("notebook: a.ipynb\nparameters: {m: '{{ evil() }}'}", "not allowed"),
+        ("notebook: a.ipynb\nparameters: {db_password: hunter2}", "is a secret"),
+        ("notebook: a.ipynb\nthen: [{gate: {where: here}}]", "where"),
     ],
 )
 def test_what_no_job_has_is_refused_with_the_near_name(job, text, word):
     with pytest.raises(Invalid, match=word) as raised:
         job(text)
     assert "retrain.yaml" in str(raised.value)
+
+
+def test_a_secret_is_kept_by_its_name(job):
+    found = job("notebook: a.ipynb\nparameters: {db_password: 'Secret(\"DB_PASSWORD\")'}")
+    assert found.values(datetime(2026, 3, 1, tzinfo=UTC)) == {"db_password": {"$secret": "DB_PASSWORD"}}
 
 
 def test_a_broken_file_stops_no_other(job, project):

@@ -253,6 +253,22 @@ def test_keep_forgets_the_oldest_that_ended(job, at, works, project):
     assert list(works()) == ["03-01T03:00", "03-01T04:00", "03-01T05:00"]
 
 
+def test_keep_by_age(job, at, works, project):
+    job(HOURLY + "policy: {keep: 2h}")
+    at(0)
+    for hour in range(1, 6):
+        at(60 * hour, NoOp(find_project(project)))
+    assert list(works()) == ["03-01T03:00", "03-01T04:00", "03-01T05:00"]
+
+
+def test_a_secret_reaches_the_ledger_by_its_name_only(job, at, works, monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "correct horse")
+    job(HOURLY + "parameters: {db_password: 'Secret(\"DB_PASSWORD\")'}")
+    at(0)
+    at(60)
+    assert works()["03-01T01:00"].parameters == {"db_password": {"$secret": "DB_PASSWORD"}}
+
+
 def test_slots_hold_across_jobs(job, at, project):
     (project / "nbmlops.toml").write_text("[slots]\nheavy = 2\n")
     for name in "abc":

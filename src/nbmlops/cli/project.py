@@ -147,6 +147,7 @@ def diagnose(project: Project) -> list[Line]:
             _sources,
             _monitoring,
             _owners,
+            _jobs,
             _jupyter,
             _engine,
             _executions,
@@ -360,6 +361,13 @@ def _owners(project: Project) -> Iterator[Line]:
         return
     for found in ownerless():
         yield Line("owner", "problem", found.message, f"nbmlops models handover {found.column} --to PERSON")
+
+
+def _jobs(project: Project) -> Iterator[Line]:
+    """Yield the jobs that do not run, and when the last tick came; says nothing where there are no jobs."""
+    from nbmlops.cli.schedule import lines
+
+    yield from (Line(*found) for found in lines(project))
 
 
 def _jupyter(_: Project) -> Iterator[Line]:

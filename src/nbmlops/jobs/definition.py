@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -15,13 +15,15 @@ from nbmlops.config import Project
 from nbmlops.errors import Invalid, NbmlopsError, unknown
 from nbmlops.hooks import Shown
 from nbmlops.jobs import expressions, times
+from nbmlops.jobs.afterwards import STEPS, asked
+from nbmlops.jobs.keys import kept
+from nbmlops.jobs.kinds import SECRET
 from nbmlops.records import Finding, plain
 
-__all__ = ["FOLDER", "STEPS", "Job", "Keep", "Policy", "When", "find", "load", "read"]
+__all__ = ["FOLDER", "Job", "Keep", "Policy", "When", "find", "load", "read"]
 
 FOLDER = "jobs"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-STEPS = ("gate", "challenger", "report", "advice", "notify")
 EVENTS = ("failed", "missed", "recovered", "finished")
 ROLES = ("stakeholder", "expert", "product", "scientist", "data_engineer", "ml_engineer", "software_engineer",
          "backend_engineer", "manager", "compliance", "support", "user")  # fmt: skip
@@ -249,7 +251,13 @@ def _parameters(content: Any) -> dict[str, Any]:
     found = {} if content is None else content
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise Invalid(f"parameters is {found!r}.", "Write names with values: {months: 3}.")
-    return {name: plain(value) for name, value in found.items()}
+    return kept({name: _value(value) for name, value in found.items()})
+
+
+def _value(value: Any) -> Any:
+    """Return a value as plain JSON; a reference to a secret as the ledger keeps it."""
+    named = SECRET.fullmatch(value.strip()) if isinstance(value, str) else None
+    return {"$secret": named["name"]} if named else plain(value)
 
 
 def _policy(content: Any) -> Policy:
@@ -269,7 +277,9 @@ def _then(content: Any) -> tuple[str | Mapping[str, Any], ...]:
     steps = [content] if isinstance(content, (str, dict)) else content or []
     if not isinstance(steps, list):
         raise Invalid(f"then is {content!r}.", f"Write a list of {', '.join(STEPS)}.")
-    return tuple(_step(step) for step in steps)
+    found = tuple(_step(step) for step in steps)
+    asked(found)  # options that a step does not have are refused, too
+    return found
 
 
 def _step(step: Any) -> str | Mapping[str, Any]:
@@ -324,7 +334,7 @@ def _only(where: str, content: Mapping[Any, Any], known: tuple[str, ...]) -> Non
         raise Invalid(f"{strange[0]!r} is no key{inside}.{_near(strange[0], known)}", f"Allowed: {', '.join(known)}.")
 
 
-def _near(name: str, known: tuple[str, ...]) -> str:
+def _near(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 

@@ -138,6 +138,8 @@ def kept(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _kept(name: str, value: Any) -> Any:
     if isinstance(value, Secret):
         return {"$secret": value.name}
+    if isinstance(value, Mapping) and set(value) == {"$secret"}:  # a reference already
+        return dict(value)
     if isinstance(value, Mapping):
         return {str(key): _kept(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -36,6 +36,7 @@ __all__ = ["LATE_MIN", "Tick", "late_minutes", "row_of", "spec_of", "tick"]
 
 LATE_MIN = 15.0  # minutes without a tick after which fires are late
 WAIT_S = 20  # for the store's lock
+ENDED = ("finished", "failed", "skipped", "missed", "cancelled")
 State = Mapping[str, Any]
 
 
@@ -148,9 +149,10 @@ def tick(project: Project, at: str | None = None, executor: Executor | None = No
             raise _TakeBack
     if what_if:
         return found
+    handles = tuple(_submitted(store, executor, book))
     _follow(store, [job for job in jobs if _missed(job, book)], project, book)
     notify.send()
-    return replace(found, _handles=tuple(_submitted(store, executor, book)))
+    return replace(found, _handles=handles)
 
 
 def _follow(store: Store, jobs: Sequence[Job], project: Project, book: _Book) -> dict[str, str]:
@@ -248,7 +250,7 @@ def _evaluate(change: Transaction, look: _Look, book: _Book, project: Project) -
     if due and job.policy.overlap == "replace":
         _replace(change, job, open_, due[-1].key, book)
     if _add(change, job, plan.fold(decided), book, project):
-        _prune(change, job)
+        _prune(change, job, book.at)
 
 
 def _replace(change: Transaction, job: Job, open_: Sequence[Open], newer: str, book: _Book) -> None:
@@ -349,9 +351,11 @@ def row_of(job: Job, fire: Fire, project: Project, at: str, by: str | None = Non
     by : str, optional
         What made it come, where that is neither clock nor cause.
     """
+    from nbmlops.jobs.keys import kept
+
     state, reason = ("due", None) if fire.what == "due" else (fire.what, fire.why)
     try:
-        values = job.values(fire.scheduled_for)
+        values = kept(job.values(fire.scheduled_for))
     except NbmlopsError as error:
         values, state, reason = {}, "failed", str(error)
     deadline = job.policy.start_deadline
@@ -392,11 +396,19 @@ def digest_of(notebook: os.PathLike[str], parameters: Mapping[str, Any]) -> str:
     return hashlib.sha256(text + json.dumps(plain(parameters), sort_keys=True).encode()).hexdigest()
 
 
-def _prune(change: Transaction, job: Job) -> None:
+def _prune(change: Transaction, job: Job, at: datetime) -> None:
+    """Forget works that ended long ago, as the job says."""
     from nbmlops.store import ledger
 
-    if job.policy.keep and job.policy.keep.runs:
-        ledger.prune(change, job.name, job.policy.keep.runs)
+    keep = job.policy.keep
+    if keep is None:
+        return
+    if keep.runs is not None:
+        ledger.prune(change, job.name, keep.runs)
+    elif keep.age_s is not None:
+        ended = ledger.list(change, job=job.name, state=ENDED, limit=None)
+        since = (at - timedelta(seconds=keep.age_s)).isoformat(timespec="microseconds")
+        ledger.prune(change, job.name, sum((work.ended_at or "") >= since for work in ended))
 
 
 def _claim(change: Transaction, executor: Executor, project: Project, book: _Book) -> None:
@@ -414,12 +426,13 @@ def _claim(change: Transaction, executor: Executor, project: Project, book: _Boo
 
 
 def _startable(change: Transaction, at: str) -> list[Work]:
-    """Return the next work of each job that does none."""
-    from nbmlops.store import ledger
+    """Return the next work of each job that does none, and is neither paused nor stopped."""
+    from nbmlops.store import ledger, schedules
 
+    off = {name for name, row in schedules.known(change).items() if row["paused_at"] or row["stopped_reason"]}
     by_job: dict[str, list[Work]] = defaultdict(list)
     for work in reversed(ledger.list(change, state=("due", "started"), limit=None)):
-        if work.job is not None and work.parent is None:
+        if work.job is not None and work.parent is None and work.job not in off:
             by_job[work.job].append(work)
     first = [works[0] for works in by_job.values() if all(w.state == "due" for w in works)]
     return sorted((w for w in first if w.not_before <= at), key=lambda w: w.not_before)

@@ -13,6 +13,7 @@ __all__ = ["candidates", "commands", "install", "remove"]
 
 MODELS = {"register", "promote", "gate", "report", "drift", "evaluate"}
 EXPERIMENTS = {"compare", "report"}
+JOBS = {"retrain"}
 OTHERS = ("%%track", "%nbmlops")
 
 
@@ -89,6 +90,10 @@ def _stored(name: str) -> list[str]:
         pointing = models.aliases(session.store())
         found += [f"{m}@{alias}" for m, aliases in pointing.items() for alias in aliases]
         found += models.names(session.store())
+    if name in JOBS:
+        from nbmlops.cli.schedule import names
+
+        found += names()
     return found
 
 

@@ -1,0 +1,235 @@
+"""The scheduler as a process: tick, begin what is due, wait, again; and what watches that it does."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from nbmlops.capture.secrets import Secret, redact
+from nbmlops.errors import Invalid, NbmlopsError
+from nbmlops.jobs import times
+from nbmlops.jobs.ticker import Tick, late_minutes, tick
+from nbmlops.records import now
+
+if TYPE_CHECKING:
+    from nbmlops.config import Project
+    from nbmlops.jobs.executors import Executor, Handle
+
+__all__ = ["Seen", "failed", "last_tick", "ping", "run_once", "serve", "stopping", "unit"]
+
+EVERY_S = 20.0
+LOOK_S = 0.5  # how soon an end is noticed
+PING_S = 5.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The newest tick of any ticker, and whether it is long ago."""
+
+    at: str | None
+    host: str
+    minutes: float | None
+    late: bool
+    says: str
+
+
+def serve(
+    project: Project,
+    executor: Executor,
+    stop: threading.Event,
+    every_s: float = EVERY_S,
+    say: Say = print,
+    clock: Callable[[], str] = now,
+) -> None:
+    """Tick until told to stop: every so often, and at once when something has ended.
+
+    A tick that fails is said, and the next one does what it did not. Attempts that still run when it stops are told
+    that they are preempted: their works are due again.
+
+    Parameters
+    ----------
+    project : Project
+    executor : Executor
+        Is closed at the end.
+    stop : threading.Event
+    every_s : float
+        Seconds between ticks.
+    say : callable
+        Told a line about each tick that did something.
+    clock : callable
+        Gives the time.
+    """
+    handles: list[Handle] = []
+    try:
+        while not stop.is_set():
+            handles += _ticked(project, executor, say, clock)
+            handles = _waited(executor, handles, stop, every_s)
+    finally:
+        executor.close()
+
+
+def run_once(
+    project: Project,
+    executor: Executor,
+    what_if: bool = False,
+    at: str | None = None,
+    stop: threading.Event | None = None,
+) -> Tick:
+    """Tick once, and wait until what it began has ended: for cron, and a CronJob of Kubernetes.
+
+    Works that become due meanwhile, such as those after a job that finished, are for the next tick.
+
+    Parameters
+    ----------
+    project : Project
+    executor : Executor
+        Is closed at the end.
+    what_if : bool
+        Say what a tick would do, and do nothing.
+    at : str, optional
+        The time; now when absent.
+    stop : threading.Event, optional
+        Ends the wait: what still runs is told that it is preempted.
+    """
+    try:
+        found = tick(project, at, executor, what_if)
+        left, end = [*found.handles], stop or threading.Event()
+        while left and not end.is_set():
+            left = _waited(executor, left, end, EVERY_S)
+    finally:
+        executor.close()
+    return found
+
+
+def failed(project: Project, found: Tick) -> list[str]:
+    """Return the keys of the works a tick began that have failed since."""
+    from nbmlops.store import ledger
+    from nbmlops.store.database import open_store
+
+    begun = [] if found.what_if else [fire["key"] for fire in found.fires if fire["what"] == "started"]
+    works = (ledger.get(open_store(project), key) for key in begun)
+    return [work.key for work in works if work is not None and work.state == "failed"]
+
+
+def unit(project: Project) -> str:
+    """Return a systemd unit that runs the scheduler of a project, with this Python."""
+    text = resources.files("nbmlops").joinpath("templates", "jobs", "nbmlops.service").read_text(encoding="utf-8")
+    command = Path(sys.executable).with_name("nbmlops")
+    return Template(text).substitute(name=project.name, root=project.root, command=command)
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM and SIGINT set, and that ends the first wait."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def last_tick(project: Project, at: str | None = None, late_min: float | None = None) -> Seen:
+    """Return the newest tick, and whether it is longer ago than ``[scheduler] late_min`` minutes.
+
+    Parameters
+    ----------
+    project : Project
+    at : str, optional
+        The time; now when absent.
+    late_min : float, optional
+        In place of the setting.
+    """
+    from nbmlops.jobs.manage import made_store
+    from nbmlops.store import schedules
+
+    allowed = late_minutes(project) if late_min is None else late_min
+    store = made_store(project)
+    found = schedules.tickers(store) if store else []
+    if not found:
+        return Seen(None, "", None, True, "no tick ever came")
+    newest = found[0]
+    ago = (times.moment(at or now()) - times.moment(newest["at"])) / timedelta(minutes=1)
+    says = f"the last tick came {ago:.1f} minutes ago, from {newest['host']}, and took {newest['took_s']:.2f} s"
+    return Seen(newest["at"], newest["host"], ago, ago > allowed, says)
+
+
+def ping(project: Project) -> str:
+    """Tell ``[scheduler] ping`` that a tick came; return what went wrong, without the address.
+
+    Parameters
+    ----------
+    project : Project
+        Whose setting is ``env:NAME``, a variable with the address, or an address of this machine itself.
+    """
+    setting = project.setting("scheduler", "ping")
+    if setting is None:
+        return ""
+    try:
+        with urllib.request.urlopen(_address(setting), timeout=PING_S):
+            return ""
+    except NbmlopsError as error:
+        return f"ping: {error}"
+    except Exception as error:
+        name = setting if str(setting).startswith("env:") else "the address"
+        return f"ping: {name} did not answer: {type(error).__name__}"
+
+
+def _address(setting: Any) -> str:
+    name = setting.removeprefix("env:") if isinstance(setting, str) and setting.startswith("env:") else ""
+    address = str.__str__(Secret(name)) if re.fullmatch(r"[A-Za-z_]\w*", name) else str(setting)
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not (name or parts.hostname in LOOPBACK):
+        raise Invalid("[scheduler] ping is no address that may be written here.", "Write ping = 'env:PING_URL'.")
+    return address
+
+
+def _ticked(project: Project, executor: Executor, say: Say, clock: Callable[[], str]) -> tuple[Handle, ...]:
+    """Tick, and say what was done or what failed; whatever it is, the scheduler goes on."""
+    try:
+        found = tick(project, clock(), executor)
+    except Exception as error:
+        say(redact(f"{clock()[:19]} tick failed: {type(error).__name__}: {error}"))
+        return ()
+    if found.fires:
+        say(repr(found))
+    threading.Thread(target=_pinged, args=(project, say), daemon=True, name="nbmlops ping").start()
+    return found.handles
+
+
+def _pinged(project: Project, say: Say) -> None:
+    global _told
+    wrong = ping(project)
+    if wrong and wrong != _told:
+        say(wrong)
+    _told = wrong
+
+
+_told = ""  # the fault of the ping that was said last: one line, not one a tick
+
+
+def _waited(executor: Executor, handles: list[Handle], stop: threading.Event, every_s: float) -> list[Handle]:
+    """Wait for the next tick, or until something ends; return what still runs."""
+    end = time.monotonic() + every_s
+    while not stop.is_set() and time.monotonic() < end:
+        if not handles:
+            stop.wait(min(LOOK_S, every_s))
+        elif executor.wait(handles, min(LOOK_S, every_s)):
+            break
+    return [handle for handle in handles if not handle.done]
