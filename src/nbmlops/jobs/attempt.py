@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Stale", "attempted", "carry_out", "main"]
 
-OPTIONS = ("output", "cwd", "timeout", "memory", "cpu")  # what a policy says of the execution itself
+OPTIONS = ("output", "cwd", "timeout", "memory", "cpu", "kernel")  # what a policy says of the execution itself
 LOOK_S = 5.0  # how soon a cancelled attempt learns so
 STOP_S = 0.2
 STORAGE = "storage"
