@@ -48,7 +48,6 @@ def drive(
     key: str | None = None,
     parent: str | None = None,
     tell: Tell | None = None,
-    patience_s: float = PATIENCE_S,
 ) -> dict[str, str]:
     """Drive a work, or all of a fan-out, until each has ended; other processes may do some of them.
 
@@ -60,8 +59,6 @@ def drive(
         The work, or the fan-out.
     tell : callable, optional
         Told how many works there are in each state, whenever that may have changed.
-    patience_s : float
-        How long the executor may be away before that is raised.
 
     Returns
     -------
@@ -71,7 +68,7 @@ def drive(
     Raises
     ------
     Unavailable
-        The executor does not answer for that long. Nothing is lost: what is due stays due.
+        The executor does not answer for a minute. Nothing is lost: what is due stays due.
     KeyboardInterrupt
         Ctrl-C, after which what had not ended is cancelled, or SIGTERM, after which it stays due.
     """
@@ -79,7 +76,7 @@ def drive(
     try:
         with _preemptible():
             while _unended(store, key, parent, tell):
-                _step(store, executor, air, key, parent, patience_s)
+                _step(store, executor, air, key, parent)
     except KeyboardInterrupt as stop:
         if not isinstance(stop, Preempted):  # a preempted one goes on elsewhere: what is due stays due
             cancel(store, "stopped", key=key, parent=parent)
@@ -95,7 +92,7 @@ def _unended(store: Store, key: str | None, parent: str | None, tell: Tell | Non
     return any(states.get(state) for state in ("due", "started"))
 
 
-def _step(store: Store, executor: Executor, air: _Air, key: str | None, parent: str | None, patience_s: float) -> None:
+def _step(store: Store, executor: Executor, air: _Air, key: str | None, parent: str | None) -> None:
     """Repair what was lost, hand over what there is room for, and wait until something ends."""
     if time.monotonic() - air.looked > LOOK_S:
         _repair(store, air)
@@ -104,7 +101,7 @@ def _step(store: Store, executor: Executor, air: _Air, key: str | None, parent: 
         air.away_since = None
     except Unavailable as error:
         air.away_since = air.away_since or time.monotonic()
-        if time.monotonic() - air.away_since > patience_s:
+        if time.monotonic() - air.away_since > PATIENCE_S:
             raise error
     if air.handles:
         _settle(store, air, executor.wait(air.handles, LOOK_S))

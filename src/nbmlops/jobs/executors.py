@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -204,7 +205,8 @@ class _Slot:
     def stop(self) -> None:
         """Close the process's input: it notes what it is doing as preempted, and ends."""
         if self.process is not None and self.process.stdin is not None:
-            self.process.stdin.close()
+            with suppress(OSError):
+                self.process.stdin.close()
 
     def join(self) -> None:
         if self.process is not None:
@@ -215,6 +217,12 @@ class _Slot:
                 self.process.wait()
         if self.thread is not None:
             self.thread.join()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout) if self.process else ():
+            with suppress(OSError):  # what could not be written is lost with its reader
+                pipe.close()  # type: ignore[union-attr]
 
     def _serve(self) -> None:
         while (handle := self.pool._waiting.get()) is not None:
@@ -248,6 +256,7 @@ class _Slot:
 
     def _ready(self) -> subprocess.Popen[str]:
         if self.process is None or self.process.poll() is not None:
+            self._let_go()
             command = [sys.executable, "-m", "nbmlops.jobs.worker"]
             # A session of its own: Ctrl-C is ours to pass on. It ends when its input does, so with us at the latest.
             self.process = subprocess.Popen(

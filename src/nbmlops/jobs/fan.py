@@ -7,7 +7,6 @@ is not done again.
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from nbmlops.capture.secrets import Secret, redact_value
-from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotFound
+from nbmlops.errors import Conflict, NbmlopsError, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.jobs import rows as rows_of
 from nbmlops.jobs.rows import Row
@@ -24,6 +22,7 @@ from nbmlops.records import new_id, now, plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from nbformat import NotebookNode
 
     from nbmlops.jobs.executors import Executor
     from nbmlops.jobs.progress import Progress
@@ -177,7 +176,7 @@ def fan_out(
     own = isinstance(executor, str)
     used: Executor = executors.executor(executor, project) if isinstance(executor, str) else executor
     try:
-        plan = _Plan(session.store(), notebook, project.relative(notebook), values, policy, run_key or "")
+        plan = _Plan(session.store(), notebook, nb, project.relative(notebook), values, policy, run_key or "")
         return _driven(plan, used, progress or _usual(sys.stderr))
     finally:
         if own:
@@ -191,6 +190,7 @@ class _Plan:
         self,
         store: Store,
         notebook: Path,
+        nb: NotebookNode,
         relative: str,
         values: Sequence[Mapping[str, Any]],
         policy: Mapping[str, Any],
@@ -200,19 +200,20 @@ class _Plan:
         self.run_id = new_id()
         self.key = key or f"{notebook.stem}-{self.run_id[-12:]}"
         self.experiment = notebook.stem
-        content = notebook.read_bytes()
         self.most = int(policy.get("most") or 1)
         self.spec = {name: policy[name] for name in SPEC if policy.get(name) is not None}
-        self.works = [self._work(n, row, content) for n, row in enumerate(values)]
+        self.works = [self._work(n, row, nb) for n, row in enumerate(values)]
         self.digest = hashlib.sha256("".join(w["digest"] for w in self.works).encode()).hexdigest()
 
-    def _work(self, number: int, row: Mapping[str, Any], content: bytes) -> dict[str, Any]:
-        parameters = _kept(row)
+    def _work(self, number: int, row: Mapping[str, Any], nb: NotebookNode) -> dict[str, Any]:
+        from nbmlops.jobs.keys import digest_of, kept
+
+        parameters = kept(row)
         return {
             "key": f"{self.key}#{number}",
             "notebook": self.relative,
             "parameters": parameters,
-            "digest": _digest(content, parameters),
+            "digest": digest_of(nb, parameters),
             "most": self.most,
             "parent": self.key,
             "spec": {**self.spec, "tags": {"row": str(number)}},
@@ -241,7 +242,7 @@ class _Plan:
                 f"The key {self.key!r} belongs to {before.notebook} with other rows or other content.",
                 "Give this one a key of its own.",
             )
-        if _running(before.run_id):
+        if before.state == "started" and _running(before.run_id):
             raise Conflict(f"{self.key!r} is being worked on: run {before.run_id}.", "Wait for it, or stop it first.")
 
     def found(self, status: str, duration_s: float | None, errors: Mapping[str, str]) -> Fan:
@@ -315,22 +316,6 @@ def _closed(plan: _Plan, opened: OpenRun, errors: Mapping[str, str], raised: Bas
     with ledger.changing(plan.store) as change:
         ledger.conclude(change, plan.key, STATES[status], now(), said if fan.failed else None)
     return Fan(fan.run_id, fan.key, fan.notebook, status, fan.rows, duration_s)
-
-
-def _kept(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters as the ledger may keep them: a secret as a reference, never its value."""
-    kept = {name: {"$secret": v.name} if isinstance(v, Secret) else v for name, v in values.items()}
-    for name, value in kept.items():
-        if redact_value(name, plain(value)) != plain(value):
-            raise Invalid(
-                f"Parameter {name!r} is a secret, and the ledger keeps what each row gets.",
-                'Refer to it: nb.Secret("ITS_VARIABLE"), or \'Secret("ITS_VARIABLE")\' in a file.',
-            )
-    return kept
-
-
-def _digest(content: bytes, parameters: Mapping[str, Any]) -> str:
-    return hashlib.sha256(content + json.dumps(plain(parameters), sort_keys=True).encode()).hexdigest()
 
 
 def _row(work: Work, run: Mapping[str, Any], error: str) -> dict[str, Any]:
