@@ -51,9 +51,9 @@ def episode(store):
             "state": "opened",
             "message": "",
         }
-        row = {"episode_id": episode_id, "model": model, "version": 1, **when, **about, "checks": 1, "passes": 0}
+        row = {"episode_id": episode_id, "model": model, "version": 1, **when, **about, "passes": 0}
         with store.atomic() as change:
-            episodes.put(change, [{**row, "closed_on": None, "closed_at": None}])
+            episodes.put(change, [{**row, "checks": 1, "message": "", "closed_on": None, "closed_at": None}])
 
     return open_
 
