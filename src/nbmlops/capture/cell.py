@@ -11,7 +11,7 @@ from typing import Any
 
 from nbmlops.capture.names import Names, magic_of
 
-__all__ = ["CellSource", "analyse"]
+__all__ = ["CellSource", "analyse", "translated"]
 
 LITERALS = (bool, int, float, str, type(None))
 RUNS_PYTHON = ("time", "capture", "prun", "memit", "mprun", "lprun")  # magics whose body binds names of the user's
@@ -93,6 +93,17 @@ def analyse(source: str) -> CellSource:
         tuple(n for n in names.modules if n in names.writes),
         names.opaque,
     )
+
+
+def translated(source: str) -> str:
+    """Return a cell as Python: its magics and shell lines become calls, as IPython has them.
+
+    >>> translated("%matplotlib inline").strip()
+    "get_ipython().run_line_magic('matplotlib', 'inline')"
+    """
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return str(TransformerManager().transform_cell(source))
 
 
 def _parsed(source: str) -> ast.Module:

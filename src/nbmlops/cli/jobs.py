@@ -18,7 +18,7 @@ __all__ = ["new", "run"]
 
 
 @click.command()
-@click.argument("notebook", type=click.Path())
+@click.argument("notebook", type=click.Path(), required=False)
 @click.argument("output", type=click.Path(), required=False)
 @click.option("-p", "--parameter", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter.")
 @click.option("--timeout", metavar="TIME", help="Seconds for the whole notebook, or 90s, 15m, 2h, 1d.")
@@ -30,11 +30,12 @@ __all__ = ["new", "run"]
 @click.option("--executor", default="", metavar="URL", help="local:N or dask://HOST:PORT, instead of this process.")
 @click.option("--run-key", metavar="KEY", help="What the run is: once it has finished, it is not done again.")
 @click.option("--wait", type=click.FloatRange(min=0), metavar="S", help="Seconds to wait where the key is running.")
+@click.option("--resume", metavar="RUN", help="Go on behind the last checkpoint of a run that did not finish.")
 @click.option("--log", is_flag=True, help="Print what the cells print, as it comes.")
 @click.option("--help-notebook", is_flag=True, help="Print which parameters NOTEBOOK has, and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
 def run(
-    notebook: str,
+    notebook: str | None,
     output: str | None,
     parameters: tuple[tuple[str, str], ...],
     timeout: str | None,
@@ -46,6 +47,7 @@ def run(
     executor: str,
     run_key: str | None,
     wait: float | None,
+    resume: str | None,
     log: bool,
     help_notebook: bool,
     as_json: bool,
@@ -66,12 +68,20 @@ def run(
     from nbmlops.jobs.execution import execute
     from nbmlops.jobs.failure import message
     from nbmlops.jobs.parameters import parameters as known
+    from nbmlops.jobs.resume import go_on
 
-    if help_notebook:
+    if notebook is None and (help_notebook or not resume):
+        raise click.UsageError("Missing argument 'NOTEBOOK'.")
+    if help_notebook and notebook is not None:
         show(known(notebook), as_json)
         exit_with(DONE)
     values = _once(parameters)
     limits: dict[str, Any] = {"timeout": timeout, "memory": memory, "cpu": cpu}
+    if resume:
+        done, error = go_on(resume, notebook, values, typed=True, output=output, cwd=cwd, log=log, **limits)
+        click.echo(json.dumps(done.to_dict(), ensure_ascii=False) if as_json else message(done, error))
+        exit_with(code_of(done))
+    assert notebook is not None
     if each or grid:
         fan(notebook, output, each, grid, values, executor, run_key, as_json, {**limits, "cwd": cwd})
     if run_key is not None or executor:

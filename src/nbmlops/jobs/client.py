@@ -15,6 +15,7 @@ from jupyter_core.utils import ensure_async, run_sync
 from nbclient.exceptions import CellExecutionComplete, CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
+from nbmlops.errors import Conflict
 from nbmlops.jobs import ending, leash, memory
 from nbmlops.jobs.ending import Ending
 from nbmlops.jobs.limits import Limits, apply_to
@@ -25,7 +26,9 @@ from nbmlops.tracking.statuses import Preempted
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from nbmlops.jobs.checkpoint import Keeper
     from nbmlops.jobs.manager import Manager
+    from nbmlops.jobs.resume import Plan
 
 __all__ = ["Client"]
 
@@ -49,6 +52,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         Seconds for the whole notebook; ``timeout`` stays the limit of each cell.
     limits : Limits, optional
         Memory and cores of the kernel's process.
+    keeper : Keeper, optional
+        Keeps the kernel's state behind cells tagged ``checkpoint``.
+    plan : Plan, optional
+        What an earlier run has done already.
     """
 
     def __init__(
@@ -58,6 +65,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         secret_code: str = "",
         limit_s: float | None = None,
         limits: Limits | None = None,
+        keeper: Keeper | None = None,
+        plan: Plan | None = None,
         **traits: Any,
     ) -> None:
         traits.setdefault("iopub_timeout", 60)  # papermill's 4 s fail cells that print much
@@ -65,6 +74,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         self.secret_code = secret_code
         self.limit_s = limit_s
         self.limits = limits or Limits()
+        self.keeper, self.plan = keeper, plan
         self.deadline = time.monotonic() + limit_s if limit_s else math.inf
         self.stopping: Ending | None = None
         self.starting = True
@@ -130,13 +140,30 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             if self.stopping:
                 self.nb_man.ending = self.stopping
                 return
-            if SKIPPED in cell.metadata.get("tags", []):
+            if self._is_done(cell, index):
                 continue
             self.nb_man.cell_start(cell, index)
             how = self.limits.explain(self._run(cell, index))
             self.nb_man.cell_ended(cell, index, how)
             if how.stops:
                 return
+            if self.keeper and not (self.plan and index < self.plan.start):
+                self.keeper.take(self, cell, index)
+
+    def _is_done(self, cell: NotebookNode, index: int) -> bool:
+        """Tell whether a cell is passed, with the kernel given what an earlier run left for its turn."""
+        if self.plan is None:
+            return SKIPPED in cell.metadata.get("tags", [])
+        code = self.plan.before(index)
+        if code and (fault := self.silently(code)):
+            raise Conflict(f"What the run before left could not be put back: {fault}", "Run it from the start.")
+        return self.plan.done(index) or SKIPPED in cell.metadata.get("tags", [])
+
+    def silently(self, code: str) -> str:
+        """Run code in the kernel that no cell shows; return what it raised, or nothing."""
+        reply = self.wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
+        content = reply["content"] if reply else {"ename": "CellTimeoutError", "evalue": "it took too long"}
+        return "" if content.get("status") == "ok" else f"{content.get('ename')}: {content.get('evalue')}"
 
     def _run(self, cell: NotebookNode, index: int) -> Ending:
         if cell.cell_type != "code":

@@ -20,11 +20,13 @@ from nbmlops.records import new_id
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from nbmlops.jobs.checkpoint import Keeper
     from nbmlops.jobs.ending import Ending
     from nbmlops.jobs.manager import Manager
     from nbmlops.jobs.outbox import Posted
     from nbmlops.jobs.progress import Progress
     from nbmlops.jobs.warm.provisioner import WarmProvisioner
+    from nbmlops.jobs.resume import Plan, Resume
     from nbmlops.tracking.session import OpenRun
 
 __all__ = ["NbmlopsEngine"]
@@ -63,6 +65,7 @@ class NbmlopsEngine:
         job: str | None = None,
         about: Mapping[str, Any] | None = None,
         echo: TextIO | None = None,
+        resume: Resume | None = None,
         **options: Any,
     ) -> NotebookNode:
         """Execute a parameterized notebook as a run of kind ``notebook``.
@@ -93,6 +96,8 @@ class NbmlopsEngine:
             More of the run: ``parent``, ``previous``, ``tags``.
         echo : file, optional
             Where what the cells print goes as it comes, without secrets.
+        resume : Resume, optional
+            The run it goes on with.
         **options
             ``execution_timeout`` (seconds per cell), ``start_timeout``, ``stdout_file``, ``stderr_file``, and traits
             of nbclient's client.
@@ -107,6 +112,7 @@ class NbmlopsEngine:
         from nbmlops.jobs.limits import Limits
         from nbmlops.jobs.manager import Manager, hidden_texts
         from nbmlops.jobs.progress import usual
+        from nbmlops.jobs.resume import planned
         from nbmlops.jobs.stopping import raised_by, stoppable
 
         files.make_atomic()
@@ -117,6 +123,7 @@ class NbmlopsEngine:
         shown = progress or (usual() if progress_bar else None)
         run_id = run_id or new_id()
         about = {**(about or {}), "tags": {**(about or {}).get("tags", {}), **limits.tags(limit_s)}}
+        plan = _plan(resume, nb, source) if resume else None
         posted = _posted(output_path, source, run_id, job or Path(name).stem)
         manager = Manager(
             nb,
@@ -128,9 +135,20 @@ class NbmlopsEngine:
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        with outbox.posting(posted), _tracked(manager, source, run_id, settled.values, job, about) as opened:
+        manager.carried = plan.show if plan else None
+        tracked = _tracked(manager, source, run_id, settled.values, job, about)
+        with outbox.posting(posted), planned(plan), tracked as opened:
             traits = _traits(kernel_name, log_output, options)
-            client = Client(manager, secret_code=settled.secret_code, limit_s=limit_s, limits=limits, **traits)
+            keeper = _keeper(opened, nb, plan)
+            client = Client(
+                manager,
+                secret_code=settled.secret_code,
+                limit_s=limit_s,
+                limits=limits,
+                keeper=keeper,
+                plan=plan,
+                **traits,
+            )
             with stoppable(client, run_id):
                 manager.notebook_start()
                 try:
@@ -165,6 +183,25 @@ class NbmlopsEngine:
         about = nb.metadata
         named = about.get("language_info", {}).get("name") or about.get("kernelspec", {}).get("language")
         return language or named or "python"
+
+
+def _plan(resume: Resume, nb: NotebookNode, source: Path | None) -> Plan:
+    """Return how a notebook goes on; refused before there is a run."""
+    from nbmlops.tracking import session
+
+    return resume.plan(nb, nb.metadata.papermill.get("parameters") or {}, session.project(source).home)
+
+
+def _keeper(opened: OpenRun | None, nb: NotebookNode, plan: Plan | None) -> Keeper | None:
+    """Return what takes checkpoints of this run, which has that of the run before already."""
+    from nbmlops.jobs.checkpoint import Keeper, wanted
+    from nbmlops.tracking import session
+
+    if opened is None or not any(wanted(c) for c in nb.cells):
+        return None
+    previous = plan.inherit(opened.run_id) if plan else None
+    shown = nb.metadata.papermill.get("parameters") or {}
+    return Keeper(opened.run_id, session.project().home, shown, previous)
 
 
 @contextmanager

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from nbmlops.jobs.progress import Progress
+    from nbmlops.jobs.resume import Resume
     from nbmlops.tracking.runs import Run
 
 __all__ = ["execute", "opened", "output_of", "run_notebook"]
 
 
 def run_notebook(
-    path: str | Path,
+    path: str | Path | None = None,
     parameters: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     progress: Progress | None = None,
@@ -32,13 +33,14 @@ def run_notebook(
     log: bool = False,
     run_key: str | None = None,
     wait: float | None = None,
+    resume: str | Run | None = None,
 ) -> Run:
     """Execute a notebook and return its run.
 
     Parameters
     ----------
     path : str or Path
-        The notebook; it is not changed.
+        The notebook; it is not changed. With ``resume`` that of the run, when absent.
     parameters : mapping, optional
         Values for the cell tagged ``parameters``: of the types it declares, a secret as ``nb.Secret("NAME")``.
     output : str or Path, optional
@@ -64,6 +66,8 @@ def run_notebook(
         tried again, one that runs is not started twice.
     wait : float, optional
         Seconds to wait for a run of that key that is running.
+    resume : str or Run, optional
+        Go on with a run that did not finish, behind the last cell tagged ``checkpoint`` that had ended well.
 
     Returns
     -------
@@ -77,7 +81,8 @@ def run_notebook(
     Invalid
         A parameter is unknown, missing or of another type, or this machine does not have the kernel.
     Conflict
-        The run key was used with another notebook or other parameters, or its run is still running.
+        The run key was used with another notebook or other parameters, or its run is still running; or what a run
+        did before its checkpoint has changed since.
     KeyboardInterrupt
         The execution was interrupted; the run says so and the kernel has ended.
 
@@ -94,14 +99,24 @@ def run_notebook(
         from nbmlops.jobs.keys import run_keyed
 
         limits |= {"output": output, "cwd": cwd}
-        found = run_keyed(path, parameters, run_key, wait_s=wait, progress=progress, log=log, **limits)
+        found = run_keyed(_named(path), parameters, run_key, wait_s=wait, progress=progress, log=log, **limits)
         run, error = found.run, found.error
+    elif resume is not None:
+        from nbmlops.jobs.resume import go_on
+
+        run, error = go_on(resume, path, parameters, output=output, progress=progress, cwd=cwd, log=log, **limits)
     else:
-        run, error = execute(path, parameters, output=output, progress=progress, cwd=cwd, log=log, **limits)
+        run, error = execute(_named(path), parameters, output=output, progress=progress, cwd=cwd, log=log, **limits)
     if error and (check or isinstance(error, KeyboardInterrupt)):
         error.add_note(message(run))
         raise error
     return run
+
+
+def _named(path: str | Path | None) -> str | Path:
+    if path is None:
+        raise Invalid("No notebook is named.", 'Write nb.run_notebook("retrain.ipynb").')
+    return path
 
 
 def execute(
@@ -119,6 +134,7 @@ def execute(
     job: str | None = None,
     about: Mapping[str, Any] | None = None,
     log: bool = False,
+    resume: Resume | None = None,
 ) -> tuple[Run, BaseException | None]:
     """Execute a notebook; return its run and what was raised, also when it was interrupted.
 
@@ -132,6 +148,8 @@ def execute(
         The job it is an attempt of: its experiment, and the folder of its outputs.
     about : mapping, optional
         More of the run: ``parent``, ``previous``, ``tags``.
+    resume : Resume, optional
+        The run it goes on with; its parameters are those of that run.
 
     Other parameters are those of :func:`run_notebook`.
     """
@@ -147,6 +165,9 @@ def execute(
     notebook, nb, kernel, language = opened(path)
     known = declared(nb, kernel, language)
     values = given(notebook.name, parameters or {}, known, typed)
+    if resume:
+        values = given(notebook.name, resume.values(values), known, typed=False)
+        job, about = job or resume.job, resume.about(about or {})
     required(notebook.name, values, known)
     Limits.of(memory, cpu)  # refused before anything is written
     limit_s = time_s(timeout) if timeout is not None else None
@@ -170,6 +191,7 @@ def execute(
             cpu=cpu,
             job=job,
             about=about,
+            resume=resume,
             kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
         )
     except (Exception, KeyboardInterrupt) as raised:

@@ -51,7 +51,8 @@ def rows(run: Run, error: BaseException | None = None) -> list[tuple[str, str]]:
     found += [("output", tags.get("output", "none")), ("upload", _upload(run))]
     if run.status not in ("finished", "running"):
         found += [("report", f"nbmlops report {ref}")]
-        found += [("go on", f"nbmlops run {run.notebook} --resume {ref}")] if run.notebook else []
+        goes_on = tags.get("checkpoint") and run.notebook
+        found += [("go on", f"nbmlops run {run.notebook} --resume {ref}")] if goes_on else []
     return [(name, text) for name, text in found if text]
 
 

@@ -65,6 +65,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.journal: OutputJournal | None = None
         self.noted: Callable[[str, list[str]], None] | None = None
         self.tail = Tail()
+        self.carried: Callable[[NotebookNode], None] | None = None  # puts back what an earlier run showed
         self._running: NotebookNode | None = None
         self._where = ""
         self._changed = False
@@ -77,6 +78,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def notebook_start(self, **more: Any) -> None:
         """Begin: no cell has run, nothing has been said."""
         super().notebook_start(**more)
+        if self.carried:
+            self.carried(self.nb)
         self._write(self._whole)
         self._sync()
 
