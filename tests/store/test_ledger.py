@@ -327,3 +327,21 @@ def test_four_processes_that_claim_at_once_do_each_work_once(project, store, add
         )
         assert tuple(found.one()) == (works, works, 1, works)
     assert ledger.counts(store) == {"finished": works}
+
+
+@pytest.mark.sqlite
+def test_a_claim_reads_no_more_where_a_million_works_are_due(store, add):
+    """SQLite without statistics would take the index of the states, and sort all that is due."""
+    from nbmlops.store.tables import DUE, IN_SLOT, LIMITED
+
+    add(row("k"))
+    asked = {
+        "work_due": f"SELECT key FROM work WHERE {DUE} AND not_before <= '{AT}' ORDER BY not_before, id LIMIT 1",
+        "work_slot": f"SELECT slot, count(*) FROM work WHERE {IN_SLOT} GROUP BY slot",
+        "work_deadline": f"UPDATE work SET state = 'missed' WHERE {LIMITED} AND deadline < '{AT}'",
+    }
+    with store.reading(sync=False) as connection:
+        for index, query in asked.items():
+            plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").fetchall())
+            assert f"INDEX {index} " in plan, plan
+            assert "TEMP B-TREE" not in plan, plan

@@ -371,15 +371,15 @@ CREATE INDEX runs_started ON runs (started_at);
 
 CREATE INDEX runs_status ON runs (status, no);
 
-CREATE INDEX work_deadline ON work (deadline) WHERE state = 'due' AND deadline IS NOT NULL;
+CREATE INDEX work_deadline ON work (state, deadline) WHERE state = 'due' AND deadline IS NOT NULL;
 
-CREATE INDEX work_due ON work (not_before, id, slot) WHERE state = 'due';
+CREATE INDEX work_due ON work (state, not_before, id, slot) WHERE state = 'due';
 
 CREATE INDEX work_job ON work (job, id);
 
 CREATE INDEX work_parent ON work (parent, id);
 
-CREATE INDEX work_slot ON work (slot) WHERE state = 'started' AND slot IS NOT NULL;
+CREATE INDEX work_slot ON work (state, slot) WHERE state = 'started' AND slot IS NOT NULL;
 
 CREATE INDEX work_state ON work (state, id);
 

@@ -372,10 +372,11 @@ work = Table(
     Index("work_job", "job", "id"),
     Index("work_parent", "parent", "id"),
     Index("work_state", "state", "id"),
-    # Constants, not bound values, must ask for these: SQLite does not use a partial index otherwise.
-    Index("work_due", "not_before", "id", "slot", sqlite_where=DUE, postgresql_where=DUE),
-    Index("work_deadline", "deadline", sqlite_where=LIMITED, postgresql_where=LIMITED),
-    Index("work_slot", "slot", sqlite_where=IN_SLOT, postgresql_where=IN_SLOT),
+    # Constants, not bound values, must ask for these: SQLite takes no partial index otherwise. They begin with the
+    # state, or it would take work_state and sort.
+    Index("work_due", "state", "not_before", "id", "slot", sqlite_where=DUE, postgresql_where=DUE),
+    Index("work_deadline", "state", "deadline", sqlite_where=LIMITED, postgresql_where=LIMITED),
+    Index("work_slot", "state", "slot", sqlite_where=IN_SLOT, postgresql_where=IN_SLOT),
 )
 
 # Tries to do a work. Whoever holds the token of the one that is not ended may renew and close it, nobody else.

@@ -100,7 +100,7 @@ def later(at: str, seconds: float) -> str:
 
 def stored(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a work as it is stored, with what was not said."""
-    given = {**asdict(Work(key=row["key"], notebook=row["notebook"])), **row}
+    given = {**vars(Work(key=row["key"], notebook=row["notebook"])), **row}
     given["created_at"] = given["created_at"] or now()
     given["not_before"] = given["not_before"] or given["created_at"]
     if given["state"] not in ("due", "started"):

@@ -48,9 +48,9 @@ def _indexes(op: Operations) -> None:
     for name in ("job", "parent", "state"):
         op.create_index(f"work_{name}", "work", [name, "id"])
     for name, columns, where in (
-        ("due", ["not_before", "id", "slot"], "state = 'due'"),
-        ("deadline", ["deadline"], "state = 'due' AND deadline IS NOT NULL"),
-        ("slot", ["slot"], "state = 'started' AND slot IS NOT NULL"),
+        ("due", ["state", "not_before", "id", "slot"], "state = 'due'"),
+        ("deadline", ["state", "deadline"], "state = 'due' AND deadline IS NOT NULL"),
+        ("slot", ["state", "slot"], "state = 'started' AND slot IS NOT NULL"),
     ):
         chosen = sa.text(where)
         op.create_index(f"work_{name}", "work", columns, sqlite_where=chosen, postgresql_where=chosen)
