@@ -74,15 +74,18 @@ def init(folder: Path) -> None:
 
 
 @click.command()
+@click.option("--executor", default="", metavar="URL", help="Compare its workers with this machine instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(as_json: bool) -> None:
+def doctor(executor: str, as_json: bool) -> None:
     """Say what works here, what is missing, and what to do about it.
 
     Ends with 0 if nothing is broken (a missing optional part is fine), else with 1.
 
     Example: nbmlops doctor
     """
-    lines = diagnose(find_project())
+    from nbmlops.cli.fleet import compare_workers
+
+    lines = compare_workers(find_project(), executor) if executor else diagnose(find_project())
     broken = any(line.word == "problem" for line in lines)
     click.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False) if as_json else _text(lines))
     exit_with(FAILED if broken else DONE)

@@ -100,9 +100,12 @@ class Cluster:
         self.client.close(timeout=CONNECT_S)
 
     def _workers(self) -> dict[str, Any]:
+        """Return what the scheduler says of its workers, found again where it had gone."""
+        if self.client.status == "closed":  # it gave up; the handles of that time are done
+            self.client = _client(self.url)
         try:
             return dict(self.client.scheduler_info()["workers"])
-        except (OSError, TimeoutError, ValueError) as error:  # a client that is closed raises ValueError
+        except (OSError, TimeoutError, ValueError, KeyError) as error:  # it has just been lost
             raise _away(self.url, error) from error
 
     def _room(self, worker: Mapping[str, Any]) -> int:
