@@ -287,12 +287,19 @@ def retrain(job: str, parameters: tuple[tuple[str, str], ...], as_json: bool) ->
 
 def lines(project: Project) -> Iterator[tuple[str, Word, str, str]]:
     """Yield what the doctor says of jobs: (what, word, says, do)."""
-    from nbmlops.jobs import manage, service
+    from nbmlops.jobs import checks, definition, manage, service
 
     found = manage.listed(project)
     for row in found:
-        if row["state"] in ("broken", "stopped"):
+        if row["state"] in ("broken", "stopped", "gone"):
             yield f"job {row['job']}", "problem", row["says"], f"nbmlops jobs show {row['job']}"
+        else:
+            wrong = checks.check(definition.find(row["job"], project), project)
+            yield from (
+                (f"job {row['job']}", "problem", f.message, f"nbmlops jobs show {row['job']}")
+                for f in wrong
+                if f.outcome == "issue"
+            )
     if not found:
         return
     seen = service.last_tick(project)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.capture import environment
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Retrained", "fire_row", "retrain"]
 
 LOOK_S = 0.5
+NOTICE = "papermill-error-cell-tag"
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,7 +171,14 @@ def _cells(run: Run, project: Project) -> tuple[Cell, ...]:
 
     output = run.tags.get("output")
     path = project.root / output if output and "://" not in output else None
-    return tuple(cells(Path(path).read_bytes())) if path and path.is_file() else ()
+    return tuple(cells(_without_notice(path.read_bytes()))) if path and path.is_file() else ()
+
+
+def _without_notice(notebook: bytes) -> bytes:
+    """Leave out the cells papermill adds above a failed one, so that numbers are those of the notebook."""
+    found = json.loads(notebook)
+    kept = [c for c in found["cells"] if NOTICE not in c.get("metadata", {}).get("tags", [])]
+    return json.dumps({**found, "cells": kept}).encode()
 
 
 def _then(run: Run) -> tuple[Mapping[str, Any], ...]:

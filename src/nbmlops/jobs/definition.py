@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -145,7 +146,7 @@ def load(project: Project) -> tuple[list[Job], tuple[Finding, ...]]:
                 raise Invalid(f"{path.name}: there is {path.stem}.yaml too.", "Keep one of them.")
             jobs.append(read(path, project))
         except NbmlopsError as error:
-            broken.append(Finding("job", "issue", str(error), path.stem, detail={"path": project.relative(path)}))
+            broken.append(Finding("job", "issue", str(error), path.stem, detail={"path": f"{FOLDER}/{path.name}"}))
     return jobs, (*broken, *_unmet(jobs))
 
 
@@ -177,9 +178,15 @@ def read(path: Path, project: Project) -> Job:
     if not NAME.fullmatch(path.stem):
         raise Invalid(f"{path.name}: no name of a job.", "Use letters, digits, -, _ and ., such as retrain.yaml.")
     try:
-        return _job(path.stem, _content(text), project.relative(path), hashlib.sha256(text.encode()).hexdigest())
+        return _parsed(path.stem, path.relative_to(project.root).as_posix(), text)
     except Invalid as error:
         raise Invalid(f"{path.name}: {error.message}", error.hint) from None
+
+
+@lru_cache(4096)
+def _parsed(name: str, path: str, text: str) -> Job:
+    """Return the job of a text; a scheduler that looks again and again reads only what has changed."""
+    return _job(name, _content(text), path, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _files(project: Project) -> list[Path]:

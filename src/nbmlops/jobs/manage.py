@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +13,7 @@ from nbmlops.hooks import Shown
 from nbmlops.jobs import checks, definition, times
 from nbmlops.jobs.definition import Job
 from nbmlops.jobs.plan import Fire
+from nbmlops.jobs.ticker import made_store, row_of
 from nbmlops.records import Finding, now
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def listed(project: Project, at: str | None = None) -> list[dict[str, Any]]:
     rows = [_row(job, known.get(job.name), store, moment) for job in jobs]
     wrong = {f.column: f.message for f in broken}
     rows = [{**row, "says": row["says"] or wrong.pop(row["job"], "")} for row in rows]
-    rows += [dict.fromkeys(LISTED, "") | {"job": n, "state": "broken", "says": says} for n, says in wrong.items()]
+    rows += [_nameless(name, "broken", says) for name, says in wrong.items()]
+    rows += [_nameless(name, "gone", says) for name, says in _gone(store, [*known], {row["job"] for row in rows})]
     return sorted(rows, key=lambda row: str(row["job"]))
 
 
@@ -148,8 +150,11 @@ def cancel(ref: str, project: Project, at: str | None = None, reason: str = "") 
         There is nothing to cancel.
     """
     from nbmlops.store import ledger
+    from nbmlops.store.database import open_store
 
-    store, actor, moment = _made(ref.partition("@")[0], project), environment.actor(), at or now()
+    if "@" not in ref and made_store(project) is None:
+        definition.find(ref, project)  # a name nobody knows is said
+    store, actor, moment = open_store(project), environment.actor(), at or now()
     said = f"cancelled by {actor[0]}" + (f": {reason}" if reason else "")
     with store.atomic() as change:
         found = [ledger.get(change, ref)] if "@" in ref else ledger.list(change, job=ref, state=OPEN, limit=None)
@@ -183,7 +188,6 @@ def backfill(name: str, project: Project, since: str, until: str, at: str | None
     Invalid
         The job has no clock, or the period holds more than a thousand fires, or is not over.
     """
-    from nbmlops.jobs.ticker import row_of
     from nbmlops.store import ledger
 
     job, store, actor, moment = definition.find(name, project), _made(name, project), environment.actor(), at or now()
@@ -220,16 +224,6 @@ def _period(job: Job, since: str, until: str, at: datetime) -> list[Fire]:
 _TICK = datetime.resolution
 
 
-def made_store(project: Project) -> Store | None:
-    """Return the store, None where nothing was ever kept: looking makes none."""
-    from nbmlops.store.database import open_store
-    from nbmlops.store.driver import is_sqlite, sqlite_path
-
-    store = open_store(project)
-    made = not is_sqlite(project.store_url) or sqlite_path(project.store_url).is_file()
-    return store if made else None
-
-
 def _made(name: str, project: Project) -> Store:
     """Return the store for a change of a job that is there; a broken one may be paused, too."""
     from nbmlops.store.database import open_store
@@ -250,6 +244,19 @@ def _row(job: Job, row: Mapping[str, Any] | None, store: Store | None, at: datet
     about = [*_last(last)]
     values = (job.name, state, job.when.text if job.when else "by hand", next_at.isoformat() if next_at else "")
     return dict(zip(LISTED, (*values, *about, row["failures"] if row else 0, job.owner, says), strict=True))
+
+
+def _nameless(name: str, state: str, says: str) -> dict[str, Any]:
+    return dict.fromkeys(LISTED, "") | {"job": name, "state": state, "says": says}
+
+
+def _gone(store: Store | None, known: Sequence[str], there: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield jobs whose file is not here any more though works of theirs wait."""
+    from nbmlops.store import ledger
+
+    for name in (name for name in known if store and name not in there):
+        if waiting := ledger.counts(store, job=name).get("due") if store else 0:
+            yield name, f"its file is not here; {waiting} due: nbmlops jobs cancel {name}"
 
 
 def _last(works: Sequence[Work]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from nbmlops.capture.secrets import Secret, redact
 from nbmlops.errors import Invalid, NbmlopsError
 from nbmlops.jobs import times
-from nbmlops.jobs.ticker import Tick, late_minutes, tick
+from nbmlops.jobs.ticker import Tick, late_minutes, made_store, tick
 from nbmlops.records import now
 
 if TYPE_CHECKING:
@@ -156,7 +156,6 @@ def last_tick(project: Project, at: str | None = None, late_min: float | None = 
     late_min : float, optional
         In place of the setting.
     """
-    from nbmlops.jobs.manage import made_store
     from nbmlops.store import schedules
 
     allowed = late_minutes(project) if late_min is None else late_min

@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nbmlops.store.database import Store, Transaction
     from nbmlops.store.works import Claim, Work
 
-__all__ = ["LATE_MIN", "Tick", "late_minutes", "row_of", "spec_of", "tick"]
+__all__ = ["LATE_MIN", "Tick", "late_minutes", "made_store", "row_of", "spec_of", "tick"]
 
 LATE_MIN = 15.0  # minutes without a tick after which fires are late
 WAIT_S = 20  # for the store's lock
@@ -131,9 +131,11 @@ def tick(project: Project, at: str | None = None, executor: Executor | None = No
 
     began = time.perf_counter()
     moment = times.moment(at or now())
-    store, book = open_store(project), _Book(moment, what_if, 60 * late_minutes(project))
     jobs, broken = definition.load(project)
     findings = [*broken]
+    if what_if and made_store(project) is None:  # nothing was ever seen: a tick would begin now
+        return Tick(moment.isoformat(), ticker(), 0.0, True, len(jobs), (), tuple(findings))
+    store, book = open_store(project), _Book(moment, what_if, 60 * late_minutes(project))
     _reconcile(store, book)
     book.stopped = _follow(store, jobs, project, book)
     looks = [*_looked(jobs, store, moment, findings)]
@@ -141,7 +143,7 @@ def tick(project: Project, at: str | None = None, executor: Executor | None = No
         for look in looks:
             _evaluate(change, look, book, project)
         if executor is not None:
-            _claim(change, executor, project, book)
+            _claim(change, executor, {job.name for job in jobs}, project, book)
         taken, told = time.perf_counter() - began, tuple(book.rows)
         found = Tick(moment.isoformat(), ticker(), taken, what_if, len(jobs), told, tuple(findings))
         schedules.ticked(change, found.host, found.at, found.took_s, _brief(found))
@@ -172,6 +174,15 @@ def late_minutes(project: Project) -> float:
     return float(project.setting("scheduler", "late_min", LATE_MIN))
 
 
+def made_store(project: Project) -> Store | None:
+    """Return the store, None where nothing was ever kept: looking makes none."""
+    from nbmlops.store.database import open_store
+    from nbmlops.store.driver import is_sqlite, sqlite_path
+
+    made = not is_sqlite(project.store_url) or sqlite_path(project.store_url).is_file()
+    return open_store(project) if made else None
+
+
 def ticker() -> str:
     """Return the name this process ticks under."""
     return f"{socket.gethostname()}:{os.getpid()}"
@@ -185,7 +196,9 @@ def _looked(jobs: Sequence[Job], store: Store, at: datetime, findings: list[Find
     for job in jobs:
         row = known.get(job.name)
         if row is not None and row["state"].get("when") != _text(job):
-            row = None  # it fires by something else now
+            says = f"{job.path} fires by something else than before: it begins anew"
+            findings.append(Finding("changed", "warning", says, job.name))
+            row = None
         try:
             look = _look(job, row, store, at)
         except NbmlopsError as error:
@@ -411,13 +424,13 @@ def _prune(change: Transaction, job: Job, at: datetime) -> None:
         ledger.prune(change, job.name, sum((work.ended_at or "") >= since for work in ended))
 
 
-def _claim(change: Transaction, executor: Executor, project: Project, book: _Book) -> None:
-    """Begin works of jobs, the one due for longest first; a job does one at a time, in the order they came."""
+def _claim(change: Transaction, executor: Executor, jobs: Collection[str], project: Project, book: _Book) -> None:
+    """Begin works of jobs that are known here, the one due for longest first; a job does one at a time, in order."""
     from nbmlops.store import ledger
 
     at, slots = book.at.isoformat(), project.settings.get("slots", {})
     free = executor.free()
-    for work in _startable(change, times.moment(at).isoformat(timespec="microseconds")):
+    for work in _startable(change, jobs, times.moment(at).isoformat(timespec="microseconds")):
         if len(book.claims) >= free:
             return
         for claim in ledger.claim(change, at, ticker(), key=work.key, slots=slots):
@@ -425,14 +438,14 @@ def _claim(change: Transaction, executor: Executor, project: Project, book: _Boo
             book.note(work.job, work.key, "started", f"attempt {claim.attempt}", work.trigger)
 
 
-def _startable(change: Transaction, at: str) -> list[Work]:
+def _startable(change: Transaction, jobs: Collection[str], at: str) -> list[Work]:
     """Return the next work of each job that does none, and is neither paused nor stopped."""
     from nbmlops.store import ledger, schedules
 
     off = {name for name, row in schedules.known(change).items() if row["paused_at"] or row["stopped_reason"]}
     by_job: dict[str, list[Work]] = defaultdict(list)
     for work in reversed(ledger.list(change, state=("due", "started"), limit=None)):
-        if work.job is not None and work.parent is None and work.job not in off:
+        if work.job is not None and work.job in jobs and work.job not in off and work.parent is None:
             by_job[work.job].append(work)
     first = [works[0] for works in by_job.values() if all(w.state == "due" for w in works)]
     return sorted((w for w in first if w.not_before <= at), key=lambda w: w.not_before)

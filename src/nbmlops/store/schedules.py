@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.ledger import INSERT, reading
 from nbmlops.store.tables import schedules, ticks
-from nbmlops.store.works import utc
+from nbmlops.store.works import later, utc
 
 __all__ = ["forget", "known", "put", "ticked", "tickers"]
 
 Row = dict[str, Any]
 TIMES = ("seen_until", "paused_at", "last_triggered")
+REMEMBERED_S = 30 * 86_400.0  # each pod of a CronJob is a ticker of its own
 NEW: Mapping[str, Any] = {"failures": 0, "state": "{}"}
 
 
@@ -44,7 +45,8 @@ def forget(change: Transaction, job: str) -> None:
 
 
 def ticked(change: Transaction, host: str, at: str, took_s: float, what: Any) -> None:
-    """Write the newest tick of a ticker, ``what`` as JSON."""
+    """Write the newest tick of a ticker, ``what`` as JSON; tickers that have not ticked for a month are forgotten."""
+    change.connection.execute(ticks.delete().where(ticks.c.at < later(utc(at), -REMEMBERED_S)))
     values = {"at": utc(at), "took_s": took_s, "what": as_json(what)}
     _write(change, ticks, "host", {"host": host, **values}, values)
 
