@@ -130,7 +130,7 @@ def one_at_a_time(store: Any, sample: int, when: str = "") -> None:
     for _ in range(sample):
         with clocked(took["claim"]), ledger.changing(store) as change:
             (claim,) = ledger.claim(change, AT, "bench", slots={"heavy": 2})
-        with clocked(took["renew"]), ledger.changing(store) as change:
+        with clocked(took["renew"]), ledger.changing(store, alone=False) as change:
             assert ledger.renew(change, claim, AT)
         with clocked(took["close"]), ledger.changing(store) as change:
             assert ledger.close(change, claim, "finished", None, AT)

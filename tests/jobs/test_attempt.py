@@ -266,8 +266,8 @@ def test_a_fault_of_the_store_that_hides_how_a_run_ended_makes_no_second_success
     claimed = claim()
     execute = attempt._executed
 
-    def hidden(*args):
-        execute(*args)
+    def hidden(*args, **shown):
+        execute(*args, **shown)
         raise Unavailable("The store does not answer.")
 
     monkeypatch.setattr(attempt, "_executed", hidden)
@@ -326,3 +326,16 @@ def test_tries_come_later_and_later_up_to_an_hour_and_end():
     listed = Work("k", "a", attempt=1, most=2, spec={"retry_on": ["out_of_memory"]})
     assert due_again(listed, "failed", "out_of_memory", AT)
     assert due_again(listed, "failed", "timed_out", AT) is None
+
+
+def test_on_postgresql_it_is_the_same_and_a_renewal_waits_for_no_change(write, add, project, postgres, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_STORE", postgres())
+    session.reset()
+    write("import time; time.sleep(1)")
+    add(most=2)
+    claimed = claim(lease_s=0.6)
+    with session.store().atomic(), ledger.changing(session.store(), wait_s=1, alone=False) as change:
+        assert ledger.renew(change, claimed, now())
+    run = carry_out(claimed)
+    assert (run.status, held().state, tried()) == ("finished", "finished", [("finished", None)])
+    session.store().close()

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ def attempted(
         try:
             with _renewed(store, claim) as lease:
                 run, raised = _executed(work, claim, store, progress=progress, log=log)
-                if run.status == "finished" and lease.holds():
+                if run.status == "finished" and work.spec.get("then") and _patiently(lease.holds):
                     follow(work, run)
         except BaseException as error:
             closing.set()
@@ -150,7 +150,7 @@ class _Lease:
             self._stop()
 
     def _renew(self) -> bool:
-        with ledger.changing(self.store) as change:
+        with ledger.changing(self.store, alone=False) as change:
             return ledger.renew(change, self.claim, now())
 
     def _stop(self) -> None:
@@ -245,18 +245,22 @@ def _close(
     store: Store, claim: Claim, work: Work, status: RunStatus, cause: str | None, reason: str | None = None
 ) -> None:
     """Tell the ledger how the attempt ended, even when the store is away for a while."""
-    at, wait_s, until = now(), 0.5, time.monotonic() + CLOSE_S
+    at = now()
+    if not _patiently(lambda: _closed(store, claim, work, status, cause, at, reason)):
+        tell(f"{SUPERSEDED.message} ({claim.key}, attempt {claim.attempt})")
+
+
+def _patiently(ask: Callable[[], bool]) -> bool:
+    """Ask the ledger, also when its store is away for a while: once the lease is over it looks how the run ended."""
+    wait_s, until = 0.5, time.monotonic() + CLOSE_S
     while True:
         try:
-            counted = _closed(store, claim, work, status, cause, at, reason)
-            break
-        except Unavailable:  # once the lease is over the ledger looks how the run ended
+            return ask()
+        except Unavailable:
             if time.monotonic() > until:
                 raise
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, 10.0)
-    if not counted:
-        tell(f"{SUPERSEDED.message} ({claim.key}, attempt {claim.attempt})")
 
 
 def _closed(

@@ -125,7 +125,7 @@ class Store:
             yield connection
 
     @contextmanager
-    def atomic(self, wait_s: float = WRITE_WAIT_S, *, sync: bool = True) -> Iterator[Transaction]:
+    def atomic(self, wait_s: float = WRITE_WAIT_S, *, sync: bool = True, alone: bool = True) -> Iterator[Transaction]:
         """Yield a transaction for a governed change; it commits with its events or not at all.
 
         One such change is made at a time: what is read in it stays true until it commits.
@@ -136,6 +136,8 @@ class Store:
             How long to wait for the database's lock.
         sync : bool
             Read the journals in first; False for a change that asks nothing of what is tracked.
+        alone : bool
+            False for one statement that is true by itself and makes no event: on a server it waits for no other change.
 
         Raises
         ------
@@ -157,7 +159,8 @@ class Store:
                 if self.path is None:
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_s * 1000)}")
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
-                    connection.execute(_value("chain_id").with_for_update())
+                    if alone:
+                        connection.execute(_value("chain_id").with_for_update())
                 change = Transaction(connection)
                 yield change
                 change.complete = True

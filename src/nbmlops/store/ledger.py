@@ -57,9 +57,12 @@ ENDED: Mapping[tuple[str, str | None], State] = {("interrupted", "cancelled"): "
 
 
 @contextmanager
-def changing(store: Store, wait_s: float = 20) -> Iterator[Transaction]:
-    """Yield a transaction for changes of the ledger alone: as exact as ``atomic``, without reading journals first."""
-    with store.atomic(wait_s, sync=False) as change:
+def changing(store: Store, wait_s: float = 20, *, alone: bool = True) -> Iterator[Transaction]:
+    """Yield a transaction for changes of the ledger: as exact as ``atomic``, without reading journals first.
+
+    Renewals need not be made alone: there are many of them, and a token is checked in the statement itself.
+    """
+    with store.atomic(wait_s, sync=False, alone=alone) as change:
         yield change
 
 
