@@ -140,6 +140,19 @@ def test_add_writes_a_job_and_its_notebook(run, project):
     run("jobs", "add", "retrain", "late", code=2)
 
 
+def test_a_cron_job_ticks_in_an_image(run, project):
+    import yaml
+
+    (project / "nbmlops.toml").write_text('[project]\nname = "Late Flights (EU)"\n')
+    job = yaml.safe_load(run("jobs", "unit", "--kubernetes", "example.org/flights:7"))
+    assert (job["kind"], job["metadata"]["name"]) == ("CronJob", "nbmlops-late-flights-eu")
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert (container["image"], container["workingDir"]) == ("example.org/flights:7", "/project")
+    assert container["command"] == ["nbmlops", "scheduler", "tick"]
+    assert (job["spec"]["jobTemplate"]["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
+
+
 def test_a_unit_runs_this_project(run, project):
     text = run("jobs", "unit")
     assert f"WorkingDirectory={project}" in text

@@ -183,18 +183,23 @@ def backfill(job: str, since: str, until: str, as_json: bool) -> None:
 
 @jobs.command()
 @click.option("-o", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write it; printed when absent.")
-def unit(target: Path | None) -> None:
+@click.option(
+    "--kubernetes", "image", metavar="IMAGE", help="A CronJob of Kubernetes that ticks in this image instead."
+)
+def unit(target: Path | None, image: str | None) -> None:
     """Print a systemd unit that runs this project's scheduler.
 
     Example: nbmlops jobs unit -o ~/.config/systemd/user/nbmlops.service
     """
-    from nbmlops.jobs.service import unit as text
+    from nbmlops.jobs import service
 
+    text = service.cron_job(find_project(), image) if image else service.unit(find_project())
     if target is None:
-        click.echo(text(find_project()), nl=False)
+        click.echo(text, nl=False)
     else:
-        target.write_text(text(find_project()), encoding="utf-8")
-        click.echo(f"Wrote {target}.\nThen: systemctl --user enable --now {target.name}")
+        target.write_text(text, encoding="utf-8")
+        then = f"kubectl apply -f {target}" if image else f"systemctl --user enable --now {target.name}"
+        click.echo(f"Wrote {target}.\nThen: {then}")
 
 
 @click.group()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbmlops.config import Project
     from nbmlops.jobs.executors import Executor, Handle
 
-__all__ = ["Seen", "failed", "last_tick", "ping", "run_once", "serve", "stopping", "unit"]
+__all__ = ["Seen", "cron_job", "failed", "last_tick", "ping", "run_once", "serve", "stopping", "unit"]
 
 EVERY_S = 20.0
 LOOK_S = 0.5  # how soon an end is noticed
@@ -128,9 +128,27 @@ def failed(project: Project, found: Tick) -> list[str]:
 
 def unit(project: Project) -> str:
     """Return a systemd unit that runs the scheduler of a project, with this Python."""
-    text = resources.files("nbmlops").joinpath("templates", "jobs", "nbmlops.service").read_text(encoding="utf-8")
     command = Path(sys.executable).with_name("nbmlops")
-    return Template(text).substitute(name=project.name, root=project.root, command=command)
+    return _template("nbmlops.service").substitute(name=project.name, root=project.root, command=command)
+
+
+def cron_job(project: Project, image: str, folder: str = "/project") -> str:
+    """Return a CronJob of Kubernetes that ticks for a project.
+
+    Parameters
+    ----------
+    project : Project
+    image : str
+        A container with the project, its packages and this one.
+    folder : str
+        Where the project lies in it.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", project.name.lower()).strip("-")[:43] or "project"  # what such a name may be
+    return _template("cronjob.yaml").substitute(name=f"nbmlops-{name}", image=image, folder=folder)
+
+
+def _template(name: str) -> Template:
+    return Template(resources.files("nbmlops").joinpath("templates", "jobs", name).read_text(encoding="utf-8"))
 
 
 @contextmanager
