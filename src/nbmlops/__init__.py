@@ -65,6 +65,7 @@ _PUBLIC = {
     "run_notebook": "nbmlops.jobs.execution",
     "retrain": "nbmlops.jobs.byhand",
     "parameters": "nbmlops.jobs.parameters",
+    "run_again": "nbmlops.jobs.again",
 }
 
 __all__ = sorted(_PUBLIC)

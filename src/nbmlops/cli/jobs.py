@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from nbmlops.cli.output import CANCELLED, DONE, FAILED, KERNEL_DIED, TIMED_OUT, exit_with, show
+from nbmlops.cli.output import CANCELLED, DONE, FAILED, INCONCLUSIVE, KERNEL_DIED, REFUSED, TIMED_OUT, exit_with, show
 from nbmlops.errors import Invalid
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = ["new", "run"]
 @click.option("--run-key", metavar="KEY", help="What the run is: once it has finished, it is not done again.")
 @click.option("--wait", type=click.FloatRange(min=0), metavar="S", help="Seconds to wait where the key is running.")
 @click.option("--resume", metavar="RUN", help="Go on behind the last checkpoint of a run that did not finish.")
+@click.option("--again", metavar="RUN", help="Run what a run executed once more, and compare: same, or differs.")
 @click.option("--log", is_flag=True, help="Print what the cells print, as it comes.")
 @click.option("--help-notebook", is_flag=True, help="Print which parameters NOTEBOOK has, and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
@@ -48,6 +49,7 @@ def run(
     run_key: str | None,
     wait: float | None,
     resume: str | None,
+    again: str | None,
     log: bool,
     help_notebook: bool,
     as_json: bool,
@@ -57,6 +59,7 @@ def run(
     \b
     Values are read as the types the cell tagged 'parameters' declares; a secret is
     given by its variable: -p password 'Secret("DB_PASSWORD")'.
+    --again ends with 0 same, 3 differs, 4 nothing to compare.
     Exit codes: 0 done, 1 failed, 2 wrong usage, 6 kernel died, 7 timed out, 8 cancelled.
 
     \b
@@ -70,6 +73,9 @@ def run(
     from nbmlops.jobs.parameters import parameters as known
     from nbmlops.jobs.resume import go_on
 
+    if again:
+        options = {"cwd": cwd, "log": log, "timeout": timeout, "memory": memory, "cpu": cpu}
+        _again(again, notebook or parameters, as_json, options)
     if notebook is None and (help_notebook or not resume):
         raise click.UsageError("Missing argument 'NOTEBOOK'.")
     if help_notebook and notebook is not None:
@@ -77,6 +83,8 @@ def run(
         exit_with(DONE)
     values = _once(parameters)
     limits: dict[str, Any] = {"timeout": timeout, "memory": memory, "cpu": cpu}
+    if resume and (run_key is not None or executor or each or grid):
+        raise click.UsageError("--resume goes on with one run here: leave --run-key, --executor, --each, --grid out.")
     if resume:
         done, error = go_on(resume, notebook, values, typed=True, output=output, cwd=cwd, log=log, **limits)
         click.echo(json.dumps(done.to_dict(), ensure_ascii=False) if as_json else message(done, error))
@@ -114,6 +122,22 @@ def new(template: str, name: str, job: bool, **parameters: str | None) -> None:
     path, *more = start_job(template, name, given) if job else (start(template, Path(name), given),)
     wrote = " and ".join(map(str, (path, *more)))
     click.echo(f"Wrote {wrote}.\nOpen it in Jupyter, or type: nbmlops run {path}")
+
+
+def _again(ref: str, also: Any, as_json: bool, options: dict[str, Any]) -> NoReturn:
+    """Run a run again and end with what came out."""
+    from nbmlops.jobs.again import repeat
+    from nbmlops.jobs.failure import message
+    from nbmlops.tracking.runs import get_run
+
+    if also:
+        raise click.UsageError("--again takes notebook and parameters from the run; name neither.")
+    found, error = repeat(ref, **options)
+    done = get_run(found.run_id)
+    if done.status != "finished" and not as_json:
+        click.echo(message(done, error))
+    show(found, as_json)
+    exit_with(code_of(done) or {"same": DONE, "differs": REFUSED, "inconclusive": INCONCLUSIVE}[found.verdict])
 
 
 def code_of(done: Run) -> int:

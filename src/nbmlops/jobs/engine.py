@@ -66,6 +66,7 @@ class NbmlopsEngine:
         about: Mapping[str, Any] | None = None,
         echo: TextIO | None = None,
         resume: Resume | None = None,
+        notebook_path: str | None = None,
         **options: Any,
     ) -> NotebookNode:
         """Execute a parameterized notebook as a run of kind ``notebook``.
@@ -98,6 +99,8 @@ class NbmlopsEngine:
             Where what the cells print goes as it comes, without secrets.
         resume : Resume, optional
             The run it goes on with.
+        notebook_path : str, optional
+            The notebook, where what is executed is a copy of it.
         **options
             ``execution_timeout`` (seconds per cell), ``start_timeout``, ``stdout_file``, ``stderr_file``, and traits
             of nbclient's client.
@@ -117,6 +120,9 @@ class NbmlopsEngine:
 
         files.make_atomic()
         source = files.resolve(input_path) if isinstance(input_path, str) else None
+        if notebook_path:
+            source = Path(notebook_path)
+            nb.metadata.papermill["input_path"] = notebook_path
         name = source.name if source else "notebook"
         limits = Limits.of(memory, cpu)
         settled = injected.settle(nb, name, kernel_name, cls.nb_language(nb))

@@ -95,6 +95,8 @@ def run_notebook(
     from nbmlops.jobs.failure import message
 
     limits: dict[str, Any] = {"timeout": timeout, "memory": memory, "cpu": cpu}
+    if run_key is not None and resume is not None:
+        raise Invalid("A run key and a run to go on with do not go together.", "Leave one of them out.")
     if run_key is not None:
         from nbmlops.jobs.keys import run_keyed
 
@@ -135,6 +137,8 @@ def execute(
     about: Mapping[str, Any] | None = None,
     log: bool = False,
     resume: Resume | None = None,
+    source: Path | None = None,
+    kernel: str | None = None,
 ) -> tuple[Run, BaseException | None]:
     """Execute a notebook; return its run and what was raised, also when it was interrupted.
 
@@ -150,6 +154,10 @@ def execute(
         More of the run: ``parent``, ``previous``, ``tags``.
     resume : Resume, optional
         The run it goes on with; its parameters are those of that run.
+    source : Path, optional
+        Where the notebook's content is read from instead; it need not be at its path any more.
+    kernel : str, optional
+        The kernel's name, in place of the notebook's.
 
     Other parameters are those of :func:`run_notebook`.
     """
@@ -162,7 +170,8 @@ def execute(
     from nbmlops.records import new_id
 
     _register()
-    notebook, nb, kernel, language = opened(path)
+    notebook, nb, kernel, language = opened(source or path, kernel)
+    notebook = Path(path).absolute() if source else notebook
     known = declared(nb, kernel, language)
     values = given(notebook.name, parameters or {}, known, typed)
     if resume:
@@ -177,7 +186,7 @@ def execute(
     error: BaseException | None = None
     try:
         papermill.execute_notebook(
-            _literally(notebook),
+            _literally(source or notebook),
             _literally(target),
             values,
             engine_name="nbmlops",
@@ -192,6 +201,7 @@ def execute(
             job=job,
             about=about,
             resume=resume,
+            notebook_path=str(notebook) if source else None,
             kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
         )
     except (Exception, KeyboardInterrupt) as raised:
@@ -200,11 +210,11 @@ def execute(
     return run, None if run.status == "finished" else error  # papermill raises for errors a cell expected, too
 
 
-def opened(path: str | Path) -> tuple[Path, NotebookNode, str, str]:
-    """Return a notebook's absolute path, its content, its kernel and its language."""
+def opened(path: str | Path, kernel: str | None = None) -> tuple[Path, NotebookNode, str, str]:
+    """Return a notebook's absolute path, its content, its kernel (another where one is named) and its language."""
     notebook = _found(path)
     nb = _read(notebook)
-    return notebook, nb, *_kernel(notebook, nb)
+    return notebook, nb, *_kernel(notebook, nb, kernel)
 
 
 def output_of(notebook: Path, run_id: str, output: str | Path | None = None, job: str | None = None) -> Path | str:
@@ -276,13 +286,13 @@ def _read(notebook: Path) -> NotebookNode:
         ) from error
 
 
-def _kernel(notebook: Path, nb: NotebookNode) -> tuple[str, str]:
+def _kernel(notebook: Path, nb: NotebookNode, wanted: str | None = None) -> tuple[str, str]:
     """Return kernel and language of a notebook; refuse a kernel that is not here before anything is started."""
     from jupyter_client.kernelspec import KernelSpecManager
 
     from nbmlops.jobs.engine import NbmlopsEngine
 
-    name, known = NbmlopsEngine.nb_kernel_name(nb), KernelSpecManager().find_kernel_specs()
+    name, known = NbmlopsEngine.nb_kernel_name(nb, wanted), KernelSpecManager().find_kernel_specs()
     if name not in known:
         raise Invalid(
             f"{notebook.name} needs the kernel {name!r}, which is not installed.",

@@ -51,11 +51,7 @@ class Resume:
         Invalid
             A secret that was given as a plain value has to be given again.
         """
-        if lost := [n for n, v in self.parameters.items() if _masked(v) and n not in given]:
-            raise Invalid(
-                f"Run {self.run_id[-6:]} had a secret {lost[0]!r}, which is stored nowhere.",
-                f"Give it again: -p {lost[0]} 'Secret(\"ITS_VARIABLE\")'.",
-            )
+        _refuse_lost(self.run_id, {n: v for n, v in self.parameters.items() if n not in given})
         return {**self.parameters, **given}
 
     def about(self, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,12 +242,29 @@ def begin(run: Run) -> Resume:
             f"Run {ref} has no checkpoint: no cell tagged 'checkpoint' ended well.",
             f"Run it from the start: nbmlops run {run.notebook or 'NOTEBOOK'}",
         )
-    given = {p.name: p.value for p in run.param_records if p.origin == "papermill"}
-    return Resume(run.run_id, run.experiment, given, manifest, _executed(run))
+    return Resume(run.run_id, run.experiment, values_of(run, check=False), manifest, _executed(run))
 
 
-def _masked(value: Any) -> bool:
-    return MASK in json.dumps(value, default=str)
+def values_of(run: Run, check: bool = True) -> dict[str, Any]:
+    """Return the parameters a run was given.
+
+    Raises
+    ------
+    Invalid
+        One of them is a secret that is stored nowhere, and that is checked.
+    """
+    found = {p.name: p.value for p in run.param_records if p.origin == "papermill"}
+    if check:
+        _refuse_lost(run.run_id, found)
+    return found
+
+
+def _refuse_lost(run_id: str, values: Mapping[str, Any]) -> None:
+    if lost := [name for name, value in values.items() if MASK in json.dumps(value, default=str)]:
+        raise Invalid(
+            f"Run {run_id[-6:]} had a secret {lost[0]!r}, which is stored nowhere.",
+            f"Give secrets by their variable: -p {lost[0]} 'Secret(\"ITS_VARIABLE\")'; then they are found again.",
+        )
 
 
 def _executed(run: Run) -> NotebookNode | None:
