@@ -146,8 +146,27 @@ def test_an_attempt_that_loses_its_work_is_stopped_and_does_not_count(write, add
         run = carry_out(claimed)
     thread.join()
     assert (run.status, run.cause, run.error["name"]) == ("interrupted", "lease_lapsed", "Superseded")
+    assert nb.get_run(run.run_id).tags["counted"] == "no"
     assert (held().state, held().attempt) == ("started", 2)
     assert tried() == [("abandoned", "lease_lapsed"), (None, None)]
+
+
+def test_a_success_that_comes_too_late_does_not_count(write, add, monkeypatch):
+    write("n = 1")
+    add(most=2)
+    claimed, close = claim(), attempt._close
+
+    def late(*args, **more):
+        with ledger.changing(session.store()) as change:
+            ledger.lapse(change, later(now(), 100), again=lambda work, status, cause: now())
+        close(*args, **more)
+
+    monkeypatch.setattr(attempt, "_close", late)
+    monkeypatch.setattr(ledger, "run_ending", lambda change, run_id: None)  # its record lies on another machine
+    with pytest.warns(RuntimeWarning, match="does not count"):
+        run = carry_out(claimed)
+    assert (run.status, nb.get_run(run.run_id).tags["counted"]) == ("finished", "no")
+    assert (held().state, tried()) == ("due", [("abandoned", "lease_lapsed")])
 
 
 def test_an_attempt_whose_work_is_cancelled_is_stopped(write, add, project, monkeypatch):

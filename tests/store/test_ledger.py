@@ -1,8 +1,10 @@
 """The ledger is exact: a work is tried by one at a time, however many ask, and a stale token changes nothing."""
 
 import json
+import random
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -327,6 +329,50 @@ def test_four_processes_that_claim_at_once_do_each_work_once(project, store, add
         )
         assert tuple(found.one()) == (works, works, 1, works)
     assert ledger.counts(store) == {"finished": works}
+
+
+DYING = """
+import time
+from nbmlops.config import find_project
+from nbmlops.process import identity
+from nbmlops.store import ledger
+from nbmlops.store.database import Store
+store, me = Store(find_project()), identity()
+while True:
+    with ledger.changing(store, wait_s=60) as change:
+        ledger.lapse(change, AT)
+        claims = ledger.claim(change, AT, "me", slots={"two": 2}, lease_s=1e6)
+        assert all([ledger.renew(change, c, AT, process=me) for c in claims])
+        assert len([w for w in ledger.list(change, state="started", limit=None) if w.slot == "two"]) <= 2
+    if not claims and not ledger.list(store, state=("due", "started"), limit=1):
+        break
+    for claim in claims:
+        with ledger.changing(store, wait_s=60) as change:
+            ledger.close(change, claim, "finished", None, AT)
+"""
+
+
+@pytest.mark.slow
+def test_claimers_that_are_killed_cost_tries_and_never_a_second_success(project, store, add):
+    add(*[row(f"k{n}", slot="two" if n % 5 == 0 else None, most=99) for n in range(200)])
+    code = DYING.replace("AT", repr(AT))
+    starting = lambda: subprocess.Popen([sys.executable, "-c", code], cwd=project, stderr=subprocess.PIPE)  # noqa: E731
+    running, killed, rng = [starting() for _ in range(4)], 0, random.Random(1)
+    while any(process.poll() is None for process in running):
+        time.sleep(rng.uniform(0.1, 0.5))
+        chosen = rng.randrange(4)
+        if killed < 12 and running[chosen].poll() is None:
+            running[chosen].kill()
+            running[chosen].communicate()
+            running[chosen], killed = starting(), killed + 1
+    said = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 4, said
+    assert ledger.counts(store) == {"finished": 200}
+    with store.reading() as connection:
+        query = "SELECT count(*) FROM attempts WHERE status = 'finished' GROUP BY key"
+        assert connection.exec_driver_sql(query).scalars().all() == [1] * 200
+        query = "SELECT count(*) FROM attempts WHERE status = 'finished' OR cause = 'process_gone'"
+        assert connection.exec_driver_sql(query).scalar() == sum(w.attempt for w in ledger.list(store, limit=None))
 
 
 @pytest.mark.sqlite

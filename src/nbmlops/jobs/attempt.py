@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbmlops.config import Project, find_project
+from nbmlops.config import Project, disabled, find_project
 from nbmlops.errors import Conflict, NbmlopsError, NotFound, Unavailable, tell
 from nbmlops.hooks import service
 from nbmlops.jobs.ending import CANCELLED, PREEMPTED, Ending
@@ -26,6 +26,7 @@ from nbmlops.records import RunStatus, now
 from nbmlops.store import ledger
 from nbmlops.store.database import Store, open_store
 from nbmlops.store.ledger import Claim, Work
+from nbmlops.tracking import session
 from nbmlops.tracking.statuses import Preempted, ending
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Stale", "attempted", "carry_out", "main"]
 
+T = TypeVar("T")
 OPTIONS = ("output", "cwd", "timeout", "memory", "cpu", "kernel")  # what a policy says of the execution itself
 LOOK_S = 5.0  # how soon a cancelled attempt learns so
 STOP_S = 0.2
@@ -91,7 +93,7 @@ def attempted(
     """Do the same, and return also what the execution raised."""
     project = project or find_project()
     store = open_store(project)
-    work = _begun(store, claim)
+    work = _patiently(lambda: _begun(store, claim))
     with _in_order(claim) as closing:
         try:
             with _renewed(store, claim) as lease:
@@ -248,9 +250,11 @@ def _close(
     at = now()
     if not _patiently(lambda: _closed(store, claim, work, status, cause, at, reason)):
         tell(f"{SUPERSEDED.message} ({claim.key}, attempt {claim.attempt})")
+        if reason is None and not disabled():  # with a reason there is no run to mark
+            session.write({"t": "tag", "run_id": claim.run_id, "name": "counted", "value": "no"})
 
 
-def _patiently(ask: Callable[[], bool]) -> bool:
+def _patiently(ask: Callable[[], T]) -> T:
     """Ask the ledger, also when its store is away for a while: once the lease is over it looks how the run ended."""
     wait_s, until = 0.5, time.monotonic() + CLOSE_S
     while True:
