@@ -198,6 +198,9 @@ def test_what_cannot_be_is_refused_before_anything_is_written(write, monkeypatch
         nb.run_notebook("job.ipynb", run_key=" ")
     with pytest.raises(Invalid, match="n"):
         nb.run_notebook("job.ipynb", {"n": "x"}, run_key="K")
+    with pytest.raises(Invalid, match="do not go together"):
+        nb.run_notebook("job.ipynb", run_key="K", resume="x")
+    assert cli("--run-key", "K", "--resume", "x").exit_code == 2
     assert held() is None
     monkeypatch.setenv("NBMLOPS_DISABLED", "1")
     with pytest.raises(Invalid, match="NBMLOPS_DISABLED"):
