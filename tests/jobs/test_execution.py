@@ -83,7 +83,9 @@ def test_a_limit_for_the_whole_notebook(project, notebook, executed):
     run, error = execute(notebook("slow"), timeout=2)
     assert (run.status, run.cause) == ("failed", "timed_out")
     assert "limit of 2 s" in str(error)
-    assert executed(output_of(run))[1] == ["completed", "timed_out", "not_run"]
+    statuses = executed(output_of(run))[1]
+    late = statuses.index("timed_out")  # the second cell, unless the machine is very busy
+    assert statuses[:late] + statuses[late + 1 :] == ["completed"] * late + ["not_run"] * (2 - late)
     assert not (project / "later.txt").exists()
 
 

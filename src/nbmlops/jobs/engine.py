@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nbmlops.jobs.manager import Manager
     from nbmlops.jobs.outbox import Posted
     from nbmlops.jobs.progress import Progress
-    from nbmlops.jobs.warm.provisioner import WarmProvisioner
     from nbmlops.jobs.resume import Plan, Resume
+    from nbmlops.jobs.warm.provisioner import WarmProvisioner
     from nbmlops.tracking.session import OpenRun
 
 __all__ = ["NbmlopsEngine"]
@@ -304,13 +304,11 @@ def _clean(manager: Manager, text: str) -> str:
 
 def _keep_notebook(run_id: str, manager: Manager) -> bool:
     """Keep the executed notebook with the run, and tell whether it is; a full disk is one warning, no failure."""
-    import nbformat
-
     from nbmlops.tracking import session
     from nbmlops.tracking.machine import warn_once
 
     try:
-        session.log_artifact("notebook.ipynb", nbformat.writes(manager.nb).encode(), NOTEBOOK_TYPE, run_id)
+        session.log_artifact("notebook.ipynb", manager.content(), NOTEBOOK_TYPE, run_id)
     except (OSError, NbmlopsError) as error:
         warn_once(error)
         return False

@@ -9,7 +9,9 @@ from typing import Any
 
 from nbmlops.store.disk import sync_file
 
-__all__ = ["AtomicLocal", "make_atomic", "replace", "resolve"]
+__all__ = ["AtomicLocal", "finish", "make_atomic", "replace", "resolve", "rewrite"]
+
+_finished: list[tuple[Path, bytes]] = []  # the newest, in this thread's hope: papermill writes it once more
 
 
 class AtomicLocal:
@@ -27,7 +29,7 @@ class AtomicLocal:
 
     def write(self, text: str, path: str) -> None:
         """Write a notebook; its folder must exist."""
-        replace(self.resolve(path), text.encode())
+        rewrite(self.resolve(path), text.encode())
 
     def resolve(self, path: str) -> Path:
         """Return the absolute path papermill means."""
@@ -51,8 +53,29 @@ def resolve(path: str) -> Path | None:
     return handler.resolve(path) if isinstance(handler, AtomicLocal) and "://" not in path else None
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there; on any error the old one stays."""
+def finish(path: Path, content: bytes) -> None:
+    """Write a notebook for the last time, and remember it: papermill writes the same behind the engine."""
+    replace(path, content, synced=True)
+    _finished[:] = [(path, content)]
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Write a notebook unless it is there already, as :func:`finish` left it."""
+    if _finished[:1] != [(path, content)] or not path.is_file():
+        replace(path, content, synced=True)
+    _finished.clear()
+
+
+def replace(path: Path, content: bytes, synced: bool = False) -> None:
+    """Write a file beside its place and move it there; on any error the old one stays.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes
+    synced : bool
+        Have it survive power loss, which takes its time.
+    """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"output folder {path.parent} doesn't exist.")
     fd, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -60,7 +83,8 @@ def replace(path: Path, content: bytes) -> None:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
             file.flush()
-            sync_file(file.fileno())
+            if synced:
+                sync_file(file.fileno())
         Path(part).chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
         os.replace(part, path)  # noqa: PTH105
     except BaseException:

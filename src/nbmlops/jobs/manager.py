@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+import nbformat
 from papermill.engines import NotebookExecutionManager
+from papermill.iorw import papermill_io
 from papermill.log import logger
 
 from nbmlops.capture.secrets import redact_value
@@ -65,6 +67,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.journal: OutputJournal | None = None
         self.noted: Callable[[str, list[str]], None] | None = None
         self.tail = Tail()
+        self._content: bytes | None = None
         self.carried: Callable[[NotebookNode], None] | None = None  # puts back what an earlier run showed
         self._running: NotebookNode | None = None
         self._where = ""
@@ -136,6 +139,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         about |= {"end_time": self.end_time.isoformat(), "duration": (self.end_time - self.start_time).total_seconds()}
         if about["exception"] is None:
             about["exception"] = self.ending.status == "failed"
+        self._content = None
         settle(self.nb, self.ending)
         self._write(lambda: {"t": "end", "about": about})
         self._sync()
@@ -149,10 +153,26 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         began = time.monotonic()
         if self._running is not None:
             self._hide(self._running)
-        super().save()
+        if self.output_path:
+            self._save(self.content(), self.end_time is not None)
         self._changed = False
         self._saved = time.monotonic()
         self._cost = self._saved - began
+
+    def content(self) -> bytes:
+        """Return the notebook as its file has it; one that ended is written out once."""
+        if self._content is None or self.end_time is None:
+            self._content = nbformat.writes(self.nb).encode("utf-8", "replace")
+        return self._content
+
+    def _save(self, content: bytes, last: bool) -> None:
+        path = files.resolve(self.output_path)
+        if path is None:
+            papermill_io.write(content.decode(), self.output_path)
+        elif last:
+            files.finish(path, content)
+        else:
+            files.replace(path, content)
 
     def checkpoint(self) -> None:
         """Save when it is due; a place that cannot be written now does not stop the notebook."""

@@ -40,7 +40,7 @@ class Posted:
 
     def write(self, text: str, path: str) -> None:
         """Write the notebook beside us; the last time, send it."""
-        files.replace(self.file, text.encode())
+        files.rewrite(self.file, text.encode())
         if self.ended:
             self.send()
 

@@ -99,7 +99,7 @@ def recover(run: str, output: str | Path | None = None) -> Recovered:
     text = _text(found.nb)
     for place in {target, *outbox.files_of(session.project(), run_id)}:
         place.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(place, text)
+        files.replace(place, text, synced=True)
     _keep(run_id, found, text)
     path.unlink(missing_ok=True)
     outbox.upload(run_id)
@@ -262,7 +262,7 @@ def _kept(run_id: str, output: str | Path | None) -> Recovered:
     text = run.artifact(ARTIFACT)
     target = Path(output) if output else session.project().home / "outputs" / "recovered" / f"{run_id}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(target, text)
+    files.replace(target, text, synced=True)
     return _recovered(run_id, target, nbformat.reads(text.decode(), as_version=4))
 
 
