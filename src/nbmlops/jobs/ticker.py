@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nbmlops.jobs.executors import Executor, Handle
     from nbmlops.jobs.triggers import Seen
     from nbmlops.store.database import Store, Transaction
-    from nbmlops.store.works import Claim, Work
+    from nbmlops.store.works import Claim
 
 __all__ = ["LATE_MIN", "Tick", "late_minutes", "made_store", "row_of", "spec_of", "tick"]
 
@@ -333,10 +333,9 @@ def _off(job: Job, row: Mapping[str, Any], book: _Book) -> str:
 
 def _open(change: Transaction, job: Job) -> list[Open]:
     """Return the works of a job that have not ended, the oldest first."""
-    from nbmlops.store import ledger
+    from nbmlops.store import schedules
 
-    found = ledger.list(change, job=job.name, state=("due", "started"), limit=None)
-    return [Open(w.key, w.state) for w in reversed(found) if w.parent is None]
+    return [Open(work["key"], work["state"]) for work in schedules.waiting(change, [job.name])]
 
 
 def _add(change: Transaction, job: Job, fires: Sequence[Fire], book: _Book, project: Project) -> bool:
@@ -433,22 +432,22 @@ def _claim(change: Transaction, executor: Executor, jobs: Collection[str], proje
     for work in _startable(change, jobs, times.moment(at).isoformat(timespec="microseconds")):
         if len(book.claims) >= free:
             return
-        for claim in ledger.claim(change, at, ticker(), key=work.key, slots=slots):
+        for claim in ledger.claim(change, at, ticker(), key=work["key"], slots=slots):
             book.claims.append(claim)
-            book.note(work.job, work.key, "started", f"attempt {claim.attempt}", work.trigger)
+            book.note(work["job"], work["key"], "started", f"attempt {claim.attempt}")
 
 
-def _startable(change: Transaction, jobs: Collection[str], at: str) -> list[Work]:
+def _startable(change: Transaction, jobs: Collection[str], at: str) -> list[Mapping[str, Any]]:
     """Return the next work of each job that does none, and is neither paused nor stopped."""
-    from nbmlops.store import ledger, schedules
+    from nbmlops.store import schedules
 
-    off = {name for name, row in schedules.known(change).items() if row["paused_at"] or row["stopped_reason"]}
-    by_job: dict[str, list[Work]] = defaultdict(list)
-    for work in reversed(ledger.list(change, state=("due", "started"), limit=None)):
-        if work.job is not None and work.job in jobs and work.job not in off and work.parent is None:
-            by_job[work.job].append(work)
-    first = [works[0] for works in by_job.values() if all(w.state == "due" for w in works)]
-    return sorted((w for w in first if w.not_before <= at), key=lambda w: w.not_before)
+    known = schedules.known(change)
+    on = [name for name in jobs if not (name in known and (known[name]["paused_at"] or known[name]["stopped_reason"]))]
+    by_job: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for work in schedules.waiting(change, on):
+        by_job[work["job"]].append(work)
+    first = [works[0] for works in by_job.values() if all(w["state"] == "due" for w in works)]
+    return sorted((w for w in first if w["not_before"] <= at), key=lambda w: w["not_before"])
 
 
 def _submitted(store: Store, executor: Executor | None, book: _Book) -> Iterator[Handle]:

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.ledger import INSERT, reading
-from nbmlops.store.tables import schedules, ticks
+from nbmlops.store.tables import schedules, ticks, work
 from nbmlops.store.works import later, utc
 
-__all__ = ["forget", "known", "put", "ticked", "tickers"]
+__all__ = ["forget", "known", "put", "ticked", "tickers", "waiting"]
 
 Row = dict[str, Any]
 TIMES = ("seen_until", "paused_at", "last_triggered")
@@ -42,6 +42,17 @@ def put(change: Transaction, job: str, **values: Any) -> None:
 def forget(change: Transaction, job: str) -> None:
     """Drop what is known of a job; its works stay."""
     change.connection.execute(schedules.delete().where(schedules.c.job == job))
+
+
+def waiting(source: Store | Transaction, jobs: Iterable[str]) -> list[Row]:
+    """Return what jobs do or have to do (key, job, state, not_before), the oldest first; no parameters are read."""
+    c = work.c
+    query = sa.select(c.key, c.job, c.state, c.not_before).where(c.job.in_([*jobs]))
+    with reading(source) as connection:
+        # Without coalesce SQLite takes the index of states, where a fan-out may have a million of them.
+        open_ = sa.func.coalesce(c.state, "").in_(("due", "started"))
+        found = connection.execute(query.where(open_).order_by(c.id)).mappings().all()
+    return [dict(row) for row in found]
 
 
 def ticked(change: Transaction, host: str, at: str, took_s: float, what: Any) -> None:
