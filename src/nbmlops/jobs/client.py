@@ -6,6 +6,7 @@ import asyncio
 import math
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 self._cleanup_kernel()
         return self.nb
 
+    def _kernel_manager_class_default(self) -> Any:
+        from nbmlops.jobs.warm.quick import QuickManager
+
+        return QuickManager
+
     def create_kernel_manager(self) -> Any:
         """Return a manager that talks over sockets in the file system: no ports to race for, nobody else can listen."""
         manager = super().create_kernel_manager()
@@ -196,7 +202,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return how
 
     async def _async_interrupt(self, cell: NotebookNode, index: int) -> None:
-        await ensure_async(self.km.interrupt_kernel())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ensure_async(self.km.interrupt_kernel()), GRACE_S)
         await self._async_drain(cell, index, time.monotonic() + GRACE_S, GRACE_S)
 
     interrupt = run_sync(_async_interrupt)
@@ -205,10 +212,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         """Process what the cell said and nobody read, up to a time or until it is silent."""
         while (left_s := min(silence_s, until - time.monotonic())) > 0:
             try:
-                message = await ensure_async(self.kc.iopub_channel.get_msg(timeout=left_s))
+                # Bounded twice: what is ready may have been taken by nbclient's own reader, which is being cancelled.
+                waits = ensure_async(self.kc.iopub_channel.get_msg(timeout=left_s))
+                message = await asyncio.wait_for(waits, left_s + SILENCE_S)
                 if message["parent_header"].get("msg_id") == self._parent:
                     self.process_message(message, cell, index)
-            except (Empty, CellExecutionComplete):
+            except (Empty, TimeoutError, CellExecutionComplete):
                 return
 
     drain = run_sync(_async_drain)
