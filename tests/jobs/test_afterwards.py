@@ -86,6 +86,13 @@ def test_a_challenger_that_does_not_win_is_rejected_with_the_reason(late, fit, p
     assert "challenger" not in {a for aliases in nb.models()["aliases"] for a in aliases}
 
 
+def test_the_report_shows_advice_and_rejection_among_the_decisions(late, fit, people):
+    found = retrain(fit("noise"), people(300, 9), ON, "challenger", "advice", "report")
+    page = (late / found["report"].detail["tag"]).read_text()
+    assert "late@1: advised, insufficient data" in page
+    assert "late@2 was rejected: It is" in page
+
+
 def test_a_margin_of_the_job_is_that_of_the_gate(late, fit, people):
     retrain(fit("age"), people(300, 9), {"gate": {"on": "late-eval@1", "margin": 0.2}})
     assert nb.get_run("retrain").results("gate")[0]["data"]["tolerated"] == 0.2

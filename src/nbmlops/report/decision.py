@@ -309,6 +309,10 @@ def event_words(event: Json) -> str:
         reason = f": {data['reason']}" if data.get("reason") else ""
         reason += f" (policy: {data['policy']})" if data.get("policy") else ""
         return f"{name}@{data.get('version')} became {alias}{before}{reason}"
+    if event["action"] == "advice":
+        return f"{subject}: advised, {data.get('advice')}. {data.get('because')}"
+    if event["action"] == "reject":
+        return f"{subject} was rejected: {data.get('reason')}"
     words = {"register": "was registered", "approve": "was approved", "flag": "was flagged"}
     return f"{subject} {words.get(event['action'], event['action'])}"
 

@@ -105,7 +105,8 @@ def joined(
     """
     said = sa.select(feedback.c.outcome).where(feedback.c.prediction_id == predictions.c.prediction_id)
     newest = said.order_by(feedback.c.id.desc()).limit(1).scalar_subquery()  # one index look-up a row
-    query = sa.select(predictions, newest.label("outcome")).where(predictions.c.model == model)
+    said_of = (predictions.c.value, predictions.c.probability)
+    query = sa.select(*said_of, newest.label("outcome")).where(predictions.c.model == model)
     if version is not None:
         query = query.where(predictions.c.version == version)
     if batch is not None:
