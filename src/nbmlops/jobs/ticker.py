@@ -428,13 +428,12 @@ def _claim(change: Transaction, executor: Executor, jobs: Collection[str], proje
     from nbmlops.store import ledger
 
     at, slots = book.at.isoformat(), project.settings.get("slots", {})
-    free = executor.free()
-    for work in _startable(change, jobs, times.moment(at).isoformat(timespec="microseconds")):
-        if len(book.claims) >= free:
-            return
-        for claim in ledger.claim(change, at, ticker(), key=work["key"], slots=slots):
-            book.claims.append(claim)
-            book.note(work["job"], work["key"], "started", f"attempt {claim.attempt}")
+    ready = _startable(change, jobs, times.moment(at).isoformat(timespec="microseconds"))
+    job_of = {work["key"]: work["job"] for work in ready}
+    most = max(0, executor.free()) if ready else 0
+    for claim in ledger.claim(change, at, ticker(), key=[*job_of], slots=slots, most=most):
+        book.claims.append(claim)
+        book.note(job_of[claim.key], claim.key, "started", f"attempt {claim.attempt}")
 
 
 def _startable(change: Transaction, jobs: Collection[str], at: str) -> list[Mapping[str, Any]]:
@@ -447,7 +446,7 @@ def _startable(change: Transaction, jobs: Collection[str], at: str) -> list[Mapp
     for work in schedules.waiting(change, on):
         by_job[work["job"]].append(work)
     first = [works[0] for works in by_job.values() if all(w["state"] == "due" for w in works)]
-    return sorted((w for w in first if w["not_before"] <= at), key=lambda w: w["not_before"])
+    return [work for work in first if work["not_before"] <= at]
 
 
 def _submitted(store: Store, executor: Executor | None, book: _Book) -> Iterator[Handle]:

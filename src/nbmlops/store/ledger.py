@@ -109,7 +109,7 @@ def claim(
     at: str,
     owner: str,
     lease_s: float = LEASE_S,
-    key: str | None = None,
+    key: str | Sequence[str] | None = None,
     slots: Mapping[str, int] | None = None,
     most: int = 1,
     parent: str | None = None,
@@ -125,8 +125,8 @@ def claim(
         Who asks: a host and process, or a worker's name.
     lease_s : float
         How long the attempt counts as alive without a renewal.
-    key : str, optional
-        Only this work.
+    key : str or sequence of str, optional
+        Only this work, or one of these.
     slots : mapping, optional
         How many may run at once in each slot; one where it is not said. A work whose slot is full stays due.
     most : int
@@ -320,12 +320,14 @@ def _fits(slot: str | None, capacity: Mapping[str, int], running: Counter[str]) 
     return running[slot] <= capacity.get(slot, 1)
 
 
-def _next(at: str, key: str | None, parent: str | None, full: Collection[str], most: int) -> sa.Select[Any]:
+def _next(
+    at: str, key: str | Sequence[str] | None, parent: str | None, full: Collection[str], most: int
+) -> sa.Select[Any]:
     """Return the query for works that may start."""
     c = work.c
     query = sa.select(c.key, c.attempt, c.slot).where(DUE, c.not_before <= at)
     if key is not None:
-        query = query.where(c.key == key)
+        query = query.where(c.key == key if isinstance(key, str) else c.key.in_(key))
     if parent is not None:
         query = query.where(c.parent == parent)
     if full:
