@@ -241,6 +241,7 @@ def test_told_to_end_before_its_kernel_starts_it_is_due_again(write, add, projec
     assert (held().state, tried()) == ("due", [("interrupted", "preempted")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "code"), [("1 / 0", 1), ("import os; os._exit(3)", 6)])
 def test_the_process_of_an_attempt_ends_with_the_code_of_nbmlops_run(write, add, project, source, code):
     write("n = 1", source)
@@ -312,6 +313,18 @@ def test_what_follows_a_run_is_done_once_also_when_nobody_was_left_to_say_that_i
     session.finish(opened, "finished", None)
     reconcile(session.store(), later(now(), 5))
     assert (done, held("lost").state) == ([("k", "finished"), ("lost", "finished")], "finished")
+
+
+def test_what_follows_and_fails_makes_no_second_run_and_no_success(write, add, monkeypatch):
+    def fault(work, run):
+        raise OSError("no room for the report")
+
+    monkeypatch.setattr(attempt, "follow", fault)
+    write("n = 1")
+    add(most=3, spec={"then": ["report"]})
+    with pytest.raises(OSError, match="no room"):
+        carry_out(claim())
+    assert (held().state, held().reason) == ("failed", "OSError: no room for the report")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nbmlops.capture.secrets import redact
 from nbmlops.config import Project, disabled, find_project
 from nbmlops.errors import Conflict, NbmlopsError, NotFound, Unavailable, tell
 from nbmlops.hooks import service
@@ -95,14 +96,16 @@ def attempted(
     store = open_store(project)
     work = _patiently(lambda: _begun(store, claim))
     with _in_order(claim) as closing:
+        judge = _ending
         try:
             with _renewed(store, claim) as lease:
                 run, raised = _executed(work, claim, store, progress=progress, log=log)
+                judge = ending  # how the notebook ended is known: a fault of what follows is no doubt about that
                 if run.status == "finished" and work.spec.get("then") and _patiently(lease.holds):
                     follow(work, run)
         except BaseException as error:
             closing.set()
-            _close(store, claim, work, *_ending(error), reason=_said(error))
+            _close(store, claim, work, *judge(error), reason=_said(error))
             raise
         closing.set()
         _close(store, claim, work, run.status, run.cause)
@@ -118,7 +121,8 @@ def main() -> None:
         sys.exit(service("cli.output", "CANCELLED"))
     except NbmlopsError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(service("cli.output", "of_error")(error))
+        failed = isinstance(error, service("jobs.afterwards", "Failed"))
+        sys.exit(service("cli.output", "FAILED") if failed else service("cli.output", "of_error")(error))
     answer = {"key": claim.key, "attempt": claim.attempt, "run_id": run.run_id}
     print(json.dumps({**answer, "status": run.status, "cause": run.cause}))  # noqa: T201
     sys.exit(service("cli.jobs", "code_of")(run))
@@ -240,7 +244,7 @@ def _ending(error: BaseException) -> tuple[RunStatus, str | None]:
 
 
 def _said(error: BaseException) -> str | None:
-    return f"{type(error).__name__}: {error}"[:500] if isinstance(error, Exception) else None
+    return redact(f"{type(error).__name__}: {error}")[:500] if isinstance(error, Exception) else None
 
 
 def _close(
