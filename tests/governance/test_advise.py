@@ -147,6 +147,30 @@ def test_a_broken_contract_comes_first(late, people, fit):
     assert "city is missing" in found.because
 
 
+def test_a_private_column_is_named_and_nothing_of_its_values_told(late, people):
+    (late / "charter.yaml").write_text(CHARTER + "private: [noise]\n")
+    nb.drift(people(1000, 3).assign(noise=987.5), "late@champion")
+    found = nb.advise("late")
+    assert found.advice == "fix the data"
+    assert "something about noise, which is private" in found.because
+    assert "987" not in json.dumps(found.to_dict())
+
+
+def test_the_same_on_postgresql(project, postgres, monkeypatch, fit, people, held_out):
+    monkeypatch.setenv("NBMLOPS_STORE", postgres())
+    session.reset()
+    (project / "charter.yaml").write_text(CHARTER)
+    register(fit("noise"), held_out)
+    nb.promote("late", 1, to="champion", reason="the first")
+    live(people(300, 3), "2026-01")
+    live(people(300, 5))
+    found = nb.advise("late")
+    assert (found.advice, found.rests_on["review"]) == ("retrain", "2026-01")
+    compare(fit("age", "city"), people(800, 4))
+    assert nb.advise("late").rule == "wins"
+    session.reset()
+
+
 def test_broken_rules_of_the_training_data_break_the_contract_until_they_hold(good, people, fit):
     live(people(1000, 3), "2026-01")
     rules = {"columns": {"age": {"range": {"min": 0, "max": 120}}}}
@@ -202,6 +226,13 @@ def test_truth_in_a_drift_check_counts_where_no_prediction_is_kept(late, people)
     found = nb.advise("late")
     assert found.advice == "retrain"
     assert "drift" in found.rests_on
+
+
+def test_a_drift_check_without_truth_says_nothing_of_performance(good, people):
+    nb.drift(people(1000, 3).drop(columns="late"), "late@champion")
+    found = nb.advise("late")
+    assert (found.advice, found.rule) == ("insufficient data", "unknown")
+    assert [f.outcome for f in found.findings if f.code == "contract"] == ["passed"]
 
 
 def test_predictions_without_labels_are_reviewed_by_days(late, people, monkeypatch):

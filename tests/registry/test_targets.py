@@ -2,7 +2,8 @@
 
 import pytest
 
-from nbmlops.registry.targets import Target, judge
+from nbmlops.errors import Invalid
+from nbmlops.registry.targets import Target, judge, targets
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,26 @@ def test_share_gap_may_carry_the_name_of_what_is_shared():
 def test_what_was_not_measured_is_skipped_and_says_so():
     found = judge([Target("profit", at_least=1)], {})
     assert (found[0].outcome, found[0].message) == ("skipped", "profit at least 1 is not measured")
+
+
+@pytest.mark.parametrize(
+    ("entry", "low", "high", "word"),
+    [
+        ({"at_least": 0.65, "viable": 0.55}, 0.50, 0.54, "broken"),
+        ({"at_least": 0.65, "viable": 0.55}, 0.56, 0.60, "shown"),
+        ({"at_most": 0.05, "viable": 0.2}, 0.21, 0.3, "broken"),
+        ({"at_most": 0.05, "viable": 0.2}, 0.1, 0.15, "shown"),
+    ],
+)
+def test_viability_is_a_bound_of_its_own(entry, low, high, word):
+    (target,) = targets({"metrics": [{"name": "m", **entry}]})
+    assert target.viability().state({"value": (low + high) / 2, "low": low, "high": high}) == word
+    assert Target("m", at_least=1).viability() is None
+
+
+@pytest.mark.parametrize(
+    "entry", [{"at_least": 0.6, "viable": 0.7}, {"at_most": 0.1, "viable": 0}, {"at_least": 1, "viable": True}]
+)
+def test_a_viability_that_is_harder_to_keep_than_the_target_is_refused(entry):
+    with pytest.raises(Invalid, match="is viable at"):
+        targets({"metrics": [{"name": "m", **entry}]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,11 @@ class Charter(Shown):
     def role_of(self, person: str) -> tuple[str, ...]:
         """Return the roles a person plays."""
         return tuple(role for role, people in self.roles.items() if person in people)
+
+    def masked(self, message: str) -> str:
+        """Return what was found, without values where it is about a private column."""
+        about = [c for c in self.private if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", message)]
+        return f"something about {' and '.join(about)}, which is private" if about else message
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""

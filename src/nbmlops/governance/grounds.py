@@ -72,7 +72,7 @@ def grounds(version: ModelVersion, at: str) -> Grounds:
     since = seen[0].since if seen else report["at"] if report and _answered(report) else ""
     return Grounds(
         version,
-        _contract(version, report),
+        _contract(version, agreed, report),
         performance,
         _challenger(version, since),
         _viability(version, agreed, days),
@@ -87,7 +87,7 @@ def _newest(name: str, kind: str, reference: str) -> Json | None:
     return next((r for r in reversed(found) if r["data"].get("reference") == reference), None)
 
 
-def _contract(version: ModelVersion, report: Json | None) -> Side:
+def _contract(version: ModelVersion, agreed: Charter | None, report: Json | None) -> Side:
     """Return what the newest drift report says of the columns, and the newest checks of data the model is made of."""
     checks = _checks(version)
     said = [("the newest drift check", report["data"]["findings"])] if report else []
@@ -95,17 +95,18 @@ def _contract(version: ModelVersion, report: Json | None) -> Side:
     if not said:
         nothing = Finding("contract", "skipped", "Contract: no check of its data is known", version.ref)
         return Side("", (nothing,), (f"a check of its data: nbmlops drift DATA --model {version.ref}",))
-    found = [_contract_finding(name, findings) for name, findings in said]
+    found = [_contract_finding(name, findings, agreed) for name, findings in said]
     state = "broken" if any(f.outcome == "issue" for f in found) else "kept"
     return Side(state, tuple(found), rests_on={"drift": report and report["result_id"], "checks": _ids(checks)})
 
 
-def _contract_finding(name: str, findings: Iterable[Mapping[str, Any]]) -> Finding:
+def _contract_finding(name: str, findings: Iterable[Mapping[str, Any]], agreed: Charter | None) -> Finding:
     broken = [f for f in findings if f["outcome"] == "issue" and f["code"] not in ANSWERS]
     if not broken:
         return Finding("contract", "passed", f"Contract: {name} breaks nothing", name)
     more = f" and {len(broken) - 1} more" if broken[1:] else ""
-    message = f"Contract: {name} finds that {broken[0]['message']}{more}"
+    first = agreed.masked(broken[0]["message"]) if agreed else broken[0]["message"]
+    message = f"Contract: {name}: {first}{more}"
     return Finding("contract", "issue", message, name, float(len(broken)), detail={"broken": len(broken)})
 
 
@@ -142,7 +143,7 @@ def _performance(version: ModelVersion, agreed: Charter | None, seen: Sequence[R
 def _answered(report: Json) -> list[Json]:
     """Return what a drift report says of answers that came true."""
     known = [f for f in report["data"]["findings"] if f["code"] in ("performance", "charter_target")]
-    return [f for f in known if f["outcome"] != "skipped"]
+    return [f for f in known if f["outcome"] in ("passed", "warning", "issue")]
 
 
 def _reviewed(version: ModelVersion, agreed: Charter | None, review: Review) -> Side:

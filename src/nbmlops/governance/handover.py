@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,8 +235,7 @@ def _people(version: ModelVersion, agreed: Charter | None) -> Iterator[str]:
 
 def _told(message: str, agreed: Charter | None) -> str:
     """Return what was found, without values where it is about a private column."""
-    about = [c for c in (agreed.private if agreed else ()) if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", message)]
-    return _plain(f"something about {' and '.join(about)}, which is private" if about else message)
+    return _plain(agreed.masked(message) if agreed else message)
 
 
 def _handovers(name: str) -> list[dict[str, Any]]:
