@@ -188,10 +188,12 @@ def test_doctor_says_what_does_not_run(run, job, project):
 
 def test_a_tick_runs_the_notebook_and_ends_with_1_where_it_failed(run, job, project, store):
     job(HOURLY + "parameters: {months: '{{ scheduled_for.hour }}'}\npolicy: {catch_up: latest}")
+    job(HOURLY, name="another")
     tick(project, 0)
-    run("scheduler", "tick")
-    (done,) = ledger.list(store, state="finished")
-    assert nb.get_run(done.run_id).status == "finished"
+    run("scheduler", "tick", "--executor", "local:1")  # one after the other, in one call
+    done = ledger.list(store, state="finished")
+    assert {(w.job, nb.get_run(w.run_id).status) for w in done} == {("retrain", "finished"), ("another", "finished")}
+    (project / "jobs" / "another.yaml").unlink()
     job(HOURLY, source="raise ValueError('no rows')")
     with ledger.changing(store) as change:
         schedules.put(change, "retrain", seen_until=(START + timedelta(days=1)).isoformat())

@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -87,12 +87,10 @@ def run_once(
     project: Project,
     executor: Executor,
     what_if: bool = False,
-    at: str | None = None,
     stop: threading.Event | None = None,
+    clock: Callable[[], str] = now,
 ) -> Tick:
-    """Tick once, and wait until what it began has ended: for cron, and a CronJob of Kubernetes.
-
-    Works that become due meanwhile, such as those after a job that finished, are for the next tick.
+    """Tick, wait until what it began has ended, and go on while there is more to begin: for cron, and a CronJob.
 
     Parameters
     ----------
@@ -101,16 +99,26 @@ def run_once(
         Is closed at the end.
     what_if : bool
         Say what a tick would do, and do nothing.
-    at : str, optional
-        The time; now when absent.
     stop : threading.Event, optional
         Ends the wait: what still runs is told that it is preempted.
+    clock : callable
+        Gives the time.
+
+    Returns
+    -------
+    Tick
+        The first, with the fires of those that followed.
     """
+    end = stop or threading.Event()
     try:
-        found = tick(project, at, executor, what_if)
-        left, end = [*found.handles], stop or threading.Event()
+        found = tick(project, clock(), executor, what_if)
+        left = [*found.handles]
         while left and not end.is_set():
             left = _waited(executor, left, end, EVERY_S)
+            if not end.is_set():
+                more = tick(project, clock(), executor)
+                left += more.handles
+                found = replace(found, fires=(*found.fires, *more.fires))
     finally:
         executor.close()
     return found
