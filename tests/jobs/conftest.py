@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from warm_kernels import site, warm, warm_folder  # noqa: F401 (fixtures)
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 
 

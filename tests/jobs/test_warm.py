@@ -2,123 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import textwrap
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from jupyter_client.manager import KernelManager
 
 import nbmlops as nb
-from nbmlops.jobs.warm import checks, keys, parents
+from nbmlops.jobs.warm import checks, parents
 from nbmlops.jobs.warm.checks import Cold
 from nbmlops.jobs.warm.kernel import Talk
-from nbmlops.jobs.warm.provisioner import provide
+from warm_kernels import module
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels start cold here")
-
-
-@pytest.fixture(scope="module")
-def folder():
-    """A folder of parents that only these tests use; they end with them."""
-    place = tempfile.mkdtemp(prefix="warm", dir="/tmp")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", place)
-        yield keys.folder()
-        there = [psutil.Process(p["pid"]) for p in parents.running()]
-        for one in parents.running():
-            parents.stop(one["path"])
-    psutil.wait_procs(there, timeout=10)
-    shutil.rmtree(place)
-
-
-@pytest.fixture
-def warm(folder, project, monkeypatch):
-    """A project whose kernels start warm; returns a function that starts one."""
-    monkeypatch.delenv("NBMLOPS_WARM")
-    with contextlib.ExitStack() as stack:
-
-        def start(preload=(), how="warm", **options):
-            kernel = stack.enter_context(Kernel(preload, how, **options))
-            assert kernel.provisioner.kernel == how, kernel.provisioner.why
-            return kernel
-
-        yield start
-
-
-class Kernel:
-    """A kernel as Jupyter starts it, and what it answers."""
-
-    def __init__(self, preload=(), how="warm", wait=True, **options):
-        self.manager = KernelManager(kernel_name="python3", transport="ipc")
-        self.manager.connection_file = f"{tempfile.mkdtemp(dir='/tmp')}/k.json"
-        self.provisioner = provide(self.manager, [])
-        self.provisioner.preload, self.provisioner.off = list(preload), how == "cold" and wait
-        if wait and how == "warm":
-            parent(self.provisioner)
-        self.manager.start_kernel(**options)
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=30)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.client.stop_channels()
-        if self.manager.has_kernel:
-            self.manager.shutdown_kernel(now=True)
-
-    def run(self, code, **options):
-        """Return what a cell prints and shows."""
-        told = []
-
-        def take(message):
-            content = message["content"]
-            shown = content.get("data", {}).get("text/plain", "")
-            told.append(content.get("text", "") + shown + "\n".join(content.get("traceback", [])))
-
-        self.client.execute_interactive(textwrap.dedent(code), output_hook=take, timeout=30, **options)
-        return "".join(told).strip()
-
-
-def parent(provisioner):
-    """Have a parent for a provisioner, and return it."""
-    command = checks.command([sys.executable, "-m", "ipykernel_launcher"], {})
-    for _ in range(300):
-        try:
-            wanted = provisioner._wanted(command, dict(os.environ), str(Path.cwd()))
-            wanted.reach().close()
-        except Cold as no:
-            if not no.expected:
-                raise
-            time.sleep(0.05)
-        else:
-            return wanted
-    raise AssertionError("no parent came up")
-
-
-def module(folder, name, text):
-    """Write a module where every Python process finds it."""
-    (folder / f"{name}.py").write_text(textwrap.dedent(text))
-
-
-@pytest.fixture
-def path(tmp_path, monkeypatch):
-    """A folder modules are imported from."""
-    place = tmp_path / "site-packages"
-    place.mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(place))
-    return place
 
 
 def test_a_warm_kernel_is_a_session_of_its_own_and_no_child_of_its_runner(warm):
@@ -242,18 +143,18 @@ def test_a_killed_parent_costs_one_cold_start(warm):
     assert warm(["decimal"]).run("print(2)") == "2"
 
 
-def test_changed_packages_and_files_need_a_new_parent(warm, path):
-    module(path, "answers", "VALUE = 1")
+def test_changed_packages_and_files_need_a_new_parent(warm, site):
+    module(site, "answers", "VALUE = 1")
     assert warm(["answers"]).run("import answers; print(answers.VALUE)") == "1"
-    module(path, "answers", "VALUE = 22")
+    module(site, "answers", "VALUE = 22")
     assert "changed" in warm(["answers"], how="cold", wait=False).provisioner.why
     assert warm(["answers"]).run("import answers; print(answers.VALUE)") == "22"
-    (path / "other-1.0.dist-info").mkdir()
+    (site / "other-1.0.dist-info").mkdir()
     assert "changed" in warm(["answers"], how="cold", wait=False).provisioner.why
 
 
-def test_a_variable_read_at_import_needs_a_parent_of_its_own(warm, path, monkeypatch):
-    module(path, "depends", "import os; VALUE = os.environ.get('UNHEARD_OF', 'unset')")
+def test_a_variable_read_at_import_needs_a_parent_of_its_own(warm, site, monkeypatch):
+    module(site, "depends", "import os; VALUE = os.environ.get('UNHEARD_OF', 'unset')")
     show = "import depends; print(depends.VALUE)"
     assert warm(["depends"]).run(show) == "unset"
     monkeypatch.setenv("UNHEARD_OF", "one")
@@ -262,9 +163,9 @@ def test_a_variable_read_at_import_needs_a_parent_of_its_own(warm, path, monkeyp
     assert warm(["depends"]).run(show) == "unset"
 
 
-def test_an_import_that_starts_a_thread_keeps_kernels_cold_and_says_so(warm, path, caplog):
+def test_an_import_that_starts_a_thread_keeps_kernels_cold_and_says_so(warm, site, caplog):
     module(
-        path,
+        site,
         "threaded",
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True, name='busy').start()",
     )
@@ -275,29 +176,30 @@ def test_an_import_that_starts_a_thread_keeps_kernels_cold_and_says_so(warm, pat
     assert why == "1 thread runs in the process with the imports (busy)"
 
 
-def test_what_an_import_prints_or_asks_of_the_shell_happens_in_the_kernel(warm, path):
-    module(path, "greets", "print('welcome')")
+def test_what_an_import_prints_or_asks_of_the_shell_happens_in_the_kernel(warm, site):
+    module(site, "greets", "print('welcome')")
     module(
-        path,
+        site,
         "asks",
         "from IPython import get_ipython\nget_ipython().events.register('post_run_cell', print)\nimport greets",
     )
-    module(path, "quiet", "import asks, fractions")
+    module(site, "quiet", "import asks, fractions")
     kernel = warm(["quiet"])
     assert "welcome" in kernel.run("import quiet")
     there = next(p for p in parents.running() if p["preload"] == ["quiet"])
     assert set(there["particular"]) == {"greets", "asks", "quiet"}
 
 
-def test_a_file_beside_the_notebook_goes_first(warm, path, project):
-    module(path, "mine", "VALUE = 'installed'")
+def test_a_file_beside_the_notebook_goes_first(warm, site, project):
+    module(site, "mine", "VALUE = 'installed'")
     assert warm(["mine"]).run("import mine; print(mine.VALUE)") == "installed"
     module(project, "mine", "VALUE = 'local'")
     kernel = warm(["mine"], how="cold", wait=False)
     assert "has the name of the module mine" in kernel.provisioner.why
 
 
-def test_only_this_user_is_answered(warm, folder):
+def test_only_this_user_is_answered(warm, warm_folder):
+    folder = warm_folder
     warm()
     sock = next(folder.glob("*.sock"))
     assert (folder.stat().st_mode & 0o777, sock.stat().st_mode & 0o777) == (0o700, 0o600)
@@ -332,7 +234,7 @@ def test_what_a_forked_process_cannot_be_starts_cold(words, options, why):
 RUNNER = """
 import sys, time
 sys.path.insert(0, {tests!r})
-from test_warm import Kernel
+from warm_kernels import Kernel
 kernel = Kernel()
 assert kernel.provisioner.kernel == "warm"
 kernel.client.execute({code!r})
@@ -345,7 +247,7 @@ time.sleep(60)
 def test_no_kernel_outlives_its_killed_runner(warm, code):
     """A busy kernel that never lets its threads run ends too."""
     warm()
-    words = [sys.executable, "-c", RUNNER.format(tests=str(Path(__file__).parent), code=code)]
+    words = [sys.executable, "-c", RUNNER.format(tests=str(Path(__file__).parents[1]), code=code)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as runner:
         kernel = psutil.Process(int(runner.stdout.readline()))
         time.sleep(0.3)

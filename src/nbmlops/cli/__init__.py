@@ -24,6 +24,7 @@ COMMANDS = {
     "retrain": "nbmlops.cli.schedule:retrain",
     "jobs": "nbmlops.cli.schedule:jobs",
     "scheduler": "nbmlops.cli.schedule:scheduler",
+    "warm": "nbmlops.cli.warm:warm",
     "runs": "nbmlops.cli.runs:runs",
     "compare": "nbmlops.cli.runs:compare",
     "profile": "nbmlops.cli.data:profile",

@@ -153,6 +153,7 @@ def diagnose(project: Project) -> list[Line]:
             _jobs,
             _jupyter,
             _engine,
+            _warm,
             _executions,
             _extras,
         ),
@@ -428,6 +429,18 @@ def _executions(project: Project) -> Iterator[Line]:
     if late := [intent for intent in waiting(project) if intent.ready]:
         says = f"{count(len(late), 'notebook')} not uploaded yet, the first to {late[0].url}: {late[0].said}"
         yield Line("uploads", "problem", says, "nbmlops runs upload")
+
+
+def _warm(project: Project) -> Iterator[Line]:
+    """Yield the processes that hold imports for warm kernels, or why there is none."""
+    from nbmlops.cli.warm import standing
+
+    if sys.platform != "linux" or project.setting("warm", "off"):
+        why = "switched off in nbmlops.toml" if sys.platform == "linux" else "not on this system"
+        yield Line("warm kernels", "ok", f"{why}: kernels start cold")
+        return
+    found = standing()
+    yield from (Line("warm kernels", "ok", says) for says in found or ["none yet: a notebook's first run makes one"])
 
 
 def _extras(_: Project) -> Iterator[Line]:

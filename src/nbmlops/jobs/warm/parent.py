@@ -63,6 +63,7 @@ class Parent:
         self.kernels: dict[int, _Kernel] = {}
         self.started = 0
         self.rehearsal = standin.Rehearsal()
+        self.failed: list[str] = list(spec.get("failed", ()))
         self.made: dict[str, str] = {}
         self.filters: list[Any] = []
         self.files: dict[str, int] = {}
@@ -78,8 +79,7 @@ class Parent:
                 importlib.import_module(name)
         filters = list(warnings.filters)
         with self.rehearsal.stage():
-            for name in self.spec["preload"]:
-                self.rehearsal.load(name)
+            self.failed += [name for name in self.spec["preload"] if self.rehearsal.load(name)]
         standin.stop_watching()
         self.made = {n: v for n, v in os.environ.items() if self.given.get(n) != v}
         self.filters = [f for f in warnings.filters if not any(f is g for g in filters)]
@@ -96,7 +96,7 @@ class Parent:
     def _again(self) -> None:
         """Begin anew with the modules that were imported and do not need the kernel: half an import is none."""
         apart = {**dict.fromkeys(self.spec.get("particular", ())), **self.rehearsal.particular}
-        spec = {**self.spec, "particular": list(apart), "pass": self.spec.get("pass", 0) + 1}
+        spec = {**self.spec, "particular": list(apart), "failed": self.failed, "pass": self.spec.get("pass", 0) + 1}
         spec["preload"] = [n for n in _imported() if not _within(n, apart)]
         fd = os.memfd_create("nbmlops-warm", 0)
         os.write(fd, json.dumps(spec).encode())
@@ -281,7 +281,7 @@ class Parent:
             "used": self.used,
             "kernels": len(self.kernels),
             "started": self.started,
-            "preload": self.spec["first"],
+            "preload": [name for name in self.spec["first"] if name not in self.failed],
             "particular": list(self.spec.get("particular", ())),
         }
 

@@ -13,6 +13,8 @@ __all__ = ["chosen", "imports"]
 
 LOADED = re.compile(r"^\s*%(?:load_ext|reload_ext)\s+(\w[\w.]*)", re.M)
 MAGIC = re.compile(r"^(\s*)[%!?].*$", re.M)
+CELL_MAGIC = re.compile(r"\s*%%(\w+)")
+OF_PYTHON = ("track", "time", "capture")  # cell magics whose cell is Python
 
 
 def chosen(project: Project, cells: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -46,7 +48,7 @@ def imports(sources: Iterable[str]) -> list[str]:
     What stands inside functions is not imported by running the cell.
 
     >>> imports(["import numpy as np\n%matplotlib inline", "from sklearn import tree", "def f():\n import os"])
-    ['numpy', 'sklearn']
+    ['numpy', 'sklearn', 'sklearn.tree']
     """
     return sorted({name for source in sources for name in _of_cell(source)})
 
@@ -58,6 +60,8 @@ def _text(cell: Mapping[str, Any]) -> str:
 
 def _of_cell(source: str) -> Iterator[str]:
     yield from LOADED.findall(source)
+    if (magic := CELL_MAGIC.match(source)) and magic[1] not in OF_PYTHON:
+        return
     try:
         tree = ast.parse(MAGIC.sub(r"\1pass", source))
     except SyntaxError:  # a cell in another language, or one that fails
@@ -70,6 +74,7 @@ def _of_body(node: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
         yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names if alias.name.islower())  # a module, perhaps
     elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
         for part in ast.iter_child_nodes(node):
             yield from _of_body(part)

@@ -30,6 +30,8 @@ PAUSE_S = 0.002  # between looks whether a kernel listens
 GONE_S = 0.5  # a killed process is gone sooner
 OFF = ("0", "off", "no", "false")
 
+NAME = "nbmlops-warm"  # among the entry points
+
 _said: set[str] = set()
 
 
@@ -136,9 +138,11 @@ def provide(manager: Any, cells: Iterable[Mapping[str, Any]]) -> WarmProvisioner
     >>> provide(KernelManager(kernel_name="python3"), []).kernel
     ''
     """
-    if not leash.started_here(manager):
+    about = manager.kernel_spec.metadata.get("kernel_provisioner", {})
+    if about.get("provisioner_name") != NAME and not leash.started_here(manager):
         return None
-    made = WarmProvisioner(kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager)
+    told = about.get("config", {})
+    made = WarmProvisioner(kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager, **told)
     made.cells, made.leashed = list(cells), True
     manager.provisioner = made
     return made
