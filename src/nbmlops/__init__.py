@@ -63,6 +63,7 @@ _PUBLIC = {
     "report": "nbmlops.report.page",
     "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",
+    "run_notebooks": "nbmlops.jobs.fan",
     "retrain": "nbmlops.jobs.byhand",
     "parameters": "nbmlops.jobs.parameters",
     "run_again": "nbmlops.jobs.again",
