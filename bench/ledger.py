@@ -196,14 +196,14 @@ def finish(store: Any) -> None:
 
 def listed(store: Any) -> None:
     """Ask what people and tickers ask."""
-    from nbmlops.store import ledger
+    from nbmlops.store import lapses, ledger
 
     asked: dict[str, Callable[[], Any]] = {
         "newest 100": lambda: ledger.list(store),
         "newest 100 of a job": lambda: ledger.list(store, job="job-7"),
         "what is due or started": lambda: ledger.list(store, state=("due", "started")),
         "one work with its attempts": lambda: ledger.attempts_of(store, f"night@{AT}#77"),
-        "attempts nobody does": lambda: ledger.unowned(store, AT),
+        "attempts nobody does": lambda: lapses.unowned(store, AT),
         "works of a job by state": lambda: ledger.counts(store, job="job-7"),
     }
     for what, ask in asked.items():

@@ -17,7 +17,7 @@ from nbmlops.jobs import attempt
 from nbmlops.jobs.attempt import Stale, carry_out
 from nbmlops.jobs.retry import due_again, reconcile
 from nbmlops.records import now
-from nbmlops.store import ledger
+from nbmlops.store import lapses, ledger
 from nbmlops.store.ledger import Work
 from nbmlops.store.works import later
 from nbmlops.tracking import session
@@ -121,7 +121,7 @@ def test_a_stale_claim_executes_nothing(write, add, project):
     add(most=2)
     stale = claim(lease_s=1)
     with ledger.changing(session.store()) as change:
-        assert [c.token for c in ledger.lapse(change, later(now(), 5))] == [stale.token]
+        assert [c.token for c in lapses.lapse(change, later(now(), 5))] == [stale.token]
     with pytest.raises(Stale, match="does not count any more: the work is due"):
         carry_out(stale)
     assert not (project / "done").exists()
@@ -137,7 +137,7 @@ def test_an_attempt_that_loses_its_work_is_stopped_and_does_not_count(write, add
     def lapse():
         wait_for(project / "begun", None)
         with ledger.changing(session.store()) as change:
-            ledger.lapse(change, later(now(), 100))
+            lapses.lapse(change, later(now(), 100))
             ledger.claim(change, later(now(), 100), "another")
 
     thread = threading.Thread(target=lapse)
@@ -158,11 +158,11 @@ def test_a_success_that_comes_too_late_does_not_count(write, add, monkeypatch):
 
     def late(*args, **more):
         with ledger.changing(session.store()) as change:
-            ledger.lapse(change, later(now(), 100), again=lambda work, status, cause: now())
+            lapses.lapse(change, later(now(), 100), again=lambda work, status, cause: now())
         close(*args, **more)
 
     monkeypatch.setattr(attempt, "_close", late)
-    monkeypatch.setattr(ledger, "run_ending", lambda change, run_id: None)  # its record lies on another machine
+    monkeypatch.setattr(lapses, "run_ending", lambda change, run_id: None)  # its record lies on another machine
     with pytest.warns(RuntimeWarning, match="does not count"):
         run = carry_out(claimed)
     assert (run.status, nb.get_run(run.run_id).tags["counted"]) == ("finished", "no")
@@ -257,7 +257,7 @@ def test_the_process_of_a_stale_attempt_says_so(write, add, project):
     add()
     claimed = claim(lease_s=1)
     with ledger.changing(session.store()) as change:
-        ledger.lapse(change, later(now(), 5))
+        lapses.lapse(change, later(now(), 5))
     process = started(claimed, project)
     _, err = process.communicate()
     assert process.returncode == 2

@@ -11,7 +11,7 @@ import pytest
 
 from nbmlops.config import find_project
 from nbmlops.process import identity
-from nbmlops.store import ledger, schedules
+from nbmlops.store import lapses, ledger, schedules
 from nbmlops.store.database import Store
 from nbmlops.store.ledger import Claim
 
@@ -66,7 +66,7 @@ def close(store):
 def lapse(store):
     def lapsed(when, **more):
         with ledger.changing(store) as change:
-            return ledger.lapse(change, when, **more)
+            return lapses.lapse(change, when, **more)
 
     return lapsed
 
@@ -335,12 +335,12 @@ DYING = """
 import time
 from nbmlops.config import find_project
 from nbmlops.process import identity
-from nbmlops.store import ledger
+from nbmlops.store import lapses, ledger
 from nbmlops.store.database import Store
 store, me = Store(find_project()), identity()
 while True:
     with ledger.changing(store, wait_s=60) as change:
-        ledger.lapse(change, AT)
+        lapses.lapse(change, AT)
         claims = ledger.claim(change, AT, "me", slots={"two": 2}, lease_s=1e6)
         assert all([ledger.renew(change, c, AT, process=me) for c in claims])
         assert len([w for w in ledger.list(change, state="started", limit=None) if w.slot == "two"]) <= 2

@@ -24,7 +24,7 @@ from nbmlops.jobs.retry import due_again, follow
 from nbmlops.jobs.stopping import stop
 from nbmlops.process import identity
 from nbmlops.records import RunStatus, now
-from nbmlops.store import ledger
+from nbmlops.store import lapses, ledger
 from nbmlops.store.database import Store, open_store
 from nbmlops.store.ledger import Claim, Work
 from nbmlops.tracking import session
@@ -277,7 +277,7 @@ def _closed(
     doubtful = cause == STORAGE  # the store was away: the notebook itself may have come to its end
     with store.atomic(sync=doubtful) as change:
         if doubtful:
-            status, cause = ledger.run_ending(change, claim.run_id) or (status, cause)
+            status, cause = lapses.run_ending(change, claim.run_id) or (status, cause)
         return ledger.close(change, claim, status, cause, at, due_again(work, status, cause, at), reason)
 
 

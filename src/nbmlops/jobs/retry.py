@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nbmlops.errors import tell
-from nbmlops.store import ledger
+from nbmlops.store import lapses, ledger
 from nbmlops.store.database import Store
 from nbmlops.store.ledger import Claim, Work
 from nbmlops.store.works import later
@@ -88,10 +88,10 @@ def reconcile(store: Store, at: str) -> Sequence[Claim]:
     sequence of Claim
         Those that were settled. Nothing is locked while there are none.
     """
-    if not ledger.unowned(store, at):
+    if not lapses.unowned(store, at):
         return []
     with store.atomic() as change:  # how a run ended may still wait in a journal
-        settled = ledger.lapse(change, at, partial(due_again, at=at))
+        settled = lapses.lapse(change, at, partial(due_again, at=at))
     for claim in settled:
         _follow(store, claim)
     return settled

@@ -231,10 +231,10 @@ def _fires(job: Job, seen: str | None, at: datetime) -> list[Fire]:
 def _reconcile(store: Store, book: _Book) -> None:
     """Settle the attempts that nobody does any more."""
     from nbmlops.jobs import retry
-    from nbmlops.store import ledger
+    from nbmlops.store import lapses, ledger
 
     at = book.at.isoformat()
-    lost = [c for c, _ in ledger.unowned(store, at)] if book.what_if else retry.reconcile(store, at)
+    lost = [c for c, _ in lapses.unowned(store, at)] if book.what_if else retry.reconcile(store, at)
     for claim in lost:
         held = ledger.get(store, claim.key)
         state = f"its work is {held.state}" if held and not book.what_if else "its lease is over"

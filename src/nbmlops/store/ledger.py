@@ -6,20 +6,17 @@ attempt has a token; once the attempt has ended, by its owner or because its lea
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from nbmlops.process import alive
 from nbmlops.records import RunStatus, new_id
 from nbmlops.store.database import Store, Transaction, as_json
-from nbmlops.store.tables import DUE, IN_SLOT, LIMITED, UNENDED, attempts, runs, work
+from nbmlops.store.tables import DUE, IN_SLOT, LIMITED, UNENDED, attempts, work
 from nbmlops.store.works import LEASE_S, Attempt, Claim, State, Work, as_attempt, as_work, later, stored, utc
 
 __all__ = [
@@ -38,18 +35,14 @@ __all__ = [
     "forget",
     "get",
     "holds",
-    "lapse",
     "list",
     "prune",
     "reading",
     "renew",
     "reopen",
-    "run_ending",
-    "unowned",
 ]
 
-Again = Callable[[Work, str, str | None], str | None]  # work, status and cause of its attempt: when it is due again
-GONE, LAPSED, PREEMPTED = "process_gone", "lease_lapsed", "preempted"
+PREEMPTED = "preempted"
 MANY = 500  # keys in one statement
 LATE = "it could not start before its deadline"
 INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -202,43 +195,6 @@ def close(
     return True
 
 
-def lapse(change: Transaction, at: str, again: Again | None = None) -> Sequence[Claim]:
-    """End the attempts nobody does any more: their lease is over, or their process is proven gone on this host.
-
-    An attempt whose run had ended already is settled as that run says; the others are *abandoned*.
-
-    Parameters
-    ----------
-    again : callable, optional
-        Says of a work and how its attempt ended (status, cause) when it is due again; at once while attempts are left
-        when absent, None means never.
-    """
-    at, decide = utc(at), again or _while_left(utc(at))
-    found = unowned(change, at)
-    for claim, lost in found:
-        status, cause = run_ending(change, claim.run_id) or ("abandoned", lost)
-        held = get(change, claim.key)
-        retry_at = decide(held, status, cause) if held and status != "finished" else None
-        close(change, claim, status, cause, at, retry_at)
-    return [claim for claim, _ in found]
-
-
-def unowned(source: Store | Transaction, at: str) -> Sequence[tuple[Claim, str]]:
-    """Return the attempts that nobody does any more, and why."""
-    at, lives = utc(at), cache(lambda process: alive(json.loads(process)))
-    with reading(source) as connection:
-        opened = connection.execute(sa.select(attempts).where(UNENDED)).mappings().all()
-    gone = {row["token"] for row in opened if row["process"] is not None and lives(row["process"]) is False}
-    lost = [row for row in opened if row["token"] in gone or row["lease_until"] < at]
-    return [(Claim.from_dict(row), GONE if row["token"] in gone else LAPSED) for row in lost]
-
-
-def run_ending(change: Transaction, run_id: str) -> tuple[RunStatus, str | None] | None:
-    """Return how a run ended by its own record: None while that calls it running, or lost."""
-    row = change.connection.execute(sa.select(runs.c.status, runs.c.cause).where(runs.c.run_id == run_id)).first()
-    return None if row is None or row.status in (None, "running", "abandoned") else (row.status, row.cause)
-
-
 def cancel(change: Transaction, key: str, reason: str, at: str) -> bool:
     """Cancel a work that is due or started; False when it has ended. Who does it learns so at the next renewal."""
     unended = work.c.state.in_(("due", "started"))
@@ -368,10 +324,6 @@ def _settle(
         more = work.c.most + 1 if cause == PREEMPTED else work.c.most
         values = {"state": "due", "not_before": utc(retry_at), "most": more}
     change.connection.execute(work.update().where(work.c.key == key).values(values))
-
-
-def _while_left(at: str) -> Again:
-    return lambda held, status, _cause: at if status == "abandoned" and held.attempt < held.most else None
 
 
 def _narrowed(query: sa.Select[Any], job: str | None, states: Sequence[str], parent: str | None) -> sa.Select[Any]:
