@@ -64,3 +64,19 @@ def test_numbers_are_scikit_learns():
 
 def test_a_gap_that_may_be_none_starts_at_zero(binary):
     assert measures.measure(binary)["share_gap"]["low"] == 0.0
+
+
+@pytest.mark.parametrize("kind", ["chance", "margin", "classes", "number"])
+def test_quality_of_is_the_quality_of_what_is_asked_in_full(kind):
+    from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2))
+    truth = x[:, 0] + rng.normal(size=300)
+    truth = {"number": truth, "classes": np.digitize(truth, [-1, 1])}.get(kind, truth > 0)
+    made = {"chance": LogisticRegression, "margin": RidgeClassifier, "classes": LogisticRegression}
+    model = made.get(kind, LinearRegression)().fit(x, truth)
+    like = measures.ask(model, x, truth)
+    for rows in (slice(None), slice(0, 1)):  # one row is of one class
+        wanted = measures.quality(measures.ask(model, x[rows], truth[rows]))
+        assert measures.quality_of(model, x[rows], truth[rows], like) == wanted

@@ -231,7 +231,7 @@ def _importance(model: Any, features: pd.DataFrame, answers: Answers) -> dict[st
     truth = answers.take(chosen).truth
 
     def score(estimator: Any, x: Any, y: Any) -> float:
-        return measures.quality(measures.ask(estimator, x, y))
+        return measures.quality_of(estimator, x, y, answers)
 
     with threadpool_limits(limits=1):
         cost = permutation_importance(

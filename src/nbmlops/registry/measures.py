@@ -16,7 +16,10 @@ from nbmlops.errors import Invalid
 from nbmlops.stats import intervals
 from nbmlops.stats.intervals import Interval
 
-__all__ = ["Answers", "ask", "calibration", "confusion", "loss", "loss_name", "measure", "quality", "surprise", "worst"]
+__all__ = [
+    *("Answers", "ask", "calibration", "confusion", "loss", "loss_name", "measure", "quality", "quality_of"),
+    *("surprise", "worst"),
+]
 
 Array = NDArray[Any]
 Task = Literal["binary", "multiclass", "regression"]
@@ -141,6 +144,25 @@ def quality(answers: Answers) -> float:
     if answers.task == "regression":
         return -float(loss(answers).mean())
     return float(np.mean(answers.predicted == answers.truth))
+
+
+def quality_of(model: Any, features: Any, truth: Array, like: Answers) -> float:
+    """Return :func:`quality` of a model on other rows than those it answered before, asking it no more than that takes.
+
+    Parameters
+    ----------
+    model : object
+    features : pandas.DataFrame of shape (n, columns)
+    truth : array of shape (n,)
+    like : Answers
+        What it said before: by it is known what it can be asked.
+    """
+    happened = np.asarray(truth == like.positive, dtype=bool)
+    if like.task != "binary" or like.score is None or not 0 < happened.mean() < 1:
+        return quality(ask(model, features, truth))
+    asked = model.decision_function if like.probability is None else model.predict_proba
+    said = np.asarray(asked(features), dtype=float)
+    return intervals.auc(happened, said if said.ndim == 1 else said[:, 1]).value
 
 
 def calibration(answers: Answers, bins: int = 10) -> list[dict[str, Any]]:
