@@ -81,6 +81,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/models.py
 	@$(BIN)/python bench/registry.py
 	@$(BIN)/python bench/store.py --large --postgres
+	@$(BIN)/python bench/ledger.py
 
 # What is tried to lose data, here and on others: some ten minutes.
 durability: setup .venv-peers/.installed
