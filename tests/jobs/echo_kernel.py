@@ -1,4 +1,4 @@
-"""A kernel of another language: lines are printed, ``die`` and ``wait FILE`` are what they say; it has no parent."""
+"""A kernel of another language: lines are printed; ``die``, ``crash``, ``wait FILE`` are what they say."""
 
 import os
 import signal
@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
+
+STDERR = os.dup(2)  # ipykernel takes what is printed there
 
 
 class EchoKernel(Kernel):
@@ -24,6 +26,9 @@ class EchoKernel(Kernel):
             if line == "die":
                 time.sleep(0.1)  # what was sent is on its way then
                 os.kill(os.getpid(), signal.SIGKILL)
+            if line == "crash":
+                os.write(STDERR, b"*** caught segfault ***\n")
+                os._exit(3)
             if line.startswith("wait"):
                 Path(line.split()[1]).write_text(str(os.getpid()))
                 time.sleep(60)

@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from nbmlops.jobs import ending, manager
-from nbmlops.jobs.manager import Manager, hidden_texts
+from nbmlops.jobs.manager import Manager
 
 
 @pytest.fixture
@@ -76,20 +76,6 @@ def test_a_secret_is_replaced_in_every_kind_of_output(managed):
     made.cell_ended(cell, 0, ending.COMPLETED)
     assert "hunter2" not in nbformat.writes(made.nb)
     nbformat.validate(made.nb)
-
-
-def test_secrets_are_found_at_any_depth():
-    parameters = {
-        "conn": {"user": "me", "password": "hunter2"},
-        "tokens": ["abcdef"],
-        "url": "db://me:pw12@h/x",
-        "n": 3,
-    }
-    assert hidden_texts(parameters) == {
-        "hunter2": "[secret]",
-        "abcdef": "[secret]",
-        "db://me:pw12@h/x": "db://me:[secret]@h/x",
-    }
 
 
 @pytest.mark.parametrize(

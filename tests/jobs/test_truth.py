@@ -70,6 +70,15 @@ def test_section_7_1_what_ends_a_cell_is_told_and_later_ones_did_not_run(write, 
     assert run.error["source"].startswith("print('line'")
 
 
+def test_what_a_child_of_the_kernel_prints_is_the_cells_and_not_the_runners(write, project):
+    path = write("import os\nos.system('echo from-a-child')\nos.system('echo and-more 1>&2')")
+    env = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    done = subprocess.run([*COMMAND, str(path), "--json"], capture_output=True, text=True, env=env)
+    run = json.loads(done.stdout)
+    assert "from-a-child" not in done.stderr
+    assert "from-a-child" in (project / run["tags"]["output"]).read_text()
+
+
 def test_many_lines_printed_right_before_the_kernel_died_are_all_there(write):
     lines = "for i in range(3000):\n    print('line', i)\nimport sys, os, signal\nsys.stdout.flush()\n"
     run = nb.run_notebook(write(f"{lines}os.kill(os.getpid(), signal.SIGKILL)"))
@@ -161,6 +170,21 @@ def test_another_language_runs_and_dies_as_truly(write, echo):
     cells, statuses = read(run)
     assert statuses == ["completed", "kernel_died", "not_run"]
     assert said(cells) == "one\ntwo\ndie\n"
+
+
+def test_what_a_crashing_kernel_of_another_language_says_is_kept(write, echo):
+    run = nb.run_notebook(write("crash", **echo))
+    assert run.cause == "kernel_died(exit code 3)"
+    assert "*** caught segfault ***" in run.error["traceback"]
+
+
+def test_why_a_kernel_does_not_start_is_told(write, echo, project):
+    spec = {"argv": [sys.executable, "-c", "raise SystemExit('no module named everything')", "{connection_file}"]}
+    (project / "share/kernels/echo/kernel.json").write_text(json.dumps(spec | {"display_name": "x", "language": "x"}))
+    run = nb.run_notebook(write("one", **echo))
+    assert (run.status, run.cause) == ("failed", "kernel_died(unknown)")
+    assert "no module named everything" in run.error["message"]
+    assert read(run)[1] == ["not_run", "not_run"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system ends it on Linux only")

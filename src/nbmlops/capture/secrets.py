@@ -16,7 +16,7 @@ from nbmlops.capture import shapes
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.records import plain
 
-__all__ = ["MASK", "Secret", "is_secret_name", "redact", "redact_value", "remember"]
+__all__ = ["MASK", "SHORTEST", "Secret", "is_secret_name", "redact", "redact_value", "remember", "spellings"]
 
 MASK = "[secret]"
 SHORTEST = 6  # characters of a known value that is masked wherever it stands
@@ -205,14 +205,14 @@ def _without_known(text: str) -> str:
     for value in sorted(values, key=len, reverse=True):
         # One that is a word for secrets, such as "password", would mask the names that others are found by.
         if len(value) >= SHORTEST and not is_secret_name(value):
-            for spelling in _spellings(value):
+            for spelling in spellings(value):
                 if spelling in text:
                     text = text.replace(spelling, MASK)
     return text
 
 
 @lru_cache(maxsize=256)
-def _spellings(value: str) -> tuple[str, ...]:
+def spellings(value: str) -> tuple[str, ...]:
     """Return a value as it is, and as it stands in JSON, in a repr, in a URL and in HTML, line by line too."""
     import html
     import json

@@ -19,7 +19,9 @@ from papermill.clientwrap import PapermillNotebookClient
 from nbmlops.errors import Conflict
 from nbmlops.jobs import ending, leash, memory
 from nbmlops.jobs.ending import Ending
+from nbmlops.jobs.hidden import without
 from nbmlops.jobs.limits import Limits, apply_to
+from nbmlops.jobs.stray import Stray
 from nbmlops.jobs.warm.provisioner import WarmProvisioner, provide
 from nbmlops.records import new_id
 from nbmlops.tracking.statuses import Preempted
@@ -80,6 +82,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         self.stopping: Ending | None = None
         self.starting = True
         self.provisioner: WarmProvisioner | None = None
+        self.stray = Stray()
         self._parent: str | None = None  # the message the running cell's outputs answer
 
     def stop(self, how: Ending) -> None:
@@ -101,20 +104,29 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             ``env`` and ``cwd`` of the kernel's process.
         """
         self.reset_execution_trackers()
-        if leash.started_here(self.km or self.create_kernel_manager()):
-            start["preexec_fn"] = leash.before_exec(start.get("preexec_fn"))
         try:
-            with self.setup_kernel(**start):
+            with self.stray, self.setup_kernel(**self._process(start)):
                 reply = self.wait_for_reply(self.kc.kernel_info())
                 self.nb.metadata["language_info"] = reply["content"]["language_info"]
                 self.starting = False
                 self.papermill_execute_cells()
                 self.set_widgets_metadata()
+        except RuntimeError as error:
+            if not (self.starting and (said := without(self.stray.settled(), self.nb_man.hidden))):
+                raise
+            raise RuntimeError("\n".join([str(error), *said])) from error
         finally:
             self.starting = False
             if self.km is not None and self.km.has_kernel:  # stopped while it started
                 self._cleanup_kernel()
         return self.nb
+
+    def _process(self, start: dict[str, Any]) -> dict[str, Any]:
+        """Return how the kernel's process is started: it ends with this one, and prints into a pipe of its own."""
+        here = leash.started_here(self.km or self.create_kernel_manager())
+        if here:
+            start["preexec_fn"] = leash.before_exec(start.get("preexec_fn"))
+        return {**start, "stdout": self.stray.fd, "stderr": self.stray.fd} if here or self.provisioner else start
 
     def _kernel_manager_class_default(self) -> Any:
         from nbmlops.jobs.warm.quick import QuickManager
@@ -184,7 +196,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             if self.stopping:
                 return self._interrupted(cell, index, self.stopping)
             self.drain(cell, index, math.inf)
-            return ending.death(self.returncode(), memory.kills() != killed)
+            said = without(self.stray.settled(), self.nb_man.hidden)
+            return ending.death(self.returncode(), memory.kills() != killed, said)
         except CellTimeoutError:
             whole = self.limit_s is not None and time.monotonic() >= self.deadline
             late = ending.late(self.limit_s if whole and self.limit_s else self.timeout or 0, whole)

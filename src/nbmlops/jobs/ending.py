@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nbmlops.records import RunStatus
@@ -70,7 +71,7 @@ def failure(name: str, message: str, traceback: str = "") -> Ending:
     return Ending(cell, status, cause, name, message, tuple(traceback.splitlines()))
 
 
-def death(returncode: int | None, no_memory: bool = False) -> Ending:
+def death(returncode: int | None, no_memory: bool = False, said: Sequence[str] = ()) -> Ending:
     """Return the ending of a cell during which the kernel died, from the exit code of its process.
 
     Parameters
@@ -78,6 +79,8 @@ def death(returncode: int | None, no_memory: bool = False) -> Ending:
     returncode : int or None
     no_memory : bool
         The system says that it killed for want of memory meanwhile.
+    said : sequence of str
+        What the process printed last past its protocol: a crash says there where it happened.
 
     >>> death(-9).cause, death(-9, no_memory=True).cause
     ('kernel_died(SIGKILL)', 'out_of_memory')
@@ -85,7 +88,8 @@ def death(returncode: int | None, no_memory: bool = False) -> Ending:
     reason = _reason(returncode)
     message = f"The kernel died ({reason}) while this cell ran."
     if reason != "SIGKILL":
-        return Ending("kernel_died", "failed", f"kernel_died({reason})", "DeadKernelError", message)
+        lines = (*said, f"DeadKernelError: {message}") if said else ()
+        return Ending("kernel_died", "failed", f"kernel_died({reason})", "DeadKernelError", message, lines)
     if no_memory:
         says = f"{message} The system killed it because memory ran out."
         return Ending("kernel_died", "failed", "out_of_memory", "DeadKernelError", says)

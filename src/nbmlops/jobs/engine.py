@@ -112,8 +112,9 @@ class NbmlopsEngine:
         """
         from nbmlops.jobs import files, injected, outbox
         from nbmlops.jobs.client import Client
+        from nbmlops.jobs.hidden import hidden_texts
         from nbmlops.jobs.limits import Limits
-        from nbmlops.jobs.manager import Manager, hidden_texts
+        from nbmlops.jobs.manager import Manager
         from nbmlops.jobs.progress import usual
         from nbmlops.jobs.resume import planned
         from nbmlops.jobs.stopping import raised_by, stoppable
@@ -136,7 +137,7 @@ class NbmlopsEngine:
             str(posted.file) if posted else output_path,
             notebook=name,
             progress=shown,
-            hidden=hidden_texts(settled.secrets),
+            hidden=hidden_texts(settled.secrets, [cell.source for cell in nb.cells]),
             echo=echo,
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 import nbformat
@@ -11,16 +11,16 @@ from papermill.engines import NotebookExecutionManager
 from papermill.iorw import papermill_io
 from papermill.log import logger
 
-from nbmlops.capture.secrets import redact_value
 from nbmlops.jobs import ending, files, outputs
 from nbmlops.jobs.ending import Ending
+from nbmlops.jobs.hidden import without
 from nbmlops.jobs.outputs import OutputJournal
 from nbmlops.jobs.progress import Progress, Tail, describe
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Manager", "hidden_texts", "settle", "show"]
+__all__ = ["Manager", "settle", "show"]
 
 EVERY_S = 2.0
 COST_SHARE = 10  # a save may take a tenth of the time, so that many large outputs stay linear
@@ -91,7 +91,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         if message["msg_type"] not in outputs.KEPT:
             return message
         if self.hidden:
-            message = {**message, "content": _without(message["content"], self.hidden)}
+            message = {**message, "content": without(message["content"], self.hidden)}
         self._changed = True
         self._write(lambda: outputs.of_message(message, cell_index))
         if text := _printed(message):
@@ -220,7 +220,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
 
     def _hide(self, cell: NotebookNode) -> None:
         if self.hidden and cell.cell_type == "code":
-            cell.outputs = [_without(output, self.hidden) for output in cell.outputs]
+            cell.outputs = [without(output, self.hidden) for output in cell.outputs]
 
 
 def settle(nb: NotebookNode, how: Ending) -> None:
@@ -244,43 +244,6 @@ def show(cell: NotebookNode, how: Ending) -> None:
     elif not how.traceback and shown.ename == "KeyboardInterrupt":
         shown.ename, shown.evalue = how.name, how.message
         shown.traceback = [*shown.traceback[:-1], *how.shown_traceback]
-
-
-def hidden_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return every text in the parameters that must not be shown, with what is shown instead.
-
-    >>> hidden_texts({"db_password": "hunter2", "trees": 100})
-    {'hunter2': '[secret]'}
-    """
-    return {
-        old: new
-        for name, value in parameters.items()
-        for old, new in _changed(value, redact_value(name, value))
-        if len(old) > 3
-    }
-
-
-def _changed(value: Any, shown: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and isinstance(shown, Mapping):
-        for key in value:
-            yield from _changed(value[key], shown[key])
-    elif isinstance(value, (list, tuple, Mapping)):
-        masked = shown if isinstance(shown, (list, tuple)) else [shown] * len(value)
-        for item, other in zip(value.values() if isinstance(value, Mapping) else value, masked, strict=True):
-            yield from _changed(item, other)
-    elif value != shown:
-        yield str(value), str(shown)
-
-
-def _without(value: Any, hidden: Mapping[str, str]) -> Any:
-    """Return an output with secret texts replaced, at any depth."""
-    if isinstance(value, str):
-        for old, new in hidden.items():
-            value = value.replace(old, new)
-        return value
-    if isinstance(value, dict):
-        return type(value)({key: _without(item, hidden) for key, item in value.items()})
-    return [_without(item, hidden) for item in value] if isinstance(value, list) else value
 
 
 def _printed(message: Mapping[str, Any]) -> str:
