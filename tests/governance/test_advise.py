@@ -298,6 +298,12 @@ def test_function_magic_and_command_say_the_same(late, people, shell):
     assert "a person decides (manager: mo@example.org)" in text
 
 
+def test_the_names_of_models_complete_the_magic(good):
+    from nbmlops.magics.complete import commands
+
+    assert commands("%nbmlops advise ") == ["late"]
+
+
 @pytest.mark.parametrize(("known", "code"), [(1000, 0), (100, 4)])
 def test_the_command_ends_by_the_advice(good, people, known, code):
     live(people(1000, 3), "2026-01", known=known)

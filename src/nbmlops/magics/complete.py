@@ -61,6 +61,11 @@ def commands(line: str) -> list[str]:
         from nbmlops.cli.store import names
 
         return names(deleted=words[1] == "restore")
+    if words == ["advise"]:
+        from nbmlops.store import models
+        from nbmlops.tracking import session
+
+        return sorted(models.names(session.store()))
     return []
 
 
