@@ -19,6 +19,7 @@ from nbmlops.config import find_project
 from nbmlops.errors import Invalid
 from nbmlops.jobs import outbox as jobs
 from nbmlops.jobs.execution import _register
+from nbmlops.jobs.ticker import tick
 from nbmlops.store import outbox
 from nbmlops.tracking import session
 
@@ -110,6 +111,17 @@ def test_the_next_run_uploads_what_waits(project, notebook, failing, monkeypatch
     assert there("memory://bucket/first.ipynb")
     session.drain()
     assert nb.get_run(run.run_id).tags["upload"] == "done"
+
+
+def test_a_tick_of_the_scheduler_uploads_what_is_due(project, failing, tmp_path):
+    failing(lambda n: False)
+    found, file = find_project(), tmp_path / "a.ipynb"
+    file.write_text("{}")
+    outbox.ready(found, outbox.intend(found, "run", file, "memory://bucket/ticked"))
+    tick(found, what_if=True)
+    assert len(outbox.waiting(found)) == 1
+    tick(found)
+    assert there("memory://bucket/ticked") == b"{}"
 
 
 def test_what_failed_just_now_is_not_tried_at_once(project, failing, tmp_path):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbmlops.config import Project
 from nbmlops.errors import NbmlopsError
 from nbmlops.hooks import Shown
-from nbmlops.jobs import definition, notify, plan, times, triggers
+from nbmlops.jobs import definition, notify, outbox, plan, times, triggers
 from nbmlops.jobs.definition import Job
 from nbmlops.jobs.plan import Fire, Open
 from nbmlops.records import Finding, now, plain
@@ -154,6 +154,7 @@ def tick(project: Project, at: str | None = None, executor: Executor | None = No
     handles = tuple(_submitted(store, executor, book))
     _follow(store, [job for job in jobs if _missed(job, book)], project, book)
     notify.send()
+    outbox.retry(project)
     return replace(found, _handles=handles)
 
 
