@@ -17,7 +17,9 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.config import find_project
+from nbmlops.errors import Unavailable
 from nbmlops.jobs import manage, service, ticker
+from nbmlops.jobs.executors import Handle
 from nbmlops.records import now
 from nbmlops.store import events, ledger, schedules
 from nbmlops.store.database import open_store
@@ -324,6 +326,50 @@ def _until(true, limit_s):
             return True
         time.sleep(0.2)
     return False
+
+
+class Away:
+    """An executor that is away at first, and then cannot begin what it is given."""
+
+    url = "away"
+
+    def __init__(self, stop):
+        self.stop, self.asked, self.closed = stop, 0, False
+
+    def free(self):
+        self.asked += 1
+        if self.asked == 1:
+            raise Unavailable("Nobody answers there.")
+        return 1
+
+    def submit(self, claim):
+        return Handle(claim)
+
+    def wait(self, handles, timeout_s=None):
+        if self.asked == 2:
+            self.asked += 1
+            raise Unavailable("Nobody answers now.")
+        handles[0].done, handles[0].error = True, "no such worker"
+        self.stop.set()
+        return handles
+
+    def close(self):
+        self.closed = True
+
+
+def test_the_scheduler_goes_on_whatever_its_executor_does(job, project, store):
+    job(HOURLY + "policy: {retries: 0}")
+    tick(project, 0)
+    stop, said = threading.Event(), []
+    executor = Away(stop)
+    service.serve(find_project(project), executor, stop, every_s=0.05, say=said.append)
+    text = "\n".join(said)
+    assert "tick failed: Unavailable: Nobody answers there." in text
+    assert "Nobody answers now." in text
+    assert "could not begin: no such worker" in text
+    assert executor.closed
+    (work,) = [w for w in ledger.list(store) if w.attempt]
+    assert (work.state, work.reason) == ("failed", "error")
 
 
 def test_a_server_ticks_only_where_the_project_says_so(job, project):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbmlops.jobs.executors import Executor, Handle
     from nbmlops.store.database import Store, Transaction
 
-__all__ = ["Tell", "cancel", "drive"]
+__all__ = ["HOLD_S", "Tell", "cancel", "drive", "hold", "settle"]
 
 LOOK_S = 2.0  # between two looks at the ledger while nothing ends
 HOLD_S = ledger.LEASE_S / 3
@@ -104,7 +104,7 @@ def _step(store: Store, executor: Executor, air: _Air, key: str | None, parent: 
         if time.monotonic() - air.away_since > PATIENCE_S:
             raise error
     if air.handles:
-        _settle(store, air, executor.wait(air.handles, LOOK_S))
+        air.errors |= settle(store, executor.wait(air.handles, LOOK_S))
         air.handles = [h for h in air.handles if not h.done]
     else:  # somebody else does the rest, or a retry is not due yet
         time.sleep(LOOK_S / 4)
@@ -145,10 +145,15 @@ def _repair(store: Store, air: _Air) -> None:
     reconcile(store, now())
     if air.looked - air.held > HOLD_S:
         air.held = air.looked
-        with ledger.changing(store) as change:
-            for handle in air.handles:
-                if _unbegun(change, handle):
-                    ledger.renew(change, handle.claim, now())
+        hold(store, air.handles)
+
+
+def hold(store: Store, handles: Sequence[Handle]) -> None:
+    """Renew the leases of attempts that were handed over and still wait for a worker."""
+    with ledger.changing(store) as change:
+        for handle in handles:
+            if _unbegun(change, handle):
+                ledger.renew(change, handle.claim, now())
 
 
 def _unbegun(change: Transaction, handle: Handle) -> bool:
@@ -157,12 +162,11 @@ def _unbegun(change: Transaction, handle: Handle) -> bool:
     return any(a.token == handle.claim.token and a.process is None and a.ended_at is None for a in tries)
 
 
-def _settle(store: Store, air: _Air, done: Sequence[Handle]) -> None:
-    """End the attempts that never began; whoever began one has ended it, or its lease lapses."""
+def settle(store: Store, done: Sequence[Handle]) -> dict[str, str]:
+    """End the attempts that never began; return why, by key. Whoever began one has ended it, or its lease lapses."""
     wrong = [h for h in done if h.error or h.gone]
-    air.errors |= {h.claim.key: h.error for h in wrong if h.error}
     if not wrong:
-        return
+        return {}
     at = now()
     with ledger.changing(store) as change:
         for handle in wrong:
@@ -171,6 +175,7 @@ def _settle(store: Store, air: _Air, done: Sequence[Handle]) -> None:
                 continue
             cause = "process_gone" if handle.gone else "error"
             ledger.close(change, handle.claim, "abandoned", cause, at, due_again(held, "abandoned", cause, at))
+    return {h.claim.key: h.error for h in wrong if h.error}
 
 
 def _stop(executor: Executor, air: _Air) -> None:

@@ -8,9 +8,9 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from nbmlops.capture.secrets import Secret, redact
-from nbmlops.errors import Invalid, NbmlopsError
-from nbmlops.jobs import times
+from nbmlops.errors import Invalid, NbmlopsError, Unavailable, tell
+from nbmlops.jobs import drive, times
 from nbmlops.jobs.ticker import Tick, late_minutes, made_store, tick
 from nbmlops.records import now
+from nbmlops.store.database import open_store
 
 if TYPE_CHECKING:
     from nbmlops.config import Project
@@ -74,11 +75,11 @@ def serve(
     clock : callable
         Gives the time.
     """
-    handles: list[Handle] = []
+    air = _Air(project, executor, stop, say)
     try:
         while not stop.is_set():
-            handles += _ticked(project, executor, say, clock)
-            handles = _waited(executor, handles, stop, every_s)
+            air.begun(_ticked(project, executor, say, clock))
+            air.wait(every_s)
     finally:
         executor.close()
 
@@ -112,12 +113,13 @@ def run_once(
     end = stop or threading.Event()
     try:
         found = tick(project, clock(), executor, what_if)
-        left = [*found.handles]
-        while left and not end.is_set():
-            left = _waited(executor, left, end, EVERY_S)
+        air = _Air(project, executor, end, tell)
+        air.begun(found.handles)
+        while air.handles and not end.is_set():
+            air.wait(EVERY_S)
             if not end.is_set():
                 more = tick(project, clock(), executor)
-                left += more.handles
+                air.begun(more.handles)
                 found = replace(found, fires=(*found.fires, *more.fires))
     finally:
         executor.close()
@@ -127,7 +129,6 @@ def run_once(
 def failed(project: Project, found: Tick) -> list[str]:
     """Return the keys of the works a tick began that have failed since."""
     from nbmlops.store import ledger
-    from nbmlops.store.database import open_store
 
     begun = [] if found.what_if else [fire["key"] for fire in found.fires if fire["what"] == "started"]
     works = (ledger.get(open_store(project), key) for key in begun)
@@ -249,12 +250,42 @@ def _pinged(project: Project, say: Say) -> None:
 _told = ""  # the fault of the ping that was said last: one line, not one a tick
 
 
-def _waited(executor: Executor, handles: list[Handle], stop: threading.Event, every_s: float) -> list[Handle]:
-    """Wait for the next tick, or until something ends; return what still runs."""
-    end = time.monotonic() + every_s
-    while not stop.is_set() and time.monotonic() < end:
-        if not handles:
-            stop.wait(min(LOOK_S, every_s))
-        elif executor.wait(handles, min(LOOK_S, every_s)):
-            break
-    return [handle for handle in handles if not handle.done]
+@dataclass
+class _Air:
+    """What was handed over and has not ended."""
+
+    project: Project
+    executor: Executor
+    stop: threading.Event
+    say: Say
+    handles: list[Handle] = field(default_factory=list)
+    held: float = field(default_factory=time.monotonic)
+
+    def begun(self, handles: Sequence[Handle]) -> None:
+        self.handles += handles
+
+    def wait(self, every_s: float) -> None:
+        """Wait for the next tick, or until something ends; an executor that is away is said, and waited for."""
+        end = time.monotonic() + every_s
+        while not self.stop.is_set() and time.monotonic() < end:
+            try:
+                if self._ended(min(LOOK_S, every_s)):
+                    return
+            except Unavailable as error:
+                self.say(redact(f"{now()[:19]} {error}"))
+                self.stop.wait(every_s)
+
+    def _ended(self, wait_s: float) -> bool:
+        """Settle what ended, and hold the leases of what still waits for a worker."""
+        if not self.handles:
+            self.stop.wait(wait_s)
+            return False
+        store = open_store(self.project)
+        done = self.executor.wait(self.handles, wait_s)
+        for key, error in drive.settle(store, done).items():
+            self.say(redact(f"{key} could not begin: {error}"))
+        self.handles = [handle for handle in self.handles if not handle.done]
+        if time.monotonic() - self.held > drive.HOLD_S:
+            self.held = time.monotonic()
+            drive.hold(store, self.handles)
+        return bool(done)
