@@ -310,6 +310,36 @@ def test_decisions_need_no_store(job):
     assert [(f.what, f.why) for f in decided] == [("skipped", f"replaced by {fires[1].key}"), ("due", "")]
 
 
+def test_the_same_on_postgresql(job, at, works, project, postgres, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_STORE", postgres())
+    monkeypatch.setenv("DB_PASSWORD", "correct horse")
+    job(HOURLY + "policy: {overlap: replace, keep: 3 runs, stop_after: 2, retries: 0}\nnotify: {failed: [manager]}")
+    at(0)
+    at(60, NoOp(find_project(project), "running"))
+    assert [f["what"] for f in at(120, NoOp(find_project(project), "failed", "error")).fires][:2] == [
+        "cancelled",
+        "due",
+    ]
+    at(180, NoOp(find_project(project), "failed", "error"))
+    assert "stopped after 2 failures" in at(240).fires[0]["why"]
+    manage.resume("retrain", find_project(project), at=NOW[0])
+    assert [f["what"] for f in at(300, NoOp(find_project(project))).fires] == ["due", "started"]
+    assert at(360, what_if=True).fires[0]["what"] == "due"
+    manage.pause("retrain", find_project(project), at=NOW[0])
+    at(420)
+    assert [w.state for w in works().values()] == ["finished", "skipped", "skipped"]
+    rows = manage.backfill("retrain", find_project(project), "2026-03-01T01:00", "2026-03-01T02:00", at=NOW[0])
+    assert [row["becomes"] for row in rows] == ["due", "due"]
+    assert len(manage.cancel("retrain", find_project(project), at=NOW[0])) == 2
+    assert [row["event"] for row in _alerts(project)] == ["failed", "failed"]
+
+
+def _alerts(project):
+    from nbmlops.store import episodes
+
+    return [row["data"] for row in episodes.alerted(open_store(find_project(project)))]
+
+
 def _tick_until_done(root, at, fires, done):
     project = find_project(root)
     executor = NoOp(project, at=at)
