@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound
-from nbmlops.jobs import kinds
+from nbmlops.jobs import injected, kinds
 from nbmlops.jobs.execution import _register
 from nbmlops.jobs.parameters import Parameter, declared, given, parse, required
 
@@ -164,6 +164,7 @@ def test_values_of_numpy_and_neighbouring_types_fit(rich):
     read = given("n.ipynb", values, rich, typed=False)
     assert read == {"rate": 2.0, "rows": 3, "months": [1, 2], "moment": dt.datetime(2026, 3, 1)}
     assert [type(v) for v in read.values()] == [float, int, list, dt.datetime]
+    assert given("n.ipynb", {"target": Path("a.csv")}, rich, typed=False) == {"target": "a.csv"}
     assert given("n.ipynb", {"months": np.array([1, 2])}, rich, typed=False) == {"months": [1, 2]}
 
 
@@ -271,6 +272,22 @@ def test_dates_paths_and_tuples_arrive_as_what_they_are(write, executed):
     assert found.cells[-1].outputs[0].text.endswith("(1, 2)\n")
     assert run.params["day"] == "2026-03-01"
     assert found.metadata.papermill.parameters.sides == [1, 2]
+
+
+def test_other_languages_get_plain_values(monkeypatch):
+    from papermill.parameterize import parameterize_notebook
+
+    monkeypatch.setenv("DB_ACCESS", VALUE)
+    cells = [nbformat.v4.new_code_cell("day <- NULL", metadata={"tags": ["parameters"]})]
+    about = {"kernelspec": {"name": "ir", "language": "R", "display_name": "R"}, "papermill": {}}
+    found = nbformat.v4.new_notebook(cells=cells, metadata=about)
+    values = {"day": dt.date(2026, 3, 1), "folder": Path("x"), "token": nb.Secret("DB_ACCESS")}
+    found = parameterize_notebook(found, values, kernel_name="ir", language="R")
+    settled = injected.settle(found, "n.ipynb", "ir", "R")
+    assert found.cells[1].source == (
+        '# Parameters\nday = "2026-03-01"\nfolder = "x"\ntoken = "Secret(\'DB_ACCESS\')"\n'
+    )
+    assert settled.secret_code == f'# Parameters\ntoken = "{VALUE}"\n'
 
 
 VALUE = "correct-horse-battery-staple"

@@ -62,7 +62,7 @@ def long(write):
 
     def cells(**changed):
         found = {
-            "parameters": ("rows = 3\npassword = ''", "parameters"),
+            "parameters": ("rows = 3\npassword = ''\ndata = []", "parameters"),
             "first": f"import pathlib, random\n{COUNT.format('first')}\ndef double(x):\n    return 2 * x\nprint('one')",
             "load": f"{COUNT.format('load')}\ndata = list(range(rows))\nother = data\nprint('two', random.random())",
             "fit": (f"{COUNT.format('fit')}\ntotal = double(sum(data))\ndata.append(total)", "checkpoint"),
@@ -147,11 +147,12 @@ def test_frames_arrays_models_and_nested_values_come_back_equal(tmp_path):
         "small": np.float32(0.1),
         "at": pd.Timestamp("2026-03"),
     }
+    values |= {"raw": b"\x80\x00", "wide": np.longdouble(1)}
     values |= {"rng": np.random.default_rng(3), "wait": pd.Timedelta("3h"), "frozen": frozenset("ab")}
     shell = SimpleNamespace(user_ns=dict(values), user_ns_hidden={})
     state.save(shell, str(tmp_path))
     held = json.loads((tmp_path / "state.json").read_text())
-    assert (held["left"], held["code"]) == ({}, [])
+    assert (held["left"], held["code"]) == ({"wide": "it is a numpy.longdouble"}, [])
     assert {p.suffix for p in tmp_path.iterdir()} == {".json", ".parquet", ".npz", ".skops"}
     shell.user_ns.clear()
     folder, path = Path.cwd(), list(sys.path)
@@ -175,6 +176,7 @@ def test_frames_arrays_models_and_nested_values_come_back_equal(tmp_path):
         values["wait"],
         values["frozen"],
     )
+    assert back.raw == values["raw"]
     assert back.rng.random() == values["rng"].random()
 
 
@@ -235,12 +237,40 @@ def test_what_cannot_be_kept_is_named_and_its_cells_run_again(project, write, ex
     assert ["resumed_from" in c.metadata.papermill for c in found.cells] == [True, False, False, True, True, False]
 
 
+def test_what_was_imported_or_defined_is_made_again_silently(project, write, executed):
+    cells = (
+        f"%matplotlib inline\nimport pathlib\n{COUNT.format('one')}\nlimit = 2\nfrom numpy import exp\nimport os",
+        f"{COUNT.format('two')}\ndef far(x, most=limit):\n    return exp(0) + x > most\nhalf = lambda x: x / 2",
+        (f"{COUNT.format('three')}\nlimit = 5", "checkpoint"),
+        f"{FAILS}\nprint(far(3), half(4), limit, os.sep)",
+    )
+    failed = nb.run_notebook(write(*cells))
+    fix(project)
+    done = nb.run_notebook(resume=failed, output="out.ipynb")
+    assert done.status == "finished", done.error
+    assert executed("out.ipynb")[0].cells[3].outputs[0].text == "True 2.0 5 /\n"  # most is what limit was then
+    assert ran(project) == ["one", "two", "three"]
+
+
+def test_a_name_nobody_sets_is_a_refusal_before_a_run_begins(project, write):
+    cells = (
+        "import pathlib, sqlite3\nglobals()['db'] = sqlite3.connect(':memory:')",
+        ("n = 1", "checkpoint"),
+        f"{FAILS}\nprint(db)",
+    )
+    failed = nb.run_notebook(write(*cells))
+    fix(project)
+    with pytest.raises(Conflict, match=r"'db' was not kept \(it is a sqlite3.Connection\), and no cell sets it"):
+        nb.run_notebook(resume=failed)
+    assert len(nb.runs()) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "parameters", "said"),
     [
         ({"load": "data = [1]\nother = data"}, None, r"cell 3 \(data = \[1\]\) changed since"),
         ({}, {"rows": 5}, "parameter 'rows' changed since"),
-        ({"parameters": ("rows = 4\npassword = ''", "parameters")}, None, r"cell 1 \(rows = 4\) changed"),
+        ({"parameters": ("rows = 4\npassword = ''\ndata = []", "parameters")}, None, r"cell 1 \(rows = 4\) changed"),
     ],
 )
 def test_what_changed_before_the_checkpoint_is_named(project, long, change, parameters, said):

@@ -253,7 +253,9 @@ def _scalar(name: str, value: Any) -> Any:
         value = value.item()
     if name == "float" and type(value) is int:
         return float(value)
-    if name == "path" and isinstance(value, (str, Path)):
+    if name in ("path", "str") and isinstance(value, Path):
+        return value if name == "path" else str(value)
+    if name == "path" and isinstance(value, str):
         return Path(value)
     if not isinstance(value, SCALARS.get(name, ())):
         raise ValueError

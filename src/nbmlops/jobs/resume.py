@@ -72,13 +72,18 @@ class Resume:
         start = before[-1] + 1
         sources = {i: translated(c.source) for i, c in enumerate(nb.cells) if c.cell_type == "code"}
         cells = {i: analyse(source) for i, source in sources.items()}
-        pieces = {i: piece for i in before if (piece := _definitions(sources[i]))}
+        parts = {i: _parted(sources[i]) for i in before}
+        pieces = {i: defines for i, (defines, _) in parts.items() if defines}
         fixed = {i for i, c in enumerate(nb.cells[:start]) if {PARAMETERS, INJECTED} & set(c.metadata.get("tags", []))}
-        again = fixed | self._again(cells, [i for i in before if i not in fixed], fixed, pieces)
+        there = {n for i in fixed for n in cells[i].writes} | {n for p in pieces.values() for n in analyse(p).writes}
+        there -= {n for i, (_, rest) in parts.items() if i not in fixed for n in analyse(rest).writes}
+        left = {**dict.fromkeys(self.manifest["code"], "it is code"), **self.manifest["left"]}
+        left = {name: why for name, why in left.items() if name not in there}
+        needed = _read([*(c for i, c in cells.items() if i >= start), *map(analyse, pieces.values())])
+        again = fixed | self._again({i: cells[i] for i in before if i not in fixed}, left, needed)
         pieces = {i: piece for i, piece in pieces.items() if i not in again}
-        changed = {n for i in again for n in (*cells[i].writes, *cells[i].mutates)}
-        changed |= {n for piece in pieces.values() for n in analyse(piece).writes}
-        return Plan(self, start, again, pieces, changed, home)
+        early = bool(again - fixed) or any(analyse(piece).reads for piece in pieces.values())
+        return Plan(self, start, again, pieces, early, home)
 
     def _compare(self, nb: NotebookNode, parameters: Mapping[str, Any]) -> None:
         was, now = self.manifest["parameters"], dict(parameters)
@@ -98,17 +103,12 @@ class Resume:
                 "What follows the checkpoint may change, what comes before may not. Run it from the start.",
             )
 
-    def _again(
-        self, cells: Mapping[int, CellSource], before: list[int], fixed: set[int], pieces: Mapping[int, str]
-    ) -> set[int]:
+    def _again(self, cells: Mapping[int, CellSource], left: dict[str, str], needed: set[str]) -> set[int]:
         """Return the cells that run again: all that deal with a name that is needed and could not be kept."""
-        left = self._left(cells, before, fixed, pieces)
-        later = [c for i, c in cells.items() if i > max([*before, *fixed])]
-        needed = _read([*later, *map(analyse, pieces.values())])
         again: set[int] = set()
         while missing := _needed(left, needed):
             name = missing[0]
-            where = {i for i in before if name in _mentioned(cells[i])}
+            where = {i for i, cell in cells.items() if name in _mentioned(cell)}
             if not any(name in cells[i].writes for i in where):
                 raise Conflict(
                     f"Run {self.run_id[-6:]} cannot go on: {name!r} was not kept ({left[name]}), and no cell sets it.",
@@ -119,16 +119,6 @@ class Resume:
             del left[name]
         return again
 
-    def _left(
-        self, cells: Mapping[int, CellSource], before: list[int], fixed: set[int], pieces: Mapping[int, str]
-    ) -> dict[str, str]:
-        """Return the names that are not there unless cells run again, with the reason."""
-        found = {**self.manifest["left"], **dict.fromkeys(self.manifest["code"], "it is code")}
-        written = {n for i in before for n in cells[i].writes}
-        there = {n for i in fixed for n in cells[i].writes} - written  # parameters are set again anyway
-        there |= {n for piece in pieces.values() for n in analyse(piece).writes} & set(self.manifest["code"])
-        return {name: why for name, why in found.items() if name not in there}
-
 
 @dataclass
 class Plan:
@@ -138,7 +128,7 @@ class Plan:
     start: int
     again: set[int]
     pieces: Mapping[int, str]
-    changed: set[str]
+    early: bool  # whether cells and definitions before the checkpoint need its values
     home: Path
     folder: Path | None = field(default=None)
 
@@ -149,9 +139,9 @@ class Plan:
     def before(self, index: int) -> str:
         """Return code the kernel runs silently before a cell's turn."""
         if index == 0:
-            return "\n".join([call("restore", self._fetch()), self.pieces.get(0, "")])
+            return "\n".join([call("prepare", self._fetch(), f", {self.early}"), self.pieces.get(0, "")])
         if index == self.start:
-            return call("restore", self._fetch(), f", only={sorted(self.changed)!r}")
+            return call("restore", self._fetch())
         return self.pieces.get(index, "")
 
     def show(self, nb: NotebookNode) -> None:
@@ -291,13 +281,14 @@ def _show(cell: NotebookNode, then: NotebookNode | None, run_id: str) -> None:
     about.setdefault("resumed_from", run_id)
 
 
-def _definitions(source: str) -> str:
-    """Return the statements of a cell that import or define: they are cheap, and cannot be kept as data."""
+def _parted(source: str) -> tuple[str, str]:
+    """Return the statements of a cell that import or define, which are cheap and cannot be kept; and the rest."""
     try:
         body = ast.parse(source).body
     except SyntaxError:
-        return ""
-    return "\n".join(ast.unparse(s) for s in body if _defines(s))
+        return "", source
+    defines = [ast.unparse(s) for s in body if _defines(s)]
+    return "\n".join(defines), "\n".join(ast.unparse(s) for s in body if not _defines(s))
 
 
 def _defines(statement: ast.stmt) -> bool:

@@ -6,6 +6,8 @@ referred to, so that two names of one object are two names of one object again.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import datetime
 import json
 import os
@@ -13,15 +15,17 @@ import random
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from nbmlops.capture.names import OF_IPYTHON
 from nbmlops.capture.secrets import MASK, Secret, redact_value
 
-__all__ = ["FILE", "VERSION", "Unkept", "restore", "save"]
+__all__ = ["FILE", "VERSION", "Unkept", "prepare", "restore", "save"]
 
 FILE, VERSION = "state.json", 1
+LONGEST = 8  # bytes of a number
 MOST_OBJECTS = 1_000_000  # items of an array of Python objects
 CODE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
@@ -67,29 +71,52 @@ def save(shell: Any, folder: str) -> None:
         except Exception as error:  # what an odd object raises when it is looked at
             left[name] = f"{type(error).__name__} when it was looked at"
     state = {"version": VERSION, "names": kept, "left": left, "code": code, "chance": _chance(writer)}
+    state["defaults"] = _defaults(writer, names)
     state |= {"objects": writer.objects, "folder": str(Path.cwd()), "path": list(sys.path)}
     Path(folder, FILE).write_text(json.dumps(state), encoding="utf-8")
 
 
-def restore(shell: Any, folder: str, only: Iterable[str] | None = None) -> None:
-    """Give names the values they had.
+def prepare(shell: Any, folder: str, names: bool) -> None:
+    """Make ready for cells that run again: working folder, where modules are found, and, where asked, every name.
 
     Parameters
     ----------
     shell : InteractiveShell
     folder : str
         As :func:`save` wrote it.
-    only : iterable of str, optional
-        Of these names alone, and random numbers go on from where they were then.
+    names : bool
     """
-    state = json.loads(Path(folder, FILE).read_text(encoding="utf-8"))
+    state = _read(folder)
+    os.chdir(state["folder"])
+    sys.path[:] = [*state["path"], *(p for p in sys.path if p not in state["path"])]
+    if names:
+        shell.user_ns.update(_values(_Reader(Path(folder), state["objects"]), state["names"]))
+
+
+def restore(shell: Any, folder: str) -> None:
+    """Give names the values they had, functions the default arguments they had, and let random numbers go on.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    folder : str
+        As :func:`save` wrote it.
+    """
+    state = _read(folder)
     reader = _Reader(Path(folder), state["objects"])
-    if only is None:
-        os.chdir(state["folder"])
-        sys.path[:] = [*state["path"], *(p for p in sys.path if p not in state["path"])]
-    chosen = state["names"] if only is None else {n: state["names"][n] for n in only if n in state["names"]}
-    shell.user_ns.update({name: reader.value(node) for name, node in chosen.items()})
+    shell.user_ns.update(_values(reader, state["names"]))
+    for name, nodes in state["defaults"].items():
+        if isinstance(function := shell.user_ns.get(name), types.FunctionType):
+            function.__defaults__, function.__kwdefaults__ = (reader.value(node) for node in nodes)
     _set_chance(reader, state["chance"])
+
+
+def _read(folder: str) -> Any:
+    return json.loads(Path(folder, FILE).read_text(encoding="utf-8"))
+
+
+def _values(reader: _Reader, nodes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: reader.value(node) for name, node in nodes.items()}
 
 
 class _Writer:
@@ -98,6 +125,7 @@ class _Writer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.objects: list[Any] = []
+        self._count = count()
         self._known: dict[int, int | Unkept] = {}
         self._held: list[Any] = []  # so that no id is given twice
 
@@ -112,7 +140,9 @@ class _Writer:
             return [iso, value.isoformat()]
         if isinstance(value, Path):
             return ["path", _open(name, str(value))]
-        if kind.__module__ == "numpy" and getattr(value, "shape", None) == () and value.dtype.kind in "biuf":
+        if kind is bytes:
+            return ["bytes", base64.b64encode(value).decode()]
+        if kind.__module__ == "numpy" and _is_number(value):
             return ["number", [value.dtype.str, value.item()]]
         return ["is", self._object(name, value)]
 
@@ -146,7 +176,7 @@ class _Writer:
 
     def file(self, suffix: str) -> Path:
         """Return a path nothing is at yet."""
-        return self.folder / f"{len(list(self.folder.iterdir()))}.{suffix}"
+        return self.folder / f"{next(self._count)}.{suffix}"
 
 
 def _open(name: str, value: Any) -> Any:
@@ -155,6 +185,11 @@ def _open(name: str, value: Any) -> Any:
     if (shown is not value and shown != value) or value == MASK:  # NaN differs from itself
         raise Unkept("it is secret")
     return value
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether it is one number of NumPy's that JSON can hold."""
+    return getattr(value, "shape", None) == () and value.dtype.kind in "biuf" and value.dtype.itemsize <= LONGEST
 
 
 def _numpy(writer: _Writer, value: Any) -> list[Any] | None:
@@ -349,6 +384,7 @@ def _read_moment(name: str) -> Callable[[_Reader, Any], Any]:
 
 READERS: Mapping[str, Callable[[_Reader, Any], Any]] = {
     "plain": _read_plain,
+    "bytes": lambda _, load: base64.b64decode(load),
     "secret": lambda _, load: Secret(load),
     "path": lambda _, load: Path(load),
     "number": _read_number,
@@ -363,6 +399,16 @@ READERS: Mapping[str, Callable[[_Reader, Any], Any]] = {
     "timestamp": _read_moment("Timestamp"),
     "timedelta": _read_moment("Timedelta"),
 }
+
+
+def _defaults(writer: _Writer, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the default arguments of the user's functions: they are values of the time they were defined."""
+    found = {}
+    for name, function in names.items():
+        if isinstance(function, types.FunctionType) and function.__module__ == "__main__":
+            with contextlib.suppress(Unkept):
+                found[name] = [writer.node("", v) for v in (function.__defaults__, function.__kwdefaults__)]
+    return found
 
 
 def _chance(writer: _Writer) -> dict[str, Any]:
