@@ -30,6 +30,7 @@ from nbmlops.tracking import session
 
 pytest.importorskip("distributed")
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+ALONE = ("--nthreads", "1", "--no-nanny", "--name")
 PARAMETERS = "n: int = 1"
 BODY = """\
 import time
@@ -58,6 +59,9 @@ class Processes:
         command = [sys.executable, "-m", "dask", what, "--scheduler-file", self.file, "--no-dashboard", *options]
         env = {k: v for k, v in os.environ.items() if not k.startswith("NBMLOPS_")} | {"OMP_NUM_THREADS": "1"}
         return subprocess.Popen(command, cwd=self.folder, env=env, **QUIET)
+
+    def another(self, name: str) -> None:
+        self.workers.append(self._start("worker", *ALONE, name))
 
     def stop(self) -> None:
         for process in (*self.workers, self.scheduler):
@@ -184,9 +188,36 @@ def test_a_worker_killed_in_the_middle_of_a_notebook_costs_one_attempt(cluster, 
         assert not ledger.renew(change, stale, now())
         assert not ledger.close(change, stale, "finished", None, now())
     assert ledger.get(session.store(), "K#0").run_id == second.run_id
+    cluster.another("w2")
     runs = {c.run_id: c.status for c in nb.get_run(fan.run_id).children if c.params["n"] == 0}
     assert runs == {first.run_id: "abandoned", second.run_id: "finished"}
     assert (project / "ran 0").read_text() == "xx"
+
+
+def test_ctrl_c_reaches_the_worker_through_the_ledger(cluster, shop, project):
+    def stop(*_):
+        if (project / "ran 0").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_notebooks(shop, [{"n": 0}], executor=cluster.url, run_key="K", progress=stop)
+    work = ledger.get(session.store(), "K#0")
+    assert (work.state, work.reason) == ("cancelled", "stopped")
+    _until(lambda: nb.get_run(work.run_id).status != "running", 30)
+    run = nb.get_run(work.run_id)
+    assert (run.status, run.cause) == ("interrupted", "cancelled")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_worker_killed_on_postgresql_costs_one_attempt(cluster, shop, project, postgres):
+    (project / "nbmlops.toml").write_text(f'[store]\nurl = "{postgres()}"\n')
+    session.reset()
+    thread = killing(project, lambda attempt: attempt.process["pid"])
+    fan = run_notebooks(shop, [{"n": 0}, {"n": 1}], executor=cluster.url, run_key="K", progress=silent)
+    thread.join()
+    assert fan.status == "finished", fan
+    assert [a.status for a in ledger.attempts_of(session.store(), "K#0")] == ["abandoned", "finished"]
 
 
 @pytest.mark.slow

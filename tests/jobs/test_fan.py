@@ -161,6 +161,26 @@ def test_a_secret_in_a_row_is_refused_and_a_reference_is_kept_by_name(project, m
     assert [p for p in project.rglob("*") if p.is_file() and b"correct-horse-battery" in p.read_bytes()] == []
 
 
+def test_what_tracked_cells_measured_is_the_rows(project):
+    cells = [v4.new_code_cell("n = 1", metadata={"tags": ["parameters"]}), v4.new_code_cell("%load_ext nbmlops")]
+    cells += [v4.new_code_cell(f"%%track fit\nimport nbmlops as nb\nnb.log(auc=n / {by})") for by in (5, 10)]
+    write(v4.new_notebook(cells=cells), project / "tracked.ipynb")
+    fan = run_notebooks("tracked.ipynb", [{"n": 1}, {"n": 2}], executor=Nowhere(), progress=silent)
+    assert [r["metrics"] for r in fan.rows] == [{"auc": 0.1}, {"auc": 0.2}]
+
+
+@pytest.mark.postgres
+def test_a_fan_out_on_postgresql_goes_on_too(flights, project, postgres, monkeypatch):
+    (project / "nbmlops.toml").write_text(f'[store]\nurl = "{postgres()}"\n')
+    session.reset()
+    rows = [{"n": n, "fail_at": 2} for n in (1, 2, 3)]
+    first = run_notebooks(flights, rows, executor=Nowhere(), run_key="night", progress=silent)
+    (project / "mended").touch()
+    second = run_notebooks(flights, rows, executor=Nowhere(), run_key="night", progress=silent)
+    assert ([r["state"] for r in first.rows], second.status) == (["finished", "failed", "finished"], "finished")
+    assert ran(project) == {"ran 1": 1, "ran 2": 2, "ran 3": 1}
+
+
 def test_an_executor_that_is_away_for_a_moment_is_borne_and_for_long_is_said(flights, monkeypatch):
     assert run_notebooks(flights, [{"n": 1}], executor=Nowhere(away=2), progress=silent).status == "finished"
     monkeypatch.setattr(drive, "PATIENCE_S", 0.1)

@@ -254,6 +254,7 @@ class _Plan:
             ledger.list(self.store, parent=self.key, limit=None), key=lambda w: int(w.key.rpartition("#")[2])
         )
         runs = {r["run_id"]: r for r in load_many(self.store, [w.run_id for w in works if w.run_id])}
+        _measure(self.store, runs)
         rows = tuple(_row(work, runs.get(work.run_id or "", {}), errors.get(work.key, "")) for work in works)
         return Fan(self.run_id, self.key, self.name, status, rows, duration_s)
 
@@ -316,6 +317,17 @@ def _closed(plan: _Plan, opened: OpenRun, errors: Mapping[str, str], raised: Bas
     with ledger.changing(plan.store) as change:
         ledger.conclude(change, plan.key, STATES[status], now(), said if fan.failed else None)
     return Fan(fan.run_id, fan.key, fan.notebook, status, fan.rows, duration_s)
+
+
+def _measure(store: Store, runs: Mapping[str, dict[str, Any]]) -> None:
+    """Give a notebook that logged nothing itself what its tracked cells measured; of two, what the later one did."""
+    from nbmlops.store.runs import below, load_many
+
+    cells = below(store, [run_id for run_id, run in runs.items() if not run["metrics"]])
+    loaded = {r["run_id"]: r for r in load_many(store, [i for ids in cells.values() for i in ids])}
+    for run_id, ids in cells.items():
+        measured = [m for i in ids if i in loaded for m in loaded[i]["metrics"]]
+        runs[run_id]["metrics"] = [*{(m["name"], str(m["context"])): m for m in measured}.values()]
 
 
 def _row(work: Work, run: Mapping[str, Any], error: str) -> dict[str, Any]:

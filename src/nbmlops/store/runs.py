@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *(
+        "below",
         "experiments",
         "ids_like",
         "latest_results",
@@ -152,6 +153,17 @@ def rows_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Json]:
 def summaries(store: Store, **where: Any) -> list[Json]:
     """Return runs whole, newest first (see :func:`newest` for what can be asked)."""
     return load_many(store, newest(store, **where))
+
+
+def below(store: Store, parents: Sequence[str]) -> dict[str, list[str]]:
+    """Return the runs that are part of each of these, the oldest first; those without any are left out."""
+    found: dict[str, list[str]] = defaultdict(list)
+    query = "SELECT parent, run_id FROM runs WHERE parent IN ({}) AND deleted_at IS NULL ORDER BY started_at, run_id"
+    with reading(store) as connection:
+        for part, marks in parts(parents):
+            for parent, run_id in connection.execute(query.format(marks), part).fetchall():
+                found[parent].append(run_id)
+    return dict(found)
 
 
 def points(store: Store, run_id: str, name: str) -> list[tuple[dict[str, str], list[tuple[Any, ...]]]]:
