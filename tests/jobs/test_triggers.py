@@ -1,5 +1,7 @@
 """Triggers: drift, a missed target, a new version of data, another job; each once for its cause."""
 
+import contextlib
+import multiprocessing
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -7,6 +9,7 @@ import pytest
 
 import nbmlops as nb
 from nbmlops.config import find_project
+from nbmlops.errors import Unavailable
 from nbmlops.jobs import ticker
 from nbmlops.store import episodes, ledger
 from nbmlops.store.database import open_store
@@ -182,6 +185,26 @@ def test_a_target_nobody_agreed_on_is_a_finding_and_stops_no_other_job(job, fire
     assert "No target 'auc' in the charter" in fired.findings[0]
     nb.dataset("flights", pd.DataFrame({"a": [1]}))
     assert [f[1] for f in fired(1)] == ["dataset:flights@1"]
+
+
+def _ticks(root, times):
+    for at in times:
+        with contextlib.suppress(Unavailable):  # locked by the others: the next tick does it
+            ticker.tick(find_project(root), at)
+
+
+def test_any_number_of_tickers_fire_once_for_a_cause(job, fired, store, project):
+    job("when: {dataset: flights}\npolicy: {overlap: queue}")
+    fired(0)
+    nb.dataset("flights", pd.DataFrame({"a": [1]}))
+    times = [(START + timedelta(minutes=m)).isoformat() for m in range(1, 6)]
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_ticks, args=(project, times)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [w.trigger for w in ledger.list(store)] == ["dataset:flights@1"]
 
 
 def test_a_trigger_that_changes_begins_anew(job, fired, episode):
