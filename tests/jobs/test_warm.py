@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -72,12 +73,48 @@ def test_what_was_imported_looks_the_same(warm):
     assert two[0] != two[1]
 
 
+@pytest.mark.slow
+def test_a_figure_is_shown_as_in_a_cold_kernel(warm, needed):
+    needed("matplotlib")
+    code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint(plt.get_backend(), plt.isinteractive())"
+    told = [warm(["matplotlib.pyplot"], how).run(code).replace("0x", "").split(" at ")[0] for how in ("warm", "cold")]
+    assert told[0] == told[1]
+    assert "inline" in told[0]
+    assert "Figure" in warm(["matplotlib.pyplot"]).run(code)
+
+
 def test_variables_folder_and_rights_are_those_of_who_asks(warm, tmp_path):
     env = {**os.environ, "GREETING": "hello"}
     kernel = warm(env=env, cwd=str(tmp_path))
     assert kernel.run("import os; print(os.environ['GREETING'], os.getcwd())") == f"hello {tmp_path}"
     del env["GREETING"]
     assert warm(env=env, cwd=str(tmp_path)).run("import os; print(os.environ.get('GREETING'))") == "None"
+
+
+def test_the_debugger_stops_at_a_breakpoint(warm):
+    kernel = warm()
+
+    numbers = count(1)
+
+    def ask(command, **arguments):
+        about = {"type": "request", "seq": next(numbers), "command": command, "arguments": arguments}
+        kernel.client.control_channel.send(kernel.client.session.msg("debug_request", about))
+        answer = kernel.client.get_control_msg(timeout=15)["content"]
+        assert answer["success"], answer
+        return answer.get("body")
+
+    ask("initialize", clientID="test", adapterID="", pathFormat="path")
+    ask("attach")
+    code = "x = 1\ny = 2\nz = 3"
+    place = {"path": ask("dumpCell", code=code)["sourcePath"]}
+    ask("setBreakpoints", breakpoints=[{"line": 2}], source=place, sourceModified=False)
+    ask("configurationDone")
+    kernel.client.execute(code)
+    while (message := kernel.client.get_iopub_msg(timeout=15)["content"]).get("event") != "stopped":
+        pass
+    assert message["body"]["reason"] == "breakpoint"
+    ask("continue", threadId=message["body"]["threadId"])
+    assert kernel.client.get_shell_msg(timeout=10)["content"]["status"] == "ok"
 
 
 def test_an_interrupt_and_a_restart_are_as_ever(warm):
@@ -163,17 +200,28 @@ def test_a_variable_read_at_import_needs_a_parent_of_its_own(warm, site, monkeyp
     assert warm(["depends"]).run(show) == "unset"
 
 
-def test_an_import_that_starts_a_thread_keeps_kernels_cold_and_says_so(warm, site, caplog):
-    module(
-        site,
-        "threaded",
-        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True, name='busy').start()",
-    )
-    deadline = time.monotonic() + 20
-    why = ""
+THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True, name='busy').start()\n"
+
+
+def test_an_import_that_starts_a_thread_is_left_to_the_kernel(warm, site):
+    module(site, "threaded", THREAD)
+    module(site, "around", "import threaded, decimal")
+    kernel = warm(["around"])
+    show = "import sys; print('decimal' in sys.modules, 'threaded' in sys.modules)\nimport around, threading\n"
+    told = kernel.run(f"{show}print('busy' in [t.name for t in threading.enumerate()])")
+    assert told.split() == ["True", "False", "True"]
+    there = next(p for p in parents.running() if p["preload"] == ["around"])
+    assert set(there["particular"]) == {"around", "threaded"}
+
+
+def test_a_thread_that_is_there_from_the_start_keeps_kernels_cold_and_that_is_said_once(warm, site, caplog):
+    module(site, "sitecustomize", THREAD)
+    deadline, why = time.monotonic() + 20, ""
     while "busy" not in why and time.monotonic() < deadline:
-        why = warm(["threaded"], how="cold", wait=False).provisioner.why
+        why = warm(how="cold", wait=False).provisioner.why
     assert why == "1 thread runs in the process with the imports (busy)"
+    warm(how="cold", wait=False)
+    assert [r.getMessage() for r in caplog.records].count(f"nbmlops starts kernels cold: {why}.") == 1
 
 
 def test_what_an_import_prints_or_asks_of_the_shell_happens_in_the_kernel(warm, site):

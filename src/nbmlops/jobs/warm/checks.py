@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Cold", "Command", "command", "unsafe"]
+__all__ = ["Cold", "Command", "command", "settle", "threads", "unsafe"]
 
 LAUNCHERS = ("ipykernel_launcher", "ipykernel")
 PASSED = {"env", "cwd", "stdout", "stderr", "kernel_id", "extra_arguments"}
@@ -97,11 +97,25 @@ def unsafe() -> str:
     if held := sorted(target for fd in Path("/proc/self/fd").iterdir() if (target := _target(fd)).startswith(DEVICES)):
         return f"a graphics card is in use ({held[0]})"
     named = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
-    tasks = [t for t in _tasks() if t not in HARMLESS]
-    if not tasks:
+    if not (left := threads()):
         return ""
-    what = "thread runs" if len(tasks) == 1 else "threads run"
-    return f"{len(tasks)} {what} in the process with the imports ({', '.join(named or sorted(set(tasks)))})"
+    what = "thread runs" if len(left) == 1 else "threads run"
+    return f"{len(left)} {what} in the process with the imports ({', '.join(named or sorted(set(left.values())))})"
+
+
+def threads() -> dict[int, str]:
+    """Return this process's threads but the main and the harmless ones, those no Python code knows too.
+
+    >>> threads()
+    {}
+    """
+    found = {}
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            name = (task / "comm").read_text().strip()
+            if int(task.name) != os.getpid() and name not in HARMLESS:
+                found[int(task.name)] = name
+    return found
 
 
 def settle() -> None:
@@ -110,15 +124,6 @@ def settle() -> None:
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
-
-
-def _tasks() -> list[str]:
-    """Return the names of this process's threads but the main one, those no Python code knows too."""
-    found = []
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            found += [(task / "comm").read_text().strip()] if int(task.name) != os.getpid() else []
-    return found
 
 
 def _target(fd: Path) -> str:

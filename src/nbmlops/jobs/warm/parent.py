@@ -80,6 +80,7 @@ class Parent:
         filters = list(warnings.filters)
         with self.rehearsal.stage():
             self.failed += [name for name in self.spec["preload"] if self.rehearsal.load(name)]
+        self.rehearsal.note_threads()
         standin.stop_watching()
         self.made = {n: v for n, v in os.environ.items() if self.given.get(n) != v}
         self.filters = [f for f in warnings.filters if not any(f is g for g in filters)]

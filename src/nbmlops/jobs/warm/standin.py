@@ -1,8 +1,8 @@
 """What stands in for the kernel while modules are imported before there is one.
 
 Modules look around when they are imported: pandas asks for the shell to choose how wide it prints, pyplot registers
-with it, others print a greeting. A question is answered as a kernel would; who wants more is *particular*: it is
-imported anew in each kernel.
+with it, others print a greeting or begin a thread. A question is answered as a kernel would; who wants more is
+*particular*: it is imported anew in each kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from nbmlops.jobs.warm import checks
 
 __all__ = ["Reads", "Rehearsal", "stop_watching", "watch_reads"]
 
@@ -117,6 +119,7 @@ class Rehearsal:
         self.particular: dict[str, None] = {}
         self.shell: Any = None
         self.over = False
+        self._began: dict[int, str] = {}  # threads, and whose import began them
 
     def note(self) -> None:
         """Note every module that is being imported right now."""
@@ -157,9 +160,18 @@ class Rehearsal:
             importlib.import_module(name)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
+        for thread in checks.threads():
+            self._began.setdefault(thread, name)
         if _written() != written:  # beneath Python, where no stream of ours sees it
             self.particular.setdefault(name)
         return ""
+
+    def note_threads(self) -> None:
+        """Note the modules whose imports began threads that still run."""
+        checks.settle()
+        for thread in checks.threads():
+            if thread in self._began:
+                self.particular.setdefault(self._began[thread])
 
 
 def watch_reads() -> set[str]:
