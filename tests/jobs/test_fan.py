@@ -80,7 +80,7 @@ def silent(*_):
     pass
 
 
-def test_rows_become_runs_under_one_parent_and_failures_are_told(flights, project):
+def test_rows_become_runs_under_one_parent_and_failures_are_told(flights, project, capfd):
     told = []
     rows = [{"n": 1}, {"n": 2}, {"n": 3}]
     fan = run_notebooks(flights, rows, {"fail_at": 2, "rate": 0.1}, "local:2", progress=lambda *t: told.append(t))
@@ -106,6 +106,7 @@ def test_rows_become_runs_under_one_parent_and_failures_are_told(flights, projec
     assert {r["name"] for r in nb.compare(parent.children).rows} >= {"params.n", "metrics.score"}
     assert told[0][:3] == ("flights.ipynb", 0, 3)
     assert told[-1] == ("flights.ipynb", 3, 3, "1 failed")
+    assert "unknown parameter" not in capfd.readouterr().err
 
 
 def test_the_same_key_goes_on_and_does_nothing_twice(flights, project):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,29 +187,45 @@ def execute(
     files.make_atomic()
     error: BaseException | None = None
     try:
-        papermill.execute_notebook(
-            _literally(source or notebook),
-            _literally(target),
-            values,
-            engine_name="nbmlops",
-            kernel_name=kernel,
-            language=language,
-            run_id=run_id,
-            progress=progress or (Cells(sys.stderr) if log else None),
-            echo=sys.stderr if log else None,
-            limit_s=limit_s,
-            memory=memory,
-            cpu=cpu,
-            job=job,
-            about=about,
-            resume=resume,
-            notebook_path=str(notebook) if source else None,
-            kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
-        )
+        with _parameters_known():
+            papermill.execute_notebook(
+                _literally(source or notebook),
+                _literally(target),
+                values,
+                engine_name="nbmlops",
+                kernel_name=kernel,
+                language=language,
+                run_id=run_id,
+                progress=progress or (Cells(sys.stderr) if log else None),
+                echo=sys.stderr if log else None,
+                limit_s=limit_s,
+                memory=memory,
+                cpu=cpu,
+                job=job,
+                about=about,
+                resume=resume,
+                notebook_path=str(notebook) if source else None,
+                kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
+            )
     except (Exception, KeyboardInterrupt) as raised:
         error = raised
     run = _run(run_id, notebook, error)
     return run, None if run.status == "finished" else error  # papermill raises for errors a cell expected, too
+
+
+@contextmanager
+def _parameters_known() -> Iterator[None]:
+    """Say nothing of unknown parameters: they were checked, and papermill overlooks some annotations."""
+    from papermill.log import logger
+
+    def other(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Passed unknown parameter")
+
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
 
 
 def opened(path: str | Path, kernel: str | None = None) -> tuple[Path, NotebookNode, str, str]:
