@@ -378,12 +378,13 @@ def test_claimers_that_are_killed_cost_tries_and_never_a_second_success(project,
 @pytest.mark.sqlite
 def test_a_claim_reads_no_more_where_a_million_works_are_due(store, add):
     """SQLite without statistics would take the index of the states, and sort all that is due."""
-    from nbmlops.store.tables import DUE, IN_SLOT, LIMITED
+    from nbmlops.store.tables import DUE, IN_SLOT, LIMITED, UNDONE
 
     add(row("k"))
     asked = {
         "work_due": f"SELECT key FROM work WHERE {DUE} AND not_before <= '{AT}' ORDER BY not_before, id LIMIT 1",
         "work_slot": f"SELECT slot, count(*) FROM work WHERE {IN_SLOT} GROUP BY slot",
+        "work_undone": f"SELECT key FROM work WHERE job IN ('J') AND {UNDONE}",
         "work_deadline": f"UPDATE work SET state = 'missed' WHERE {LIMITED} AND deadline < '{AT}'",
     }
     with store.reading(sync=False) as connection:

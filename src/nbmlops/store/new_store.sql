@@ -383,6 +383,8 @@ CREATE INDEX work_slot ON work (state, slot) WHERE state = 'started' AND slot IS
 
 CREATE INDEX work_state ON work (state, id);
 
+CREATE INDEX work_undone ON work (state, job, id) WHERE job IS NOT NULL AND state IN ('due', 'started');
+
 CREATE VIEW v_runs AS
 SELECT run_id, experiment, name, kind, status, cause, started_at, ended_at, duration_s, author, parent, previous,
        notebook, cell_id, "order", source, error, git, environment, process, defaults, params, tags

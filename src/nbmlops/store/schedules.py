@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.ledger import INSERT, reading
-from nbmlops.store.tables import schedules, ticks, work
+from nbmlops.store.tables import UNDONE, schedules, ticks, work
 from nbmlops.store.works import later, utc
 
 __all__ = ["forget", "known", "put", "ticked", "tickers", "waiting"]
@@ -47,12 +47,11 @@ def forget(change: Transaction, job: str) -> None:
 def waiting(source: Store | Transaction, jobs: Iterable[str]) -> list[Row]:
     """Return what jobs do or have to do (key, job, state, not_before), the oldest first; no parameters are read."""
     c = work.c
-    query = sa.select(c.key, c.job, c.state, c.not_before).where(c.job.in_([*jobs]))
+    query = sa.select(c.id, c.key, c.job, c.state, c.not_before).where(c.job.in_([*jobs]), UNDONE)
     with reading(source) as connection:
-        # Without coalesce SQLite takes the index of states, where a fan-out may have a million of them.
-        open_ = sa.func.coalesce(c.state, "").in_(("due", "started"))
-        found = connection.execute(query.where(open_).order_by(c.id)).mappings().all()
-    return [dict(row) for row in found]
+        found = connection.execute(query).mappings().all()
+    # Ordered here: SQLite would rather walk through all a job ever did, in order, than sort the few that are left.
+    return [{k: v for k, v in row.items() if k != "id"} for row in sorted(found, key=lambda row: row["id"])]
 
 
 def ticked(change: Transaction, host: str, at: str, took_s: float, what: Any) -> None:

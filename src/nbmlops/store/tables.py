@@ -344,6 +344,8 @@ alerts = Table(
 # it was when the work was added.
 DUE = text("state = 'due'")
 LIMITED = text("state = 'due' AND deadline IS NOT NULL")
+UNDONE = text("state IN ('due', 'started')")
+OF_JOB = text("job IS NOT NULL AND state IN ('due', 'started')")
 IN_SLOT = text("state = 'started' AND slot IS NOT NULL")
 work = Table(
     "work",
@@ -375,6 +377,7 @@ work = Table(
     # Constants, not bound values, must ask for these: SQLite takes no partial index otherwise. They begin with the
     # state, or it would take work_state and sort.
     Index("work_due", "state", "not_before", "id", "slot", sqlite_where=DUE, postgresql_where=DUE),
+    Index("work_undone", "state", "job", "id", sqlite_where=OF_JOB, postgresql_where=OF_JOB),
     Index("work_deadline", "state", "deadline", sqlite_where=LIMITED, postgresql_where=LIMITED),
     Index("work_slot", "state", "slot", sqlite_where=IN_SLOT, postgresql_where=IN_SLOT),
 )

@@ -49,6 +49,7 @@ def _indexes(op: Operations) -> None:
         op.create_index(f"work_{name}", "work", [name, "id"])
     for name, columns, where in (
         ("due", ["state", "not_before", "id", "slot"], "state = 'due'"),
+        ("undone", ["state", "job", "id"], "job IS NOT NULL AND state IN ('due', 'started')"),
         ("deadline", ["state", "deadline"], "state = 'due' AND deadline IS NOT NULL"),
         ("slot", ["state", "slot"], "state = 'started' AND slot IS NOT NULL"),
     ):
