@@ -121,6 +121,20 @@ def test_where_memory_cannot_be_limited_it_is_said(monkeypatch):
         Limits.of("4G")
 
 
+def test_where_cores_cannot_be_chosen_it_is_said(monkeypatch):
+    monkeypatch.delattr("os.sched_setaffinity", raising=False)
+    with pytest.warns(RuntimeWarning, match="only the threads of its libraries are limited"):
+        limits = Limits.of(cpu=1)
+    assert apply_to(0, limits) is None
+
+
+@linux
+def test_a_process_that_ended_meanwhile_is_no_error():
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    assert apply_to(ended.pid, Limits.of("4G", 1)) is None
+
+
 @linux
 def test_a_lower_limit_that_is_there_stays():
     code = """

@@ -66,7 +66,8 @@ class Keeper:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         cell.metadata.papermill[TAG] = about
-        logger.info(f"Checkpoint behind cell {index + 1}: {_sentence(about)}")
+        told = logger.warning if about["left"] else logger.info
+        told(f"Checkpoint behind cell {index + 1}: {_sentence(about)}")
 
     def _keep(self, nb: NotebookNode, folder: Path, index: int) -> dict[str, Any]:
         """Make the files artifacts, the list of them last; return what is kept and what is not."""

@@ -9,6 +9,7 @@ In a kernel specification, for JupyterLab and everything else that starts kernel
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import re
@@ -17,7 +18,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nbmlops.errors import Invalid
+from nbmlops.errors import Invalid, tell
 from nbmlops.jobs.ending import Ending
 
 __all__ = ["VARIABLES", "Limits", "apply", "apply_to", "size", "time_s", "written"]
@@ -63,6 +64,8 @@ class Limits:
         found = cls(None if memory in (None, "") else size(memory), None if cpu in (None, "") else _cores(cpu))
         if found.memory_bytes and not hasattr(_resource(), "prlimit"):
             raise Invalid("This system cannot limit a kernel's memory; Linux can.", "Leave --memory out.")
+        if found.cpu and not hasattr(os, "sched_setaffinity"):
+            tell("This system cannot choose a kernel's cores; only the threads of its libraries are limited.")
         return found
 
     def tags(self, timeout_s: float | None = None) -> dict[str, str]:
@@ -157,6 +160,11 @@ def apply_to(pid: int, limits: Limits) -> None:
     limits : Limits
         Cores are chosen by the process's id, so that kernels beside each other use different ones.
     """
+    with contextlib.suppress(ProcessLookupError):  # it has ended already, which others see
+        _apply(pid, limits)
+
+
+def _apply(pid: int, limits: Limits) -> None:
     if limits.memory_bytes is not None:
         _limit_memory(pid, limits.memory_bytes)
     if limits.cpu is None or limits.cpu % 1 or not hasattr(os, "sched_setaffinity"):
