@@ -222,6 +222,19 @@ def test_a_later_notebook_in_its_place_is_left_alone(project, written, running, 
     session.reset()
 
 
+def test_gc_clears_a_journal_only_when_its_notebook_is_kept(project, notebook, monkeypatch):
+    monkeypatch.setattr(outputs.OutputJournal, "discard", outputs.OutputJournal.close)
+    run = nb.run_notebook(notebook("awaits"))  # killed between the end of the run and that of its journal
+    lost = outputs.place(project / ".nbmlops", "0198c0de-0000-7000-8000-000000000001")
+    lost.write_bytes(b"of a run the store knows nothing of")
+    counted = CliRunner().invoke(main, ["store", "gc", "--json"])
+    assert json.loads(counted.stdout)["outputs"] == 1
+    assert outputs.place(project / ".nbmlops", run.run_id).exists()
+    assert CliRunner().invoke(main, ["store", "gc", "--yes"]).exit_code == 0
+    assert not outputs.place(project / ".nbmlops", run.run_id).exists()
+    assert lost.exists()
+
+
 def test_the_list_of_runs_still_takes_a_query(project, notebook):
     nb.run_notebook(notebook("awaits"))
     listed = CliRunner().invoke(main, ["runs", "status = 'finished'", "--limit", "1", "--json"])

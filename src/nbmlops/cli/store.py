@@ -137,11 +137,13 @@ def gc(older_than: float, yes: bool, vacuum: bool, as_json: bool) -> None:
 
     Example: nbmlops store gc --older-than 8w --yes
     """
+    from nbmlops.jobs.recover import clear
     from nbmlops.store.garbage import gc as collected
 
     found = collected(find_project(), older_than_s=older_than, dry_run=not yes, vacuum=vacuum)
+    outputs = clear(delete=yes)
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        click.echo(json.dumps(found.to_dict() | {"outputs": outputs}))
         return
     rows = [
         {"taken away" if yes else "would go": what, "count": getattr(found, what, None), "bytes": size}
@@ -155,6 +157,7 @@ def gc(older_than: float, yes: bool, vacuum: bool, as_json: bool) -> None:
             ("half written", found.partial_bytes),
         )
     ]
+    rows.append({**dict.fromkeys(rows[0]), next(iter(rows[0])): "journals of outputs", "count": outputs})
     show_rows(rows)
     if not yes:
         click.echo("Nothing was changed. To do it: nbmlops store gc --yes")

@@ -162,7 +162,8 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     def content(self) -> bytes:
         """Return the notebook as its file has it; one that ended is written out once."""
         if self._content is None or self.end_time is None:
-            self._content = nbformat.writes(self.nb).encode("utf-8", "replace")
+            text = nbformat.versions[self.nb.nbformat].writes_json(self.nb)  # papermill validates what it writes last
+            self._content = text.encode("utf-8", "replace")
         return self._content
 
     def _save(self, content: bytes, last: bool) -> None:
@@ -251,8 +252,9 @@ def _printed(message: Mapping[str, Any]) -> str:
     kind, content = message["msg_type"], message["content"]
     if kind == "stream":
         return str(content["text"])
-    if kind in ("execute_result", "display_data") and (plain := content["data"].get("text/plain")):
-        return f"{plain}\n"
+    data = content.get("data") or {}
+    if "text/plain" in data and (kind == "execute_result" or len(data) == 1):
+        return f"{data['text/plain']}\n"
     return "\n".join([*content["traceback"], ""]) if kind == "error" else ""
 
 

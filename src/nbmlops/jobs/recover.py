@@ -14,7 +14,7 @@ from nbmlops.jobs import ending, files, outbox, outputs
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Recovered", "rebuild", "recover"]
+__all__ = ["Recovered", "clear", "rebuild", "recover"]
 
 ARTIFACT, NOTEBOOK_TYPE = "notebook.ipynb", "application/x-ipynb+json"
 
@@ -104,6 +104,23 @@ def recover(run: str, output: str | Path | None = None) -> Recovered:
     path.unlink(missing_ok=True)
     outbox.upload(run_id)
     return _recovered(run_id, target, found.nb, found.damaged_bytes)
+
+
+def clear(delete: bool = True) -> int:
+    """Delete journals of outputs that nobody writes and whose notebook is a file of its run; return how many.
+
+    Parameters
+    ----------
+    delete : bool
+        False only counts them.
+    """
+    from nbmlops.tracking import session
+
+    home = session.project().home
+    kept = [run_id for run_id in outputs.left(home) if _has_notebook(run_id)]
+    for run_id in kept if delete else ():
+        outputs.place(home, run_id).unlink(missing_ok=True)
+    return len(kept)
 
 
 @dataclass
@@ -245,6 +262,17 @@ def _keep(run_id: str, found: _Replay, text: bytes) -> None:
         raise Conflict(
             "The notebook is rebuilt, but the store cannot be written now.", "Try again: the journal is kept."
         )
+
+
+def _has_notebook(run_id: str) -> bool:
+    """Tell whether a run is over and has kept its notebook."""
+    from nbmlops.tracking.runs import get_run
+
+    try:
+        run = get_run(run_id)
+    except NotFound:
+        return False
+    return run.status != "running" and ARTIFACT in [a.name for a in run.artifacts]
 
 
 def _kept(run_id: str, output: str | Path | None) -> Recovered:
