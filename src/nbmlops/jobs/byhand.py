@@ -102,8 +102,8 @@ def retrain(
 def fire_row(job: Job, parameters: Mapping[str, Any], typed: bool, project: Project) -> dict[str, Any]:
     """Return a fire of a job by hand as a row for the ledger; what does not fit is refused here."""
     from nbmlops.jobs import parameters as declared
+    from nbmlops.jobs.fires import digest_of, row_of
     from nbmlops.jobs.keys import kept
-    from nbmlops.jobs.ticker import digest_of, row_of
 
     at = times.moment(now())
     notebook = declared.parameters(project.root / job.notebook)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,6 +18,7 @@ from nbmlops.jobs import expressions, times
 from nbmlops.jobs.afterwards import STEPS, asked
 from nbmlops.jobs.keys import kept
 from nbmlops.jobs.kinds import SECRET
+from nbmlops.jobs.policy import Keep, Policy, mapping, near, one_of, only, policy, words
 from nbmlops.records import Finding, plain
 
 __all__ = ["FOLDER", "Job", "Keep", "Policy", "When", "find", "load", "read"]
@@ -30,12 +30,7 @@ ROLES = ("stakeholder", "expert", "product", "scientist", "data_engineer", "ml_e
          "backend_engineer", "manager", "compliance", "support", "user")  # fmt: skip
 KINDS = ("cron", "drift", "target", "dataset", "after")
 LEVELS = ("notice", "alert")
-CATCH_UP, OVERLAP = ("skip", "latest", "all"), ("skip", "queue", "replace")
-CAUSES = ("kernel_died", "timed_out", "out_of_memory", "lease_lapsed", "process_gone", "preempted", "storage", "error")
-SIZE = re.compile(r"\d+(?:\.\d+)?\s*[KMGT](?:i?B)?")
-RUNS = re.compile(r"(\d+)\s*runs?")
 EXAMPLE = datetime(2026, 3, 1, 2, tzinfo=UTC)  # a time to try expressions with
-Reader = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -52,34 +47,6 @@ class When:
         """It in words."""
         more = {"cron": f" {self.zone}", "drift": f" at {self.level}"}
         return f"{self.kind} {self.value}{more.get(self.kind, '')}"
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Which ended works stay: the newest so many, or those of so many seconds."""
-
-    runs: int | None = None
-    age_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What happens to fires that come late, overlap or fail; durations are seconds."""
-
-    catch_up: Literal["skip", "latest", "all"] = "latest"
-    overlap: Literal["skip", "queue", "replace"] = "skip"
-    retries: int = 2
-    backoff: float = 30.0
-    retry_on: tuple[str, ...] | None = None  # None: those that are nobody's fault
-    timeout: float | None = None
-    memory: str | None = None
-    cpu: float | None = None
-    slot: str | None = None
-    cooldown: float = 0.0
-    per_day: int | None = None
-    start_deadline: float | None = None
-    keep: Keep | None = None
-    stop_after: int = 3
 
 
 @dataclass(frozen=True, repr=False)
@@ -215,23 +182,23 @@ def _content(text: str) -> dict[str, Any]:
 
 def _job(name: str, content: Mapping[str, Any], path: str, digest: str) -> Job:
     known = ("notebook", "when", "parameters", "environment", "policy", "then", "notify", "owner")
-    _only("", content, known)
+    only("", content, known)
     if "notebook" not in content:
         raise Invalid("notebook is missing.", "Write notebook: retrain.ipynb, seen from the project.")
-    about = _mapping("environment", content.get("environment"), ("kernel", "lock"))
+    about = mapping("environment", content.get("environment"), ("kernel", "lock"))
     job = Job(
         name,
         path,
         digest,
-        _words("notebook", content["notebook"]),
+        words("notebook", content["notebook"]),
         _when(content.get("when")),
         _parameters(content.get("parameters")),
-        _words("environment.kernel", about["kernel"]) if about.get("kernel") else None,
-        _words("environment.lock", about["lock"]) if about.get("lock") else None,
-        _policy(content.get("policy")),
+        words("environment.kernel", about["kernel"]) if about.get("kernel") else None,
+        words("environment.lock", about["lock"]) if about.get("lock") else None,
+        policy(content.get("policy")),
         _then(content.get("then")),
         _notify(content.get("notify")),
-        _words("owner", content["owner"]) if content.get("owner") else "",
+        words("owner", content["owner"]) if content.get("owner") else "",
     )
     job.values(EXAMPLE)  # what is wrong with an expression is said now, not at two in the morning
     return job
@@ -240,18 +207,18 @@ def _job(name: str, content: Mapping[str, Any], path: str, digest: str) -> Job:
 def _when(content: Any) -> When | None:
     if content is None:
         return None
-    found = _mapping("when", content, (*KINDS, "zone", "level"))
+    found = mapping("when", content, (*KINDS, "zone", "level"))
     kinds = [kind for kind in KINDS if kind in found]
     if len(kinds) != 1:
         raise Invalid(f"when names {' and '.join(kinds) or 'no kind of fire'}.", f"Write one of {', '.join(KINDS)}.")
-    kind, value = kinds[0], _words(f"when.{kinds[0]}", found[kinds[0]])
+    kind, value = kinds[0], words(f"when.{kinds[0]}", found[kinds[0]])
     if "level" in found and kind != "drift":
         raise Invalid("when.level belongs to drift.", "Write {drift: MODEL, level: alert}.")
     if kind == "target" and not all(value.rpartition(".")[::2]):
         raise Invalid(f"when.target is {value!r}.", "Write MODEL.METRIC, such as late-flights.roc_auc.")
-    zone = _words("when.zone", found.get("zone", "UTC"))
+    zone = words("when.zone", found.get("zone", "UTC"))
     times.check(value if kind == "cron" else "0 0 * * *", zone)
-    return When(kind, value, zone, _one_of("when.level", LEVELS)(found.get("level", "alert")))  # type: ignore[arg-type]
+    return When(kind, value, zone, one_of("when.level", LEVELS)(found.get("level", "alert")))  # type: ignore[arg-type]
 
 
 def _parameters(content: Any) -> dict[str, Any]:
@@ -267,19 +234,6 @@ def _value(value: Any) -> Any:
     return {"$secret": named["name"]} if named else plain(value)
 
 
-def _policy(content: Any) -> Policy:
-    found = _mapping("policy", content, tuple(READERS))
-    values = {key: _read(f"policy.{key}", READERS[key], value) for key, value in found.items() if value is not None}
-    return Policy(**values)
-
-
-def _read(where: str, reader: Reader, value: Any) -> Any:
-    try:
-        return reader(value)
-    except Invalid as error:
-        raise Invalid(f"{where}: {error.message}", error.hint) from None
-
-
 def _then(content: Any) -> tuple[str | Mapping[str, Any], ...]:
     steps = [content] if isinstance(content, (str, dict)) else content or []
     if not isinstance(steps, list):
@@ -293,7 +247,7 @@ def _step(step: Any) -> str | Mapping[str, Any]:
     named = step if isinstance(step, dict) else {str(step): None}
     name, about = next(iter(named.items()), ("", None))
     if len(named) != 1 or name not in STEPS:
-        raise Invalid(f"then has {str(step)!r}.{_near(str(name), STEPS)}", f"Allowed: {', '.join(STEPS)}.")
+        raise Invalid(f"then has {str(step)!r}.{near(str(name), STEPS)}", f"Allowed: {', '.join(STEPS)}.")
     if about is None:
         return str(name)
     if not isinstance(about, dict):
@@ -304,7 +258,7 @@ def _step(step: Any) -> str | Mapping[str, Any]:
 
 
 def _notify(content: Any) -> dict[str, tuple[str, ...]]:
-    found = _mapping("notify", content, EVENTS)
+    found = mapping("notify", content, EVENTS)
     return {event: tuple(_roles(event, roles)) for event, roles in found.items()}
 
 
@@ -312,7 +266,7 @@ def _roles(event: str, roles: Any) -> list[str]:
     listed = [roles] if isinstance(roles, str) else roles
     if not isinstance(listed, list) or not listed:
         raise Invalid(f"notify.{event} is {roles!r}.", "Write roles: [manager].")
-    return [_one_of(f"notify.{event}", ROLES)(role) for role in listed]
+    return [one_of(f"notify.{event}", ROLES)(role) for role in listed]
 
 
 def _unmet(jobs: list[Job]) -> list[Finding]:
@@ -325,89 +279,3 @@ def _unmet(jobs: list[Job]) -> list[Finding]:
         for j, a in wanted
         if a not in names or a == j.name
     ]
-
-
-def _mapping(where: str, content: Any, known: tuple[str, ...]) -> dict[str, Any]:
-    found = {} if content is None else content
-    if not isinstance(found, dict):
-        raise Invalid(f"{where} is {found!r}.", f"Write keys: {', '.join(known)}.")
-    _only(where, found, known)
-    return found
-
-
-def _only(where: str, content: Mapping[Any, Any], known: tuple[str, ...]) -> None:
-    if strange := [str(key) for key in content if key not in known]:
-        inside = f" of {where}" if where else ""
-        raise Invalid(f"{strange[0]!r} is no key{inside}.{_near(strange[0], known)}", f"Allowed: {', '.join(known)}.")
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
-def _words(where: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise Invalid(f"{where} is {value!r}.", "Write text.")
-    return value.strip()
-
-
-def _one_of(where: str, allowed: tuple[str, ...]) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
-        if value not in allowed:
-            raise Invalid(f"{where} is {value!r}.{_near(str(value), allowed)}", f"Allowed: {', '.join(allowed)}.")
-        return str(value)
-
-    return read
-
-
-def _count(least: int) -> Reader:
-    def read(value: Any) -> int:
-        if type(value) is not int or value < least:
-            raise Invalid(f"{value!r} is no whole number from {least} on.", f"Write {max(least, 3)}.")
-        return value
-
-    return read
-
-
-def _causes(value: Any) -> tuple[str, ...]:
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list):
-        raise Invalid(f"{value!r} is no list of causes.", f"Allowed: {', '.join(CAUSES)}.")
-    return tuple(_one_of("a cause", CAUSES)(cause) for cause in listed)
-
-
-def _memory(value: Any) -> str:
-    if not isinstance(value, str) or not SIZE.fullmatch(value.strip()):
-        raise Invalid(f"{value!r} is no size.", "Write 512M or 4G.")
-    return value.strip()
-
-
-def _cores(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise Invalid(f"{value!r} is no number of cores.", "Write 1, 2 or 0.5.")
-    return float(value)
-
-
-def _keep(value: Any) -> Keep:
-    if isinstance(value, str) and (runs := RUNS.fullmatch(value.strip())):
-        return Keep(runs=int(runs[1]))
-    return Keep(runs=value) if type(value) is int and value > 0 else Keep(age_s=times.seconds(value))
-
-
-READERS: Mapping[str, Reader] = {
-    "catch_up": _one_of("it", CATCH_UP),
-    "overlap": _one_of("it", OVERLAP),
-    "retries": _count(0),
-    "backoff": times.seconds,
-    "retry_on": _causes,
-    "timeout": times.seconds,
-    "memory": _memory,
-    "cpu": _cores,
-    "slot": lambda value: _words("it", value),
-    "cooldown": times.seconds,
-    "per_day": _count(1),
-    "start_deadline": times.seconds,
-    "keep": _keep,
-    "stop_after": _count(1),
-}

@@ -12,8 +12,9 @@ from nbmlops.errors import Conflict, Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.jobs import checks, definition, times
 from nbmlops.jobs.definition import Job
+from nbmlops.jobs.fires import row_of
 from nbmlops.jobs.plan import Fire
-from nbmlops.jobs.ticker import made_store, row_of
+from nbmlops.jobs.ticker import made_store
 from nbmlops.records import Finding, now
 
 if TYPE_CHECKING:

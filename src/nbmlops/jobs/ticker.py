@@ -7,8 +7,6 @@ adds the works, and claims. A tick that only asks (``what_if``) does the same an
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import socket
 import time
@@ -23,6 +21,7 @@ from nbmlops.errors import NbmlopsError
 from nbmlops.hooks import Shown
 from nbmlops.jobs import definition, notify, outbox, plan, times, triggers
 from nbmlops.jobs.definition import Job
+from nbmlops.jobs.fires import row_of
 from nbmlops.jobs.plan import Fire, Open
 from nbmlops.records import Finding, now, plain
 
@@ -32,12 +31,11 @@ if TYPE_CHECKING:
     from nbmlops.store.database import Store, Transaction
     from nbmlops.store.works import Claim
 
-__all__ = ["LATE_MIN", "Tick", "late_minutes", "made_store", "row_of", "spec_of", "tick"]
+__all__ = ["LATE_MIN", "Tick", "late_minutes", "made_store", "tick", "ticker"]
 
 LATE_MIN = 15.0  # minutes without a tick after which fires are late
 WAIT_S = 20  # for the store's lock
 ENDED = ("finished", "failed", "skipped", "missed", "cancelled")
-State = Mapping[str, Any]
 
 
 @dataclass(frozen=True, repr=False)
@@ -259,7 +257,7 @@ def _evaluate(change: Transaction, look: _Look, book: _Book, project: Project) -
     due = [fire for fire in decided if fire.what == "due"]
     values: dict[str, Any] = {"seen_until": at, "digest": job.digest, "state": state}
     if look.causes is not None and due:
-        values |= {"last_triggered": due[-1].scheduled_for.isoformat(), "state": _counted(state, job, book.at)}
+        values |= {"last_triggered": due[-1].scheduled_for.isoformat(), "state": triggers.counted(state, job, book.at)}
     schedules.put(change, job.name, **values)
     if due and job.policy.overlap == "replace":
         _replace(change, job, open_, due[-1].key, book)
@@ -298,31 +296,7 @@ def _due(look: _Look, row: Mapping[str, Any], at: datetime) -> tuple[dict[str, A
     moment = max(at, times.moment(last) + timedelta(microseconds=1)) if last else at
     trigger = triggers.named(new)
     says = "; ".join(cause.says for cause in new[:3])
-    return state, [Fire(look.job.name, moment, why=says, trigger=trigger)], _rest(look.job, row, at)
-
-
-def _rest(job: Job, row: Mapping[str, Any], at: datetime) -> str:
-    """Return why a trigger may not fire again yet."""
-    last, policy = row["last_triggered"], job.policy
-    until = times.moment(last) + timedelta(seconds=policy.cooldown) if last else None
-    if until is not None and at < until:
-        return f"cooldown of {times.span(policy.cooldown)} until {until.isoformat(timespec='seconds')}"
-    if policy.per_day is not None and _today(row["state"], job, at) >= policy.per_day:
-        return f"it was triggered {policy.per_day} times today; per_day is {policy.per_day}"
-    return ""
-
-
-def _day(job: Job, at: datetime) -> str:
-    return at.astimezone(times.zone_of(job.zone)).date().isoformat()
-
-
-def _today(state: State, job: Job, at: datetime) -> int:
-    day, count = state.get("today", ("", 0))
-    return int(count) if day == _day(job, at) else 0
-
-
-def _counted(state: State, job: Job, at: datetime) -> dict[str, Any]:
-    return {**state, "today": [_day(job, at), _today(state, job, at) + 1]}
+    return state, [Fire(look.job.name, moment, why=says, trigger=trigger)], triggers.rest(look.job, row, at)
 
 
 def _off(job: Job, row: Mapping[str, Any], book: _Book) -> str:
@@ -349,64 +323,6 @@ def _add(change: Transaction, job: Job, fires: Sequence[Fire], book: _Book, proj
         if fire.key in new:
             book.note(job.name, fire.key, row["state"], row["reason"] or fire.why, fire.trigger)
     return bool(new)
-
-
-def row_of(job: Job, fire: Fire, project: Project, at: str, by: str | None = None) -> dict[str, Any]:
-    """Return a fire as a row for the ledger.
-
-    Parameters
-    ----------
-    job : Job
-    fire : Fire
-    project : Project
-    at : str
-        The present time.
-    by : str, optional
-        What made it come, where that is neither clock nor cause.
-    """
-    from nbmlops.jobs.keys import kept
-
-    state, reason = ("due", None) if fire.what == "due" else (fire.what, fire.why)
-    try:
-        values = kept(job.values(fire.scheduled_for))
-    except NbmlopsError as error:
-        values, state, reason = {}, "failed", str(error)
-    deadline = job.policy.start_deadline
-    return {
-        "key": fire.key,
-        "job": job.name,
-        "scheduled_for": fire.scheduled_for.isoformat(),
-        "trigger": fire.trigger or by,
-        "notebook": job.notebook,
-        "parameters": values,
-        "digest": digest_of(project.root / job.notebook, values),
-        "state": state,
-        "reason": reason,
-        "slot": job.policy.slot,
-        "not_before": at,
-        "created_at": at,
-        "deadline": None if deadline is None else (fire.scheduled_for + timedelta(seconds=deadline)).isoformat(),
-        "most": job.policy.retries + 1,
-        "spec": spec_of(job) | ({"because": fire.why} if fire.what == "due" and fire.why else {}),
-    }
-
-
-def spec_of(job: Job) -> dict[str, Any]:
-    """Return what an attempt has to know of a job, as it is now: what changes later is for later fires."""
-    policy = job.policy
-    said = {name: getattr(policy, name) for name in ("timeout", "memory", "cpu", "retry_on", "backoff")}
-    about = {**said, "kernel": job.kernel, "then": job.then, "notify": job.notify}
-    return {name: plain(value) for name, value in about.items() if value not in (None, (), {})}
-
-
-def digest_of(notebook: os.PathLike[str], parameters: Mapping[str, Any]) -> str:
-    """Return what tells whether two works are the same; of a notebook that is not there, nothing."""
-    try:
-        with open(notebook, "rb") as file:  # noqa: PTH123
-            text = file.read()
-    except OSError:
-        return ""
-    return hashlib.sha256(text + json.dumps(plain(parameters), sort_keys=True).encode()).hexdigest()
 
 
 def _prune(change: Transaction, job: Job, at: datetime) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NotFound, unknown
+from nbmlops.jobs import times
 from nbmlops.records import LEVELS
 
 if TYPE_CHECKING:
@@ -14,10 +16,11 @@ if TYPE_CHECKING:
     from nbmlops.monitoring.predictions import Performance
     from nbmlops.store.database import Store
 
-__all__ = ["Cause", "Seen", "look", "named"]
+__all__ = ["Cause", "Seen", "counted", "look", "named", "rest"]
 
 REMEMBERED = 1000  # causes a job has fired for
 FOLLOWED = 200  # newest works of the job that goes before
+State = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -159,3 +162,28 @@ def named(causes: Sequence[Cause], most: int = 20) -> str:
     """Return the ids of causes as a work keeps them."""
     more = f" and {len(causes) - most} more" if len(causes) > most else ""
     return ", ".join(cause.id for cause in causes[:most]) + more
+
+
+def rest(job: Job, row: Mapping[str, Any], at: datetime) -> str:
+    """Return why a trigger may not fire again yet."""
+    last, policy = row["last_triggered"], job.policy
+    until = times.moment(last) + timedelta(seconds=policy.cooldown) if last else None
+    if until is not None and at < until:
+        return f"cooldown of {times.span(policy.cooldown)} until {until.isoformat(timespec='seconds')}"
+    if policy.per_day is not None and _today(row["state"], job, at) >= policy.per_day:
+        return f"it was triggered {policy.per_day} times today; per_day is {policy.per_day}"
+    return ""
+
+
+def _day(job: Job, at: datetime) -> str:
+    return at.astimezone(times.zone_of(job.zone)).date().isoformat()
+
+
+def _today(state: State, job: Job, at: datetime) -> int:
+    day, count = state.get("today", ("", 0))
+    return int(count) if day == _day(job, at) else 0
+
+
+def counted(state: State, job: Job, at: datetime) -> dict[str, Any]:
+    """Return the state of a job that was triggered once more today."""
+    return {**state, "today": [_day(job, at), _today(state, job, at) + 1]}

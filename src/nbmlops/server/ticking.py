@@ -41,7 +41,9 @@ def wanted(project: Project) -> bool:
 
 def _serve(project: Project, stop: threading.Event, say: Callable[[str], Any]) -> None:
     from nbmlops.jobs import executors, service
+    from nbmlops.tracking import session
 
+    session.project(project.root)  # this process is that project's, wherever it was started
     service.serve(project, executors.executor("", project), stop, say=say)
 
 
