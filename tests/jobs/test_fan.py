@@ -232,6 +232,29 @@ def test_ctrl_c_cancels_the_rest_and_the_same_key_goes_on(flights, project):
     assert ran(project) == {"ran 1": 1, "ran 2": 2, "ran 3": 1}
 
 
+@pytest.mark.slow
+def test_a_fan_out_that_is_preempted_leaves_the_rest_due(flights, project):
+    waits = "import time\\ntime.sleep(60 * (n == 1 and not Path('mended').exists()))\\n"
+    flights.write_text(flights.read_text().replace("nb.log(", f"{waits}nb.log("))
+    command = [sys.executable, "-c", "from nbmlops.cli import main; main()", "run", "flights.ipynb", "--grid", "n=1,2"]
+    with subprocess.Popen([*command, "--executor", "local:1", "--json"], stdout=subprocess.PIPE) as fan:
+        end = time.monotonic() + 60
+        while not (project / "ran 1").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        fan.send_signal(signal.SIGTERM)
+        out, _ = fan.communicate(timeout=40)
+    assert fan.returncode == 8
+    told = json.loads(out)
+    assert (told["status"], told["states"]) == ("interrupted", {"due": 2})
+    parent = nb.get_run(told["run_id"])
+    assert (parent.status, parent.cause) == ("interrupted", "preempted")
+    assert [(c.status, c.cause) for c in parent.children] == [("interrupted", "preempted")]
+    (project / "mended").touch()
+    again = run_notebooks(flights, [{"n": 1}, {"n": 2}], executor=Nowhere(), run_key=told["key"], progress=silent)
+    assert again.status == "finished"
+
+
 def test_the_command_tells_what_the_function_does(flights, project):
     (project / "rows.csv").write_text("n,rate\n1,\n2,0.1\n")
     typed = ["run", "flights.ipynb", "--each", "rows.csv", "--executor", "local:1", "-p", "fail_at", "2", "--json"]

@@ -95,6 +95,8 @@ class Cluster:
 
     def close(self) -> None:
         """Take back what waits, and let go of the cluster; it goes on without us."""
+        if self.client.status == "closed":
+            return
         for handle in list(self._open):
             self.cancel(handle)
         self.client.close(timeout=CONNECT_S)

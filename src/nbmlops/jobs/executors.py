@@ -128,6 +128,7 @@ class Local:
         self._changed = threading.Condition()
         self._waiting: queue.SimpleQueue[Handle | None] = queue.SimpleQueue()
         self._open: set[Handle] = set()
+        self._closed = False
         self._slots = [_Slot(self, project) for _ in range(count)]
 
     def free(self) -> int:
@@ -170,6 +171,11 @@ class Local:
 
     def close(self) -> None:
         """Stop what still runs and end the processes."""
+        with self._changed:
+            self._closed = True
+            busy = {slot.handle for slot in self._slots}
+            for handle in self._open - busy:
+                self._end(handle, error="stopped before it began", gone=True)
         for _ in self._slots:
             self._waiting.put(None)
         for slot in self._slots:
@@ -226,11 +232,12 @@ class _Slot:
 
     def _serve(self) -> None:
         while (handle := self.pool._waiting.get()) is not None:
-            if not handle.done:
-                self._do(handle)
+            self._do(handle)
 
     def _do(self, handle: Handle) -> None:
         with self.pool._changed:
+            if handle.done:  # taken back meanwhile
+                return
             self.handle = handle
         try:
             answer = self._ask(handle.claim)
@@ -243,6 +250,8 @@ class _Slot:
         """Return what the process answers; nothing comes from one that died."""
         try:
             process = self._ready()
+            if self.pool._closed:  # while it was being started
+                self.stop()
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(json.dumps(claim.to_dict()) + "\n")

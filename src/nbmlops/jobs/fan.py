@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
@@ -19,6 +19,7 @@ from nbmlops.hooks import Shown
 from nbmlops.jobs import rows as rows_of
 from nbmlops.jobs.rows import Row
 from nbmlops.records import new_id, now, plain
+from nbmlops.store.works import later
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fan", "fan_out", "run_notebooks"]
 
+BEGINS_S = 30.0
 EVERY_S = 30.0  # between two lines of a log
 STATES: Mapping[str, State] = {"finished": "finished", "failed": "failed", "interrupted": "cancelled"}
 SPEC = ("timeout", "memory", "cpu", "cwd", "retry_on", "backoff")
@@ -173,14 +175,15 @@ def fan_out(
     notebook, nb, kernel, language = opened(path)
     values = rows_of.checked(notebook.name, rows, declared(nb, kernel, language))
     project = session.project(notebook)
-    own = isinstance(executor, str)
-    used: Executor = executors.executor(executor, project) if isinstance(executor, str) else executor
+    plan = _Plan(session.store(), notebook, nb, project.relative(notebook), values, policy, run_key or "")
+    told = progress or _usual(sys.stderr)
+    if not isinstance(executor, str):
+        return _driven(plan, executor, told, lambda: None)
+    used = executors.executor(executor, project)
     try:
-        plan = _Plan(session.store(), notebook, nb, project.relative(notebook), values, policy, run_key or "")
-        return _driven(plan, used, progress or _usual(sys.stderr))
+        return _driven(plan, used, told, used.close)
     finally:
-        if own:
-            used.close()
+        used.close()
 
 
 class _Plan:
@@ -242,7 +245,7 @@ class _Plan:
                 f"The key {self.key!r} belongs to {before.notebook} with other rows or other content.",
                 "Give this one a key of its own.",
             )
-        if before.state == "started" and _running(before.run_id):
+        if before.state == "started" and _running(before):
             raise Conflict(f"{self.key!r} is being worked on: run {before.run_id}.", "Wait for it, or stop it first.")
 
     def found(self, status: str, duration_s: float | None, errors: Mapping[str, str]) -> Fan:
@@ -259,8 +262,10 @@ class _Plan:
         return Fan(self.run_id, self.key, self.name, status, rows, duration_s)
 
 
-def _driven(plan: _Plan, executor: Executor, progress: Progress) -> tuple[Fan, BaseException | None]:
-    """Drive the works inside the parent's run, which is closed however that ends."""
+def _driven(
+    plan: _Plan, executor: Executor, progress: Progress, leave: Callable[[], None]
+) -> tuple[Fan, BaseException | None]:
+    """Drive the works inside the parent's run, which is closed however that ends, after leaving the executor."""
     from nbmlops.jobs import drive
 
     plan.begin()
@@ -278,6 +283,7 @@ def _driven(plan: _Plan, executor: Executor, progress: Progress) -> tuple[Fan, B
     except (NbmlopsError, KeyboardInterrupt) as error:
         raised = error
     finally:
+        leave()
         fan = _closed(plan, opened, errors, raised)
     return fan, raised
 
@@ -362,13 +368,14 @@ def _why(work: Work, run: Mapping[str, Any], error: str) -> str:
     return error or work.reason or run.get("cause") or ""
 
 
-def _running(run_id: str | None) -> bool:
+def _running(parent: Work) -> bool:
+    """Tell whether somebody drives a fan-out; its run comes a moment after its works."""
     from nbmlops.tracking.runs import get_run
 
     try:
-        return bool(run_id) and get_run(str(run_id)).status == "running"
+        return bool(get_run(parent.run_id or "").status == "running")
     except NotFound:
-        return False
+        return later(parent.created_at, BEGINS_S) > now()
 
 
 def _states(rows: Iterable[Mapping[str, Any]]) -> Iterable[str]:
