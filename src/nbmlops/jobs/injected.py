@@ -80,7 +80,10 @@ def _line(name: str, value: Any, kind: kinds.Kind) -> str:
 
 
 def _secret_line(name: str, value: Any, kind: kinds.Kind) -> str:
-    """Return code that sets a secret: a reference stays one, so that the kernel masks it, too."""
+    """Return code that sets a secret, in a way that the kernel masks it, too: a reference stays one."""
+    if isinstance(value, str) and not isinstance(value, Secret):
+        remember = '__import__("nbmlops.capture.secrets", fromlist=["remember"]).remember'
+        return f"{_line(name, value, kind)}\ntry:\n    {remember}({name})\nexcept Exception:\n    pass"
     if not isinstance(value, Secret):
         return _line(name, value, kind)
     return (

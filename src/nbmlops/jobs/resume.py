@@ -87,7 +87,8 @@ class Resume:
 
     def _compare(self, nb: NotebookNode, parameters: Mapping[str, Any]) -> None:
         was, now = self.manifest["parameters"], dict(parameters)
-        changed = [f"parameter {n!r}" for n in sorted({*was, *now}) if was.get(n, MASK) != now.get(n, MASK)]
+        same = {n for n in was if n in now and was[n] == now[n]}
+        changed = [f"parameter {n!r}" for n in sorted({*was, *now} - same)]
         cells = list(code_cells(nb))
         for place, known in enumerate(self.manifest["cells"]):
             if place >= len(cells):
