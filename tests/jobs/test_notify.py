@@ -100,6 +100,21 @@ def test_the_third_failure_says_that_the_job_stops(told):
     assert "stopped" not in said[0]["text"]
 
 
+def test_who_wants_to_know_from_now_on_hears_no_old_news(told, project):
+    path = project / "jobs" / "retrain.yaml"
+    path.write_text(JOB.partition("notify")[0])
+    told(0)
+    told(60, "failed")
+    told(120, "finished")
+    told(130)
+    path.write_text(JOB.replace("recovered: [manager]", "finished: [manager]"))
+    assert told(140) == []
+    told(180, "finished")
+    assert [a["key"][-14:-9] for a in told(190)] == ["03:00"]
+    path.write_text(JOB)
+    assert len(told(200)) == 1
+
+
 def test_without_a_channel_it_is_kept(told, project):
     (project / "nbmlops.toml").write_text("")
     session.reset()

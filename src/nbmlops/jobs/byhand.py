@@ -132,10 +132,11 @@ def _begun(store: Store, row: Mapping[str, Any], project: Project) -> Claim:
 
 
 def _claim(change: Any, key: str, project: Project) -> list[Claim]:
+    from nbmlops.jobs.fires import slots_of
     from nbmlops.jobs.ticker import ticker
     from nbmlops.store import ledger
 
-    return [*ledger.claim(change, now(), ticker(), key=key, slots=project.settings.get("slots", {}))]
+    return [*ledger.claim(change, now(), ticker(), key=key, slots=slots_of(project))]
 
 
 def _again(store: Store, claim: Claim) -> Claim | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nbmlops.errors import NbmlopsError, NotFound
 from nbmlops.jobs.definition import EXAMPLE, Job
+from nbmlops.jobs.fires import slots_of
 from nbmlops.records import Finding
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ def _slot(job: Job, project: Project) -> Iterator[Finding]:
     slot, known = job.policy.slot, project.settings.get("slots", {})
     if slot is not None and slot not in known:
         yield Finding("slot", "warning", f"slot {slot!r} is not under [slots] in nbmlops.toml: it holds one", job.name)
+    elif slot is not None and slots_of(project)[slot] != known[slot]:
+        yield Finding(
+            "slot", "warning", f"slot {slot!r} is {known[slot]!r}, which is no number: it holds one", job.name
+        )
 
 
 def _environment(job: Job, project: Project) -> Iterator[Finding]:

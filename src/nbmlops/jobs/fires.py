@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbmlops.jobs.definition import Job
     from nbmlops.jobs.plan import Fire
 
-__all__ = ["digest_of", "row_of", "spec_of"]
+__all__ = ["digest_of", "row_of", "slots_of", "spec_of"]
 
 
 def row_of(job: Job, fire: Fire, project: Project, at: str, by: str | None = None) -> dict[str, Any]:
@@ -66,6 +66,12 @@ def spec_of(job: Job) -> dict[str, Any]:
     said = {name: getattr(policy, name) for name in ("timeout", "memory", "cpu", "retry_on", "backoff")}
     about = {**said, "kernel": job.kernel, "then": job.then, "notify": job.notify}
     return {name: plain(value) for name, value in about.items() if value not in (None, (), {})}
+
+
+def slots_of(project: Project) -> dict[str, int]:
+    """Return ``[slots]``: how many works may run at once in each; what is no such number counts as one."""
+    found = project.settings.get("slots", {})
+    return {name: most if type(most) is int and most > 0 else 1 for name, most in found.items()}
 
 
 def digest_of(notebook: os.PathLike[str], parameters: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ class News:
     """What ended of one job since the last look: works to remember, alerts to send, why it stops."""
 
     job: str
-    told: tuple[str, ...]
+    told: tuple[str, ...] | None  # None where nobody wants to know
     alerts: tuple[Mapping[str, Any], ...] = ()
     failures: int = 0
     stopped: str = ""
@@ -59,7 +59,8 @@ def follow(store: Store, jobs: Sequence[Job], at: str) -> list[News]:
 
 
 def _differs(one: News, row: Mapping[str, Any]) -> bool:
-    return bool(one.alerts or one.stopped) or one.failures != row["failures"]
+    told = row["state"].get("told")
+    return bool(one.stopped) or one.failures != row["failures"] or one.told != (None if told is None else tuple(told))
 
 
 def news(job: Job, row: Mapping[str, Any], ended: Sequence[Work], at: str) -> News:
@@ -76,14 +77,15 @@ def news(job: Job, row: Mapping[str, Any], ended: Sequence[Work], at: str) -> Ne
         The present time.
     """
     state = row["state"]
-    since, told = state.get("since", ""), set(state.get("told", ()))
-    fresh = [w for w in ended if _id(w) not in told and (w.ended_at or "") > since]
+    since, told = state.get("since", ""), state.get("told")
+    # Where nobody wanted to know before, what has ended is old news.
+    fresh = [] if told is None else [w for w in ended if _id(w) not in told and (w.ended_at or "") > since]
     failures = _failures(ended, state.get("resumed_at", ""))
     stopped = ""
     if failures >= job.policy.stop_after and not row["stopped_reason"]:
         stopped = f"stopped after {failures} failures in a row: nbmlops jobs resume {job.name}"
     alerts = [*_alerts(job, fresh, ended, at, stopped)] if job.notify else []
-    return News(job.name, tuple(_id(w) for w in ended), tuple(alerts), failures, stopped)
+    return News(job.name, tuple(_id(w) for w in ended) if job.notify else None, tuple(alerts), failures, stopped)
 
 
 def write(found: Sequence[News], store: Store, project: Project) -> None:
@@ -95,11 +97,11 @@ def write(found: Sequence[News], store: Store, project: Project) -> None:
     with ledger.changing(store) as change:
         known = schedules.known(change, [one.job for one in found])
         for one, row in ((one, known[one.job]) for one in found if one.job in known):
-            told = set(row["state"].get("told", ()))
+            told = set(row["state"].get("told") or ())
             for data in one.alerts:
                 if data["of"] not in told:
                     episodes.add_alert(change, data, channels)
-            state = {**row["state"], "told": [*one.told]} if one.alerts else row["state"]
+            state = {**row["state"], "told": None if one.told is None else [*one.told]}
             reason = one.stopped or row["stopped_reason"]
             schedules.put(change, one.job, state=state, failures=one.failures, stopped_reason=reason)
 

@@ -21,7 +21,7 @@ from nbmlops.errors import NbmlopsError
 from nbmlops.hooks import Shown
 from nbmlops.jobs import definition, notify, outbox, plan, times, triggers
 from nbmlops.jobs.definition import Job
-from nbmlops.jobs.fires import row_of
+from nbmlops.jobs.fires import row_of, slots_of
 from nbmlops.jobs.plan import Fire, Open
 from nbmlops.records import Finding, now, plain
 
@@ -280,6 +280,7 @@ def _first_sight(change: Transaction, look: _Look, row: Mapping[str, Any] | None
 
     state = {"since": at, **(row["state"] if row else {}), "when": _text(look.job), "fired": [], "evidence": ""}
     state = look.causes.remembered(state) if look.causes is not None else state
+    state.setdefault("told", [] if look.job.notify else None)
     schedules.put(change, look.job.name, seen_until=at, digest=look.job.digest, state=state)
 
 
@@ -344,7 +345,7 @@ def _claim(change: Transaction, executor: Executor, jobs: Collection[str], proje
     """Begin works of jobs that are known here, the one due for longest first; a job does one at a time, in order."""
     from nbmlops.store import ledger
 
-    at, slots = book.at.isoformat(), project.settings.get("slots", {})
+    at, slots = book.at.isoformat(), slots_of(project)
     ready = _startable(change, jobs, times.moment(at).isoformat(timespec="microseconds"))
     job_of = {work["key"]: work["job"] for work in ready}
     most = max(0, executor.free()) if ready else 0
