@@ -83,6 +83,8 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/registry.py
 	@$(BIN)/python bench/store.py --large --postgres
 	@$(BIN)/python bench/ledger.py
+	@$(BIN)/python bench/fan.py
+	@$(BIN)/python bench/warm.py
 
 # What is tried to lose data, here and on others: some ten minutes.
 durability: setup .venv-peers/.installed

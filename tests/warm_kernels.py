@@ -15,6 +15,7 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
+import nbmlops as nb
 from nbmlops.jobs.warm import checks, keys, parents
 from nbmlops.jobs.warm.checks import Cold
 from nbmlops.jobs.warm.provisioner import provide
@@ -112,3 +113,13 @@ def site(tmp_path, monkeypatch):
     place.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(place))
     return place
+
+
+def run_warm(notebook, **options):
+    """Execute a notebook until its kernel starts warm; return that run."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        run = nb.run_notebook(notebook, progress=lambda *_: None, **options)
+        if run.tags["kernel"] == "warm":
+            return run
+    raise AssertionError(run.tags)

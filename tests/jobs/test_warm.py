@@ -11,16 +11,19 @@ import time
 from itertools import count
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 import nbmlops as nb
 from nbmlops.jobs.warm import checks, parents
 from nbmlops.jobs.warm.checks import Cold
 from nbmlops.jobs.warm.kernel import Talk
-from warm_kernels import module
+from warm_kernels import module, run_warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels start cold here")
+PYTHON = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
 
 
 def test_a_warm_kernel_is_a_session_of_its_own_and_no_child_of_its_runner(warm):
@@ -149,12 +152,7 @@ def test_a_run_says_how_its_kernel_started(warm, notebook):
         "cold",
         "the process with its imports is being made for the next one",
     )
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        run = nb.run_notebook("plain.ipynb", progress=lambda *_: None)
-        if run.tags["kernel"] == "warm":
-            break
-    assert run.tags["kernel"] == "warm"
+    run = run_warm("plain.ipynb")
     assert "kernel_why" not in run.tags
     died = nb.run_notebook(notebook("dies"), progress=lambda *_: None)
     assert died.cause == "kernel_died(SIGKILL)"
@@ -178,6 +176,60 @@ def test_a_killed_parent_costs_one_cold_start(warm):
     assert kernel.run("print(1)") == "1"  # the kernels it had are not touched
     assert "is being made" in warm(["decimal"], how="cold", wait=False).provisioner.why
     assert warm(["decimal"]).run("print(2)") == "2"
+
+
+def test_a_parent_that_hangs_costs_a_second_and_leaves_no_second_kernel(warm):
+    warm(["fractions"])
+    there = psutil.Process(next(p["pid"] for p in parents.running() if p["preload"] == ["fractions"]))
+    there.suspend()
+    began = time.monotonic()
+    try:
+        kernel = warm(["fractions"], how="cold", wait=False)
+    finally:
+        there.resume()
+    assert kernel.provisioner.why == "the process with the imports does not answer"
+    assert time.monotonic() - began < 10
+    for _ in range(50):
+        if len(there.children()) == 1:
+            break
+        time.sleep(0.1)
+    assert len(there.children()) == 1
+    assert kernel.run("print(1)") == "1"
+
+
+def test_there_are_no_more_parents_than_set(warm, project):
+    (project / "nbmlops.toml").write_text("[warm]\nmost = 1\n")
+    first = warm(["fractions"])
+    warm(["decimal"])
+    assert [p["preload"] for p in parents.running()] == [["decimal"]]
+    assert first.run("print(1)") == "1"
+
+
+IDLE = """
+import json, os, sys, tempfile
+import nbmlops.jobs.warm.parent as parent
+parent.IDLE_S, parent.LOOK_S = 0.1, 0.1
+fd = os.memfd_create("spec", 0)
+spec = {"family": "idle", "asked": "idle", "lock": os.dup(fd), "preload": [], "first": []}
+os.write(fd, json.dumps({**spec, "folder": sys.argv[1]}).encode())
+os.lseek(fd, 0, os.SEEK_SET)
+parent.main(fd)
+"""
+
+
+def test_an_idle_parent_ends_and_leaves_no_socket(tmp_path):
+    subprocess.run([sys.executable, "-c", IDLE, str(tmp_path)], check=True, timeout=60)
+    assert [p.name for p in tmp_path.iterdir()] == ["idle.names"]
+
+
+def test_limits_hold_in_a_warm_kernel(warm, project):
+    nbformat.write(new_notebook(cells=[new_code_cell("b'x' * 2**31")], metadata=PYTHON), "limited.ipynb")
+    run = run_warm(project / "limited.ipynb", memory="1.5G")
+    assert (run.status, run.cause) == ("failed", "out_of_memory")
+    code = "import os; print(len(os.sched_getaffinity(0)), os.environ['OMP_NUM_THREADS'])"
+    nbformat.write(new_notebook(cells=[new_code_cell(code)], metadata=PYTHON), "limited.ipynb")
+    run_warm(project / "limited.ipynb", cpu=1, output="out.ipynb")
+    assert nbformat.read("out.ipynb", 4).cells[0].outputs[0].text == "1 1\n"
 
 
 def test_changed_packages_and_files_need_a_new_parent(warm, site):

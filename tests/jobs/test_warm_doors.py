@@ -16,11 +16,12 @@ from click.testing import CliRunner
 from jupyter_client.kernelspec import KernelSpecManager
 from nbformat.v4 import new_code_cell, new_notebook
 
-import nbmlops as nb
 from nbmlops.cli import main
+from nbmlops.config import Project
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.jobs.warm import parents, preload, spec
 from nbmlops.jobs.warm.provisioner import WarmProvisioner
+from warm_kernels import run_warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels start cold here")
 
@@ -49,12 +50,7 @@ def test_nbclient_and_papermill_by_the_kernels_name(installed, project):
     assert said(nbclient.NotebookClient(written(CHILD)).execute()) == [str(installed)]
     nbformat.write(written(CHILD), "in.ipynb")
     assert said(papermill.execute_notebook("in.ipynb", "out.ipynb", progress_bar=False)) == [str(installed)]
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:  # runs pin numeric threads, which makes another parent
-        papermill.execute_notebook("in.ipynb", "out.ipynb", engine_name="nbmlops", progress_bar=False)
-        if nb.get_run("in").tags["kernel"] == "warm":
-            return
-    raise AssertionError(nb.get_run("in").tags)
+    run_warm("in.ipynb")
 
 
 def test_jupyter_server_starts_interrupts_restarts_and_ends_one(installed, project):
@@ -139,8 +135,16 @@ def test_which_modules_are_preloaded(project):
         {"cell_type": "markdown", "source": "import text"},
         {"cell_type": "code", "source": "!ls\nimport json; import (broken"},
     ]
-    from nbmlops.config import Project
-
     assert preload.chosen(Project(project, ""), cells) == ["nbmlops", "os.path", "pandas", "sklearn", "sklearn.tree"]
     assert preload.chosen(Project(project, "", {"warm": {"preload": ["numpy"]}}), cells) == ["numpy"]
     assert preload.chosen(Project(project, "", {"warm": {"preload": []}}), cells) == []
+
+
+def test_what_modules_beside_the_notebook_import_is_loaded_and_they_are_not(warm, project):
+    (project / "helpers.py").write_text("import fractions\nfrom parts import one\nVALUE = 1")
+    (project / "parts").mkdir()
+    (project / "parts" / "__init__.py").write_text("import helpers")
+    (project / "parts" / "one.py").write_text("import decimal as d\nfrom . import two")
+    cells = [{"cell_type": "code", "source": "import helpers, numbers"}]
+    assert preload.chosen(Project(project, ""), cells, project) == ["decimal", "fractions", "numbers"]
+    assert preload.chosen(Project(project, ""), cells) == ["helpers", "numbers"]

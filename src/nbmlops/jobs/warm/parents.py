@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
@@ -157,6 +156,8 @@ class _locked:  # noqa: N801
         self.path = path
 
     def __enter__(self) -> int:
+        import fcntl  # Windows has none, and gets no further than its import
+
         self.fd = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

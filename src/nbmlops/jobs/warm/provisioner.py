@@ -96,7 +96,7 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
             raise Cold("PYTHONPATH names a folder relative to the kernel's")
         names = self.preload
         if names is None:
-            names = preload.chosen(project, self.cells or _cells(_notebook(env)))
+            names = preload.chosen(project, self.cells or _cells(_notebook(env)), Path(cwd))
         return Wanted(command, env, sorted(set(names)), int(project.setting("warm", "most", MOST)))
 
     async def kill(self, restart: bool = False) -> None:
