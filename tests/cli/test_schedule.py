@@ -94,6 +94,19 @@ def test_a_lock_that_differs_is_a_finding(run, job, project):
     assert "no-such-thing missing (there 1), pandas" in run("jobs", "show", "retrain")
 
 
+def test_packages_that_differ_from_the_models_are_a_finding(run, job, project, fit, monkeypatch):
+    from nbmlops.capture import environment
+
+    there = {**environment.packages(), "lock": "pandas==0.1\n"}
+    with monkeypatch.context() as patched:
+        patched.setattr(environment, "packages", lambda: there)
+        nb.register(fit("age"), "late")
+    job("when: {drift: late}")
+    text = run("jobs", "show", "retrain")
+    assert "installed here is not what late says: pandas" in text
+    assert "(there 0.1)" in text
+
+
 def test_pause_and_resume_keep_who_did_it(run, job, store):
     job(HOURLY)
     run("jobs", "pause", "retrain", "--reason", "moving")
