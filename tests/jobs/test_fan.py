@@ -16,7 +16,8 @@ import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Conflict, Invalid, NotFound, Unavailable
 from nbmlops.jobs import drive, executors
-from nbmlops.jobs.fan import Fan, run_notebooks
+from nbmlops.jobs.fan import Fan, fan_out, run_notebooks
+from nbmlops.jobs.rows import Row
 from nbmlops.store import ledger
 from nbmlops.tracking import session
 
@@ -148,6 +149,23 @@ def test_nothing_starts_while_a_row_does_not_fit(flights, project):
     assert ledger.list(session.store()) == []
 
 
+def test_without_the_store_there_is_no_fan_out(flights, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_DISABLED", "1")
+    with pytest.raises(Invalid, match="needs the store"):
+        run_notebooks(flights, [{"n": 1}], executor=Nowhere(), progress=silent)
+
+
+def test_limits_and_the_folder_go_to_every_row(flights, project):
+    (project / "elsewhere").mkdir()
+    rows = [Row(values={"n": 4})]
+    fan, error = fan_out(flights, rows, Nowhere(), None, silent, timeout="15m", cwd="elsewhere")
+    assert (fan.status, error) == ("finished", None)
+    assert (project / "elsewhere" / "ran 4").exists()
+    work = ledger.get(session.store(), fan.rows[0]["key"])
+    assert (work.most, work.spec["timeout"], work.spec["tags"]) == (2, "15m", {"row": "0"})
+    assert nb.get_run(work.run_id).tags["limit_timeout_s"] == "900"
+
+
 def test_a_secret_in_a_row_is_refused_and_a_reference_is_kept_by_name(project, monkeypatch):
     cell = "token: str = ''\nprint(len(token))"
     cells = [v4.new_code_cell(cell, metadata={"tags": ["parameters"]}), v4.new_code_cell("print(len(token))")]
@@ -277,6 +295,8 @@ def test_the_command_tells_what_the_function_does(flights, project):
         (["--each", "none.csv"], "There is no file"),
         (["out.ipynb", "--grid", "n=1,2"], "OUTPUT is one file"),
         (["--grid", "n=1,2", "--executor", "ray://x:1"], "is no executor"),
+        (["--grid", "n=1,2", "--timeout", "soon"], "soon"),
+        (["--grid", "n=1,2", "--memory", "much"], "much"),
         (["--grid", "n=1,2", "-p", "n", "3"], "given in two places"),
     ],
 )

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
-from nbmlops.errors import Conflict, NbmlopsError, NotFound
+from nbmlops.config import disabled
+from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.jobs import rows as rows_of
 from nbmlops.jobs.rows import Row
@@ -92,7 +93,7 @@ def run_notebooks(
     run_key: str | None = None,
     progress: Progress | None = None,
     retries: int = 1,
-    timeout: float | None = None,
+    timeout: str | float | None = None,
 ) -> Fan:
     """Execute a notebook once for each row of parameters, as many at once as the executor takes.
 
@@ -114,8 +115,8 @@ def run_notebooks(
     retries : int
         How often a row is tried again where its kernel died, it timed out or its worker was lost; never where the
         notebook itself raised.
-    timeout : float, optional
-        Seconds for each row.
+    timeout : str or float, optional
+        Seconds for each row, or text such as ``15m``.
 
     Returns
     -------
@@ -163,7 +164,8 @@ def fan_out(
     rows : sequence of Row
         Not checked yet.
     **policy
-        ``most`` (attempts a row), and what an execution is limited by: ``timeout``, ``memory``, ``cpu``, ``cwd``.
+        ``most`` (attempts a row, 2 when absent), and what an execution is limited by: ``timeout``, ``memory``,
+        ``cpu``, ``cwd``.
 
     Other parameters are those of :func:`run_notebooks`.
     """
@@ -172,6 +174,8 @@ def fan_out(
     from nbmlops.jobs.parameters import declared
     from nbmlops.tracking import session
 
+    if disabled():
+        raise Invalid("A fan-out needs the store, and NBMLOPS_DISABLED switches it off.", "Unset it.")
     notebook, nb, kernel, language = opened(path)
     values = rows_of.checked(notebook.name, rows, declared(nb, kernel, language))
     project = session.project(notebook)
@@ -203,8 +207,8 @@ class _Plan:
         self.run_id = new_id()
         self.key = key or f"{notebook.stem}-{self.run_id[-12:]}"
         self.experiment = notebook.stem
-        self.most = int(policy.get("most") or 1)
-        self.spec = {name: policy[name] for name in SPEC if policy.get(name) is not None}
+        self.most = int(policy.get("most") or 2)
+        self.spec = _spec(policy)
         self.works = [self._work(n, row, nb) for n, row in enumerate(values)]
         self.digest = hashlib.sha256("".join(w["digest"] for w in self.works).encode()).hexdigest()
 
@@ -260,6 +264,17 @@ class _Plan:
         _measure(self.store, runs)
         rows = tuple(_row(work, runs.get(work.run_id or "", {}), errors.get(work.key, "")) for work in works)
         return Fan(self.run_id, self.key, self.name, status, rows, duration_s)
+
+
+def _spec(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what each execution is limited by; what cannot be read is refused before there is a run."""
+    from nbmlops.jobs.limits import Limits, time_s
+
+    spec = {name: policy[name] for name in SPEC if policy.get(name) is not None}
+    Limits.of(spec.get("memory"), spec.get("cpu"))
+    if "timeout" in spec:
+        time_s(spec["timeout"])
+    return spec | ({"cwd": str(Path(spec["cwd"]).absolute())} if "cwd" in spec else {})
 
 
 def _driven(
