@@ -133,7 +133,7 @@ def claim(
     claims: Sequence[Claim] = []
     while len(claims) < most:
         full = [slot for slot in {*running, *capacity} if running[slot] >= capacity.get(slot, 1)]
-        found = change.connection.execute(_next(at, key, parent, full, most - len(claims))).all()
+        found = _next(change, at, key, parent, full, most - len(claims))
         if not found:
             break
         fitting = [row for row in found if _fits(row.slot, capacity, running)]
@@ -277,18 +277,26 @@ def _fits(slot: str | None, capacity: Mapping[str, int], running: Counter[str]) 
 
 
 def _next(
-    at: str, key: str | Sequence[str] | None, parent: str | None, full: Collection[str], most: int
-) -> sa.Select[Any]:
-    """Return the query for works that may start."""
+    change: Transaction,
+    at: str,
+    key: str | Sequence[str] | None,
+    parent: str | None,
+    full: Collection[str],
+    most: int,
+) -> Sequence[Any]:
+    """Return works that may start, the one due for longest first."""
     c = work.c
-    query = sa.select(c.key, c.attempt, c.slot).where(DUE, c.not_before <= at)
-    if key is not None:
-        query = query.where(c.key == key if isinstance(key, str) else c.key.in_(key))
+    query = sa.select(c.key, c.attempt, c.slot, c.not_before, c.id).where(c.not_before <= at)
     if parent is not None:
         query = query.where(c.parent == parent)
     if full:
         query = query.where(sa.or_(c.slot.is_(None), c.slot.not_in(sorted(full))))
-    return query.order_by(c.not_before, c.id).limit(most)
+    if key is None:
+        return change.connection.execute(query.where(DUE).order_by(c.not_before, c.id).limit(most)).all()
+    # Without coalesce and an order of our own SQLite would walk through all that is due rather than look for a few keys.
+    is_due = sa.func.coalesce(c.state, "") == "due"
+    named = query.where(is_due, c.key.in_([key] if isinstance(key, str) else [*key]))
+    return sorted(change.connection.execute(named).all(), key=lambda row: (row.not_before, row.id))[:most]
 
 
 def _start(change: Transaction, rows: Sequence[Any], at: str, owner: str, lease_s: float) -> Sequence[Claim]:

@@ -377,7 +377,7 @@ CREATE INDEX work_due ON work (state, not_before, id, slot) WHERE state = 'due';
 
 CREATE INDEX work_job ON work (job, id);
 
-CREATE INDEX work_parent ON work (parent, id);
+CREATE INDEX work_parent ON work (parent, state, not_before, id) WHERE parent IS NOT NULL;
 
 CREATE INDEX work_slot ON work (state, slot) WHERE state = 'started' AND slot IS NOT NULL;
 

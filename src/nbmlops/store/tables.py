@@ -346,6 +346,7 @@ DUE = text("state = 'due'")
 LIMITED = text("state = 'due' AND deadline IS NOT NULL")
 UNDONE = text("state IN ('due', 'started')")
 OF_JOB = text("job IS NOT NULL AND state IN ('due', 'started')")
+OF_PARENT, HAS_PARENT = ("parent", "state", "not_before", "id"), text("parent IS NOT NULL")
 IN_SLOT = text("state = 'started' AND slot IS NOT NULL")
 work = Table(
     "work",
@@ -372,8 +373,8 @@ work = Table(
     Column("run_id", String(36)),
     UniqueConstraint("job", "scheduled_for"),
     Index("work_job", "job", "id"),
-    Index("work_parent", "parent", "id"),
     Index("work_state", "state", "id"),
+    Index("work_parent", *OF_PARENT, sqlite_where=HAS_PARENT, postgresql_where=HAS_PARENT),
     # Constants, not bound values, must ask for these: SQLite takes no partial index otherwise. They begin with the
     # state, or it would take work_state and sort.
     Index("work_due", "state", "not_before", "id", "slot", sqlite_where=DUE, postgresql_where=DUE),

@@ -45,11 +45,12 @@ def _work(op: Operations) -> None:
 
 
 def _indexes(op: Operations) -> None:
-    for name in ("job", "parent", "state"):
+    for name in ("job", "state"):
         op.create_index(f"work_{name}", "work", [name, "id"])
     for name, columns, where in (
         ("due", ["state", "not_before", "id", "slot"], "state = 'due'"),
         ("undone", ["state", "job", "id"], "job IS NOT NULL AND state IN ('due', 'started')"),
+        ("parent", ["parent", "state", "not_before", "id"], "parent IS NOT NULL"),
         ("deadline", ["state", "deadline"], "state = 'due' AND deadline IS NOT NULL"),
         ("slot", ["state", "slot"], "state = 'started' AND slot IS NOT NULL"),
     ):
