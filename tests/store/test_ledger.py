@@ -392,3 +392,22 @@ def test_a_claim_reads_no_more_where_a_million_works_are_due(store, add):
             plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").fetchall())
             assert f"INDEX {index} " in plan, plan
             assert "TEMP B-TREE" not in plan, plan
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [({"parent": "p"}, "work_parent"), ({"key": "p#1"}, "work_2 (key"), ({"key": ["p#1", "p#2"]}, "work_2 (key")],
+)
+def test_a_claim_of_named_works_walks_through_no_others(store, add, claim, asked, index):
+    import sqlalchemy as sa
+
+    add(*[row(f"p#{n}", parent="p") for n in range(50)])
+    seen = []
+    sa.event.listen(store.engine, "after_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values)))
+    assert len(claim(most=2, **asked)) == (1 if asked.get("key") == "p#1" else 2)
+    sql, values = next(one for one in seen if one[0].startswith("SELECT") and "not_before" in one[0])
+    with store.reading(sync=False) as connection:
+        plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).fetchall())
+    assert index in plan, plan
+    assert "TEMP B-TREE" not in plan, plan

@@ -293,7 +293,7 @@ def _next(
         query = query.where(sa.or_(c.slot.is_(None), c.slot.not_in(sorted(full))))
     if key is None:
         return change.connection.execute(query.where(DUE).order_by(c.not_before, c.id).limit(most)).all()
-    # Without coalesce and an order of our own SQLite would walk through all that is due rather than look for a few keys.
+    # Without coalesce, or with an order, SQLite would walk through all that is due rather than look for a few keys.
     is_due = sa.func.coalesce(c.state, "") == "due"
     named = query.where(is_due, c.key.in_([key] if isinstance(key, str) else [*key]))
     return sorted(change.connection.execute(named).all(), key=lambda row: (row.not_before, row.id))[:most]
