@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.config import Project, find_project
+from nbmlops.errors import NbmlopsError
 from nbmlops.jobs.definition import FOLDER
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ __all__ = ["begin", "wanted"]
 
 def begin(server_app: ServerApp) -> threading.Event | None:
     """Start a thread that ticks, where the project of the server's folder wants it; return what ends it."""
-    project = find_project(Path(server_app.root_dir).expanduser())
+    try:
+        project = find_project(Path(server_app.root_dir).expanduser())
+    except NbmlopsError as error:  # the panel is served all the same
+        server_app.log.warning("nbmlops: no jobs are scheduled here: %s", error)
+        return None
     if not wanted(project):
         return None
     say: Callable[[str], Any] = server_app.log.info
