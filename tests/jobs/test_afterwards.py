@@ -194,3 +194,9 @@ def test_a_step_that_breaks_says_where_to_look(late, fit, people, monkeypatch):
 def test_what_is_no_step_is_refused(then, says):
     with pytest.raises(Invalid, match=says):
         asked(then)
+
+
+def test_a_failed_step_ends_with_one():
+    from nbmlops.cli.output import of_error
+
+    assert of_error(Failed("no")) == 1

@@ -49,4 +49,4 @@ def of_error(error: NbmlopsError) -> int:
     """Return the exit code of an error."""
     if isinstance(error, NotAllowed):
         return REFUSED
-    return NO_DATA if isinstance(error, NotFound) else USAGE
+    return NO_DATA if isinstance(error, NotFound) else int(getattr(error, "exit_code", USAGE))

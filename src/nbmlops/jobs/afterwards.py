@@ -29,6 +29,8 @@ DEEP = 3  # a notebook, its cells, and what these are made of
 class Failed(NbmlopsError):
     """A step that follows a run could not be done; what was done is kept with the run."""
 
+    exit_code = 1
+
 
 @dataclass(frozen=True)
 class Story:
