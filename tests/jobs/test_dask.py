@@ -245,6 +245,15 @@ def test_a_scheduler_that_is_not_there_is_one_line(project):
         executors.executor("dask://127.0.0.1:1")
 
 
+def test_an_attempt_takes_a_thread_and_what_it_asks_for(project):
+    pool = object.__new__(on_dask.Cluster)
+    pool.resources = {"KERNEL": 1.0, "GPU": 2.0}
+    assert pool._room({"nthreads": 4, "resources": {"KERNEL": 3, "GPU": 5}}) == 2
+    assert pool._room({"nthreads": 4, "resources": {}}) == 0
+    pool.resources = {}
+    assert pool._room({"nthreads": 4, "resources": {"KERNEL": 1}}) == 4
+
+
 def test_without_dask_the_extra_is_named(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingPackage, match=r"pip install 'nbmlops\[dask\]'"):

@@ -16,6 +16,7 @@ from nbformat import v4, write
 from nbmlops.config import find_project
 from nbmlops.errors import Invalid
 from nbmlops.jobs import drive, executors, fleet
+from nbmlops.process import identity
 from nbmlops.records import now
 from nbmlops.store import ledger
 from nbmlops.tracking import session
@@ -166,6 +167,27 @@ def _command(process):
         return process.cmdline()
     except psutil.NoSuchProcess:
         return []
+
+
+def test_a_claim_that_waits_for_a_worker_keeps_its_lease(works):
+    store = works([], 2)
+    waiting, begun = claims(store, 2)
+    with ledger.changing(store) as change:
+        ledger.renew(change, begun, now(), process=identity())
+    before = [ledger.attempts_of(store, c.key)[0].lease_until for c in (waiting, begun)]
+    drive.hold(store, [executors.Handle(c) for c in (waiting, begun)])
+    after = [ledger.attempts_of(store, c.key)[0].lease_until for c in (waiting, begun)]
+    assert after[0] > before[0]
+    assert after[1] == before[1]
+
+
+def test_a_pool_that_is_closed_begins_nothing_more(works):
+    store = works([], 2)
+    pool = executors.executor("local:1")
+    pool.close()
+    handles = [pool.submit(claim) for claim in claims(store, 2)]
+    assert [(h.gone, h.error) for h in pool.wait(handles, 10)] == [(True, "the executor is closed")] * 2
+    pool.close()
 
 
 def test_a_worker_like_this_process_has_no_difference(works):

@@ -138,7 +138,11 @@ class Local:
     def submit(self, claim: Claim) -> Handle:
         """Hand a claimed attempt to the next process that is free."""
         handle = Handle(claim)
-        self._open.add(handle)
+        with self._changed:
+            self._open.add(handle)
+            if self._closed:
+                self._end(handle, error="the executor is closed", gone=True)
+                return handle
         self._waiting.put(handle)
         for slot in self._slots:
             slot.start()
