@@ -109,6 +109,15 @@ def test_packages_python_and_code_are_compared():
     ]
 
 
+def test_it_runs_where_it_ran(project, write):
+    (project / "elsewhere").mkdir()
+    (project / "elsewhere" / "here.csv").touch()
+    first = nb.run_notebook(write("open('here.csv').close()"), cwd="elsewhere")
+    assert first.tags["cwd"] == "elsewhere"
+    found = nb.run_again(first)
+    assert (found.status, found.verdict) == ("finished", "same")
+
+
 def test_nothing_to_compare_is_an_answer(write):
     first = nb.run_notebook(write("import time\nprint(time.time_ns())"))
     ended = CliRunner().invoke(main, ["run", "--again", first.run_id])

@@ -105,7 +105,7 @@ def repeat(ref: str | Run, **options: Any) -> tuple[Again, BaseException | None]
     before = get_run(ref if isinstance(ref, str) else ref.run_id)
     source, path = _source(before), session.project().root / (before.notebook or f"{before.name}.ipynb")
     about = {"previous": before.run_id, "tags": {"again": before.run_id}}
-    more = {**_limits(before), "cwd": _folder(path), **{k: v for k, v in options.items() if v is not None}}
+    more = {**_limits(before), "cwd": _folder(before, path), **{k: v for k, v in options.items() if v is not None}}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, path.name)
         copy.write_text(json.dumps(source), encoding="utf-8")
@@ -320,6 +320,9 @@ def _limits(run: Run) -> dict[str, Any]:
     return {name: run.tags[tag] for name, tag in names.items() if tag in run.tags}
 
 
-def _folder(path: Path) -> Path:
-    """Return where the kernel works: the notebook's folder, or the nearest above it that is left."""
-    return next(p for p in path.parents if p.is_dir())
+def _folder(run: Run, path: Path) -> Path:
+    """Return where the kernel works: as then, else the notebook's folder or the nearest above it that is left."""
+    from nbmlops.tracking import session
+
+    then: Path = session.project().root / run.tags.get("cwd", path.parent)
+    return next(p for p in (then, *path.parents) if p.is_dir())

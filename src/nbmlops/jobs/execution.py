@@ -117,6 +117,12 @@ def run_notebook(
     return run
 
 
+def _relative(notebook: Path, folder: Path) -> str:
+    from nbmlops.tracking import session
+
+    return str(session.project(notebook).relative(folder.absolute()))
+
+
 def _named(path: str | Path | None) -> str | Path:
     if path is None:
         raise Invalid("No notebook is named.", 'Write nb.run_notebook("retrain.ipynb").')
@@ -184,6 +190,8 @@ def execute(
     limit_s = time_s(timeout) if timeout is not None else None
     run_id = run_id or new_id()
     target = output_of(notebook, run_id, output, job)
+    if cwd:
+        about = {**(about or {}), "tags": {**(about or {}).get("tags", {}), "cwd": _relative(notebook, Path(cwd))}}
     files.make_atomic()
     error: BaseException | None = None
     try:
