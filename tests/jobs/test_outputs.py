@@ -9,7 +9,7 @@ import os
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from nbmlops.jobs import ending, outputs
+from nbmlops.jobs import ending, outputs, recover
 from nbmlops.jobs.manager import Manager
 from nbmlops.jobs.outputs import OutputJournal
 from nbmlops.store.segments import read
@@ -95,6 +95,30 @@ def test_a_full_disk_is_one_warning_and_the_gap_is_closed_when_there_is_room(jou
     made.checkpoint()
     assert events(made.journal.path)[-1]["t"] == "notebook"
     assert not made.journal.gap
+
+
+def test_where_the_projects_disk_stays_full_the_temporary_folder_takes_it(journaled, monkeypatch, tmp_path):
+    monkeypatch.setattr(outputs, "waiting_folder", lambda folder: tmp_path / "waits" / folder.parent.name / "journal")
+    made, write = journaled(), os.write
+    home, run = tmp_path / "home", made.journal.path.stem
+    at_home = made.journal.path.stat()
+    made.cell_start(made.nb.cells[0], 0)
+    monkeypatch.setattr(
+        outputs.os, "write", lambda fd, d: _no_room() if os.path.samestat(os.fstat(fd), at_home) else write(fd, d)
+    )
+    with pytest.warns(RuntimeWarning, match="tries the temporary"):
+        made.message(stream("lost\n"), 0)
+    made._saved = -1e9
+    made.checkpoint()
+    made.message(stream("kept\n"), 0)
+    spare, _ = outputs.places(home, run)
+    assert [event["t"] for event in events(spare)] == ["notebook", "message"]
+    assert outputs.left(home) == []  # the runner lives
+    assert recover.rebuild(spare).nb.cells[0].outputs[0].text == "kept\n"
+    made.journal.close()
+    assert outputs.left(home) == [run]
+    made.journal.discard()
+    assert outputs.places(home, run) == []
 
 
 def test_half_a_record_is_cut_off(journaled, monkeypatch):

@@ -136,12 +136,12 @@ def test_section_7_1_every_line_printed_before_the_runner_was_killed_is_in_the_r
     assert not (project / "later.txt").exists()
 
 
-def test_section_7_2_a_runner_told_to_end_keeps_every_line_and_leaves_within_5_s(project, written, running, executed):
-    runner, kernel = running(written(IGNORES), "--json")
-    told = time.monotonic()
+def test_section_7_2_a_runner_told_to_end_leaves_a_whole_notebook_within_5_s(project, written, running, executed):
+    runner, kernel = running(written(IGNORES), "out.ipynb", "--json")
     runner.send_signal(signal.SIGTERM)
+    wait_for(b'"not_run"', project / "out.ipynb", seconds=5.0)
+    assert executed(project / "out.ipynb")[1] == ["completed", "completed", "interrupted", "not_run"]
     out, _ = runner.communicate(timeout=30)
-    assert time.monotonic() - told < 5
     assert runner.returncode == 8
     assert gone_within(kernel, KERNEL_GONE_S)
     run = json.loads(out)
@@ -177,7 +177,7 @@ def test_a_run_that_goes_on_is_not_rebuilt_and_says_where_it_is(project, written
     journal = next((project / ".nbmlops/journal").glob("*.outputs"))
     with pytest.raises(Conflict, match="still goes"):
         nb.recover(journal.stem)
-    end = time.monotonic() + 8
+    end = time.monotonic() + 20
     while "last_lines" not in nb.get_run(journal.stem).tags and time.monotonic() < end:
         time.sleep(0.2)
     run = nb.get_run(journal.stem)
@@ -188,7 +188,8 @@ def test_a_run_that_goes_on_is_not_rebuilt_and_says_where_it_is(project, written
     assert "status    running" in shown
     assert "3 of 4" in shown
     assert "line 199" in shown
-    node = nbformat.read(project / run.tags["output"], 4)  # what Lab shows
+    while "line 199" not in said(node := nbformat.read(project / run.tags["output"], 4)) and time.monotonic() < end:
+        time.sleep(0.2)  # what Lab shows: every 2 s, less often where saving is slow
     assert [c.metadata.papermill.status for c in node.cells[:3]] == ["completed", "completed", "running"]
     assert "line 199" in said(node)
 

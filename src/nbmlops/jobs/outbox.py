@@ -169,7 +169,7 @@ def _over(project: Project) -> list[Intent]:
     """Return what waits and is written for good: also of runs whose runner was killed and whose notebook is whole."""
     from nbmlops.jobs import outputs
 
-    return [i for i in store.waiting(project) if i.ready or not outputs.place(project.home, i.run_id).exists()]
+    return [i for i in store.waiting(project) if i.ready or not outputs.places(project.home, i.run_id)]
 
 
 def _row(intent: Intent, said: str) -> dict[str, str]:

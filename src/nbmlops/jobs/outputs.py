@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import tell
 from nbmlops.store.disk import LOCKS, same_file, sync_file, sync_folder, try_lock
-from nbmlops.store.segments import HEADER, MAX_RECORD_BYTES, prepare
+from nbmlops.store.segments import HEADER, MAX_RECORD_BYTES, make_private, prepare, waiting_folder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["KEPT", "OutputJournal", "held", "left", "of_message", "place"]
+__all__ = ["KEPT", "OutputJournal", "held", "left", "of_message", "of_notebook", "place", "places"]
 
 SUFFIX = ".outputs"
 KEPT = frozenset(
@@ -35,7 +35,7 @@ class OutputJournal:
     """The outputs of one execution; its lock says that the runner lives.
 
     It never stops a run: where the disk does not take a record, one warning says so, ``gap`` is set, and the next
-    snapshot of the whole notebook closes the gap.
+    snapshot of the whole notebook closes the gap, in the temporary folder where the project's has no room.
 
     Parameters
     ----------
@@ -47,23 +47,25 @@ class OutputJournal:
         self.gap = False
         self._told = False
         self._fd: int | None = None
+        self._held: list[int] = []  # every file that was opened: their locks stay until the end
         with self._tolerant():
-            prepare(path.parent.parent)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
-            try_lock(self._fd)
-            sync_folder(path.parent)
+            self._fd = self._open(path)
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Write one event; when this returns, it survives the process."""
-        if self._fd is None or (self.gap and event["t"] != "notebook"):
+        whole = event["t"] == "notebook"
+        if self.gap and not whole:
             return
         data = _encode(event).encode("utf-8", "replace")
         if len(data) > MAX_RECORD_BYTES:
-            self.gap = self.gap or event["t"] != "notebook"
+            self.gap = True
             return
+        record = HEADER.pack(len(data), zlib.crc32(data)) + data
         with self._tolerant():
-            self._put(HEADER.pack(len(data), zlib.crc32(data)) + data)
+            if self.gap:
+                self._begin_again(record)
+            else:
+                self._put(record)
             self.gap = False
 
     def sync(self) -> None:
@@ -74,16 +76,41 @@ class OutputJournal:
 
     def close(self) -> None:
         """Let go of the file; whoever finds it may rebuild the notebook."""
-        fd, self._fd = self._fd, None
-        if fd is not None:
+        self._fd = None
+        while self._held:
             with contextlib.suppress(OSError):
-                os.close(fd)
+                os.close(self._held.pop())
 
     def discard(self) -> None:
-        """Delete the file: the notebook is kept elsewhere."""
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        """Delete what there is: the notebook is kept elsewhere."""
+        for path in (self.path, _spare(self.path)):
+            with contextlib.suppress(OSError):
+                path.unlink()
         self.close()
+
+    def _open(self, path: Path) -> int:
+        if path == self.path:
+            prepare(path.parent.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            make_private(path.parent)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+        self._held.append(fd)
+        try_lock(fd)
+        sync_folder(path.parent)
+        return fd
+
+    def _begin_again(self, record: bytes) -> None:
+        """Go on with the whole notebook: at home if there is room again, else where journals wait."""
+        spare = _spare(self.path)
+        try:
+            self._fd = self._open(self.path)
+            self._put(record)
+        except OSError:
+            self._fd = self._open(spare)
+            self._put(record)
+        else:
+            spare.unlink(missing_ok=True)  # what it holds is older now
 
     def _put(self, record: bytes) -> None:
         assert self._fd is not None
@@ -105,8 +132,9 @@ class OutputJournal:
             if not self._told:
                 self._told = True
                 tell(
-                    f"nbmlops cannot keep the outputs in {self.path} ({error.strerror}); should the runner be killed, "
-                    "what the notebook file does not hold yet is lost. The run goes on."
+                    f"nbmlops cannot keep the outputs in {self.path} ({error.strerror}) and tries the temporary "
+                    "folder, too. Should the runner be killed before it can, what the notebook file does not hold yet "
+                    "is lost. The run goes on."
                 )
 
 
@@ -115,9 +143,22 @@ def place(home: Path, run_id: str) -> Path:
     return home / "journal" / f"{run_id}{SUFFIX}"
 
 
+def places(home: Path, run_id: str) -> list[Path]:
+    """Return the journals there are of a run's outputs, the newest first."""
+    path = place(home, run_id)
+    return [p for p in (_spare(path), path) if p.is_file()]
+
+
 def left(home: Path) -> list[str]:
     """Return the runs whose outputs nobody writes any more and nobody made a notebook yet, oldest first."""
-    return [path.stem for path in sorted((home / "journal").glob(f"*{SUFFIX}")) if not held(path)]
+    folders = (home / "journal", waiting_folder(home / "journal"))
+    found = {path.stem for folder in folders for path in folder.glob(f"*{SUFFIX}")}
+    return [run_id for run_id in sorted(found) if not any(map(held, places(home, run_id)))]
+
+
+def _spare(path: Path) -> Path:
+    """Return where a journal goes when its folder has no room."""
+    return waiting_folder(path.parent) / path.name
 
 
 def held(path: Path) -> bool:

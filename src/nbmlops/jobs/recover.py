@@ -87,21 +87,22 @@ def recover(run: str, output: str | Path | None = None) -> Recovered:
 
     home = session.project().home
     run_id = _run_id(run, home)
-    path = outputs.place(home, run_id)
-    if not path.is_file():
+    paths = outputs.places(home, run_id)
+    if not paths:
         return _kept(run_id, output)
-    if outputs.held(path):
+    if any(map(outputs.held, paths)):
         raise Conflict(f"Run {run_id[-6:]} still goes.", f"See it: nbmlops runs show {run_id[-6:]}")
-    found = rebuild(path)
+    found = next(filter(None, map(rebuild, paths)), None)
     if found is None:
-        raise NotFound(f"The journal of run {run_id[-6:]} holds no notebook.", f"Nothing was lost; delete {path}.")
+        raise NotFound(f"The journal of run {run_id[-6:]} holds no notebook.", f"Nothing was lost; delete {paths[0]}.")
     target = Path(output) if output else _target(found, home, run_id)
     text = _text(found.nb)
     for place in {target, *outbox.files_of(session.project(), run_id)}:
         place.parent.mkdir(parents=True, exist_ok=True)
         files.replace(place, text, synced=True)
     _keep(run_id, found, text)
-    path.unlink(missing_ok=True)
+    for path in paths:
+        path.unlink(missing_ok=True)
     outbox.upload(run_id)
     return _recovered(run_id, target, found.nb, found.damaged_bytes)
 
@@ -118,8 +119,8 @@ def clear(delete: bool = True) -> int:
 
     home = session.project().home
     kept = [run_id for run_id in outputs.left(home) if _has_notebook(run_id)]
-    for run_id in kept if delete else ():
-        outputs.place(home, run_id).unlink(missing_ok=True)
+    for path in [p for run_id in kept for p in outputs.places(home, run_id)] if delete else ():
+        path.unlink(missing_ok=True)
     return len(kept)
 
 
@@ -199,7 +200,9 @@ def _begun(event: Mapping[str, Any], damaged_bytes: int) -> _Replay:
     from nbformat import from_dict
 
     nb = from_dict(event["nb"])
-    return _Replay(nb, event["output"], NotebookClient(nb, record_timing=False), damaged_bytes=damaged_bytes)
+    client = NotebookClient(nb, record_timing=False)
+    client.clear_before_next_output = False  # a snapshot may stand in the middle of a cell
+    return _Replay(nb, event["output"], client, damaged_bytes=damaged_bytes)
 
 
 def _settle(replay: _Replay, path: Path) -> None:
