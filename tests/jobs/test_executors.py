@@ -103,7 +103,7 @@ def test_a_process_that_is_killed_costs_an_attempt_and_no_success(works, project
     pool._slots[0].process.kill()
     assert pool.wait([handle], 20) == [handle]
     assert handle.gone
-    drive.drive(store, pool, parent="K")
+    assert drive.drive(store, pool, parent="K") == {}
     pool.close()
     tries = ledger.attempts_of(store, "K#0")
     assert [(a.status, a.cause) for a in tries] == [("abandoned", "process_gone"), ("finished", None)]
@@ -122,6 +122,17 @@ def test_what_cannot_begin_ends_with_the_reason(works, monkeypatch):
     assert "/nowhere/python" in errors["K#0"]
     assert [(a.status, a.cause) for a in ledger.attempts_of(store, "K#0")] == [("abandoned", "process_gone")]
     assert state(store) == "failed"
+
+
+def test_what_could_not_begin_once_and_finished_then_is_no_error(works, monkeypatch):
+    store = works([], most=2)
+    pool = executors.executor("local:1")
+    real = pool._slots[0]._ask
+    answers = iter([{"error": "no memory", "gone": True}])
+    monkeypatch.setattr(pool._slots[0], "_ask", lambda claim: next(answers, None) or real(claim))
+    assert drive.drive(store, pool, parent="K") == {}
+    pool.close()
+    assert [a.status for a in ledger.attempts_of(store, "K#0")] == ["abandoned", "finished"]
 
 
 def test_cancelling_interrupts_what_runs_and_drops_what_waits(works, project):

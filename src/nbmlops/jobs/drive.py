@@ -63,7 +63,7 @@ def drive(
     Returns
     -------
     dict
-        Keys of works with an attempt that could not begin, and why.
+        Keys of works that did not finish and have an attempt that could not begin, and why.
 
     Raises
     ------
@@ -82,7 +82,12 @@ def drive(
             cancel(store, "stopped", key=key, parent=parent)
             _stop(executor, air)
         raise
-    return air.errors
+    return {k: said for k, said in air.errors.items() if not _finished(store, k)}
+
+
+def _finished(store: Store, key: str) -> bool:
+    found = ledger.get(store, key)
+    return found is not None and found.state == "finished"
 
 
 def _unended(store: Store, key: str | None, parent: str | None, tell: Tell | None) -> bool:
