@@ -121,6 +121,16 @@ def test_where_the_projects_disk_stays_full_the_temporary_folder_takes_it(journa
     assert outputs.places(home, run) == []
 
 
+def test_a_disk_that_is_full_from_the_start_stops_nothing_and_a_missing_folder_does(journaled, monkeypatch, tmp_path):
+    with monkeypatch.context() as full:
+        full.setattr("nbmlops.jobs.files.tempfile.mkstemp", _no_room)
+        made = journaled()
+    assert [cell.metadata.papermill.status for cell in made.nb.cells] == ["pending", "pending"]
+    made.output_path = str(tmp_path / "nowhere" / "out.ipynb")
+    with pytest.raises(FileNotFoundError):
+        made.notebook_start()
+
+
 def test_half_a_record_is_cut_off(journaled, monkeypatch):
     made = journaled()
     made.cell_start(made.nb.cells[0], 0)
@@ -158,5 +168,5 @@ def test_an_output_with_odd_values_is_kept(journaled):
     assert json.dumps(events(made.journal.path)[-1]["content"]["data"]["text/plain"])
 
 
-def _no_room(*_):
+def _no_room(*_, **__):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -122,6 +122,14 @@ def test_a_limit_for_each_cell_says_where_the_cell_was(write):
     assert "slow()" in "\n".join(cells[0].outputs[-1].traceback)
 
 
+def test_an_output_folder_that_is_not_there_is_a_failed_run(write):
+    _register()
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        papermill.execute_notebook(str(write("1")), "nowhere/out.ipynb", engine_name="nbmlops")
+    run = nb.get_run("written")
+    assert (run.status, run.error["name"]) == ("failed", "FileNotFoundError")
+
+
 def test_another_thread_may_stop_a_run_and_says_what_it_shall_be_called(write, project):
     path = write("import time\nopen('ready', 'w').close()\ntime.sleep(60)")
     how = Ending("interrupted", "abandoned", "lease_lapsed", "LeaseLapsed", "Another attempt owns this work.")

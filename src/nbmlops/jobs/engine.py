@@ -157,8 +157,8 @@ class NbmlopsEngine:
                 **traits,
             )
             with stoppable(client, run_id):
-                manager.notebook_start()
                 try:
+                    manager.notebook_start()
                     client.execute(
                         env=_environment(opened, source) | limits.variables(),
                         **({"cwd": kernel_cwd} if kernel_cwd else {}),

@@ -79,8 +79,13 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.journal, self._run_id = journal, run_id
 
     def notebook_start(self, **more: Any) -> None:
-        """Begin: no cell has run, nothing has been said."""
-        super().notebook_start(**more)
+        """Begin: no cell has run, nothing has been said; only a folder that is not there is a reason not to."""
+        try:
+            super().notebook_start(**more)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            logger.warning(f"The notebook could not be saved to {self.output_path} ({error}); execution goes on.")
         if self.carried:
             self.carried(self.nb)
         self._write(self._whole)
