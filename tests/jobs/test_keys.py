@@ -87,6 +87,14 @@ def test_a_key_that_failed_starts_a_new_attempt(write, project):
     assert [a.status for a in ledger.attempts_of(session.store(), "K")] == ["failed", "finished"]
 
 
+def test_a_new_attempt_has_the_limits_of_who_asks_for_it(write):
+    write("import time", "time.sleep(1)")
+    late = cli("--run-key", "K", "--timeout", "0.5")
+    assert (late.exit_code, held().spec) == (7, {"timeout": "0.5"})
+    assert cli("--run-key", "K", "--timeout", "1m").exit_code == 0
+    assert held().spec == {"timeout": "1m"}
+
+
 def test_what_a_failed_attempt_raised_is_raised_where_that_is_asked(write):
     from papermill.exceptions import PapermillExecutionError
 

@@ -210,7 +210,7 @@ def _claimed(store: Store, row: Mapping[str, Any], here: bool) -> Claim | Work:
             raise _other(held)
         if held.state in ("started", "finished"):
             return held
-        ledger.reopen(change, held.key, row["created_at"], more=row["most"])
+        ledger.reopen(change, held.key, row["created_at"], more=row["most"], spec=row["spec"])
         claims = ledger.claim(change, now(), f"{socket.gethostname()}:{os.getpid()}", key=held.key) if here else ()
     return claims[0] if claims else held
 

@@ -206,9 +206,16 @@ def cancel(change: Transaction, key: str, reason: str, at: str) -> bool:
     return True
 
 
-def reopen(change: Transaction, key: str, at: str, more: int = 1) -> bool:
-    """Make a work that has ended without success due again, with that many more attempts; one that waits, at once."""
-    values = {"state": "due", "reason": None, "ended_at": None, "deadline": None, "not_before": utc(at)}
+def reopen(change: Transaction, key: str, at: str, more: int = 1, spec: Mapping[str, Any] | None = None) -> bool:
+    """Make a work that has ended without success due again, with that many more attempts; one that waits, at once.
+
+    Parameters
+    ----------
+    spec : mapping, optional
+        Its policy from now on; as it was when absent.
+    """
+    values: dict[str, Any] = {} if spec is None else {"spec": as_json(spec)}
+    values |= {"state": "due", "reason": None, "ended_at": None, "deadline": None, "not_before": utc(at)}
     lost = work.c.state.in_(("failed", "cancelled", "missed", "skipped"))
     chosen = work.update().where(work.c.key == key)
     if change.connection.execute(chosen.where(DUE).values(values)).rowcount:
