@@ -146,6 +146,32 @@ def test_how_it_ended_is_known_though_it_is_nobodys_child(warm):
     assert (process.returncode, kernel.manager.has_kernel) == (0, False)
 
 
+LEAVES = """
+import atexit, sys, threading, time, weakref
+import leaves
+kept = open("kept.txt", "w"); kept.write("kept")
+class Last:
+    def __del__(self): open("del.txt", "w").write("del")
+last = Last(); last.itself = last
+atexit.register(lambda: open("atexit.txt", "w").write("atexit"))
+import decimal; decimal.file = open("stored.txt", "w"); decimal.file.write("stored")
+threading.Thread(target=lambda: (time.sleep(0.3), open("thread.txt", "w").write("thread"))).start()
+raw = open("raw.txt", "wb"); n = raw.write(b"raw")
+"""
+
+
+@pytest.mark.parametrize("how", ["warm", "cold"])
+def test_at_its_end_everything_is_written(warm, project, how):
+    (project / "leaves.py").write_text("file = open('module.txt', 'w')\nfile.write('module')\n")
+    kernel = warm(["decimal"], how)
+    assert kernel.run(LEAVES) == ""
+    process = kernel.provisioner.process
+    kernel.manager.shutdown_kernel()
+    assert process.returncode == 0
+    names = ("kept", "del", "atexit", "stored", "thread", "raw", "module")
+    assert [(project / f"{n}.txt").read_text() for n in names] == list(names)
+
+
 def test_a_run_says_how_its_kernel_started(warm, notebook):
     first = nb.run_notebook(notebook("plain"), progress=lambda *_: None)
     assert (first.tags["kernel"], first.tags["kernel_why"]) == (
@@ -199,9 +225,10 @@ def test_a_parent_that_hangs_costs_a_second_and_leaves_no_second_kernel(warm):
 
 def test_there_are_no_more_parents_than_set(warm, project):
     (project / "nbmlops.toml").write_text("[warm]\nmost = 1\n")
-    first = warm(["fractions"])
-    warm(["decimal"])
-    assert [p["preload"] for p in parents.running()] == [["decimal"]]
+    first = warm(["colorsys"])
+    warm(["shelve"])
+    there = [p["preload"] for p in parents.running()]
+    assert (["colorsys"] in there, ["shelve"] in there) == (False, True)
     assert first.run("print(1)") == "1"
 
 
@@ -314,7 +341,9 @@ def test_only_this_user_is_answered(warm, warm_folder):
     finally:
         for place, mode in ((folder, 0o700), (folder.parent, 0o700), (sock, 0o600)):
             place.chmod(mode)
-    assert "user 65534" in told.stdout, told
+    refused = "user 65534" in told.stdout or "BrokenPipeError" in told.stderr  # it hangs up before it reads
+    assert refused, told
+    assert "'kernels'" not in told.stdout
 
 
 @pytest.mark.parametrize(

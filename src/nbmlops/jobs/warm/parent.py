@@ -15,13 +15,13 @@ import struct
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nbmlops.jobs.warm import checks, keys, standin
-from nbmlops.jobs.warm.child import Launch, become, start
+from nbmlops.jobs.warm.child import Launch, become, leave, start
 
 __all__ = ["Parent", "main", "words"]
 
@@ -287,13 +287,15 @@ class Parent:
         }
 
 
-def main(spec_fd: int) -> None:
+def main(spec_fd: int, last: list[Callable[[], None]] | None = None) -> None:
     """Run a parent; a kernel forked from it leaves by the same door, as a program that ends.
 
     Parameters
     ----------
     spec_fd : int
         Where what it shall be is read, as JSON.
+    last : list of callable, optional
+        What is added is called at exit, after everything else that was to be called then.
     """
     with os.fdopen(spec_fd) as file:
         spec = json.load(file)
@@ -313,7 +315,10 @@ def main(spec_fd: int) -> None:
     gc.freeze()  # what is shared is not written to by a collection
     launch = parent.serve()
     if launch:
+        loaded = set(sys.modules)
         become(launch)
+        if last is not None:
+            last.append(lambda: leave(loaded))
 
 
 def _quieten(fd: int) -> None:
@@ -338,10 +343,13 @@ def _execute(spec_fd: int, env: Mapping[str, str]) -> None:
 def words(python: str, flags: Sequence[str], spec_fd: int) -> list[str]:
     """Return the command of a parent; the folder it begins in is no place to import from.
 
-    >>> words("python", [], 3)[-1].endswith("main(3)")
+    >>> words("python", [], 3)[-1].endswith("main(3, last)")
     True
     """
-    code = f"import sys; sys.path[:1] = filter(None, sys.path[:1]); from {OURS}.parent import main; main({spec_fd})"
+    # Who registers first is called last; where somebody was quicker, as coverage is, nothing is skipped.
+    first = "import atexit; last = []; atexit._ncallbacks() or atexit.register(lambda: [f() for f in last])"
+    code = f"{first}\nimport sys; sys.path[:1] = filter(None, sys.path[:1])\n"
+    code += f"from {OURS}.parent import main; main({spec_fd}, last)"
     return [python, *flags, "-c", code]
 
 
