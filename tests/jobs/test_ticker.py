@@ -229,6 +229,20 @@ def test_what_if_says_the_same_and_changes_nothing(job, at, works, project):
     assert [f["what"] for f in at(60, NoOp(find_project(project))).fires] == ["due", "started"]
 
 
+def test_what_cannot_be_sent_does_not_lose_what_was_begun(job, at, project, monkeypatch):
+    from nbmlops.jobs import notify
+
+    def away():
+        raise OSError("no route")
+
+    monkeypatch.setattr(notify, "send", away)
+    job(HOURLY)
+    at(0)
+    found = at(60, NoOp(find_project(project)))
+    assert len(found.handles) == found.started == 1
+    assert "not all was sent: OSError: no route" in found.findings[0].message
+
+
 def test_a_broken_file_is_a_finding_and_the_others_fire(job, at, project):
     job(HOURLY)
     at(0)

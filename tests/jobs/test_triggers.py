@@ -10,7 +10,7 @@ import pytest
 import nbmlops as nb
 from nbmlops.config import find_project
 from nbmlops.errors import Unavailable
-from nbmlops.jobs import ticker
+from nbmlops.jobs import ticker, triggers
 from nbmlops.store import episodes, ledger
 from nbmlops.store.database import open_store
 
@@ -183,6 +183,19 @@ def test_a_target_nobody_agreed_on_is_a_finding_and_stops_no_other_job(job, fire
     job("when: {dataset: flights}", "other")
     fired(0)
     assert "No target 'auc' in the charter" in fired.findings[0]
+    nb.dataset("flights", pd.DataFrame({"a": [1]}))
+    assert [f[1] for f in fired(1)] == ["dataset:flights@1"]
+
+
+def test_a_trigger_that_cannot_be_judged_stops_no_other_job(job, fired, monkeypatch):
+    def broken(*_):
+        raise KeyError("odd")
+
+    monkeypatch.setitem(triggers.LOOKS, "drift", broken)
+    job("when: {drift: late}", "first")
+    job("when: {dataset: flights}", "second")
+    fired(0)
+    assert fired.findings == ["jobs/first.yaml: KeyError: 'odd'"]
     nb.dataset("flights", pd.DataFrame({"a": [1]}))
     assert [f[1] for f in fired(1)] == ["dataset:flights@1"]
 

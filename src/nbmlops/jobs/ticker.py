@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nbmlops.capture.secrets import redact
 from nbmlops.config import Project
 from nbmlops.errors import NbmlopsError
 from nbmlops.hooks import Shown
@@ -150,10 +151,19 @@ def tick(project: Project, at: str | None = None, executor: Executor | None = No
     if what_if:
         return found
     handles = tuple(_submitted(store, executor, book))
-    _follow(store, [job for job in jobs if _missed(job, book)], project, book)
-    notify.send()
-    outbox.retry(project)
-    return replace(found, _handles=handles)
+    findings += _told(store, jobs, project, book)
+    return replace(found, findings=tuple(findings), _handles=handles)
+
+
+def _told(store: Store, jobs: Sequence[Job], project: Project, book: _Book) -> list[Finding]:
+    """Send what waits to be sent; a fault there is a finding, for what was begun goes on."""
+    try:
+        _follow(store, [job for job in jobs if _missed(job, book)], project, book)
+        notify.send()
+        outbox.retry(project)
+    except Exception as error:
+        return [Finding("told", "warning", redact(f"not all was sent: {type(error).__name__}: {error}"))]
+    return []
 
 
 def _follow(store: Store, jobs: Sequence[Job], project: Project, book: _Book) -> dict[str, str]:
@@ -200,8 +210,9 @@ def _looked(jobs: Sequence[Job], store: Store, at: datetime, findings: list[Find
             row = None
         try:
             look = _look(job, row, store, at)
-        except NbmlopsError as error:
-            findings.append(Finding("trigger", "warning", f"{job.path}: {error}", job.name))
+        except Exception as error:  # whatever it is, the other jobs go on
+            said = error if isinstance(error, NbmlopsError) else f"{type(error).__name__}: {error}"
+            findings.append(Finding("trigger", "warning", redact(f"{job.path}: {said}"), job.name))
             continue
         if row is None or look.fires or (look.causes and look.causes.remembered(row["state"]) != row["state"]):
             yield look
