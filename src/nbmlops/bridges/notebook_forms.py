@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_scheduler import models as form
 from jupyter_scheduler.environments import EnvironmentManager
 from jupyter_scheduler.executors import ExecutionManager
 
 from nbmlops.errors import NotFound
 from nbmlops.jobs.definition import Job
+from nbmlops.jobs.execution import kernels
 from nbmlops.store.works import Attempt, Work
 
 __all__ = [
@@ -66,8 +66,7 @@ class Kernels(EnvironmentManager):  # type: ignore[misc]
 
     def list_environments(self) -> list[form.RuntimeEnvironment]:
         """Return one environment a kernel."""
-        specs = KernelSpecManager().get_all_specs()
-        return [_environment(name, found["spec"]["display_name"]) for name, found in sorted(specs.items())]
+        return [_environment(name, label) for name, label in kernels().items()]
 
     def manage_environments_command(self) -> str:
         """Return nothing: kernels are installed from a terminal."""
@@ -144,7 +143,7 @@ def name_of(definition_id: str) -> str:
 
 def kernel(name: str) -> str | None:
     """Return the kernel a form chose; another scheduler's environments are none of ours."""
-    return name if name in KernelSpecManager().find_kernel_specs() else None
+    return name if name in kernels() else None
 
 
 def _environment(name: str, label: str) -> form.RuntimeEnvironment:

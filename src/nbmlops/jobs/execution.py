@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nbmlops.jobs.resume import Resume
     from nbmlops.tracking.runs import Run
 
-__all__ = ["execute", "opened", "output_of", "run_notebook"]
+__all__ = ["execute", "kernels", "opened", "output_of", "run_notebook"]
 
 
 def run_notebook(
@@ -310,6 +310,13 @@ def _read(notebook: Path) -> NotebookNode:
         raise Invalid(
             f"{notebook.name} is not a notebook ({str(error)[:80]}).", "Open it in Jupyter and save it."
         ) from error
+
+
+def kernels() -> dict[str, str]:
+    """Return the kernels of this machine by name, with what people call them."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    return {name: found["spec"]["display_name"] for name, found in sorted(KernelSpecManager().get_all_specs().items())}
 
 
 def _kernel(notebook: Path, nb: NotebookNode, wanted: str | None = None) -> tuple[str, str]:

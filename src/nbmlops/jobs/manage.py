@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbmlops.store.database import Store
     from nbmlops.store.works import Work
 
-__all__ = ["JobStatus", "backfill", "cancel", "history", "listed", "pause", "resume", "show"]
+__all__ = ["JobStatus", "backfill", "cancel", "history", "listed", "made_store", "pause", "resume", "show"]
 
 LISTED = ("job", "state", "when", "next_at", "last", "last_at", "failures", "owner", "says")
 WORKS = ("key", "state", "scheduled_for", "trigger", "attempt", "most", "run_id", "created_at", "ended_at", "reason")
