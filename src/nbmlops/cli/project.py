@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -371,7 +372,8 @@ def _jobs(project: Project) -> Iterator[Line]:
     """Yield the jobs that do not run, and when the last tick came; says nothing where there are no jobs."""
     from nbmlops.cli.schedule import lines
 
-    yield from (Line(*found) for found in lines(project))
+    with contextlib.suppress(Unavailable):  # the line of the store says so
+        yield from (Line(*found) for found in lines(project))
 
 
 def _jupyter(_: Project) -> Iterator[Line]:
