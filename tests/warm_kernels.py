@@ -17,6 +17,7 @@ from jupyter_client.manager import KernelManager
 
 import nbmlops as nb
 from nbmlops.jobs.warm import checks, keys, parents
+from nbmlops.jobs.warm import kernel as talk
 from nbmlops.jobs.warm.checks import Cold
 from nbmlops.jobs.warm.provisioner import provide
 
@@ -39,6 +40,7 @@ def warm_folder():
 def warm(warm_folder, project, monkeypatch):
     """A project whose kernels start warm; returns a function that starts one."""
     monkeypatch.delenv("NBMLOPS_WARM")
+    monkeypatch.setattr(talk, "REPLY_S", 10.0)  # a machine busy with other tests answers late
     with contextlib.ExitStack() as stack:
 
         def start(preload=(), how="warm", **options):

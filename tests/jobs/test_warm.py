@@ -204,9 +204,10 @@ def test_a_killed_parent_costs_one_cold_start(warm):
     assert warm(["decimal"]).run("print(2)") == "2"
 
 
-def test_a_parent_that_hangs_costs_a_second_and_leaves_no_second_kernel(warm):
+def test_a_parent_that_hangs_costs_a_second_and_leaves_no_second_kernel(warm, monkeypatch):
     warm(["fractions"])
     there = psutil.Process(next(p["pid"] for p in parents.running() if p["preload"] == ["fractions"]))
+    monkeypatch.setattr("nbmlops.jobs.warm.kernel.REPLY_S", 1.0)
     there.suspend()
     began = time.monotonic()
     try:

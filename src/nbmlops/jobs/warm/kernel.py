@@ -41,9 +41,9 @@ class Talk:
         """Let the kernel begin: its runner knows it."""
         self.socket.sendall(b"g")
 
-    def hear(self, wait_s: float = REPLY_S) -> dict[str, Any] | None:
+    def hear(self, wait_s: float | None = None) -> dict[str, Any] | None:
         """Return the next answer; None when none comes in time, or ever."""
-        until = time.monotonic() + wait_s
+        until = time.monotonic() + (REPLY_S if wait_s is None else wait_s)
         while b"\n" not in self._rest:
             left = max(0.0, until - time.monotonic())
             if not select.select([self.socket], [], [], left)[0]:
