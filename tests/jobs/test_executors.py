@@ -78,7 +78,7 @@ def test_an_address_that_means_nothing_is_refused(project, url, says):
 def test_the_usual_number_of_processes_is_a_setting(project):
     assert executors.default() == f"local:{max(1, os.cpu_count() - 1)}"
     (project / "nbmlops.toml").write_text("[scheduler]\nworkers = 5\n")
-    assert executors.executor("", find_project()).free() == 5
+    assert [executors.executor(url, find_project()).free() for url in ("", "local", "local:")] == [5, 5, 5]
 
 
 def test_claims_are_carried_out_and_answered(works):

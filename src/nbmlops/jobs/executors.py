@@ -72,7 +72,7 @@ def executor(url: str = "", project: Project | None = None) -> Executor:
     Parameters
     ----------
     url : str
-        ``local:N`` (as many processes as there are cores but one when N is absent), ``dask://host:port``,
+        ``local:N`` (``[scheduler] workers`` processes, or one less than there are cores, when N is absent), ``dask://host:port``,
         ``tcp://host:port`` or ``tls://host:port``. Behind a Dask address, ``?most=200`` keeps up to 200 attempts
         handed over while a cluster grows, ``&resources=KERNEL:1`` asks the workers for what they declare.
     project : Project, optional
@@ -93,7 +93,7 @@ def executor(url: str = "", project: Project | None = None) -> Executor:
     2
     """
     project = project or find_project()
-    parts = urlsplit(url or default(project))
+    parts = urlsplit(default(project) if url in ("", "local", "local:") else url)
     if parts.scheme not in SCHEMES or (parts.scheme != "local" and not parts.port):
         raise Invalid(f"{url!r} is no executor.", f"Known: {ALLOWED}.")
     if parts.scheme == "local":
@@ -284,8 +284,6 @@ class _Slot:
 
 
 def _count(text: str) -> int:
-    if not text:
-        return max(1, (os.cpu_count() or 1) - 1)
     if not text.isdigit() or int(text) < 1:
         raise Invalid(f"local:{text} is no number of processes.", "Write local:2.")
     return int(text)
