@@ -23,7 +23,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "example_notebooks"
 sys.path.insert(0, str(EXAMPLES))
 
 if TYPE_CHECKING:
-    from nbmlops.jobs.executors import Handle
+    from nbmlops.jobs.works.executors import Handle
     from nbmlops.store.works import Claim
 
 MODEL, ROWS = "late-flights", "flights-eval"
@@ -56,8 +56,8 @@ class Here:
 
     def submit(self, claim: Claim) -> Handle:
         """Carry out a claim."""
-        from nbmlops.jobs.attempt import carry_out
-        from nbmlops.jobs.executors import Handle
+        from nbmlops.jobs.works.attempt import carry_out
+        from nbmlops.jobs.works.executors import Handle
 
         carry_out(claim, progress=lambda *_: None)
         return Handle(claim, done=True)
@@ -158,7 +158,7 @@ def held_out(flights: Any) -> Any:
 def tick(month: int) -> Any:
     """Let the scheduler look on the first day after a month."""
     from nbmlops.config import find_project
-    from nbmlops.jobs import ticker
+    from nbmlops.jobs.schedule import ticker
 
     at = datetime(2013 + month // 12, month % 12 + 1, 1, tzinfo=UTC)
     return ticker.tick(find_project(), at.isoformat(timespec="microseconds"), Here())

@@ -63,8 +63,8 @@ _PUBLIC = {
     "report": "nbmlops.report.page",
     "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",
-    "run_notebooks": "nbmlops.jobs.fan",
-    "retrain": "nbmlops.jobs.byhand",
+    "run_notebooks": "nbmlops.jobs.works.fan",
+    "retrain": "nbmlops.jobs.schedule.byhand",
     "parameters": "nbmlops.jobs.parameters",
     "run_again": "nbmlops.jobs.again",
 }

@@ -18,8 +18,8 @@ import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.config import find_project
 from nbmlops.errors import Unavailable
-from nbmlops.jobs import manage, service, ticker
-from nbmlops.jobs.executors import Handle
+from nbmlops.jobs.schedule import manage, service, ticker
+from nbmlops.jobs.works.executors import Handle
 from nbmlops.records import now
 from nbmlops.store import events, ledger, schedules
 from nbmlops.store.database import open_store

@@ -19,7 +19,7 @@ from nbmlops.config import find_project
 from nbmlops.errors import Invalid
 from nbmlops.jobs import outbox as jobs
 from nbmlops.jobs.execution import _register
-from nbmlops.jobs.ticker import tick
+from nbmlops.jobs.schedule.ticker import tick
 from nbmlops.store import outbox
 from nbmlops.tracking import session
 

@@ -162,7 +162,7 @@ def test_a_model_that_keeps_its_target_is_retrained_only_by_force(run, project):
 
 def test_a_lost_target_is_retrained_and_then_rejected_or_not(run, project):
     """The story as a job: performance is lost, the advice asks for it, and what follows is said by ``then``."""
-    from nbmlops.jobs.afterwards import follow
+    from nbmlops.jobs.schedule.afterwards import follow
     from nbmlops.store.works import Work
 
     frame = bundled("breast_cancer")
@@ -203,8 +203,8 @@ def test_load_makes_a_version_and_a_file(run, project):
 
 @pytest.mark.parametrize("name", templates.jobs())
 def test_a_job_is_one_a_schedule_can_read_and_its_notebook_knows_its_parameters(project, name):
-    from nbmlops.jobs import definition
-    from nbmlops.jobs.afterwards import asked
+    from nbmlops.jobs.schedule import definition
+    from nbmlops.jobs.schedule.afterwards import asked
 
     notebook, path = start_job(name, "mine", {"rules": "x"} if name in ("check", "load") else None)
     assert (notebook.name, path) == ("mine.ipynb", project / "jobs" / "mine.yaml")

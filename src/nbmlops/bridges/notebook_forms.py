@@ -14,8 +14,8 @@ from jupyter_scheduler.environments import EnvironmentManager
 from jupyter_scheduler.executors import ExecutionManager
 
 from nbmlops.errors import NotFound
-from nbmlops.jobs.definition import Job
 from nbmlops.jobs.execution import kernels
+from nbmlops.jobs.schedule.definition import Job
 from nbmlops.store.works import Attempt, Work
 
 __all__ = [

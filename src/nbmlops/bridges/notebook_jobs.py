@@ -40,9 +40,9 @@ from nbmlops.bridges.notebook_forms import (
 )
 from nbmlops.config import Project, find_project
 from nbmlops.errors import NbmlopsError, NotFound
-from nbmlops.jobs import byhand, definition, manage
-from nbmlops.jobs.definition import Job
 from nbmlops.jobs.files import replace
+from nbmlops.jobs.schedule import byhand, definition, manage
+from nbmlops.jobs.schedule.definition import Job
 from nbmlops.records import new_id, now, plain
 from nbmlops.store import ledger, schedules
 from nbmlops.store.database import Store, open_store
@@ -248,8 +248,8 @@ class LedgerScheduler(BaseScheduler):  # type: ignore[misc]
 
     def _work_off(self) -> None:
         """Do what the form made, for as long as the server lives."""
-        from nbmlops.jobs.drive import drive
-        from nbmlops.jobs.executors import executor
+        from nbmlops.jobs.works.drive import drive
+        from nbmlops.jobs.works.executors import executor
 
         where = executor(project=self.project)
         while self._wanted.wait():

@@ -25,8 +25,8 @@ def fan(
     policy: Mapping[str, Any],
 ) -> NoReturn:
     """Execute a notebook for every row, print what became of them, and end with 1 when one did not finish."""
-    from nbmlops.jobs import rows
-    from nbmlops.jobs.fan import fan_out
+    from nbmlops.jobs.works import rows
+    from nbmlops.jobs.works.fan import fan_out
 
     if output:
         raise Invalid("OUTPUT is one file, and there are many rows.", "Leave it out: each run says where its own is.")

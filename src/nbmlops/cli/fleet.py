@@ -25,7 +25,7 @@ def compare_workers(project: Project, url: str) -> list[Line]:
     Unavailable
         Nobody answers there.
     """
-    from nbmlops.jobs import executors, fleet
+    from nbmlops.jobs.works import executors, fleet
 
     found = executors.executor(url, project)
     try:

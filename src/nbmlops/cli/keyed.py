@@ -24,9 +24,9 @@ def keyed(
 ) -> NoReturn:
     """Print the run of a key, done now or before; end with 1 while it runs elsewhere."""
     from nbmlops.cli.jobs import code_of
-    from nbmlops.jobs.executors import executor as found
     from nbmlops.jobs.failure import message
-    from nbmlops.jobs.keys import StillRunning, run_keyed
+    from nbmlops.jobs.works.executors import executor as found
+    from nbmlops.jobs.works.keys import StillRunning, run_keyed
     from nbmlops.records import new_id
 
     away = found(executor) if executor else None

@@ -64,7 +64,7 @@ def list_(as_json: bool, as_csv: bool) -> None:
 
     Example: nbmlops jobs list
     """
-    from nbmlops.jobs import manage
+    from nbmlops.jobs.schedule import manage
 
     found = manage.listed(find_project())
     short = [{name: row[name] for name in LISTED} for row in found]
@@ -80,7 +80,7 @@ def show_(job: str, as_json: bool) -> None:
 
     Example: nbmlops jobs show retrain
     """
-    from nbmlops.jobs import manage
+    from nbmlops.jobs.schedule import manage
 
     found = manage.show(job, find_project())
     show(found, as_json)
@@ -112,7 +112,7 @@ def pause(job: str, reason: str, as_json: bool) -> None:
 
     Example: nbmlops jobs pause retrain --reason "the source is being moved"
     """
-    from nbmlops.jobs import manage
+    from nbmlops.jobs.schedule import manage
 
     manage.pause(job, find_project(), reason=reason)
     _said({"job": job, "state": "paused"}, as_json)
@@ -127,7 +127,7 @@ def resume(job: str, reason: str, as_json: bool) -> None:
 
     Example: nbmlops jobs resume retrain
     """
-    from nbmlops.jobs import manage
+    from nbmlops.jobs.schedule import manage
 
     manage.resume(job, find_project(), reason=reason)
     _said({"job": job, "state": "on"}, as_json)
@@ -142,7 +142,7 @@ def cancel(ref: str, reason: str, as_json: bool) -> None:
 
     Example: nbmlops jobs cancel retrain@2026-03-01T01:00:00+00:00
     """
-    from nbmlops.jobs import manage
+    from nbmlops.jobs.schedule import manage
 
     done = manage.cancel(ref, find_project(), reason=reason)
     show_rows([{"key": key, "state": "cancelled"} for key in done], as_json)
@@ -159,7 +159,7 @@ def history(job: str | None, state: str | None, limit: int, as_json: bool, as_cs
 
     Example: nbmlops jobs history retrain --state missed
     """
-    from nbmlops.jobs import manage
+    from nbmlops.jobs.schedule import manage
 
     found = manage.history(find_project(), job, state, limit)
     short = [{name: row[name] for name in WORKS} for row in found]
@@ -176,7 +176,7 @@ def backfill(job: str, since: str, until: str, as_json: bool) -> None:
 
     Example: nbmlops jobs backfill retrain --from 2026-01-01 --to 2026-03-31
     """
-    from nbmlops.jobs import manage
+    from nbmlops.jobs.schedule import manage
 
     show_rows(manage.backfill(job, find_project(), since, until), as_json, empty="the clock names nothing there")
 
@@ -191,7 +191,7 @@ def unit(target: Path | None, image: str | None) -> None:
 
     Example: nbmlops jobs unit -o ~/.config/systemd/user/nbmlops.service
     """
-    from nbmlops.jobs import service
+    from nbmlops.jobs.schedule import service
 
     text = service.cron_job(find_project(), image) if image else service.unit(find_project())
     if target is None:
@@ -218,7 +218,8 @@ def run(every: float, url: str) -> None:
 
     Example: nbmlops scheduler run
     """
-    from nbmlops.jobs import executors, service
+    from nbmlops.jobs.schedule import service
+    from nbmlops.jobs.works import executors
 
     project = find_project()
     executor = executors.executor(url, project)
@@ -239,7 +240,8 @@ def tick(what_if: bool, url: str, as_json: bool) -> None:
 
     Example: nbmlops scheduler tick --what-if
     """
-    from nbmlops.jobs import executors, service
+    from nbmlops.jobs.schedule import service
+    from nbmlops.jobs.works import executors
 
     project = find_project()
     executor = executors.executor(url, project)
@@ -264,7 +266,7 @@ def check(late: float | None, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from nbmlops.jobs.service import last_tick
+    from nbmlops.jobs.schedule.service import last_tick
 
     found = last_tick(find_project(), late_min=late)
     click.echo(json.dumps(asdict(found)) if as_json else found.says)
@@ -283,7 +285,7 @@ def retrain(job: str, parameters: tuple[tuple[str, str], ...], as_json: bool) ->
     Example: nbmlops retrain retrain -p months 3
     """
     from nbmlops.cli.jobs import code_of
-    from nbmlops.jobs.byhand import retrain as done
+    from nbmlops.jobs.schedule.byhand import retrain as done
 
     found = done(job, dict(parameters), typed=True)
     show(found, as_json)
@@ -292,7 +294,7 @@ def retrain(job: str, parameters: tuple[tuple[str, str], ...], as_json: bool) ->
 
 def lines(project: Project) -> Iterator[tuple[str, Word, str, str]]:
     """Yield what the doctor says of jobs: (what, word, says, do)."""
-    from nbmlops.jobs import checks, definition, manage, service
+    from nbmlops.jobs.schedule import checks, definition, manage, service
 
     found = manage.listed(project)
     for row in found:

@@ -100,7 +100,7 @@ def run_notebook(
     if run_key is not None and resume is not None:
         raise Invalid("A run key and a run to go on with do not go together.", "Leave one of them out.")
     if run_key is not None:
-        from nbmlops.jobs.keys import run_keyed
+        from nbmlops.jobs.works.keys import run_keyed
 
         limits |= {"output": output, "cwd": cwd}
         found = run_keyed(_named(path), parameters, run_key, wait_s=wait, progress=progress, log=log, **limits)

@@ -120,7 +120,7 @@ def time_s(value: str | float) -> float:
     Invalid
         It is no duration, or none at all.
     """
-    from nbmlops.jobs.times import seconds
+    from nbmlops.jobs.schedule.times import seconds
 
     found = seconds(float(value) if re.fullmatch(r"\d+(\.\d+)?", str(value)) else value)
     if not found:

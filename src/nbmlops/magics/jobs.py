@@ -24,7 +24,7 @@ def _parser() -> Parser:
 
 
 def _retrain(shell: InteractiveShell, args: argparse.Namespace) -> Any:
-    from nbmlops.jobs.byhand import retrain
+    from nbmlops.jobs.schedule.byhand import retrain
 
     return retrain(args.job, dict(args.parameters), typed=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.config import Project, find_project
 from nbmlops.errors import NbmlopsError
-from nbmlops.jobs.definition import FOLDER
+from nbmlops.jobs.schedule.definition import FOLDER
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -45,7 +45,8 @@ def wanted(project: Project) -> bool:
 
 
 def _serve(project: Project, stop: threading.Event, say: Callable[[str], Any]) -> None:
-    from nbmlops.jobs import executors, service
+    from nbmlops.jobs.schedule import service
+    from nbmlops.jobs.works import executors
     from nbmlops.tracking import session
 
     session.project(project.root)  # this process is that project's, wherever it was started
