@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from nbmlops.cli.project import SETTINGS
+from nbmlops.cli.begin import SETTINGS
 from nbmlops.config import KNOWN, find_project
 
 

@@ -14,7 +14,7 @@ from papermill.exceptions import PapermillExecutionError
 
 import nbmlops as nb
 from nbmlops.cli import main
-from nbmlops.cli.project import diagnose
+from nbmlops.cli.doctor import diagnose
 from nbmlops.config import find_project
 from nbmlops.errors import Invalid
 from nbmlops.jobs import outbox as jobs

@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import nbmlops as nb
 from nbmlops.cli import main
-from nbmlops.cli.project import diagnose
+from nbmlops.cli.doctor import diagnose
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict, NotFound
 from nbmlops.jobs import outputs

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_one_warning_and_the_events_wait(tmp_
 
 
 def test_what_waited_for_a_project_that_was_moved_is_found(project, monkeypatch, tmp_path):
-    from nbmlops.cli.project import diagnose
+    from nbmlops.cli.doctor import diagnose
     from nbmlops.config import find_project
 
     (tmp_path / "temp").mkdir()

@@ -10,7 +10,7 @@ import pytest
 
 import nbmlops as nb
 import servers
-from nbmlops.cli import project as doctor
+from nbmlops.cli import doctor
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict, NbmlopsError, NotFound
 from nbmlops.store import garbage, health, waiting

@@ -17,8 +17,8 @@ from nbmlops.errors import Invalid, NbmlopsError
 __all__ = ["COMMANDS", "call", "main"]
 
 COMMANDS = {
-    "init": "nbmlops.cli.project:init",
-    "doctor": "nbmlops.cli.project:doctor",
+    "init": "nbmlops.cli.begin:init",
+    "doctor": "nbmlops.cli.doctor:doctor",
     "new": "nbmlops.cli.jobs:new",
     "run": "nbmlops.cli.jobs:run",
     "retrain": "nbmlops.cli.schedule:retrain",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nbmlops.cli.project import Line
+from nbmlops.cli.doctor import Line
 from nbmlops.config import Project
 from nbmlops.records import Finding
 

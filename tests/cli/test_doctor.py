@@ -10,8 +10,7 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
-from nbmlops.cli import main
-from nbmlops.cli import project as commands
+from nbmlops.cli import begin, doctor, main
 from nbmlops.config import find_project
 from nbmlops.store import sqlite
 from nbmlops.store.driver import connect
@@ -199,7 +198,7 @@ def test_doctor_says_when_the_panel_is_not_built(project, monkeypatch, tmp_path)
 
 
 def test_a_missing_extra_is_named_and_breaks_nothing(project, monkeypatch):
-    monkeypatch.setattr(commands, "EXTRAS", {"lab": (("no-such-package", "nothing"),)})
+    monkeypatch.setattr(doctor, "EXTRAS", {"lab": (("no-such-package", "nothing"),)})
     found = lines()["no-such-package [lab]"]
     assert (found["word"], found["do"]) == ("missing", "pip install 'nbmlops[lab]'")
 
@@ -221,4 +220,4 @@ def test_tracking_switched_off_is_a_problem(project, monkeypatch):
 
 
 def _settings() -> str:
-    return commands.SETTINGS.format(name='"x"')
+    return begin.SETTINGS.format(name='"x"')
