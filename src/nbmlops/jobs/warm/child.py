@@ -44,7 +44,7 @@ def start(launch: Launch, streams: Sequence[int]) -> None:
         os.dup2(fd, target)
         os.close(fd)
     for number in signal.valid_signals():
-        _default(number)
+        _default(number, request["ignored"])
     signal.pthread_sigmask(signal.SIG_SETMASK, request["blocked"])
     _limit(request)
     os.chdir(request["cwd"])
@@ -63,10 +63,10 @@ def _file(module: str) -> str:
     return str(spec.origin) if spec else module
 
 
-def _default(number: int) -> None:
-    """Handle a signal as Python does at its start."""
+def _default(number: int, ignored: Sequence[int]) -> None:
+    """Handle a signal as Python does at its start, below a process that ignores some."""
     handler: Any = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-    if number in (signal.SIGPIPE, signal.SIGXFSZ):
+    if number in (signal.SIGPIPE, signal.SIGXFSZ, *ignored):
         handler = signal.SIG_IGN
     if number not in (signal.SIGKILL, signal.SIGSTOP) and signal.getsignal(number) is not None:
         signal.signal(number, handler)

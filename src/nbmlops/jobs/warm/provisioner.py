@@ -185,6 +185,7 @@ def _standing(env: Mapping[str, str], cwd: str) -> dict[str, Any]:
         "cwd": cwd,
         "umask": umask,
         "cpus": sorted(os.sched_getaffinity(0)),
+        "ignored": [int(s) for s in signal.valid_signals() if signal.getsignal(s) == signal.SIG_IGN],
         "blocked": [int(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
         "limits": {n: resource.getrlimit(getattr(resource, n)) for n in dir(resource) if n.startswith("RLIMIT_")},
     }
