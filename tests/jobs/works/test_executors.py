@@ -156,7 +156,7 @@ def test_cancelling_interrupts_what_runs_and_drops_what_waits(works, project):
 def test_no_process_outlives_the_one_that_is_killed_and_the_work_is_due_again(works, project):
     store = works([SLEEPS])
     code = (
-        "import sys\nfrom nbmlops.jobs import drive, executors\nfrom nbmlops.tracking import session\n"
+        "import sys\nfrom nbmlops.jobs.works import drive, executors\nfrom nbmlops.tracking import session\n"
         "drive.drive(session.store(), executors.executor('local:1'), parent='K')"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=project) as driver:
