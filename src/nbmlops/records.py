@@ -66,6 +66,27 @@ def new_ids(count: int) -> list[str]:
     return [_uuid7(clock | int.from_bytes(chance[i : i + 10], "big")) for i in range(0, 10 * count, 10)]
 
 
+BLOCK = 28  # characters of an id that are those of its block; the eight after them count, in hexadecimal
+
+
+def new_block() -> str:
+    """Return the first id of a block of ids that differ in their last eight characters only.
+
+    >>> new_block()[BLOCK:]
+    '00000000'
+    """
+    return f"{new_id()[:BLOCK]}00000000"
+
+
+def in_block(first: str, place: int) -> str:
+    """Return the id at a place of a block, counted from its first.
+
+    >>> in_block("0190a0b0-0000-7000-8000-000000000000", 17)
+    '0190a0b0-0000-7000-8000-000000000011'
+    """
+    return f"{first[:BLOCK]}{int(first[BLOCK:], 16) + place:08x}"
+
+
 def _uuid7(value: int) -> str:
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 import nbmlops as nb
 from nbmlops.errors import Invalid, NotFound
-from nbmlops.monitoring.predictions import same
+from nbmlops.monitoring.performance import same
 from nbmlops.tracking import session
 
 
@@ -34,20 +34,23 @@ def test_ids_are_many_and_the_index_is_the_frames(late, held_out):
     assert (found.prediction == (found.probability >= 0.5)).all()
 
 
-def test_a_prediction_is_found_by_its_id_and_without_its_row(said):
+def test_a_prediction_is_found_by_its_id_with_what_it_was_made_of(said):
     row = said.iloc[0]
     found = nb.prediction(row.prediction_id)
     assert (found["model"], found["version"], found["batch"]) == ("late", 1, "a")
     assert found["probability"] == pytest.approx(row.probability)
-    assert "Bern" not in str(found)
-    assert "Ulm" not in str(found)
+    assert found["inputs"]["city"] == row.city
+    assert found["caller"]
+    assert found["latency_s"] > 0
 
 
-def test_nothing_but_answers_is_written(late, held_out):
-    nb.predict("late", held_out.assign(city="Ulm", age=4321.125))
+def test_a_private_column_is_not_written(project, late, held_out):
+    (project / "charter.yaml").write_text("private: [city]\n")
+    found = nb.predict("late", held_out[:5].assign(city="Ulm", age=4321.125))
     written = b"".join(p.read_bytes() for p in (session.project().home / "journal").iterdir())
-    assert b"prediction_id" in written
-    assert b"4321.125" not in written
+    assert b"4321.125" in written
+    assert b"Ulm" not in written
+    assert set(nb.prediction(found.prediction_id.iloc[4])["inputs"]) == {"age", "noise"}
 
 
 def test_feedback_twice_counts_once(said):

@@ -15,6 +15,7 @@ import pytest
 import nbmlops as nb
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict, MissingPackage, NotFound
+from nbmlops.records import in_block
 from nbmlops.store import events, exchange, ledger, schedules
 from nbmlops.store import export as export_
 from nbmlops.store.driver import connect
@@ -346,9 +347,42 @@ def test_an_export_of_the_schema_before_has_no_executions_and_comes_back(full, t
     path = tmp_path / "out" / "manifest.json"
     manifest = json.loads(path.read_text()) | {"schema": 2}
     del manifest["files"]["executions.jsonl"], manifest["counts"]["executions"]
+    said = _as_of_6(tmp_path / "out", manifest)
     path.write_text(json.dumps(manifest))
     assert exchange.load(elsewhere(), tmp_path / "out").new
     assert len(nb.runs(children=True)) == 3
+    again = [nb.prediction(one["prediction_id"]) for one in said]
+    assert [(a["value"], a["probability"]) for a in again] == [
+        (json.loads(one["value"]), one["probability"]) for one in said
+    ]
+    assert [f["kind"] for a in again for f in a["feedback"]] == ["outcome"] * 5
+
+
+def _as_of_6(folder, manifest):
+    """Write predictions and feedback of an export as schema 6 had them; return the predictions."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    (block,) = parquet.read_table(folder / "predictions.parquet").to_pylist()
+    said = json.loads(block["data"])
+    about = {name: block[name] for name in ("model", "version", "run_id", "at", "batch")}
+    rows = [
+        {
+            "prediction_id": in_block(block["prediction_id"], n),
+            **about,
+            "value": json.dumps(said["value"][n]),
+            "probability": said["probability"][n],
+        }
+        for n in range(block["rows"])
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows), folder / "predictions.parquet")
+    names = ("id", "prediction_id", "outcome", "source", "at")
+    came = [{n: row[n] for n in names} for row in exchange.read_lines(folder / "feedback.jsonl")]
+    (folder / "feedback.jsonl").write_text("".join(json.dumps(row) + "\n" for row in came))
+    for name in ("predictions.parquet", "feedback.jsonl"):
+        manifest["files"][name] = exchange.sha256(folder / name)
+    manifest["counts"]["predictions"] = len(rows)
+    return rows
 
 
 def test_deleted_runs_are_not_exported_but_what_the_chain_mentions_is(full, tmp_path):

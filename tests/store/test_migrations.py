@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from nbmlops import __version__
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict
-from nbmlops.store import events, runs, sqlite
+from nbmlops.store import events, predictions, runs, sqlite
 from nbmlops.store.database import Store
 from nbmlops.store.executions import executions_of
 from nbmlops.store.migrations import migrate
@@ -415,3 +415,29 @@ def test_a_store_of_schema_5_gets_the_ledger_and_keeps_the_rest(project):
     with store.reading() as connection:
         after = contents(connection)
     assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}
+
+
+def test_predictions_of_schema_6_become_blocks_of_one_and_feedback_outcomes(project):
+    store = old_store()
+    with plain(store) as connection:
+        migrate(connection, 1, until=6)
+        said = {"model": "m", "version": 1, "at": AT.format(1), "batch": "may", "value": '"late"', "probability": 0.75}
+        insert = sa.text(
+            "INSERT INTO predictions (prediction_id, model, version, at, batch, value, probability) "
+            "VALUES (:id, :model, :version, :at, :batch, :value, :probability)"
+        )
+        ids = ["019a0000-0000-7000-8000-00000000000b", "019a0000-0000-7000-8000-0000000000ff"]
+        connection.execute(insert, [{**said, "id": i} for i in ids])
+        connection.execute(
+            sa.text("INSERT INTO feedback (prediction_id, outcome, source, at) VALUES (:id, 'true', 'outcome', 'x')"),
+            {"id": ids[0]},
+        )
+    with pytest.warns(RuntimeWarning, match=f"schema 6 and is brought to schema {SCHEMA}"):
+        found = predictions.blocks(store, "m")
+    assert [(b.prediction_id, b.rows, b.inputs) for b in found] == [(i, 1, False) for i in ids]
+    assert found[0].data == {"value": ["late"], "probability": [0.75]}
+    assert predictions.known(store, [*ids, "019a0000-0000-7000-8000-00000000000c"]) == set(ids)
+    assert [f["kind"] for f in predictions.feedback_of(store, found)] == ["outcome"]
+    assert predictions.periods(store, "m") == [
+        {"batch": "may", "first_at": AT.format(1), "last_at": AT.format(1), "known": 1}
+    ]

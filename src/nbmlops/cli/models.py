@@ -139,7 +139,7 @@ def feedback(data: str, source: str, as_json: bool) -> None:
 
     Example: nbmlops feedback outcomes.csv
     """
-    from nbmlops.monitoring.predictions import feedback as received
+    from nbmlops.monitoring.feedback import feedback as received
     from nbmlops.records import plain
 
     counted = plain(received(_read(data), source))

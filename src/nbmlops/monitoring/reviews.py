@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from nbmlops.monitoring.predictions import Performance, judged
+from nbmlops.monitoring.performance import Performance, judged
 from nbmlops.records import ModelVersion
 from nbmlops.tracking import session
 
@@ -79,10 +79,11 @@ def _windows(version: ModelVersion, only: int | None, spans: list[dict[str, Any]
 
 
 def _review(version: ModelVersion, only: int | None, name: str, since: str, **which: Any) -> Iterator[Review]:
-    from nbmlops.store import predictions as stored
+    from nbmlops.monitoring.recorded import predicted
 
-    if rows := stored.joined(session.store(), version.name, only, **which):
-        yield Review(name, since, judged(version, only, name, rows))
+    said = predicted(version.name, only, **which).said
+    if len(said):
+        yield Review(name, since, judged(version, only, name, said))
 
 
 def _earlier(at: str, days: int) -> str:

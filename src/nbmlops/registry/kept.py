@@ -18,7 +18,7 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BACKGROUND_ROWS", "background", "completed"]
+__all__ = ["BACKGROUND_ROWS", "background", "completed", "private"]
 
 BACKGROUND_ROWS = 1_000
 QUARTILES = (0.5, 0.25, 0.75)  # of the three rows of an example: the typical one first
@@ -48,16 +48,16 @@ def completed(
     Invalid
         The charter is broken, so that nobody knows what is private; or ``rows`` lacks columns.
     """
-    private = _private()
+    hidden = private()
     names = [c["name"] for c in signature["columns"]]
-    columns = [{k: v for k, v in c.items() if c["name"] not in private or k not in SEEN} for c in signature["columns"]]
+    columns = [{k: v for k, v in c.items() if c["name"] not in hidden or k not in SEEN} for c in signature["columns"]]
     said: Json = {"name": signature.get("target"), "task": signature.get("task"), "classes": signature.get("classes")}
     made: Json = {"columns": columns, "output": {**said, "probability": hasattr(model, "predict_proba")}}
-    made |= {"private": [n for n in names if n in private], "datasets": _datasets(fitted_on or {})}
+    made |= {"private": [n for n in names if n in hidden], "datasets": _datasets(fitted_on or {})}
     if profile is not None:
-        made["example"] = [{n: None if n in private else _typical(profile, n, i) for n in names} for i in range(3)]
+        made["example"] = [{n: None if n in hidden else _typical(profile, n, i) for n in names} for i in range(3)]
     if rows is not None:
-        made["background"] = _background(signature, rows, private)
+        made["background"] = _background(signature, rows, hidden)
     return {**signature, **made}
 
 
@@ -88,7 +88,8 @@ def background(ref: str | ModelVersion) -> pd.DataFrame:
     return pd.DataFrame({c["name"]: pd.Series(c["values"], dtype=c["dtype"]) for c in found["columns"]})
 
 
-def _private() -> tuple[str, ...]:
+def private() -> tuple[str, ...]:
+    """Return the columns the charter calls private."""
     agreed = service("governance.charter", "charter")()
     return agreed.private if agreed else ()
 

@@ -197,7 +197,8 @@ def _refuse_full(project: Project, connection: Connection) -> None:
 def _bring(connection: Connection, folder: Path, table: str, manifest: Mapping[str, Any]) -> None:
     """Insert the rows of a file, and go on numbering behind them."""
     try:
-        count = _insert(connection, table, _batches(folder / file_of(table)))
+        batches = _raised(table, _batches(folder / file_of(table)), manifest["schema"])
+        count = _insert(connection, table, batches)
     except (LookupError, TypeError, ValueError) as error:
         found = f"{type(error).__name__}: {error}"
         raise Conflict(f"The export in {folder} is damaged: {file_of(table)}: {found}.", COPY_AGAIN) from None
@@ -216,6 +217,27 @@ def _insert(connection: Connection, table: str, batches: Iterable[list[Row]]) ->
         connection.executemany(sql, [tuple(_in(table, n, row[n]) for n in columns) for row in rows])
         count += len(rows)
     return count
+
+
+def _raised(table: str, batches: Iterable[list[Row]], schema: int) -> Iterator[list[Row]]:
+    """Yield rows of an older schema as this one has them."""
+    raised = RAISED.get(table) if schema < 7 else None
+    for rows in batches:
+        yield [raised(row) for row in rows] if raised else rows
+
+
+def _prediction_of_6(row: Row) -> Row:
+    """Return one prediction as a block of its own."""
+    said = {"value": [json.loads(row["value"])], "probability": [row["probability"]]}
+    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    return {**dict.fromkeys(("caller", "latency_s", "digest")), **row, "rows": 1, "inputs": 0, "data": text}
+
+
+def _feedback_of_6(row: Row) -> Row:
+    return {**dict.fromkeys(("verdict", "reason", "actor", "model", "key", "key_at")), **row, "kind": "outcome"}
+
+
+RAISED = {"predictions": _prediction_of_6, "feedback": _feedback_of_6}
 
 
 def _in(table: str, name: str, value: Any) -> Any:

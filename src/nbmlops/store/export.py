@@ -40,7 +40,7 @@ from nbmlops.store.schema import SCHEMA
 
 __all__ = ["export"]
 
-ROWS = {"points": 50_000, "series": 50_000, "predictions": 50_000}
+ROWS = {"points": 50_000, "series": 50_000}
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,9 @@ def _of_artifacts(folder: Path) -> set[str]:
     for table in ("model_versions", "dataset_versions"):
         for row in read_lines(folder / f"{table}.jsonl"):
             found.update(row[k] for k in ("digest", "profile", "environment") if row.get(k))
-    return found
+    _, parquet = pyarrow()
+    blocks = parquet.read_table(folder / "predictions.parquet", columns=["digest"])["digest"]
+    return found.union(filter(None, blocks.to_pylist()))
 
 
 def _write_artifacts(project: Project, folder: Path, digests: set[str], must: set[str]) -> tuple[int, list[str]]:
@@ -270,7 +272,8 @@ SAYS = {
     "runs": "one row a run; `params` is JSON {name: [value, origin]}, `tags` is JSON {name: text}",
     "series": "one row for each metric of a run (`run` = `runs.no`) and context, with its newest point and count",
     "points": "every value logged, by series (`series` = `series.id`) and place; `at` is seconds since 1970",
-    "predictions": "what registered models said; `value` is JSON",
+    "predictions": "what registered models said, in blocks of ids that count from `prediction_id`; small ones hold "
+    "their rows in `data`, JSON by column, others as arrays of numpy in `artifacts/<digest>`",
     "datasets": "data that runs read or wrote: fingerprint, rows, columns; never the rows themselves",
     "artifacts": "files of runs; the content is `artifacts/<digest>`",
     "models": "estimators that runs fitted",
@@ -278,7 +281,7 @@ SAYS = {
     "model_versions": "registered models; the file is `artifacts/<digest>`",
     "dataset_versions": "versions of data sets; where the rows were kept they are Parquet, `artifacts/<digest>`",
     "events": "the audit log: who changed what, when; each holds the hash of the one before",
-    "feedback": "what came true, by prediction",
+    "feedback": "what came back for predictions: outcomes, flags, opinions; `outcome` is JSON",
     "executions": "cells that kernels ran, in order, with the names they read and made; the source is "
     "`artifacts/<digest>`",
     "observations": "checks of model versions; `levels` is JSON, what did not pass",

@@ -26,6 +26,7 @@ FILES = """
 SELECT DISTINCT digest FROM artifacts UNION SELECT digest FROM model_versions UNION SELECT digest FROM executions
 UNION SELECT profile FROM model_versions UNION SELECT environment FROM model_versions
 UNION SELECT digest FROM dataset_versions UNION SELECT profile FROM dataset_versions
+UNION SELECT digest FROM predictions
 """
 OF_NOTHING = """
 SELECT (SELECT count(*) FROM series s WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.no = s.run)),

@@ -40,7 +40,10 @@ ROWS: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
     "prediction": (
         "predictions",
         "prediction_id",
-        ("prediction_id", "model", "version", "run_id", "at", "batch", "VALUE", "probability"),
+        (
+            *("prediction_id", "model", "version", "run_id", "at", "batch", "rows", "caller", "latency_s"),
+            *("inputs", "DATA", "digest"),
+        ),
     ),
     "execution": (
         "executions",
@@ -50,8 +53,17 @@ ROWS: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
             *("READS", "WRITES", "MUTATES", "status", "at"),
         ),
     ),
-    "feedback": ("feedback", None, ("prediction_id", "OUTCOME", "source", "at")),
+    "feedback": (
+        "feedback",
+        None,
+        (
+            *("prediction_id", "OUTCOME", "source", "at", "kind", "verdict", "reason", "actor", "model"),
+            *("key", "key_at"),
+        ),
+    ),
 }
+
+DEFAULTS: Mapping[str, Event] = {"feedback": {"kind": "outcome"}}  # what journals of schema 6 do not say
 
 
 def sync(project: Project, timeout_s: float = 20) -> int:
@@ -354,9 +366,18 @@ def _rows(kind: str) -> Callable[[_Batch, Event], None]:
 
     def handle(batch: _Batch, event: Event) -> None:
         many = event["rows"] if isinstance(event.get("rows"), list) else [{}]
-        batch.rows[table] += [_row({**event, **one}, columns) for one in many]
+        batch.rows[table] += [_row({**DEFAULTS.get(kind, {}), **event, **one}, columns) for one in many]
 
     return handle
+
+
+def _predictions(batch: _Batch, event: Event) -> None:
+    """Write a block; journals of schema 6 hold predictions one by one, and each is a block of its own."""
+    table, _, columns = ROWS["prediction"]
+    for one in event["rows"] if isinstance(event["rows"], list) else [None]:
+        data = one and {"value": [one["value"]], "probability": [one["probability"]]}
+        block = {**event, "prediction_id": one["prediction_id"], "rows": 1, "inputs": 0, "data": data} if one else event
+        batch.rows[table].append(_row(block, columns))
 
 
 def _row(event: Event, columns: Sequence[str]) -> tuple[Any, ...]:
@@ -388,4 +409,5 @@ HANDLERS: Mapping[str, Callable[[_Batch, Event], None]] = {
     "metric": _metric,
     "damaged": _damaged,
     **{kind: _rows(kind) for kind in ROWS},
+    "prediction": _predictions,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from nbmlops.records import in_block
 from nbmlops.store.driver import Connection
 
 __all__ = [
@@ -97,14 +98,24 @@ def registered(connection: Connection, name: str) -> list[Row]:
 
 def predictions(connection: Connection, name: str, version: int) -> list[Row]:
     """Return label, count and first time of each batch of predictions of a version."""
-    query = "SELECT batch, count(*), min(at) FROM predictions WHERE model = ? AND version = ? GROUP BY batch"
-    return sorted(connection.execute(query, (name, version)).fetchall(), key=lambda row: row[2])
+    query = 'SELECT batch, sum("rows"), min(at) FROM predictions WHERE model = ? AND version = ? GROUP BY batch'
+    found = [(batch, int(count), at) for batch, count, at in connection.execute(query, (name, version)).fetchall()]
+    return sorted(found, key=lambda row: row[2])
 
 
 def feedback(connection: Connection, name: str) -> list[Row]:
     """Return version, batch, count of predictions with an outcome, and the first time, of a model's feedback."""
-    query = (
-        "SELECT p.version, p.batch, count(DISTINCT f.prediction_id), min(f.at) FROM predictions p "
-        "JOIN feedback f ON f.prediction_id = p.prediction_id WHERE p.model = ? GROUP BY p.version, p.batch"
-    )
-    return sorted(connection.execute(query, (name,)).fetchall(), key=lambda row: row[3])
+    found: dict[tuple[int, str | None], tuple[int, str]] = {}
+    query = 'SELECT version, batch, prediction_id, "rows" FROM predictions WHERE model = ?'
+    for version, batch, first, rows in connection.execute(query, (name,)).fetchall():
+        count, at = connection.execute(OUTCOMES, (first, in_block(first, rows - 1))).fetchone()
+        if count:
+            before, earlier = found.get((version, batch), (0, at))
+            found[version, batch] = (before + count, min(earlier, at))
+    return sorted(((*key, *value) for key, value in found.items()), key=lambda row: row[3])
+
+
+OUTCOMES = (
+    "SELECT count(DISTINCT prediction_id), min(at) FROM feedback WHERE kind = 'outcome' "
+    "AND prediction_id BETWEEN ? AND ?"
+)

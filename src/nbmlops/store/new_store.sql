@@ -209,8 +209,12 @@ CREATE TABLE predictions (
 	run_id VARCHAR(36),
 	at VARCHAR(32) NOT NULL,
 	batch TEXT,
-	value TEXT NOT NULL,
-	probability FLOAT,
+	rows INTEGER NOT NULL,
+	caller TEXT,
+	latency_s FLOAT,
+	inputs INTEGER NOT NULL,
+	data TEXT,
+	digest VARCHAR(64),
 	PRIMARY KEY (prediction_id)
 );
 
@@ -220,6 +224,13 @@ CREATE TABLE feedback (
 	outcome TEXT NOT NULL,
 	source TEXT NOT NULL,
 	at VARCHAR(32) NOT NULL,
+	kind VARCHAR(16) DEFAULT 'outcome' NOT NULL,
+	verdict VARCHAR(16),
+	reason TEXT,
+	actor TEXT,
+	model TEXT,
+	"key" TEXT,
+	key_at VARCHAR(32),
 	PRIMARY KEY (id)
 );
 
@@ -348,6 +359,8 @@ CREATE INDEX executions_digest ON executions (digest);
 CREATE INDEX executions_notebook ON executions (notebook);
 
 CREATE INDEX executions_run ON executions (run_id);
+
+CREATE INDEX feedback_key ON feedback (model, "key") WHERE prediction_id = '';
 
 CREATE INDEX feedback_prediction ON feedback (prediction_id);
 

@@ -1,57 +1,112 @@
-"""Predictions made and outcomes that came back: what was said, never the rows it was said of."""
+"""Blocks of predictions and what came back for them, in SQL.
+
+A block is what one version said at once. The ids of its predictions are one prefix of 28 characters and a number of
+eight hexadecimal digits, so that an id alone finds its block, and the feedback of a block is one range of an index.
+"""
 
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from nbmlops.store.database import Store
+from nbmlops.records import BLOCK, in_block
+from nbmlops.store.database import Store, Transaction
 from nbmlops.store.tables import feedback, predictions
 
-__all__ = ["batches", "find", "joined", "known", "newest_outcomes", "periods"]
+__all__ = [
+    *("Block", "batches", "blocks", "expired", "feedback_of", "find", "known", "newest", "periods"),
+    *("place_in", "replace", "unmatched"),
+]
+
+MOST = 500  # values in one statement
 
 
-def find(store: Store, prediction_id: str) -> dict[str, Any] | None:
-    """Return one prediction with the feedback it got, or None."""
+@dataclass(frozen=True)
+class Block:
+    """What was predicted at once: by which version, when, for whom, how many rows, and where they are."""
+
+    prediction_id: str  # of the first
+    model: str
+    version: int
+    run_id: str | None
+    at: str
+    batch: str | None
+    rows: int
+    caller: str | None
+    latency_s: float | None
+    inputs: bool  # whether what it was said of is still kept
+    data: Mapping[str, Any] | None
+    digest: str | None
+
+    @property
+    def last(self) -> str:
+        """The id of the last prediction."""
+        return in_block(self.prediction_id, self.rows - 1)
+
+
+def place_in(block: Block, prediction_id: str) -> int | None:
+    """Return the place of a prediction in a block, None where it has none there."""
+    try:
+        place = int(prediction_id[BLOCK:], 16) - int(block.prediction_id[BLOCK:], 16)
+    except ValueError:
+        return None
+    same = prediction_id[:BLOCK] == block.prediction_id[:BLOCK] and len(prediction_id) == len(block.prediction_id)
+    return place if same and 0 <= place < block.rows else None
+
+
+def find(store: Store, prediction_id: str) -> tuple[Block, int] | None:
+    """Return the block of a prediction and its place there, or None."""
+    ids = predictions.c.prediction_id
+    query = sa.select(predictions).where(ids <= prediction_id).order_by(ids.desc()).limit(1)
     with store.reading() as connection:
-        row = (
-            connection.execute(sa.select(predictions).where(predictions.c.prediction_id == prediction_id))
-            .mappings()
-            .first()
-        )
-        if row is None:
-            return None
-        said = connection.execute(
-            sa.select(feedback).where(feedback.c.prediction_id == prediction_id).order_by(feedback.c.id)
-        )
-        outcomes = [{**f, "outcome": json.loads(f["outcome"])} for f in said.mappings()]
-    return {**row, "value": json.loads(row["value"]), "feedback": outcomes}
+        row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    block = _block(row)
+    place = place_in(block, prediction_id)
+    return None if place is None else (block, place)
 
 
-def known(store: Store, ids: list[str]) -> set[str]:
+def known(store: Store, ids: Sequence[str]) -> set[str]:
     """Return which of some prediction ids exist."""
-    found: set[str] = set()
-    with store.reading() as connection:
-        for start in range(0, len(ids), 500):
-            part = ids[start : start + 500]
-            query = sa.select(predictions.c.prediction_id).where(predictions.c.prediction_id.in_(part))
-            found.update(connection.scalars(query))
-    return found
+    firsts = list(dict.fromkeys(first for i in ids for first in (f"{i[:BLOCK]}00000000", i)))
+    found: dict[str, list[Block]] = {}
+    for row in _in(store, predictions, predictions.c.prediction_id, firsts):
+        found.setdefault(row["prediction_id"][:BLOCK], []).append(_block(row))
+    return {i for i in ids if any(place_in(b, i) is not None for b in found.get(i[:BLOCK], ()))}
 
 
-def newest_outcomes(store: Store, ids: list[str]) -> dict[tuple[str, str], Any]:
-    """Return (prediction id, source) to the newest outcome, for the ids that got one."""
-    found: dict[tuple[str, str], Any] = {}
-    columns = (feedback.c.prediction_id, feedback.c.source, feedback.c.outcome)
+def blocks(
+    store: Store,
+    model: str,
+    version: int | None = None,
+    batch: str | None = None,
+    after: str | None = None,
+    until: str | None = None,
+) -> list[Block]:
+    """Return the blocks of a model, oldest first.
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+    version : int, optional
+    batch : str, optional
+        The label the predictions were made under, such as a month.
+    after, until : str, optional
+        Only those made after the one time, and not after the other.
+    """
+    c = predictions.c
+    limits = ((c.version, version), (c.batch, batch))
+    query = sa.select(predictions).where(c.model == model, *(column == v for column, v in limits if v is not None))
+    query = query if after is None else query.where(c.at > after)
+    query = query if until is None else query.where(c.at <= until)
     with store.reading() as connection:
-        for start in range(0, len(ids), 500):
-            query = sa.select(*columns).where(feedback.c.prediction_id.in_(ids[start : start + 500]))
-            for prediction_id, source, outcome in connection.execute(query.order_by(feedback.c.id)):
-                found[prediction_id, source] = json.loads(outcome)
-    return found
+        return [_block(row) for row in connection.execute(query.order_by(c.at, c.prediction_id)).mappings()]
 
 
 def batches(store: Store, model: str) -> list[str]:
@@ -71,54 +126,82 @@ def periods(store: Store, model: str, version: int | None = None) -> list[dict[s
     version : int, optional
         Of this version alone.
     """
+    found: dict[str | None, dict[str, Any]] = {}
+    made = blocks(store, model, version)
+    for block, outcomes in zip(made, _outcomes(store, made), strict=True):
+        row = found.setdefault(block.batch, {"batch": block.batch, "first_at": block.at, "last_at": "", "known": 0})
+        row["last_at"] = max(row["last_at"], block.at)
+        row["known"] += outcomes
+    return sorted(found.values(), key=lambda row: (row["first_at"], row["batch"] or ""))
+
+
+def feedback_of(store: Store, made: Iterable[Block], kind: str | None = "outcome") -> list[dict[str, Any]]:
+    """Return the feedback of blocks, oldest first; ``kind`` None is every kind."""
+    c, found = feedback.c, []
+    with store.reading() as connection:
+        for low, high in _spans(made):
+            query = sa.select(feedback).where(c.prediction_id.between(low, high))
+            query = query if kind is None else query.where(c.kind == kind)
+            found += [_said(row) for row in connection.execute(query.order_by(c.id)).mappings()]
+    return sorted(found, key=lambda row: row["id"])
+
+
+def newest(store: Store, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the feedback of every kind for some prediction ids, oldest first."""
+    found = [_said(row) for row in _in(store, feedback, feedback.c.prediction_id, ids)]
+    return sorted(found, key=lambda row: row["id"])
+
+
+def unmatched(store: Store, model: str) -> list[dict[str, Any]]:
+    """Return what came back under a key of which no prediction was known then, oldest first."""
+    c = feedback.c
+    query = sa.select(feedback).where(sa.literal_column("prediction_id = ''"), c.model == model).order_by(c.id)
+    with store.reading() as connection:
+        return [_said(row) for row in connection.execute(query).mappings()]
+
+
+def expired(store: Store, before: str) -> list[Block]:
+    """Return the blocks made before a time that still keep what they were made of."""
     c = predictions.c
-    told = sa.exists().where(feedback.c.prediction_id == c.prediction_id)
-    known_rows = sa.func.sum(sa.case((told, 1), else_=0)).label("known")
-    query = sa.select(c.batch, sa.func.min(c.at).label("first_at"), sa.func.max(c.at).label("last_at"), known_rows)
-    query = query.where(c.model == model).group_by(c.batch)
-    query = query if version is None else query.where(c.version == version)
+    query = sa.select(predictions).where(c.at < before, c.inputs == 1).order_by(c.at, c.prediction_id)
     with store.reading() as connection:
-        found = [{**row, "known": int(row["known"])} for row in connection.execute(query).mappings()]
-    return sorted(found, key=lambda row: (row["first_at"], row["batch"] or ""))
+        return [_block(row) for row in connection.execute(query).mappings()]
 
 
-def joined(
-    store: Store,
-    model: str,
-    version: int | None = None,
-    batch: str | None = None,
-    after: str | None = None,
-    until: str | None = None,
-) -> list[dict[str, Any]]:
-    """Return predictions with their newest outcome: value, probability, outcome (None where none came).
+def replace(change: Transaction, block: Block, data: Mapping[str, Any] | None, digest: str | None) -> None:
+    """Put other content in the place of a block's, without what it was made of."""
+    text = None if data is None else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    of = predictions.c.prediction_id == block.prediction_id
+    change.connection.execute(sa.update(predictions).where(of).values(data=text, digest=digest, inputs=0))
 
-    Parameters
-    ----------
-    store : Store
-    model : str
-        The model's name.
-    version : int, optional
-    batch : str, optional
-        The label the predictions were made under, such as a month.
-    after, until : str, optional
-        Only those made after the one time, and not after the other.
-    """
-    said = sa.select(feedback.c.outcome).where(feedback.c.prediction_id == predictions.c.prediction_id)
-    newest = said.order_by(feedback.c.id.desc()).limit(1).scalar_subquery()  # one index look-up a row
-    said_of = (predictions.c.value, predictions.c.probability)
-    query = sa.select(*said_of, newest.label("outcome")).where(predictions.c.model == model)
-    if version is not None:
-        query = query.where(predictions.c.version == version)
-    if batch is not None:
-        query = query.where(predictions.c.batch == batch)
-    query = query if after is None else query.where(predictions.c.at > after)
-    query = query if until is None else query.where(predictions.c.at <= until)
-    decode = cache(json.loads)  # few labels, many rows
+
+def _block(row: sa.RowMapping) -> Block:
+    data = json.loads(row["data"]) if row["data"] else None
+    return Block(**{**row, "inputs": bool(row["inputs"]), "data": data})
+
+
+def _said(row: sa.RowMapping) -> dict[str, Any]:
+    return {**row, "outcome": json.loads(row["outcome"])}
+
+
+def _in(store: Store, table: sa.Table, column: Any, values: Sequence[str]) -> list[sa.RowMapping]:
+    found: list[sa.RowMapping] = []
     with store.reading() as connection:
-        result = connection.execute(query.order_by(predictions.c.at, predictions.c.prediction_id))
-        names = tuple(result.keys())
-        rows = [dict(zip(names, row, strict=True)) for row in result]
-    for row in rows:
-        row["value"] = decode(row["value"])
-        row["outcome"] = None if row["outcome"] is None else decode(row["outcome"])
-    return rows
+        for start in range(0, len(values), MOST):
+            query = sa.select(table).where(column.in_(values[start : start + MOST]))
+            found += list(connection.execute(query).mappings())
+    return found
+
+
+def _spans(made: Iterable[Block]) -> list[tuple[str, str]]:
+    return [(block.prediction_id, block.last) for block in made]
+
+
+def _outcomes(store: Store, made: Sequence[Block]) -> list[int]:
+    """Return of how many predictions of each block an outcome is known."""
+    c, counts = feedback.c, []
+    count = sa.select(sa.func.count(c.prediction_id.distinct())).where(c.kind == "outcome")
+    with store.reading() as connection:
+        for low, high in _spans(made):
+            counts.append(int(connection.scalar(count.where(c.prediction_id.between(low, high))) or 0))
+    return counts

@@ -265,6 +265,8 @@ events = Table(
     Index("events_subject", "subject", "action", "seq"),
 )
 
+# What was predicted at once is one row, a block: its predictions' ids are one prefix and a number, counted from
+# `prediction_id`, which is that of the first. Small blocks hold their rows as JSON, others name a file.
 predictions = Table(
     "predictions",
     metadata,
@@ -274,11 +276,18 @@ predictions = Table(
     Column("run_id", String(36)),
     Column("at", String(32), nullable=False),
     Column("batch", Text),
-    Column("value", Text, nullable=False),
-    Column("probability", Float),
+    Column("rows", Integer, nullable=False),
+    Column("caller", Text),
+    Column("latency_s", Float),
+    Column("inputs", Integer, nullable=False),
+    Column("data", Text),
+    Column("digest", String(64)),
     Index("predictions_model", "model", "version", "at"),
 )
 
+# What came back for predictions: outcomes, experts' flags, users' opinions. Rows are added, never changed; the newest
+# of who said it counts. What names a business key belongs to the prediction of that key, once it is known.
+UNMATCHED = text("prediction_id = ''")
 feedback = Table(
     "feedback",
     metadata,
@@ -287,7 +296,15 @@ feedback = Table(
     Column("outcome", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("at", String(32), nullable=False),
+    Column("kind", String(16), nullable=False, server_default="outcome"),
+    Column("verdict", String(16)),
+    Column("reason", Text),
+    Column("actor", Text),
+    Column("model", Text),
+    Column("key", Text),
+    Column("key_at", String(32)),
     Index("feedback_prediction", "prediction_id"),
+    Index("feedback_key", "model", "key", sqlite_where=UNMATCHED, postgresql_where=UNMATCHED),
 )
 
 observations = Table(

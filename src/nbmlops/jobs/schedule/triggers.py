@@ -13,7 +13,7 @@ from nbmlops.records import LEVELS
 
 if TYPE_CHECKING:
     from nbmlops.jobs.schedule.definition import Job, When
-    from nbmlops.monitoring.predictions import Performance
+    from nbmlops.monitoring.performance import Performance
     from nbmlops.store.database import Store
 
 __all__ = ["Cause", "Seen", "counted", "look", "named", "rest"]
@@ -135,7 +135,7 @@ def _has_champion(model: str) -> bool:
 
 
 def _performance(ref: str, batch: str | None) -> Performance:
-    from nbmlops.monitoring.predictions import performance
+    from nbmlops.monitoring.performance import performance
 
     return performance(ref, batch=batch)
 
