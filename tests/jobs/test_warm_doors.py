@@ -90,6 +90,18 @@ def test_every_kernel_by_a_variable(warm, project):
     raise AssertionError(told)
 
 
+def test_a_notebook_that_imports_nbmlops_is_warm_and_each_run_is_itself(warm, project):
+    cells = ["n = 1", "import nbmlops as nb, os\nnb.log(n=n)\nprint(os.getppid())"]
+    node = written(*cells, kernel="python3")
+    node.cells[0].metadata.tags = ["parameters"]
+    nbformat.write(node, "own.ipynb")
+    runs = [run_warm("own.ipynb", parameters={"n": n}) for n in (2, 3)]
+    assert [run.metrics["n"] for run in runs] == [2, 3]
+    assert runs[0].run_id != runs[1].run_id
+    outputs = [said(nbformat.read(project / run.tags["output"], 4)) for run in runs]
+    assert outputs[0] == outputs[1]  # one parent forked both
+
+
 def test_a_specification_like_anothers(tmp_path):
     folder = spec.install("python3", prefix=str(tmp_path))
     about, like = json.loads((folder / "kernel.json").read_text()), KernelSpecManager().get_kernel_spec("python3")

@@ -23,6 +23,7 @@ READ = (
     *("IPYTHON", "JUPYTER_", "MPL", "PYDEVD_", "DEBUGPY_"),
 )
 OF_EACH = ("JPY_PARENT_PID", "JPY_INTERRUPT_EVENT")  # every kernel has its own, and is given it
+OURS = "nbmlops"  # reads its variables when it is used; the run's id, one of them, is another one each time
 LONGEST = 90  # bytes of a socket's path; the system's limit is 108
 
 
@@ -104,9 +105,12 @@ def variables(env: Mapping[str, str], known: Iterable[str], preload: Iterable[st
 
     >>> variables({"OMP_NUM_THREADS": "1", "DASK_X": "2", "HOME": "/h", "A": "b"}, ["HOME"], ["dask.array"])
     {'OMP_NUM_THREADS': '1', 'DASK_X': '2', 'HOME': '/h'}
+    >>> variables({"NBMLOPS_RUN_ID": "1"}, [], ["nbmlops"])
+    {}
     """
     seen = set(known)
-    starts = (*READ, *sorted({f"{name.partition('.')[0].upper()}_" for name in preload}))
+    others = {name.partition(".")[0] for name in preload} - {OURS}
+    starts = (*READ, *sorted(f"{name.upper()}_" for name in others))
     return {n: v for n, v in env.items() if n not in OF_EACH and (n in seen or n.startswith(starts))}
 
 
