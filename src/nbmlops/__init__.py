@@ -45,7 +45,7 @@ _PUBLIC = {
     "load_model": "nbmlops.registry.models",
     "review_file": "nbmlops.registry.foreign",
     "predict": "nbmlops.monitoring.predictions",
-    "prediction": "nbmlops.monitoring.predictions",
+    "prediction": "nbmlops.monitoring.lookup",
     "feedback": "nbmlops.monitoring.feedback",
     "performance": "nbmlops.monitoring.performance",
     "episodes": "nbmlops.monitoring.episodes",

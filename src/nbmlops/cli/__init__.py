@@ -41,6 +41,7 @@ COMMANDS = {
     "rollback": "nbmlops.cli.models:rollback",
     "lineage": "nbmlops.cli.versions:lineage",
     "score": "nbmlops.cli.models:score",
+    "prediction": "nbmlops.cli.prediction:prediction",
     "feedback": "nbmlops.cli.models:feedback",
     "episodes": "nbmlops.cli.monitoring:episodes",
     "alerts": "nbmlops.cli.monitoring:alerts",
