@@ -6,6 +6,7 @@ import difflib
 import sys
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "Conflict",
@@ -42,7 +43,9 @@ class NotFound(NbmlopsError, LookupError):
 
 
 class Invalid(NbmlopsError, ValueError):
-    """A value of the wrong kind or outside what is allowed."""
+    """A value of the wrong kind or outside what is allowed; ``problems`` lists rows and columns where that is known."""
+
+    problems: tuple[Any, ...] = ()
 
 
 class NotAllowed(NbmlopsError, PermissionError):

@@ -1,0 +1,295 @@
+"""Values of a column as the kind a model was fitted on: number, boolean, time or category, and what is none."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ABSENT", "WORDS", "Column", "Read", "read", "read_values"]
+
+ABSENT: Any = object()  # a record has no such key
+WORDS = {"number": "a number", "boolean": "true or false", "time": "a time", "category": "text"}
+TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+NUMBERS = ("floating", "decimal", "boolean", "empty")  # as infer_dtype calls them; whole ones may be too large
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a model takes in a column.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "boolean", "time", "category"} or None
+        None where nobody looked: anything goes.
+    dtype : str
+        As it was fitted on.
+    may_miss : bool
+    shown : bool
+        Whether a value may be named.
+    categories : frozenset of str or None
+    whole : bool
+        These are all there were.
+    """
+
+    name: str
+    kind: str | None
+    dtype: str = ""
+    may_miss: bool = True
+    shown: bool = True
+    categories: frozenset[str] | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """A column as its kind, and the places of what is wrong by code."""
+
+    values: Any
+    wrong: Sequence[tuple[str, Places]]
+    given: Any
+
+    def value(self, place: int) -> Any:
+        """Return what stood at a place."""
+        found = self.given.iloc[place] if hasattr(self.given, "iloc") else self.given[place]
+        return found.item() if isinstance(found, np.generic) else found
+
+    def unknown(self, column: Column) -> Mapping[str, int]:
+        """Return how often each category is there that was never seen; empty where not all that were are known."""
+        if column.kind != "category" or not column.whole or not column.categories:
+            return {}
+        counts = _counted(self.given)
+        return {value: n for value, n in counts.items() if value not in column.categories}
+
+
+def read(column: Column, given: pd.Series[Any], texts: bool = False) -> Read:
+    """Return a column of a frame as its kind.
+
+    Parameters
+    ----------
+    column : Column
+    given : Series
+    texts : bool
+        Numbers, times and booleans may come as text.
+    """
+    make = SERIES.get(column.kind or "")
+    if make is None:
+        return Read(given, _misses(column, given.isna().to_numpy(bool)), given)
+    values, bad = make(given, column, texts)
+    missing = given.isna().to_numpy(bool)
+    wrong = [] if bad is None else [("wrong_type", np.flatnonzero(bad & ~missing))]
+    return Read(values, [*_some(wrong), *_misses(column, missing), *_infinite(values)], given)
+
+
+def read_values(column: Column, given: Sequence[Any]) -> Read:
+    """Return plain values of a column as its kind: what few rows of JSON hold."""
+    of_kind = VALUES.get(column.kind or "", lambda value, _: True)
+    wrong: dict[str, list[int]] = {}
+    for place, value in enumerate(given):
+        if code := _wrong(value, column, of_kind):
+            wrong.setdefault(code, []).append(place)
+    places = [(code, np.array(found, dtype=np.intp)) for code, found in wrong.items()]
+    return Read(None if wrong else _as_array(column, given), places, given)
+
+
+def _wrong(value: Any, column: Column, of_kind: Callable[[Any, Column], bool]) -> str:
+    if value is ABSENT:
+        return "missing_column"
+    if value is None or value != value:
+        return "" if column.may_miss else "missing_value"
+    if not of_kind(value, column):
+        return "wrong_type"
+    return "infinite" if isinstance(value, float) and math.isinf(value) else ""
+
+
+def _as_array(column: Column, given: Sequence[Any]) -> Any:
+    """Return values that were found right as an array, or a column where arrays have no such kind."""
+    import pandas as pd
+
+    misses = any(value is None for value in given)
+    if column.kind == "number":
+        whole = not misses and all(isinstance(value, int) for value in given)
+        return np.array(given, dtype=np.int64 if whole else np.float64)
+    if column.kind == "boolean" and not misses:
+        return np.array(given, dtype=bool)
+    if column.kind == "time":
+        return _zoned(pd.to_datetime(pd.Series(list(given), dtype=object), utc=True), column).array
+    found = pd.Series([np.nan if value is None else value for value in given], dtype=object)
+    return (found.astype("category") if column.dtype == "category" else found.infer_objects()).array
+
+
+def _numbers(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
+    import pandas as pd
+
+    types = pd.api.types
+    if isinstance(given.dtype, pd.CategoricalDtype):
+        given = given.astype(given.cat.categories.dtype)
+    if types.is_numeric_dtype(given.dtype) and not types.is_complex_dtype(given.dtype):
+        return _without_extension(given), None
+    if types.is_datetime64_any_dtype(given.dtype) or types.is_timedelta64_dtype(given.dtype):
+        return given, np.ones(len(given), dtype=bool)
+    bad = None
+    if types.infer_dtype(given, skipna=True) not in NUMBERS:
+        bad = ~_each(given, lambda value: _is_number(value, column) or (texts and _reads(value)))
+    found = pd.to_numeric(given.astype(object).where(given.notna(), None), errors="coerce")
+    return found.astype(np.float64) if found.dtype == object else found, bad
+
+
+def _booleans(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(given.dtype) and not given.isna().any():
+        return given.astype(bool), None
+    if pd.api.types.is_numeric_dtype(given.dtype):
+        plain = _without_extension(given)
+        return plain, ~plain.isin([0, 1]).to_numpy(bool)
+    values = given.map(lambda v: TRUTHS.get(str(v).strip().lower(), v)) if texts else given
+    return values.infer_objects(), ~_each(values, lambda value: _is_boolean(value, column))
+
+
+def _times(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(given.dtype):
+        return _zoned(given, column), None
+    if pd.api.types.is_numeric_dtype(given.dtype):
+        return given, np.ones(len(given), dtype=bool)
+    fits = _each(given, lambda value: isinstance(value, date) or (texts and isinstance(value, str)))
+    found = pd.to_datetime(given.where(fits, None), errors="coerce", utc=True, format="ISO8601" if texts else None)
+    return _zoned(found, column), found.isna().to_numpy(bool)
+
+
+def _categories(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
+    import pandas as pd
+
+    types = pd.api.types
+    if isinstance(given.dtype, pd.CategoricalDtype):
+        return given, None
+    if types.is_numeric_dtype(given.dtype) or types.is_datetime64_any_dtype(given.dtype):
+        fits = column.dtype == "category" and column.categories is not None
+        strange = ~given.astype(str).isin(column.categories or ()).to_numpy(bool) if fits else np.ones(len(given), bool)
+        return given.astype("category") if fits else given, strange
+    bad = None
+    if given.dtype == object and types.infer_dtype(given, skipna=True) not in ("string", "empty"):
+        bad = ~_each(given, lambda value: _is_category(value, column))
+    if column.dtype == "category":
+        return given.astype("category"), bad
+    plain = given.astype(object).where(given.notna(), np.nan) if types.is_extension_array_dtype(given.dtype) else given
+    return (given if _is_str(given) else plain), bad
+
+
+SERIES: Mapping[str, Callable[..., tuple[Any, NDArray[np.bool_] | None]]] = {
+    "number": _numbers,
+    "boolean": _booleans,
+    "time": _times,
+    "category": _categories,
+}
+
+
+def _is_number(value: Any, column: Column) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, (float, bool, np.bool_)) or (
+        isinstance(value, numbers.Number) and not isinstance(value, complex)
+    )
+
+
+def _is_boolean(value: Any, column: Column) -> bool:
+    return isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, float, np.number)) and value in (0, 1))
+
+
+def _is_time(value: Any, column: Column) -> bool:
+    if isinstance(value, date):
+        return True
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
+
+
+def _is_category(value: Any, column: Column) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, (int, float, bool, np.generic, date)) and str(value) in (column.categories or ())
+    )
+
+
+VALUES: Mapping[str, Callable[[Any, Column], bool]] = {
+    "number": _is_number,
+    "boolean": _is_boolean,
+    "time": _is_time,
+    "category": _is_category,
+}
+
+
+def _reads(text: Any) -> bool:
+    """Tell whether text is a number."""
+    try:
+        return isinstance(text, str) and math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _each(given: pd.Series[Any], fits: Callable[[Any], bool]) -> NDArray[np.bool_]:
+    """Return for each value whether it fits; each distinct one is asked once where that is possible."""
+    return np.fromiter((bool(fits(value)) for value in given.astype(object)), dtype=bool, count=len(given))
+
+
+def _without_extension(given: pd.Series[Any]) -> pd.Series[Any]:
+    """Return numbers of a nullable or Arrow type as plain ones."""
+    if isinstance(given.dtype, np.dtype):
+        return given
+    import pandas as pd
+
+    whole = pd.api.types.is_integer_dtype(given.dtype) and not given.isna().any()
+    if pd.api.types.is_bool_dtype(given.dtype) and not given.isna().any():
+        return given.astype(bool)
+    values = given.to_numpy(np.int64) if whole else given.to_numpy(np.float64, na_value=np.nan)
+    return pd.Series(values, index=given.index, name=given.name)
+
+
+def _zoned(given: pd.Series[Any], column: Column) -> pd.Series[Any]:
+    """Return times with a zone, or without, as the model knows them; without one they are UTC."""
+    zone = column.dtype.partition(",")[2].strip(" ]") or None
+    aware: pd.Series[Any] = given if getattr(given.dtype, "tz", None) is not None else given.dt.tz_localize("UTC")
+    return aware.dt.tz_convert(zone)  # to none: the naive time in UTC
+
+
+def _is_str(given: pd.Series[Any]) -> bool:
+    """Tell whether a column is of pandas 3's own type for text, whose missing value is NaN."""
+    return str(given.dtype) == "str"
+
+
+def _misses(column: Column, missing: NDArray[np.bool_]) -> list[tuple[str, Places]]:
+    return [] if column.may_miss else _some([("missing_value", np.flatnonzero(missing))])
+
+
+def _infinite(values: Any) -> list[tuple[str, Places]]:
+    dtype = getattr(values, "dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind != "f":
+        return []
+    return _some([("infinite", np.flatnonzero(np.isinf(values.to_numpy())))])
+
+
+def _some(found: Iterable[tuple[str, Places]]) -> list[tuple[str, Places]]:
+    return [(code, places) for code, places in found if len(places)]
+
+
+def _counted(given: Any) -> Mapping[str, int]:
+    import pandas as pd
+
+    if isinstance(given, pd.Series):
+        counts = given.value_counts()
+        return {str(value): int(n) for value, n in counts.items() if n}
+    return Counter(str(value) for value in given if value is not None and value is not ABSENT and value == value)
