@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml $(wildcard extension/src/*.ts extension/style/*.css ext
 	@echo "Setting up .venv; this takes a few minutes."
 	@$(PYTHON) -m venv .venv
 	@rm -rf src/nbmlops/labextension
-	@$(BIN)/python -m pip install --quiet -e ".[lab,examples,postgres,s3,dev]"
+	@$(BIN)/python -m pip install --quiet -e ".[lab,examples,postgres,s3,serve,dev]"
 	@touch $@
 
 demo: setup
@@ -55,7 +55,7 @@ test-lowest:
 	@.venv-lowest/bin/python -m pip install --quiet uv
 	@SKIP_JUPYTER_BUILDER=1 .venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
 	  --resolution lowest-direct -e ".[examples]" "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100" "polars>=1" "pyarrow>=16"
-	PYDEVD_DISABLE_FILE_VALIDATION=1 NBMLOPS_TEST_POSTGRES=none .venv-lowest/bin/python -m pytest -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/browser --ignore=tests/cli/test_doctor.py --ignore=tests/test_docs.py $(ARGS)
+	PYDEVD_DISABLE_FILE_VALIDATION=1 NBMLOPS_TEST_POSTGRES=none .venv-lowest/bin/python -m pytest -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/serving --ignore=tests/browser --ignore=tests/cli/test_doctor.py --ignore=tests/test_docs.py $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -31,6 +31,9 @@ ONLY_IN = {
     "airflow": {"bridges"},
     "tornado": {"server"},
     "jupyter_server": {"server"},
+    "fastapi": {"serving"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
 }
 
 

@@ -78,6 +78,7 @@ class Journal:
         self._locked = self._told = self._told_sync = False
         self._runs = self._claims = 0
         self._look_at = 0.0
+        self._unsynced: OSError | None = None  # why a segment that was left is perhaps not on the disk
         _watch_forks()
         _every.add(self)
 
@@ -131,6 +132,31 @@ class Journal:
             except OSError as error:  # what the disk did not take now it may never take: go on in another segment
                 self._leave()
                 self._warn_of_sync(error)
+
+    def settle(self) -> None:
+        """Make what was appended survive power loss, while other threads go on appending.
+
+        Raises
+        ------
+        OSError
+            The disk did not take it, or a segment that was left since the last call.
+        """
+        with self._lock:
+            path, fd = self._path, None if self._fd is None else os.dup(self._fd)
+        failed: OSError | None = None
+        if fd is not None:
+            try:
+                sync_file(fd)
+            except OSError as error:
+                failed = error
+            finally:
+                os.close(fd)
+        with self._lock:  # of two descriptors of one file, a disk's error may be told to the other one only
+            failed, self._unsynced = failed or self._unsynced, None
+            if failed:
+                if self._path == path:
+                    self._leave()
+                raise failed
 
     def hold(self) -> None:
         """Keep the lock from the next append on: a run is open."""
@@ -236,8 +262,10 @@ class Journal:
         fd, path, self._fd, self._path, self._locked = self._fd, self._path, None, None, False
         if fd is None:
             return
-        with contextlib.suppress(OSError):
+        try:
             sync_file(fd)
+        except OSError as error:
+            self._unsynced = error
         with contextlib.suppress(OSError):
             os.close(fd)
         if path is not None:

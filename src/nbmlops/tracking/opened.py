@@ -36,10 +36,12 @@ __all__ = [
     "end",
     "enter",
     "find",
+    "keep",
     "lease",
     "moved",
     "project",
     "reset",
+    "settle",
     "store",
     "write",
     "write_text",
@@ -165,6 +167,30 @@ def write(event: Mapping[str, Any]) -> None:
     if opened := _session.opened.get(event.get("run_id") or ""):
         opened.fold.add(event)
     _wake()
+
+
+def keep(event: Mapping[str, Any]) -> None:
+    """Append one event of no run as :func:`write` does, for a caller that must know.
+
+    Raises
+    ------
+    OSError
+        Neither the project's folder nor the temporary one can be written.
+    """
+    (_session.journal or _start_journal()).append(dict(event))
+    _wake()
+
+
+def settle() -> None:
+    """Make what was appended so far survive power loss; other threads go on meanwhile.
+
+    Raises
+    ------
+    OSError
+        The disk did not take it.
+    """
+    if _session.journal is not None:
+        _session.journal.settle()
 
 
 def write_text(text: str) -> None:
