@@ -437,7 +437,7 @@ def test_predictions_of_schema_6_become_blocks_of_one_and_feedback_outcomes(proj
     assert [(b.prediction_id, b.rows, b.inputs) for b in found] == [(i, 1, False) for i in ids]
     assert found[0].data == {"value": ["late"], "probability": [0.75]}
     assert predictions.known(store, [*ids, "019a0000-0000-7000-8000-00000000000c"]) == set(ids)
-    assert [f["kind"] for f in predictions.feedback_of(store, found)] == ["outcome"]
+    assert [f["kind"] for f in predictions.feedback_of(store, "m")] == ["outcome"]
     assert predictions.periods(store, "m") == [
         {"batch": "may", "first_at": AT.format(1), "last_at": AT.format(1), "known": 1}
     ]

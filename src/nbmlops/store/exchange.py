@@ -230,7 +230,8 @@ def _prediction_of_6(row: Row) -> Row:
     """Return one prediction as a block of its own."""
     said = {"value": [json.loads(row["value"])], "probability": [row["probability"]]}
     text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-    return {**dict.fromkeys(("caller", "latency_s", "digest")), **row, "rows": 1, "inputs": 0, "data": text}
+    alone = {"last_id": row["prediction_id"], "rows": 1, "inputs": 0, "data": text}
+    return {**dict.fromkeys(("caller", "latency_s", "digest")), **row, **alone}
 
 
 def _feedback_of_6(row: Row) -> Row:

@@ -41,8 +41,8 @@ ROWS: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
         "predictions",
         "prediction_id",
         (
-            *("prediction_id", "model", "version", "run_id", "at", "batch", "rows", "caller", "latency_s"),
-            *("inputs", "DATA", "digest"),
+            *("prediction_id", "last_id", "model", "version", "run_id", "at", "batch", "rows", "caller"),
+            *("latency_s", "inputs", "DATA", "digest"),
         ),
     ),
     "execution": (
@@ -376,7 +376,8 @@ def _predictions(batch: _Batch, event: Event) -> None:
     table, _, columns = ROWS["prediction"]
     for one in event["rows"] if isinstance(event["rows"], list) else [None]:
         data = one and {"value": [one["value"]], "probability": [one["probability"]]}
-        block = {**event, "prediction_id": one["prediction_id"], "rows": 1, "inputs": 0, "data": data} if one else event
+        ids = one and {"prediction_id": one["prediction_id"], "last_id": one["prediction_id"]}
+        block = {**event, **ids, "rows": 1, "inputs": 0, "data": data} if ids else event
         batch.rows[table].append(_row(block, columns))
 
 

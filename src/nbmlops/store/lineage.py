@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nbmlops.records import in_block
 from nbmlops.store.driver import Connection
 
 __all__ = [
@@ -20,7 +19,7 @@ __all__ = [
         "readers",
         "registered",
     ),
-    *("run_row", "sourced"),
+    *("increments", "run_row", "sourced"),
 ]
 
 Row = tuple[Any, ...]
@@ -103,19 +102,17 @@ def predictions(connection: Connection, name: str, version: int) -> list[Row]:
     return sorted(found, key=lambda row: row[2])
 
 
+def increments(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """Return what the training increments of a model are and of which predictions they are made, oldest first."""
+    query = "SELECT data FROM results WHERE kind = 'increment' AND subject = ? ORDER BY at, result_id"
+    return [json.loads(data) for (data,) in connection.execute(query, (name,)).fetchall()]
+
+
 def feedback(connection: Connection, name: str) -> list[Row]:
     """Return version, batch, count of predictions with an outcome, and the first time, of a model's feedback."""
-    found: dict[tuple[int, str | None], tuple[int, str]] = {}
-    query = 'SELECT version, batch, prediction_id, "rows" FROM predictions WHERE model = ?'
-    for version, batch, first, rows in connection.execute(query, (name,)).fetchall():
-        count, at = connection.execute(OUTCOMES, (first, in_block(first, rows - 1))).fetchone()
-        if count:
-            before, earlier = found.get((version, batch), (0, at))
-            found[version, batch] = (before + count, min(earlier, at))
-    return sorted(((*key, *value) for key, value in found.items()), key=lambda row: row[3])
-
-
-OUTCOMES = (
-    "SELECT count(DISTINCT prediction_id), min(at) FROM feedback WHERE kind = 'outcome' "
-    "AND prediction_id BETWEEN ? AND ?"
-)
+    query = (
+        "SELECT p.version, p.batch, count(DISTINCT f.prediction_id), min(f.at) FROM predictions p JOIN feedback f "
+        "ON f.prediction_id BETWEEN p.prediction_id AND p.last_id "
+        "WHERE p.model = ? AND f.kind = 'outcome' GROUP BY p.version, p.batch"
+    )
+    return sorted(connection.execute(query, (name,)).fetchall(), key=lambda row: row[3])

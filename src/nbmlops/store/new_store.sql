@@ -204,6 +204,7 @@ CREATE TABLE events (
 
 CREATE TABLE predictions (
 	prediction_id VARCHAR(36) NOT NULL,
+	last_id VARCHAR(36) NOT NULL,
 	model TEXT NOT NULL,
 	version INTEGER NOT NULL,
 	run_id VARCHAR(36),

@@ -7,22 +7,26 @@ eight hexadecimal digits, so that an id alone finds its block, and the feedback 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import operator as op
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from nbmlops.records import BLOCK, in_block
+from nbmlops.records import BLOCK
 from nbmlops.store.database import Store, Transaction
 from nbmlops.store.tables import feedback, predictions
 
 __all__ = [
-    *("Block", "batches", "blocks", "expired", "feedback_of", "find", "known", "newest", "periods"),
-    *("place_in", "replace", "unmatched"),
+    *("Block", "batches", "blocks", "expired", "feedback_of", "find", "known", "newest"),
+    *("newest_first", "periods", "place_in", "replace", "unmatched"),
 ]
 
 MOST = 500  # values in one statement
+DIGITS = re.compile(r"[0-9a-f]{8}")
+OF_BLOCK = feedback.c.prediction_id.between(predictions.c.prediction_id, predictions.c.last_id)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Block:
     """What was predicted at once: by which version, when, for whom, how many rows, and where they are."""
 
     prediction_id: str  # of the first
+    last_id: str
     model: str
     version: int
     run_id: str | None
@@ -42,20 +47,14 @@ class Block:
     data: Mapping[str, Any] | None
     digest: str | None
 
-    @property
-    def last(self) -> str:
-        """The id of the last prediction."""
-        return in_block(self.prediction_id, self.rows - 1)
-
 
 def place_in(block: Block, prediction_id: str) -> int | None:
     """Return the place of a prediction in a block, None where it has none there."""
-    try:
-        place = int(prediction_id[BLOCK:], 16) - int(block.prediction_id[BLOCK:], 16)
-    except ValueError:
+    number = _number(prediction_id)
+    if number is None or prediction_id[:BLOCK] != block.prediction_id[:BLOCK]:
         return None
-    same = prediction_id[:BLOCK] == block.prediction_id[:BLOCK] and len(prediction_id) == len(block.prediction_id)
-    return place if same and 0 <= place < block.rows else None
+    place = number - int(block.prediction_id[BLOCK:], 16)
+    return place if 0 <= place < block.rows else None
 
 
 def find(store: Store, prediction_id: str) -> tuple[Block, int] | None:
@@ -73,11 +72,26 @@ def find(store: Store, prediction_id: str) -> tuple[Block, int] | None:
 
 def known(store: Store, ids: Sequence[str]) -> set[str]:
     """Return which of some prediction ids exist."""
-    firsts = list(dict.fromkeys(first for i in ids for first in (f"{i[:BLOCK]}00000000", i)))
-    found: dict[str, list[Block]] = {}
-    for row in _in(store, predictions, predictions.c.prediction_id, firsts):
-        found.setdefault(row["prediction_id"][:BLOCK], []).append(_block(row))
-    return {i for i in ids if any(place_in(b, i) is not None for b in found.get(i[:BLOCK], ()))}
+    firsts = {f"{i[:BLOCK]}00000000" for i in ids}
+    held = _held(store, firsts)
+    found = {i for i in ids if _in_one(held, i)}
+    rest = {i for i in ids if i not in found} - firsts  # those of schema 6 are blocks of one
+    held = _held(store, rest)
+    return found | {i for i in rest if _in_one(held, i)}
+
+
+def newest_first(
+    store: Store, model: str, version: int | None = None, after: str | None = None
+) -> Iterator[Block]:
+    """Yield the blocks of a model, the one made last first; of the contents no more are read than are asked for."""
+    c = predictions.c
+    query = sa.select(c.prediction_id).where(*_which(model, version, after=after)).order_by(c.at.desc(), c.prediction_id.desc())
+    with store.reading() as connection:
+        ids = list(connection.scalars(query))
+    for start in range(0, len(ids), MOST):
+        page = ids[start : start + MOST]
+        found = {row["prediction_id"]: row for row in _in(store, (predictions,), c.prediction_id, page)}
+        yield from (_block(found[i]) for i in page if i in found)
 
 
 def blocks(
@@ -100,13 +114,10 @@ def blocks(
     after, until : str, optional
         Only those made after the one time, and not after the other.
     """
-    c = predictions.c
-    limits = ((c.version, version), (c.batch, batch))
-    query = sa.select(predictions).where(c.model == model, *(column == v for column, v in limits if v is not None))
-    query = query if after is None else query.where(c.at > after)
-    query = query if until is None else query.where(c.at <= until)
+    query = sa.select(predictions).where(*_which(model, version, batch, after, until))
+    order = (predictions.c.at, predictions.c.prediction_id)
     with store.reading() as connection:
-        return [_block(row) for row in connection.execute(query.order_by(c.at, c.prediction_id)).mappings()]
+        return [_block(row) for row in connection.execute(query.order_by(*order)).mappings()]
 
 
 def batches(store: Store, model: str) -> list[str]:
@@ -126,38 +137,52 @@ def periods(store: Store, model: str, version: int | None = None) -> list[dict[s
     version : int, optional
         Of this version alone.
     """
-    found: dict[str | None, dict[str, Any]] = {}
-    made = blocks(store, model, version)
-    for block, outcomes in zip(made, _outcomes(store, made), strict=True):
-        row = found.setdefault(block.batch, {"batch": block.batch, "first_at": block.at, "last_at": "", "known": 0})
-        row["last_at"] = max(row["last_at"], block.at)
-        row["known"] += outcomes
-    return sorted(found.values(), key=lambda row: (row["first_at"], row["batch"] or ""))
-
-
-def feedback_of(store: Store, made: Iterable[Block], kind: str | None = "outcome") -> list[dict[str, Any]]:
-    """Return the feedback of blocks, oldest first; ``kind`` None is every kind."""
-    c, found = feedback.c, []
+    c = predictions.c
+    known_rows = sa.func.count(feedback.c.prediction_id.distinct()).label("known")
+    came = sa.and_(OF_BLOCK, feedback.c.kind == "outcome")
+    query = sa.select(c.batch, sa.func.min(c.at).label("first_at"), sa.func.max(c.at).label("last_at"), known_rows)
+    query = query.select_from(predictions.outerjoin(feedback, came)).where(*_which(model, version)).group_by(c.batch)
     with store.reading() as connection:
-        for low, high in _spans(made):
-            query = sa.select(feedback).where(c.prediction_id.between(low, high))
-            query = query if kind is None else query.where(c.kind == kind)
-            found += [_said(row) for row in connection.execute(query.order_by(c.id)).mappings()]
-    return sorted(found, key=lambda row: row["id"])
+        found = [{**row, "known": int(row["known"])} for row in connection.execute(query).mappings()]
+    return sorted(found, key=lambda row: (row["first_at"], row["batch"] or ""))
+
+
+def feedback_of(
+    store: Store,
+    model: str,
+    version: int | None = None,
+    batch: str | None = None,
+    after: str | None = None,
+    until: str | None = None,
+    kind: str | None = "outcome",
+) -> list[dict[str, Any]]:
+    """Return the feedback of the predictions that :func:`blocks` would return, oldest first; any kind where None."""
+    wanted = [] if kind is None else [feedback.c.kind == kind]
+    query = sa.select(feedback).join(predictions, OF_BLOCK)
+    query = query.where(*_which(model, version, batch, after, until), *wanted).order_by(feedback.c.id)
+    with store.reading() as connection:
+        return [_said(row) for row in connection.execute(query).mappings()]
 
 
 def newest(store: Store, ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return the feedback of every kind for some prediction ids, oldest first."""
-    found = [_said(row) for row in _in(store, feedback, feedback.c.prediction_id, ids)]
+    some, many = _apart(ids)
+    found = [_said(row) for row in _in(store, (feedback,), feedback.c.prediction_id, some)]
+    with store.reading() as connection:
+        for prefix, wanted in many:
+            of = feedback.c.prediction_id.between(f"{prefix}00000000", f"{prefix}ffffffff")
+            rows = connection.execute(sa.select(feedback).where(of)).mappings()
+            found += [_said(row) for row in rows if row["prediction_id"] in wanted]
     return sorted(found, key=lambda row: row["id"])
 
 
-def unmatched(store: Store, model: str) -> list[dict[str, Any]]:
-    """Return what came back under a key of which no prediction was known then, oldest first."""
+def unmatched(store: Store, model: str, kind: str | None = None) -> list[dict[str, Any]]:
+    """Return what came back under a key of which no prediction was known then, oldest first; any kind where None."""
     c = feedback.c
-    query = sa.select(feedback).where(sa.literal_column("prediction_id = ''"), c.model == model).order_by(c.id)
+    wanted = [] if kind is None else [c.kind == kind]
+    query = sa.select(feedback).where(sa.literal_column("prediction_id = ''"), c.model == model, *wanted)
     with store.reading() as connection:
-        return [_said(row) for row in connection.execute(query).mappings()]
+        return [_said(row) for row in connection.execute(query.order_by(c.id)).mappings()]
 
 
 def expired(store: Store, before: str) -> list[Block]:
@@ -175,6 +200,19 @@ def replace(change: Transaction, block: Block, data: Mapping[str, Any] | None, d
     change.connection.execute(sa.update(predictions).where(of).values(data=text, digest=digest, inputs=0))
 
 
+def _which(
+    model: str,
+    version: int | None = None,
+    batch: str | None = None,
+    after: str | None = None,
+    until: str | None = None,
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of blocks; None asks nothing."""
+    c = predictions.c
+    limits = ((c.version, op.eq, version), (c.batch, op.eq, batch), (c.at, op.gt, after), (c.at, op.le, until))
+    return [c.model == model, *(compare(column, value) for column, compare, value in limits if value is not None)]
+
+
 def _block(row: sa.RowMapping) -> Block:
     data = json.loads(row["data"]) if row["data"] else None
     return Block(**{**row, "inputs": bool(row["inputs"]), "data": data})
@@ -184,24 +222,41 @@ def _said(row: sa.RowMapping) -> dict[str, Any]:
     return {**row, "outcome": json.loads(row["outcome"])}
 
 
-def _in(store: Store, table: sa.Table, column: Any, values: Sequence[str]) -> list[sa.RowMapping]:
+def _in(store: Store, wanted: Sequence[Any], column: Any, values: Sequence[str]) -> list[sa.RowMapping]:
     found: list[sa.RowMapping] = []
     with store.reading() as connection:
         for start in range(0, len(values), MOST):
-            query = sa.select(table).where(column.in_(values[start : start + MOST]))
+            query = sa.select(*wanted).where(column.in_(values[start : start + MOST]))
             found += list(connection.execute(query).mappings())
     return found
 
 
-def _spans(made: Iterable[Block]) -> list[tuple[str, str]]:
-    return [(block.prediction_id, block.last) for block in made]
+def _held(store: Store, firsts: Iterable[str]) -> dict[str, list[tuple[int, int]]]:
+    """Return by prefix the numbers that blocks begin with, and how many there are; each is named by its first id."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    c = predictions.c
+    for row in _in(store, (c.prediction_id, c.rows), c.prediction_id, sorted(firsts)):
+        first = (_number(row["prediction_id"]) or 0, row["rows"])
+        found.setdefault(row["prediction_id"][:BLOCK], []).append(first)
+    return found
 
 
-def _outcomes(store: Store, made: Sequence[Block]) -> list[int]:
-    """Return of how many predictions of each block an outcome is known."""
-    c, counts = feedback.c, []
-    count = sa.select(sa.func.count(c.prediction_id.distinct())).where(c.kind == "outcome")
-    with store.reading() as connection:
-        for low, high in _spans(made):
-            counts.append(int(connection.scalar(count.where(c.prediction_id.between(low, high))) or 0))
-    return counts
+def _in_one(held: Mapping[str, list[tuple[int, int]]], prediction_id: str) -> bool:
+    spans = held.get(prediction_id[:BLOCK])
+    number = _number(prediction_id) if spans else None
+    return number is not None and any(0 <= number - first < rows for first, rows in spans or ())
+
+
+def _number(prediction_id: str) -> int | None:
+    """Return the number an id ends in, None where it ends in none."""
+    digits = prediction_id[BLOCK:]
+    return int(digits, 16) if DIGITS.fullmatch(digits) else None
+
+
+def _apart(ids: Sequence[str]) -> tuple[list[str], list[tuple[str, set[str]]]]:
+    """Return ids to be asked for one by one, and those of which a block holds many: there a range is quicker."""
+    by: dict[str, set[str]] = {}
+    for one in ids:
+        by.setdefault(one[:BLOCK], set()).add(one)
+    many = [(prefix, of) for prefix, of in by.items() if len(of) > MOST and len(prefix) == BLOCK]
+    return [i for of in by.values() if len(of) <= MOST for i in of], many

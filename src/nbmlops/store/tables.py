@@ -271,6 +271,7 @@ predictions = Table(
     "predictions",
     metadata,
     Column("prediction_id", String(36), primary_key=True),
+    Column("last_id", String(36), nullable=False),
     Column("model", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("run_id", String(36)),

@@ -28,6 +28,7 @@ def _predictions(op: Operations) -> None:
     op.create_table(
         "predictions_7",
         sa.Column("prediction_id", sa.String(36), primary_key=True),
+        sa.Column("last_id", sa.String(36), nullable=False),
         sa.Column("model", sa.Text, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("run_id", sa.String(36)),
@@ -50,7 +51,10 @@ def _move(connection: sa.Connection) -> None:
         f"ORDER BY prediction_id LIMIT {MOST}"
     )
     marks = ", ".join(f":{n}" for n in names)
-    insert = sa.text(f'INSERT INTO predictions_7 ({listed}, "rows", inputs, data) VALUES ({marks}, 1, 0, :data)')
+    insert = sa.text(
+        f'INSERT INTO predictions_7 ({listed}, last_id, "rows", inputs, data) '
+        f"VALUES ({marks}, :prediction_id, 1, 0, :data)"
+    )
     after = ""
     while rows := connection.execute(page, {"after": after}).mappings().all():
         connection.execute(insert, [{**{n: r[n] for n in names}, "data": _data(r)} for r in rows])
