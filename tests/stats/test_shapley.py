@@ -66,6 +66,24 @@ def test_all_coalitions_are_the_mean_over_all_orders():
     assert found.asked == 15 * 7 + 1
 
 
+@pytest.mark.parametrize("columns", [4, 12])
+def test_rows_that_come_out_alike_are_asked_once(columns):
+    rng = np.random.default_rng(8)
+    row, background = rng.integers(0, 3, columns), rng.integers(0, 3, (30, columns))
+    ask = asked(lambda r: r[:, 0] * r[:, 1] + np.sin(r[:, 2] * r[:, 3]) + r[:, -1], row, background)
+    whole = shapley(ask, columns, 30, seed=1)
+    found = shapley(ask, columns, 30, same=background == row, seed=1)
+    assert found.values == pytest.approx(whole.values)
+    assert found.errors == pytest.approx(whole.errors)
+    assert found.asked < 0.75 * whole.asked
+
+
+def test_a_background_of_the_row_itself_adds_nothing():
+    background = np.array([[1, 2], [1, 2]])
+    found = shapley(asked(lambda r: r.sum(axis=1), background[0], background), 2, 2, same=np.ones((2, 2), bool))
+    assert (found.values.tolist(), found.base, found.answer, found.asked) == ([0, 0], 3, 3, 1)
+
+
 def wide(rows):
     """Depend on four of twelve columns, two of them together with a third."""
     return odd(rows[:, [0, 3, 7, 11]])

@@ -45,7 +45,9 @@ class Shapley(NamedTuple):
     asked: int
 
 
-def shapley(ask: Ask, columns: int, background: int, *, kept: int | None = None, seed: int = 0) -> Shapley:
+def shapley(
+    ask: Ask, columns: int, background: int, *, same: Mask | None = None, kept: int | None = None, seed: int = 0
+) -> Shapley:
     """Return the Shapley values of one row.
 
     Parameters
@@ -56,6 +58,9 @@ def shapley(ask: Ask, columns: int, background: int, *, kept: int | None = None,
     columns : int
     background : int
         Rows to explain against.
+    same : array of bool, shape (background, columns), optional
+        Where a background row holds what the explained row holds: which of both is taken makes no difference there, so
+        rows that come out alike are asked once.
     kept : int, optional
         Of how many rows these are a random part; the standard errors count what that leaves open.
     seed : int
@@ -81,7 +86,8 @@ def shapley(ask: Ask, columns: int, background: int, *, kept: int | None = None,
         raise ValueError("Shapley values need a column and a row of background.")
     counted = _Counted(ask)
     exact = columns <= ALL_COALITIONS
-    found = (_of_all if exact else _of_drawn)(counted, columns, background, seed)
+    alike = np.zeros((background, columns), bool) if same is None else np.asarray(same, bool)
+    found = _of_all(counted, alike) if exact else _of_drawn(counted, alike, seed)
     errors = _errors(found.each, found.within, max(kept or background, background))
     return Shapley(found.each.mean(axis=0), errors, float(found.base), float(found.answer), exact, counted.rows)
 
@@ -108,18 +114,17 @@ class _Counted:
         return np.concatenate(parts)
 
 
-def _of_all(ask: _Counted, columns: int, background: int, seed: int) -> _Found:
-    """Ask every coalition with every background row; the full one once."""
-    taken = (np.arange(2**columns)[:, None] >> np.arange(columns)) % 2 == 1
-    worth = np.empty((len(taken), background))
-    per = max(1, CHUNK_ROWS // background)
-    for first in range(0, len(taken) - 1, per):
-        some = taken[first : min(first + per, len(taken) - 1)]
-        at = np.tile(np.arange(background), len(some))
-        worth[first : first + len(some)] = ask(np.repeat(some, background, axis=0), at).reshape(len(some), background)
-    worth[-1] = answer = ask(taken[-1:], np.zeros(1, np.int64))[0]
-    each = (_weights(taken).T @ worth).T
-    return _Found(each, np.zeros_like(each), float(worth[0].mean()), float(answer))
+def _of_all(ask: _Counted, same: Mask) -> _Found:
+    """Ask every coalition with every background row, and the row itself once; of mixed rows that are alike, one."""
+    background, columns = same.shape
+    powers = 2 ** np.arange(columns)
+    taken = (np.arange(2**columns)[:, None] & powers) > 0
+    codes = np.arange(2**columns) | (same @ powers)[:, None]  # (background, coalitions)
+    rows = np.where(codes == 2**columns - 1, 0, np.arange(background)[:, None]) * 2**columns + codes
+    distinct, places = np.unique(rows, return_inverse=True)
+    worth = ask(taken[distinct % 2**columns], distinct // 2**columns)[places.reshape(rows.shape)]
+    each = worth @ _weights(taken)
+    return _Found(each, np.zeros_like(each), float(worth[:, 0].mean()), float(worth[0, -1]))
 
 
 def _weights(taken: Mask) -> Floats:
@@ -132,16 +137,16 @@ def _weights(taken: Mask) -> Floats:
     return weights
 
 
-def _of_drawn(ask: _Counted, columns: int, background: int, seed: int) -> _Found:
+def _of_drawn(ask: _Counted, same: Mask, seed: int) -> _Found:
     """Let the columns join in drawn orders and in their reverses, as many pairs for every background row."""
+    background, columns = same.shape
     pairs = max(FEWEST_PAIRS, SAMPLE_ROWS // (2 * (columns - 1) * background))
-    generator = np.random.default_rng(seed)
-    everything = np.ones((1, columns), bool)
-    answer = ask(everything, np.zeros(1, np.int64))[0]
+    answer = ask(np.ones((1, columns), bool), np.zeros(1, np.int64))[0]
     usual = ask(np.zeros((background, columns), bool), np.arange(background))
     found = np.empty((pairs, background, columns))
-    for pair, orders in enumerate(_orders(generator, pairs, background, columns)):
-        found[pair] = (_walk(ask, orders, usual, answer) + _walk(ask, orders[:, ::-1], usual, answer)) / 2
+    for pair, orders in enumerate(_orders(np.random.default_rng(seed), pairs, background, columns)):
+        both = [_walk(ask, walked, same, usual, answer) for walked in (orders, orders[:, ::-1])]
+        found[pair] = (both[0] + both[1]) / 2
     return _Found(found.mean(axis=0), found.var(axis=0, ddof=1) / pairs, float(usual.mean()), float(answer))
 
 
@@ -150,16 +155,17 @@ def _orders(generator: np.random.Generator, pairs: int, background: int, columns
         yield generator.permuted(np.tile(np.arange(columns), (background, 1)), axis=1)
 
 
-def _walk(ask: _Counted, orders: Places, usual: Floats, answer: float) -> Floats:
+def _walk(ask: _Counted, orders: Places, same: Mask, usual: Floats, answer: float) -> Floats:
     """Return what each column adds when they join in an order, for each background row."""
     background, columns = orders.shape
     rank = np.argsort(orders, axis=1)
-    steps = np.arange(1, columns)
-    taken = rank[:, None, :] < steps[None, :, None]  # (background, columns - 1, columns)
+    taken = rank[:, None, :] < np.arange(1, columns)[None, :, None]  # (background, columns - 1, columns)
+    moves = ~np.take_along_axis(same, orders, axis=1)[:, :-1]  # whether a step makes another row
     worth = np.empty((background, columns + 1))
     worth[:, 0], worth[:, -1] = usual, answer
-    asked = ask(taken.reshape(-1, columns), np.repeat(np.arange(background), columns - 1))
-    worth[:, 1:-1] = asked.reshape(background, columns - 1)
+    worth[:, 1:-1][moves] = ask(taken[moves], np.nonzero(moves)[0])
+    last = np.maximum.accumulate(np.where(moves, np.arange(1, columns), 0), axis=1)
+    worth[:, 1:-1] = np.take_along_axis(worth, last, axis=1)
     return np.take_along_axis(np.diff(worth, axis=1), rank, axis=1)
 
 
