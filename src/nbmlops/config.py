@@ -22,6 +22,7 @@ KNOWN = {
     "alerts": ("file", "urls", "hook"),
     "warm": ("preload", "off", "most"),
     "slots": (),
+    "predictions": ("inputs", "keep_days"),
     "scheduler": ("ping", "late_min", "workers", "server"),
     "capture": ("system_every_s", "outputs", "models", "model_max_mb", "mute"),
 }

@@ -236,11 +236,11 @@ def test_a_drift_check_without_truth_says_nothing_of_performance(good, people):
 
 
 def test_predictions_without_labels_are_reviewed_by_days(late, people, monkeypatch):
-    from nbmlops.monitoring import predictions
+    from nbmlops.monitoring import recorder
 
     (late / "charter.yaml").write_text(CHARTER + "review_days: 10\n")
     for day, seed in (("05", 3), ("14", 5)):
-        monkeypatch.setattr(predictions, "now", lambda day=day: f"2026-01-{day}T00:00:00.000000+00:00")
+        monkeypatch.setattr(recorder, "now", lambda day=day: f"2026-01-{day}T00:00:00.000000+00:00")
         live(people(400, seed))
     monkeypatch.undo()
     found = nb.advise("late")

@@ -3,156 +3,194 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.capture import environment
-from nbmlops.errors import NotFound
-from nbmlops.monitoring import blocks
-from nbmlops.records import in_block, new_block, now, plain
-from nbmlops.tracking import session
+import numpy as np
+
+from nbmlops.errors import Invalid, NbmlopsError
+from nbmlops.monitoring.recorder import Recorder
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nbmlops.records import ModelVersion
+    from nbmlops.registry.inputs import Checker
 
-__all__ = ["predict", "prediction", "record"]
+__all__ = ["PART_ROWS", "Asker", "predict"]
 
-BLOCK_ROWS = 50_000
+PART_ROWS = 50_000  # rows the model is asked at once, and of one block
 
 
-def predict(ref: str, frame: Any, batch: str | None = None) -> pd.DataFrame:
+def predict(
+    ref: str,
+    frame: Any,
+    batch: str | None = None,
+    key: str | None = None,
+    log: bool = True,
+    caller: str | None = None,
+    key_at: str | None = None,
+) -> pd.DataFrame:
     """Return a registered model's predictions, each with an id an outcome can come back to.
 
-    What was said is kept in the store, never the rows it was said of.
+    What was said is recorded with what it was said of, without columns the charter calls private, when all of it is
+    said. Where it cannot be recorded one warning says so, and the predictions are returned all the same
+    (docs/predictions.md).
 
     Parameters
     ----------
     ref : str
         ``NAME@champion``, ``NAME@3``, or ``NAME`` for the newest.
     frame : pandas.DataFrame of shape (n, columns)
-        The columns of the model's signature in any order; others are ignored.
+        The columns of the model's signature in any order; others are ignored. polars is as good.
     batch : str, optional
         A label to find these predictions by, such as a month.
+    key : str, optional
+        The column that names a row in the business, such as a booking's number: an outcome may come back under it.
+    log : bool
+        False records nothing: no ids, so no outcome can come back, and drift and support see nothing of it.
+    caller : str, optional
+        For whom; you when absent.
+    key_at : str, optional
+        A column of time that tells rows of the same key apart.
 
     Returns
     -------
     pandas.DataFrame
-        ``prediction_id``, ``prediction`` and ``probability`` (of the positive class where there are two, else of the
-        predicted one; missing when the model gives none), on the index of ``frame``.
+        ``prediction_id`` (missing where nothing is recorded), ``prediction``, ``probability`` (of the positive class
+        where there are two, else of the predicted one; missing when the model gives none) and ``version``, on the
+        index of ``frame``.
 
     Raises
     ------
     NotFound
-        No such model.
+        No such model, or no such column ``key`` or ``key_at``.
     Invalid
-        Columns are missing; the message names them all.
+        Rows the model cannot answer; the message names every column that is wrong with its first rows, counted from
+        0, and ``problems`` lists all. Or the model itself refuses them. Or the key is private.
 
     Examples
     --------
     >>> nb.predict("late-flights@champion", bookings, batch="2013-04").head()  # doctest: +SKIP
     """
-    import pandas as pd
-
-    from nbmlops.registry import models, signature
+    from nbmlops.registry import inputs, models
 
     version = models.model_version(ref)
-    rows = signature.select(version.signature, frame, version.ref)
-    began = time.perf_counter()
-    said, probability = models.score(version, rows)
-    found = pd.DataFrame({"prediction": said, "probability": probability}, index=rows.index)
-    ids = record(version, found, rows, batch=batch, latency_s=time.perf_counter() - began)
-    found.insert(0, "prediction_id", ids)
-    return found
+    asker = Asker.of(version, key, key_at)
+    table = inputs.table(frame)
+    checked = asker.checker.frame(table)
+    inputs.refuse(checked.problems, version.ref, asker.checker.names)
+    keys = asker.keys(table)
+    with Recorder(version, batch, caller, log) as recorder:
+        parts = [asker.said(checked.frame, keys, start, recorder) for start in starts(len(table))]
+        recorder.keep()
+    return _joined(parts, table.index)
 
 
-def record(
-    version: ModelVersion,
-    said: pd.DataFrame,
-    rows: pd.DataFrame | None,
-    *,
-    batch: str | None = None,
-    caller: str | None = None,
-    latency_s: float | None = None,
-) -> list[str]:
-    """Keep what a version said of rows, in blocks; return the id of each prediction.
+def starts(rows: int) -> Iterator[int]:
+    """Yield where each part begins; no rows are one part too."""
+    yield from range(0, max(rows, 1), PART_ROWS)
 
-    Columns the charter calls private are left out.
 
-    Parameters
+@dataclass(frozen=True)
+class Asker:
+    """A version, what it takes, and the columns that name its rows.
+
+    Attributes
     ----------
     version : ModelVersion
-    said : DataFrame of shape (n, 2)
-        ``prediction`` and ``probability``.
-    rows : DataFrame of shape (n, columns), optional
-        What it was said of; None keeps nothing of it.
-    batch, caller : str, optional
-    latency_s : float, optional
-        How long the answer took, in seconds.
+    checker : Checker
+    key, key_at : str or None
     """
-    from nbmlops.registry import kept
 
-    kept_rows = None if rows is None else rows.drop(columns=[c for c in kept.private() if c in rows])
-    opened = session.current()
-    about = {
-        "t": "prediction",
-        "model": version.name,
-        "version": version.version,
-        "batch": batch,
-        "at": now(),
-        "run_id": opened.run_id if opened else None,
-        "caller": caller or environment.actor()[0],
-        "latency_s": latency_s,
-        "inputs": int(rows is not None),
-    }
-    ids: list[str] = []
-    for start in range(0, len(said), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        answers = said.iloc[part]
-        columns: dict[str, Any] = {"value": answers["prediction"], "probability": answers["probability"]}
-        columns["inputs"] = None if kept_rows is None else kept_rows.iloc[part]
-        first = new_block()
-        session.write({**about, "prediction_id": first, "rows": len(answers), **_content(columns, len(answers))})
-        ids += [in_block(first, n) for n in range(len(answers))]
-    return ids
+    version: ModelVersion
+    checker: Checker
+    key: str | None = None
+    key_at: str | None = None
+
+    @classmethod
+    def of(cls, version: ModelVersion, key: str | None = None, key_at: str | None = None) -> Asker:
+        """Make a version ready to be asked.
+
+        Raises
+        ------
+        Invalid
+            The key is private, or there is only a time.
+        """
+        from nbmlops.registry import inputs, kept
+
+        if key_at and not key:
+            raise Invalid("key_at tells rows of the same key apart, and there is no key.", "Name key= too.")
+        for name in {key, key_at} & {*kept.private()}:
+            raise Invalid(f"{name} is private in the charter, so no prediction is recorded under it.", "Name another.")
+        return cls(version, inputs.checker(version), key, key_at)
+
+    def keys(self, table: pd.DataFrame) -> dict[str, Any]:
+        """Return the columns that name rows: ``key`` as it is, ``key_at`` as times in UTC.
+
+        Raises
+        ------
+        NotFound
+            There is no such column.
+        Invalid
+            A time that is none.
+        """
+        from nbmlops.quality import look
+
+        look.require(table, self.key, "key")
+        look.require(table, self.key_at, "key_at")
+        found = {} if self.key is None else {"key": table[self.key]}
+        if self.key_at is not None:
+            found["key_at"] = times = look.times(table[self.key_at])
+            if bad := np.flatnonzero((times.isna() & table[self.key_at].notna()).to_numpy()).tolist():
+                raise Invalid(f"{self.key_at} is no time in row {bad[0]}, {len(bad):,} in all.", "Write 2013-12-31.")
+        return found
+
+    def ask(self, rows: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+        """Return ``prediction`` and ``probability`` of checked rows, and how long that took.
+
+        Raises
+        ------
+        Invalid
+            The model refuses them; in its own words, without them where a column is private.
+        """
+        import pandas as pd
+
+        from nbmlops.registry import models
+
+        began = time.perf_counter()
+        try:
+            said, probability = models.in_short(models.asked(self.version, rows))
+        except (NbmlopsError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._refused(error) from error
+        missing = np.full(len(rows), np.nan)
+        found = {"prediction": said, "probability": missing if probability is None else probability}
+        return pd.DataFrame(found, index=rows.index), time.perf_counter() - began
+
+    def said(self, rows: pd.DataFrame, keys: dict[str, Any], start: int, recorder: Recorder) -> pd.DataFrame:
+        """Return the predictions of one part of checked rows, on their way to be recorded."""
+        part = rows.iloc[start : start + PART_ROWS]
+        answers, took = self.ask(part)
+        names = {name: column.iloc[start : start + PART_ROWS] for name, column in keys.items()}
+        ids = recorder.add(answers, part, names, took)
+        answers.insert(0, "prediction_id", ids if ids is not None else None)
+        answers["version"] = self.version.version
+        return answers
+
+    def _refused(self, error: Exception) -> Invalid:
+        hidden = any(not column.shown for column in self.checker.columns)
+        first = (str(error).strip() or "without a word").splitlines()[0][:300].rstrip(".")
+        words = "" if hidden else f": {first}"
+        return Invalid(
+            f"{self.version.ref} does not take these rows ({type(error).__name__}){words}.", "Mend the rows."
+        )
 
 
-def _content(columns: blocks.Said, rows: int) -> dict[str, Any]:
-    """Return where a block's columns are: in the event itself, or in a file."""
-    if rows <= blocks.FEW:
-        return {"data": blocks.plainly(columns), "digest": None}
-    return {"data": None, "digest": session.artifacts().put(blocks.packed(columns))}
+def _joined(parts: list[pd.DataFrame], index: pd.Index[Any]) -> pd.DataFrame:
+    import pandas as pd
 
-
-def prediction(prediction_id: str) -> dict[str, Any]:
-    """Return one prediction: model, version, time, caller, what was said and of what, and the feedback it got.
-
-    Raises
-    ------
-    NotFound
-        No prediction has this id.
-
-    Examples
-    --------
-    >>> nb.prediction("0190...")["value"]  # doctest: +SKIP
-    True
-    """
-    from nbmlops.monitoring.recorded import content
-    from nbmlops.store import predictions as stored
-
-    found = stored.find(session.store(), str(prediction_id))
-    if found is None:
-        raise NotFound(f"No prediction {str(prediction_id)!r} in this project.", "nb.predict returns the ids.")
-    block, place = found
-    columns = content(block)
-    inputs = columns.pop("inputs")
-    about = {
-        name: getattr(block, name) for name in ("model", "version", "run_id", "at", "batch", "caller", "latency_s")
-    }
-    return {
-        "prediction_id": prediction_id,
-        **about,
-        **{name: plain(column.iloc[place]) for name, column in columns.items()},
-        "inputs": None if inputs is None else plain(inputs.iloc[place].to_dict()),
-        "feedback": stored.newest(session.store(), [prediction_id]),
-    }
+    found = parts[0] if len(parts) == 1 else pd.concat(parts)
+    return found.set_axis(index, axis=0)

@@ -14,7 +14,7 @@ from nbmlops.registry import kinds, signature
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Checked", "Checker", "Problem", "check_frame", "checker", "merged", "refuse", "refused"]
+__all__ = ["Checked", "Checker", "Problem", "check_frame", "checker", "merged", "refuse", "refused", "table"]
 
 MOST_LISTED = 1_000  # rows of one column that are listed one by one
 MOST_NAMED = 5  # rows that the message names
@@ -104,8 +104,9 @@ class Checker:
         texts : bool
             Numbers, times and booleans may come as text, as they do in a CSV file.
         """
-        rows, twice = _table(frame)
-        own = [name for name in twice if name in self.names]
+        rows = table(frame)
+        twice = set(rows.columns[rows.columns.duplicated()])
+        own = [name for name in self.names if name in twice]
         gone = [Problem(None, n, "missing_column", f"{n} is not there") for n in self.names if n not in rows.columns]
         problems = [Problem(None, n, "duplicate_column", f"{n} is there more than once") for n in own] + gone
         notes, made = [*_extra(rows.columns, self.names)], {}
@@ -225,8 +226,14 @@ def _columns(known: Mapping[str, Any], may_miss: Collection[str], hidden: Collec
         )
 
 
-def _table(frame: Any) -> tuple[pd.DataFrame, list[str]]:
-    """Return a pandas frame with text names, and the names that are there more than once."""
+def table(frame: Any) -> pd.DataFrame:
+    """Return a pandas frame whose columns have text names; some may be there twice.
+
+    Raises
+    ------
+    Invalid
+        It is no table.
+    """
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame) and hasattr(frame, "to_pandas"):
@@ -234,8 +241,7 @@ def _table(frame: Any) -> tuple[pd.DataFrame, list[str]]:
     if not isinstance(frame, pd.DataFrame):
         raise Invalid(f"{type(frame).__name__} is no table.", "Pass a pandas or polars DataFrame.")
     wanted = [str(name) for name in frame.columns]
-    frame = frame if wanted == list(frame.columns) else frame.set_axis(wanted, axis=1)
-    return frame, sorted({*frame.columns[frame.columns.duplicated()]})
+    return frame if wanted == list(frame.columns) else frame.set_axis(wanted, axis=1)
 
 
 def _framed(made: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFrame:

@@ -263,7 +263,8 @@ def _zoned(given: pd.Series[Any], column: Column) -> pd.Series[Any]:
     """Return times with a zone, or without, as the model knows them; without one they are UTC."""
     zone = column.dtype.partition(",")[2].strip(" ]") or None
     aware: pd.Series[Any] = given if getattr(given.dtype, "tz", None) is not None else given.dt.tz_localize("UTC")
-    return aware.dt.tz_convert(zone)  # to none: the naive time in UTC
+    found: pd.Series[Any] = aware.dt.tz_convert(zone)  # to none: the naive time in UTC
+    return found
 
 
 def _is_str(given: pd.Series[Any]) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid
+from nbmlops.registry.chosen import chosen
 from nbmlops.stats import intervals
 from nbmlops.stats.intervals import Interval
 
@@ -272,12 +273,15 @@ def _finite(interval: Interval) -> Mapping[str, float | None]:
 
 
 def _ask(model: Any, features: Any) -> tuple[Array | None, Array | None, Array | None]:
-    predicted = np.asarray(model.predict(features)) if len(features) else np.empty(0)
-    if not _is_classifier(model) or not len(features):
-        return predicted, None, None
-    if hasattr(model, "predict_proba"):
+    if not len(features):
+        return np.empty(0), None, None
+    if _is_classifier(model) and hasattr(model, "predict_proba"):
         probability = np.asarray(model.predict_proba(features), dtype=float)
-        return predicted, probability, probability[:, 1] if probability.shape[1] == 2 else None
+        said = chosen(model, features, probability)
+        return said, probability, probability[:, 1] if probability.shape[1] == 2 else None
+    predicted = np.asarray(model.predict(features))
+    if not _is_classifier(model):
+        return predicted, None, None
     if not hasattr(model, "decision_function"):
         return predicted, None, None
     score = np.asarray(model.decision_function(features), dtype=float)

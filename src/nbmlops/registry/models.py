@@ -250,12 +250,18 @@ def lock(ref: str | ModelVersion) -> str:
 
 def answers(ref: str | ModelVersion, frame: Any) -> Answers:
     """Return everything a registered model says of rows."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    from nbmlops.registry import measures, signature
+    from nbmlops.registry import signature
 
     version = ref if isinstance(ref, ModelVersion) else model_version(ref)
-    features = signature.select(version.signature, frame, version.ref)
+    return asked(version, signature.select(version.signature, frame, version.ref))
+
+
+def asked(version: ModelVersion, features: Any) -> Answers:
+    """Return everything a registered model says of rows that are checked already."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from nbmlops.registry import measures
+
     with threadpool_limits(limits=1):
         return measures.ask(cached(version), features)
 
@@ -280,7 +286,11 @@ def score(ref: str | ModelVersion, frame: Any) -> tuple[np.ndarray[Any, Any], np
     Invalid
         Columns are missing; the message names them all.
     """
-    said = answers(ref, frame)
+    return in_short(answers(ref, frame))
+
+
+def in_short(said: Answers) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
+    """Return answers as (prediction, probability), as :func:`score` does."""
     if said.probability is None:
         return said.predicted, None
     return said.predicted, said.probability[:, 1] if said.task == "binary" else said.probability.max(axis=1)
