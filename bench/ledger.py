@@ -1,6 +1,6 @@
 """The ledger at a million works, on SQLite and on PostgreSQL: adding, claiming, closing, listing, sizes. JSON lines.
 
-``--works 1000000`` is the night of a large fleet, a hundred times over; nothing is executed, for what is measured is
+``--works 1000000`` is the night of a large site, a hundred times over; nothing is executed, for what is measured is
 the ledger's own share of a run. Claims and ends are one transaction each, as workers make them, and synced to disk;
 ``--fast`` lets a server of our own answer before that. ``--section FILE`` writes the figures into a page, between its
 marks.

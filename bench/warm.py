@@ -124,7 +124,7 @@ def single(folder: Path, repeats: int) -> dict[str, float]:
     return {name: statistics.median(seconds) for name, seconds in took.items()}
 
 
-def fleet(folder: Path, count: int, way: str) -> float:
+def many(folder: Path, count: int, way: str) -> float:
     """Return the seconds two processes need for many notebooks."""
     (folder / way).mkdir()
     words = [sys.executable, __file__, "--worker", way]
@@ -157,7 +157,7 @@ def main() -> None:
         make_parent(write(folder / "heavy.ipynb"))
         report(
             single(folder, given.repeats),
-            {w: fleet(folder, given.notebooks, w) for w in ("papermill", "ours")},
+            {w: many(folder, given.notebooks, w) for w in ("papermill", "ours")},
             given.notebooks,
         )
         for seed in range(given.notebooks):

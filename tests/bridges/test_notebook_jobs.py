@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from tornado.httpclient import HTTPClientError
 
+from nbmlops.errors import NotAllowed
 from nbmlops.store import ledger
 from nbmlops.store.database import open_store
 from nbmlops.tracking import session
@@ -152,3 +153,11 @@ async def test_kernels_are_the_environments(ask, notebook):
     assert features["parameters"]
     assert features["stop_job"]
     assert not features["email_notifications"]
+
+
+def test_the_forms_class_does_not_execute_a_work_itself(needed):
+    needed("jupyter_scheduler")
+    from nbmlops.bridges.notebook_forms import Features
+
+    with pytest.raises(NotAllowed, match=r"carried out by its executors.*nbmlops scheduler run"):
+        Features("job", ".", "", {}).execute()

@@ -13,7 +13,7 @@ from jupyter_scheduler import models as form
 from jupyter_scheduler.environments import EnvironmentManager
 from jupyter_scheduler.executors import ExecutionManager
 
-from nbmlops.errors import NotFound
+from nbmlops.errors import NotAllowed, NotFound
 from nbmlops.jobs.execution import kernels
 from nbmlops.jobs.schedule.definition import Job
 from nbmlops.store.works import Attempt, Work
@@ -48,8 +48,8 @@ class Features(ExecutionManager):  # type: ignore[misc]
     """Tells the form what it may offer; executing is the ledger's business."""
 
     def execute(self) -> None:
-        """Never called: a work is carried out by an executor."""
-        raise NotImplementedError("The ledger's executors carry out works.")
+        """Refuse: a work is carried out by an executor of the ledger, once, whoever asks."""
+        raise NotAllowed("Works of the ledger are carried out by its executors.", "Start one: nbmlops scheduler run")
 
     def validate(self, input_path: str) -> bool:
         """Take any notebook: what its kernel or cells lack is said when it is created."""

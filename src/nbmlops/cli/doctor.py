@@ -59,7 +59,7 @@ def doctor(executor: str, as_json: bool) -> None:
 
     Example: nbmlops doctor
     """
-    from nbmlops.cli.fleet import compare_workers
+    from nbmlops.cli.executors import compare_workers
 
     lines = compare_workers(find_project(), executor) if executor else diagnose(find_project())
     broken = any(line.word == "problem" for line in lines)

@@ -135,7 +135,7 @@ def test_rows_run_on_the_workers_and_the_doctor_finds_them_alike(cluster, shop, 
     done = CliRunner().invoke(main, ["doctor", "--executor", cluster.url, "--json"])
     assert done.exit_code == 0, done.output
     assert sorted(line["what"] for line in json.loads(done.stdout)) == ["w0", "w1"]
-    monkeypatch.setattr("nbmlops.jobs.works.fleet.__version__", "0.0.9")  # this machine's, not theirs
+    monkeypatch.setattr("nbmlops.jobs.works.environments.__version__", "0.0.9")  # this machine's, not theirs
     done = CliRunner().invoke(main, ["doctor", "--executor", cluster.url])
     assert done.exit_code == 1
     assert "w0 has nbmlops" in done.output

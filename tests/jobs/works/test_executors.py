@@ -15,7 +15,7 @@ from nbformat import v4, write
 
 from nbmlops.config import find_project
 from nbmlops.errors import Invalid
-from nbmlops.jobs.works import drive, executors, fleet
+from nbmlops.jobs.works import drive, environments, executors
 from nbmlops.process import identity
 from nbmlops.records import now
 from nbmlops.store import ledger
@@ -203,9 +203,9 @@ def test_a_pool_that_is_closed_begins_nothing_more(works):
 
 def test_a_worker_like_this_process_has_no_difference(works):
     works([])
-    here = fleet.about(str(Path.cwd()))
+    here = environments.about(str(Path.cwd()))
     pool = executors.executor("local:1")
-    found = fleet.compared(here, pool.look())
+    found = environments.compared(here, pool.look())
     pool.close()
     assert [f.outcome for f in found] == ["passed"]
 
@@ -215,7 +215,7 @@ def test_every_difference_of_a_worker_is_a_finding():
     other = {**here, "worker": "w1", "packages": {"pandas": "2.2", "skops": "1"}, "store": "b"}
     away = {**here, "worker": "w2", "store_error": "OperationalError: refused"}
     bare = {"worker": "w3", "error": "ModuleNotFoundError: No module named 'nbmlops'"}
-    found = fleet.compared(here, [other, away, bare])
+    found = environments.compared(here, [other, away, bare])
     assert {f.outcome for f in found} == {"issue"}
     assert [f.message for f in found] == [
         "w1 has pandas 2.2, here it is 3.0",
@@ -224,4 +224,4 @@ def test_every_difference_of_a_worker_is_a_finding():
         "w2 does not reach the store: OperationalError: refused",
         "w3 cannot be asked: ModuleNotFoundError: No module named 'nbmlops'",
     ]
-    assert fleet.compared(here, [])[0].message == "There is no worker."
+    assert environments.compared(here, [])[0].message == "There is no worker."

@@ -82,14 +82,18 @@ class Cluster:
 
     def look(self) -> list[dict[str, Any]]:
         """Return what each worker says of itself, or why it cannot."""
-        from nbmlops.jobs.works import fleet
+        from nbmlops.jobs.works import environments
 
         workers = self._workers()
         answers = self.client.run(
-            fleet.about, str(self.project.root), workers=list(workers), on_error="return", nanny=False
+            environments.about, str(self.project.root), workers=list(workers), on_error="return", nanny=False
         )
         return [
-            {"worker": str(worker["name"]), "threads": worker["nthreads"], **fleet.plain_about(answers.get(address))}
+            {
+                "worker": str(worker["name"]),
+                "threads": worker["nthreads"],
+                **environments.plain_about(answers.get(address)),
+            }
             for address, worker in workers.items()
         ]
 

@@ -60,7 +60,7 @@ class Executor(Protocol):
         """Stop an attempt; it writes itself that it was cancelled, or the ledger has said so before."""
 
     def look(self) -> list[dict[str, Any]]:
-        """Return what each worker says of itself (see :func:`nbmlops.jobs.works.fleet.about`), or why it cannot."""
+        """Return what each worker says of itself (see :func:`nbmlops.jobs.works.environments.about`), or why it cannot."""
 
     def close(self) -> None:
         """Stop what still runs and let go of the workers; what was stopped is due again."""
@@ -165,13 +165,13 @@ class Local:
 
     def look(self) -> list[dict[str, Any]]:
         """Return what a process started here says of itself; the others are like it."""
-        from nbmlops.jobs.works import fleet
+        from nbmlops.jobs.works import environments
 
         root = self._slots[0].project.root
-        command = [sys.executable, "-m", "nbmlops.jobs.works.fleet", str(root)]
+        command = [sys.executable, "-m", "nbmlops.jobs.works.environments", str(root)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LOOK_S, cwd=root)
         found = json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip()[-200:]}
-        return [{"worker": self.url, **fleet.plain_about(found)}]
+        return [{"worker": self.url, **environments.plain_about(found)}]
 
     def close(self) -> None:
         """Stop what still runs and end the processes."""

@@ -25,12 +25,12 @@ def compare_workers(project: Project, url: str) -> list[Line]:
     Unavailable
         Nobody answers there.
     """
-    from nbmlops.jobs.works import executors, fleet
+    from nbmlops.jobs.works import environments, executors
 
     found = executors.executor(url, project)
     try:
-        here = fleet.about(str(project.root))
-        return list(_lines(fleet.compared(here, found.look())))
+        here = environments.about(str(project.root))
+        return list(_lines(environments.compared(here, found.look())))
     finally:
         found.close()
 
