@@ -15,9 +15,11 @@ from nbmlops.registry import exceptions, targets
 from nbmlops.registry.targets import FILE, Target
 from nbmlops.tracking import session
 
-__all__ = ["Charter", "charter", "check", "new", "required"]
+__all__ = ["ROLES", "Charter", "charter", "check", "new", "required"]
 
 OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
+ROLES = ("stakeholder", "expert", "product", "scientist", "data_engineer", "ml_engineer", "software_engineer",
+         "backend_engineer", "manager", "compliance", "support", "user")  # fmt: skip
 PROMOTES = ("better", "non-inferior", "reason")
 DEFAULT_MARGIN = 0.01
 TYPES: Mapping[str, tuple[type, ...]] = {

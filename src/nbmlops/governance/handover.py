@@ -143,7 +143,7 @@ def _state(version: ModelVersion, facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _inputs(version: ModelVersion, agreed: Charter | None) -> Iterator[str]:
-    words = _dictionary()
+    words = rulebook.words()
     private = agreed.private if agreed else ()
     rows = []
     for column in version.signature["columns"]:
@@ -250,12 +250,6 @@ def _notebook(version: ModelVersion) -> str:
 
     run = load(session.store(), version.run_id) if version.run_id else None
     return session.project().relative(Path(run["notebook"])) if run and run["notebook"] else ""
-
-
-def _dictionary() -> dict[str, Mapping[str, str]]:
-    """Return what the data dictionaries of the project say of each column."""
-    paths = sorted((session.project().root / "rules").glob("*.yaml"), reverse=True)
-    return {row["column"]: row for path in paths for row in rulebook.dictionary(path)}
 
 
 def _range(column: Mapping[str, Any]) -> str:

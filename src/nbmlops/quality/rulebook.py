@@ -14,7 +14,7 @@ from nbmlops.records import plain
 if TYPE_CHECKING:
     from nbmlops.quality.learnt import Proposed
 
-__all__ = ["accept", "accept_rules", "dictionary", "merged", "save", "title"]
+__all__ = ["accept", "accept_rules", "dictionary", "merged", "save", "title", "words"]
 
 COLUMN_CODES = tuple(rule.code for rule in COLUMN_RULES)
 TABLE_CODES = tuple(rule.code for rule in TABLE_RULES)
@@ -146,6 +146,14 @@ def dictionary(name: str | Path) -> list[dict[str, str]]:
         }
         for column, about in known.columns.items()
     ]
+
+
+def words() -> dict[str, Mapping[str, str]]:
+    """Return what the data dictionaries of the project say of each column, by its name; the first file that has one."""
+    from nbmlops.tracking import session
+
+    paths = sorted((session.project().root / "rules").glob("*.yaml"), reverse=True)
+    return {row["column"]: row for path in paths for row in dictionary(path)}
 
 
 def _states(about: Mapping[str, Any]) -> Iterator[str]:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.tracking.runs import Run
 
-__all__ = ["Report", "render", "report", "run_of", "template", "title_of", "written"]
+__all__ = ["Report", "render", "rendered", "report", "run_of", "template", "title_of", "written"]
 
 
-def report(ref: str | Run | ModelVersion, output: str | Path | None = None) -> Path:
+def report(ref: str | Run | ModelVersion, output: str | Path | None = None, role: str | None = None) -> Path:
     """Write the report of a run as one HTML file and return its path.
 
     The first page is the decision: what is asked, whether the model is viable, what it is worth, what was found and who
@@ -38,6 +38,9 @@ def report(ref: str | Run | ModelVersion, output: str | Path | None = None) -> P
         run that made this version.
     output : str or Path, optional
         The file; ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing report is replaced.
+    role : str, optional
+        For whom: one of the roles of a charter. ``support`` gets one page that says how to use the model (see
+        :func:`how_to`), and ``ref`` is a model then.
 
     Returns
     -------
@@ -47,13 +50,15 @@ def report(ref: str | Run | ModelVersion, output: str | Path | None = None) -> P
     ------
     NotFound
         No such run or model, or no folder to write into.
+    Invalid
+        No such role.
 
     Examples
     --------
     >>> import nbmlops as nb
     >>> nb.report("late-flights@champion", output="report.html")  # doctest: +SKIP
     """
-    return Path(written(ref, output).path)
+    return Path(written(ref, output, role).path)
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,7 +81,9 @@ class Report(Shown):
         return dataclasses.asdict(self)
 
 
-def written(ref: str | Run | ModelVersion | None = None, output: str | Path | None = None) -> Report:
+def written(
+    ref: str | Run | ModelVersion | None = None, output: str | Path | None = None, role: str | None = None
+) -> Report:
     """Write a report like :func:`report`, of the last run of this notebook when none is named; say what it says.
 
     Examples
@@ -86,11 +93,13 @@ def written(ref: str | Run | ModelVersion | None = None, output: str | Path | No
     """
     from nbmlops.report.decision import decide
 
+    if _known(role) == "support":
+        return _manual(ref, output)
     run = run_of(ref)
     taken = snapshot.build(run)
     kept = taken["notebook"]
     page = render(taken, session.artifacts().get(kept["digest"]) if kept else None)
-    target = _target(run, output)
+    target = _target(run.run_id[-12:], output)
     _write(target, page.encode("utf-8"))
     first = decide(taken)
     says = first.question, first.answer.word, first.because
@@ -132,6 +141,44 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
             embedded=base64.b64encode(snapshot.canonical(taken)).decode(),
         )
     )
+
+
+def rendered(data: Mapping[str, Any]) -> str:
+    """Return the page of :func:`how_to`: HTML, the same for the same facts.
+
+    Parameters
+    ----------
+    data : mapping
+        The facts as JSON.
+    """
+    from nbmlops.report.howto import digest
+
+    facts = {"how": data, "css": template("page.css"), "digest": digest(data), "as_of": when(data["as_of"])}
+    return _environment().get_template("how_to.html.j2").render(facts)
+
+
+def _manual(ref: Any, output: str | Path | None) -> Report:
+    """Write the page for who supports a model's users."""
+    from nbmlops.report import howto
+
+    if ref is None:
+        raise Invalid("Which model is it about?", "Name it: late-flights, or late-flights@3.")
+    version = howto.version_of(ref)
+    found = howto.how_to(version)
+    data = found.to_dict()
+    target = _target(f"how-to-{version.name}-{version.version}", output)
+    _write(target, rendered(data).encode("utf-8"))
+    title = f"How to use {found.ref}"
+    about = title, title, found.state, found.because, when(found.as_of), howto.digest(data)
+    return Report(str(target), *about, version.run_id or "")
+
+
+def _known(role: str | None) -> str | None:
+    from nbmlops.governance.charter import ROLES
+
+    if role is not None and role not in ROLES:
+        raise Invalid(f"{str(role)[:40]!r} is no role.", f"Roles: {', '.join(ROLES)}.")
+    return role
 
 
 def run_of(ref: str | Run | ModelVersion | None) -> Run:
@@ -216,12 +263,12 @@ def _meta(run: Mapping[str, Any]) -> str:
     )
 
 
-def _target(run: Run, output: str | Path | None) -> Path:
+def _target(name: str, output: str | Path | None) -> Path:
     if output is not None:
         target = Path(output)
         if not target.parent.is_dir():
             raise NotFound(f"No folder {str(target.parent)!r}.", f"Make it: mkdir -p {target.parent}")
-        return target / f"{run.run_id[-12:]}.html" if target.is_dir() else target
+        return target / f"{name}.html" if target.is_dir() else target
     from nbmlops.store.journal import prepare
 
     home = session.project().home
@@ -231,7 +278,7 @@ def _target(run: Run, output: str | Path | None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from error
-    return folder / f"{run.run_id[-12:]}.html"
+    return folder / f"{name}.html"
 
 
 def _unwritable(folder: Path, error: OSError) -> NotAllowed:

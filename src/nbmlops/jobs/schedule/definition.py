@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from nbmlops.config import Project
 from nbmlops.errors import Invalid, NbmlopsError, unknown
+from nbmlops.governance.charter import ROLES
 from nbmlops.hooks import Shown
 from nbmlops.jobs.kinds import SECRET
 from nbmlops.jobs.schedule import expressions, times
@@ -26,8 +27,6 @@ __all__ = ["FOLDER", "Job", "Keep", "Policy", "When", "find", "load", "read"]
 FOLDER = "jobs"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 EVENTS = ("failed", "missed", "recovered", "finished")
-ROLES = ("stakeholder", "expert", "product", "scientist", "data_engineer", "ml_engineer", "software_engineer",
-         "backend_engineer", "manager", "compliance", "support", "user")  # fmt: skip
 KINDS = ("cron", "drift", "target", "dataset", "after")
 LEVELS = ("notice", "alert")
 EXAMPLE = datetime(2026, 3, 1, 2, tzinfo=UTC)  # a time to try expressions with
