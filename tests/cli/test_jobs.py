@@ -98,8 +98,11 @@ def test_new_sets_the_data_and_says_what_to_type_next(project, typed):
 def test_new_writes_the_job_that_runs_it(project, typed):
     code, out, _ = typed("new", "retrain", "late", "--data", "flights.csv", "--model", "late-flights", "--job")
     assert code == 0
-    assert "late.ipynb and" in out
-    assert 'notebook: "late.ipynb"' in (project / "jobs" / "late.yaml").read_text()
+    assert out.splitlines()[0] == "Wrote late.ipynb and jobs/late.yaml."
+    assert out.rstrip().endswith("nbmlops retrain late")
+    job = (project / "jobs" / "late.yaml").read_text()
+    assert 'notebook: "late.ipynb"' in job
+    assert "{target: late-flights.roc_auc}" in job  # what else it may wait for can be taken as it stands
     assert 'model_name = \\"late-flights\\"' in (project / "late.ipynb").read_text()
     assert typed("new", "explore", "first", "--job")[0] == 5
 

@@ -116,12 +116,14 @@ def new(template: str, name: str, job: bool, **parameters: str | None) -> None:
     Example:
       nbmlops new retrain late_flights --data flights.csv --target late --model late-flights --job
     """  # noqa: D301
+    from nbmlops.config import find_project
     from nbmlops.jobs.templates import start, start_job
 
     given = {k: v for k, v in parameters.items() if v is not None}
     path, *more = start_job(template, name, given) if job else (start(template, Path(name), given),)
-    wrote = " and ".join(map(str, (path, *more)))
-    click.echo(f"Wrote {wrote}.\nOpen it in Jupyter, or type: nbmlops run {path}")
+    wrote = " and ".join([str(path), *map(find_project().relative, more)])
+    run = f"nbmlops retrain {path.stem}" if job else f"nbmlops run {path}"
+    click.echo(f"Wrote {wrote}.\nOpen it in Jupyter, or type: {run}")
 
 
 def _again(ref: str, also: Any, as_json: bool, options: dict[str, Any]) -> NoReturn:

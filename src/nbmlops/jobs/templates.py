@@ -148,8 +148,11 @@ def start_job(
     started = start(template, notebook, parameters)
     job.parent.mkdir(exist_ok=True)
     seen = notebook.resolve().relative_to(root).as_posix()
+    text = text.replace(f"notebook: {template}.ipynb", f"notebook: {json.dumps(seen, ensure_ascii=False)}", 1)
+    if model := (parameters or {}).get("model_name"):
+        text = text.replace("MODEL", str(model))
     with job.open("x", encoding="utf-8") as file:
-        file.write(text.replace(f"notebook: {template}.ipynb", f"notebook: {json.dumps(seen, ensure_ascii=False)}", 1))
+        file.write(text)
     return started, job
 
 

@@ -60,7 +60,7 @@ class Executor(Protocol):
         """Stop an attempt; it writes itself that it was cancelled, or the ledger has said so before."""
 
     def look(self) -> list[dict[str, Any]]:
-        """Return what each worker says of itself (see :func:`nbmlops.jobs.works.environments.about`), or why it cannot."""
+        """Return what each worker says of its environment (see :mod:`.environments`), or why it cannot."""
 
     def close(self) -> None:
         """Stop what still runs and let go of the workers; what was stopped is due again."""
