@@ -57,7 +57,7 @@ def check(data: str, rules: str | None, quarantine: str | None, as_json: bool) -
 
 
 @click.command()
-@_data
+@click.argument("data", metavar="[DATA|MODEL]", required=False)
 @click.option("--model", metavar="REF", help="Against what this model version was registered with: NAME@champion.")
 @click.option("--reference", metavar="FILE", help="Against the rows of another file.")
 @click.option("--target", metavar="COLUMN", help="The truth; a model knows its own.")
@@ -67,16 +67,24 @@ def check(data: str, rules: str | None, quarantine: str | None, as_json: bool) -
 @click.option("--show", metavar="MEASURES", help="Beside the decision: psi, ks, wasserstein, hellinger, chi2.")
 @click.option("--multivariate", is_flag=True, help="Judge the columns together, too.")
 @_json
-def drift(data: str, model: str | None, reference: str | None, as_json: bool, **options: Any) -> None:
+def drift(data: str | None, model: str | None, reference: str | None, as_json: bool, **options: Any) -> None:
     """Say whether a CSV or Parquet file has changed by more than is tolerable; exit code 3 at alert, 4 undecided.
+
+    A model and no file: what is recorded of that version is judged, by day: nbmlops drift late-flights@champion.
 
     Example: nbmlops drift april.csv --model late-flights@champion --json
     """
     from nbmlops.drift.report import drift as compared
+    from nbmlops.quality import look
 
-    if (model is None) == (reference is None):
+    if model is None and reference is None and data and not look.is_file(data):
+        found = compared(data, **options)
+    elif data is None and model and reference is None:
+        found = compared(model, **options)
+    elif data is None or (model is None) == (reference is None):
         raise click.UsageError("Name what to compare with: --model REF or --reference FILE.")
-    found = compared(_read(data), model or _read(str(reference)), **options)
+    else:
+        found = compared(_read(data), model or _read(str(reference)), **options)
     show(found, as_json)
     _end(found.verdict)
 

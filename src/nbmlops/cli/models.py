@@ -1,4 +1,4 @@
-"""Commands about models: list, evaluate, compare, promote, score, feed back."""
+"""Commands about models: list, evaluate, compare, promote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nbmlops.cli import versions
-from nbmlops.cli.output import INCONCLUSIVE, REFUSED, exit_with, show, show_rows
+from nbmlops.cli.output import INCONCLUSIVE, REFUSED, exit_with, show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,41 +109,6 @@ def rollback(name: str, alias: str, reason: str, as_json: bool) -> None:
     from nbmlops.governance.promotion import rollback as rolled_back
 
     show(rolled_back(name, alias, reason), as_json)
-
-
-@click.command()
-@click.argument("data", type=click.Path())
-@click.option("--model", "ref", required=True, help="NAME@champion, NAME@3, or NAME for the newest.")
-@click.option("-o", "--output", required=True, type=click.Path(), help="CSV file to write.")
-@click.option("--batch", help="A label to find these predictions by, such as a month.")
-@as_json
-def score(data: str, ref: str, output: str, batch: str | None, as_json: bool) -> None:
-    """Predict every row of a file; each answer gets an id its outcome can come back to.
-
-    Example: nbmlops score bookings.csv --model late-flights@champion -o scored.csv
-    """
-    from nbmlops.monitoring.predictions import predict
-
-    found = predict(ref, _read(data), batch)
-    found.to_csv(output, index=False)
-    done = {"model": ref, "rows": len(found), "output": output}
-    show_rows([done], as_json=as_json)
-
-
-@click.command()
-@click.argument("data", type=click.Path())
-@click.option("--source", default="outcome", show_default=True, help="Who says so.")
-@as_json
-def feedback(data: str, source: str, as_json: bool) -> None:
-    """Take in outcomes: a file with prediction_id and outcome; the same one twice counts once.
-
-    Example: nbmlops feedback outcomes.csv
-    """
-    from nbmlops.monitoring.feedback import feedback as received
-    from nbmlops.records import plain
-
-    counted = plain(received(_read(data), source))
-    show_rows([counted if as_json else {k: v for k, v in counted.items() if k != "unknown_ids"}], as_json=as_json)
 
 
 def _read(path: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from nbmlops.records import Finding
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["answered", "of_those_asked"]
+__all__ = ["answered", "is_chance", "of_those_asked"]
 
 MOST_S = 20.0  # a model that would take longer for all rows is asked of some
 MOST_ROWS = 50_000
@@ -48,7 +48,7 @@ def answered(
     if not reference.model or prediction or not len(frame) or reference.prediction is None:
         return frame, reference, []
     if {"prediction_id", "probability"} <= {*frame.columns}:  # what nb.predict returned
-        said = frame["probability"] if _is_chance(reference) else frame["prediction"]
+        said = frame["probability"] if is_chance(reference) else frame["prediction"]
         return frame.assign(**{reference.prediction: said}), reference, []
     if reference.prediction in frame.columns or any(c not in frame.columns for c in reference.inputs):
         return frame, reference, []
@@ -100,7 +100,7 @@ def _every(rows: int, most: int) -> Any:
 
 def _said(frame: pd.DataFrame, reference: Reference) -> Any:
     said, probability = hooks.service("registry.models", "score")(reference.model, frame)
-    return probability if probability is not None and _is_chance(reference) else said
+    return probability if probability is not None and is_chance(reference) else said
 
 
 def _spread(frame: pd.DataFrame, rows: Any, said: Any, reference: Reference) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def _spread(frame: pd.DataFrame, rows: Any, said: Any, reference: Reference) -> 
     return frame.assign(**{str(reference.prediction): column.to_numpy()})
 
 
-def _is_chance(reference: Reference) -> bool:
+def is_chance(reference: Reference) -> bool:
     """Tell whether the reference kept probabilities: numbers, while the model answers with a class."""
     column = reference.profile.columns.get(str(reference.prediction))
     metrics = reference.metrics or {}

@@ -22,7 +22,7 @@ from nbmlops.stats.decision import MIN_CHUNKS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DriftReport", "drift"]
+__all__ = ["DriftReport", "drift", "kept", "report_of"]
 
 DRAWN = 8  # columns whose two distributions are kept for a picture, the worst first
 BARS = 12
@@ -70,7 +70,7 @@ class DriftReport(Shown):
 
 def drift(
     current: Any,
-    reference: Any,
+    reference: Any = None,
     target: str | None = None,
     prediction: str | None = None,
     chunk: str | None = None,
@@ -82,9 +82,10 @@ def drift(
 
     Parameters
     ----------
-    current : DataFrame or path
-        The rows to judge.
-    reference : DataFrame, Profile or str
+    current : DataFrame, path or str
+        The rows to judge; or only a model, ``"late-flights@champion"``: then what is recorded of that version (inputs,
+        answers, outcomes) is held against its reference, by day, or by hour where all was said in under three days.
+    reference : DataFrame, Profile or str, optional
         What they are held against; ``"late-flights@champion"`` means the held-out rows that version was judged on,
         and the model is asked for its predictions when the rows bring none.
     target : str, optional
@@ -120,6 +121,8 @@ def drift(
     >>> drift(pd.DataFrame({"x": x + 900}), pd.DataFrame({"x": x})).verdict
     'alert'
     """
+    if reference is None:
+        return _recorded(current, target or prediction, chunk, by, show, multivariate)
     measures = shown.asked(show)
     frame = look.as_frame(current)
     against = load(reference, target, prediction, chunk, by)
@@ -127,8 +130,27 @@ def drift(
         look.require(frame, name, role)
     _some_in_common(frame, against)
     frame, against, asked = answered(frame, against, target, prediction)
-    report = _report(frame, against, asked, chunk, by, measures, multivariate)
-    if against.model:
+    return kept(report_of(frame, against, asked, chunk, by, measures, multivariate))
+
+
+def _recorded(ref: Any, column: str | None, *how: Any) -> DriftReport:
+    """Judge what is recorded of a model version."""
+    if not isinstance(ref, str) or look.is_file(ref):
+        raise Invalid(
+            "What are these rows held against?",
+            'Name a model or a frame: nb.drift(frame, "late@champion"), or --against late@champion.',
+        )
+    if column is not None:
+        raise Invalid(
+            f"Column {column!r} is named, and there are no rows.", "A model knows its target and its answers."
+        )
+    found: DriftReport = hooks.service("monitoring.observed", "drift")(ref, *how)
+    return found
+
+
+def kept(report: DriftReport) -> DriftReport:
+    """Keep a report; one against a model version with its episodes."""
+    if "@" in report.reference:
         report = hooks.service("monitoring.episodes", "observe")(report)
     from nbmlops.tracking import session
 
@@ -136,7 +158,7 @@ def drift(
     return report
 
 
-def _report(
+def report_of(
     frame: pd.DataFrame,
     against: Reference,
     before: list[Finding],
@@ -145,6 +167,7 @@ def _report(
     show: Sequence[str],
     together: bool,
 ) -> DriftReport:
+    """Return the report on rows that bring answers and truth; ``before`` is what was found already. Nothing is kept."""
     asked, profile = evidence.examine(frame, against, together)
     (found,) = decide.judged([*before, *asked])
     found = shown.shown(found, show, against.profile, profile)

@@ -74,8 +74,10 @@ def _drift_parser() -> Parser:
         "Say whether a frame has changed by more than is tolerable.",
         "%drift april --against late-flights@champion --chunk day",
     )
-    parser.add_argument("frame", metavar="FRAME", help="a variable, or a CSV or Parquet file")
-    parser.add_argument("--against", metavar="REF", required=True, help="a model such as NAME@champion, or a variable")
+    parser.add_argument(
+        "frame", metavar="FRAME|MODEL", help="a variable, or a CSV or Parquet file; or a model: what is recorded of it"
+    )
+    parser.add_argument("--against", metavar="REF", help="a model such as NAME@champion, or a variable")
     parser.add_argument("--target", metavar="COL", help="the truth; a model knows its own")
     parser.add_argument("--prediction", metavar="COL", help="what a model said; a model is asked")
     parser.add_argument("--chunk", metavar="COL", help="one more row for each of these time periods")
@@ -90,7 +92,8 @@ def _drift_parser() -> Parser:
 def _drift(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.drift.report import drift
 
-    current, reference = _frame(shell, args.frame), variable(shell, args.against)
+    current = variable(shell, args.frame) if args.against is None else _frame(shell, args.frame)
+    reference = None if args.against is None else variable(shell, args.against)
     how = (args.target, args.prediction, args.chunk, args.by, args.show, args.multivariate)
     return drift(current, reference, *how)
 

@@ -20,10 +20,11 @@ from nbmlops.records import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW", "Said", "packed", "plainly", "unpacked", "without_inputs"]
+__all__ = ["FEW", "Said", "keys_of", "packed", "plainly", "unpacked", "without_inputs"]
 
 FEW = 50  # rows that are kept as JSON in the store itself
 SAID = ("value", "probability", "key", "key_at")  # besides these: inputs
+KEYS = SAID[2:]
 ABOUT = "about.json"
 
 Json = dict[str, Any]
@@ -74,6 +75,18 @@ def unpacked(content: bytes | Mapping[str, Any]) -> dict[str, Any]:
     inputs = {how["name"]: column for how, column in columns if how["role"] == "input"}
     said = {how["name"]: column for how, column in columns if how["role"] == "said"}
     return {**said, "inputs": pd.DataFrame(inputs) if inputs else None}
+
+
+def keys_of(content: bytes | Mapping[str, Any]) -> dict[str, Any]:
+    """Return a block's ``key`` and ``key_at`` where there are any, and read nothing else of it."""
+    import pandas as pd
+
+    if not isinstance(content, bytes):
+        return {name: pd.Series(content[name], dtype=object) for name in KEYS if content.get(name) is not None}
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        about = json.loads(file.read(ABOUT))
+        wanted = [(n, how) for n, how in enumerate(about) if how["role"] == "said" and how["name"] in KEYS]
+        return {how["name"]: _series(_read(file, f"c{n}.npy"), how) for n, how in wanted}
 
 
 def without_inputs(said: Said) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.hooks import Shown
-from nbmlops.records import Finding, plain
+from nbmlops.records import Finding, now, plain
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.registry.measures import Answers
 
-__all__ = ["Performance", "canonical", "judged", "performance", "same"]
+__all__ = ["Performance", "ago", "agreement", "canonical", "early", "judged", "performance", "same", "verdicts"]
+
+FEWEST = 10  # opinions below which no share of agreement is told
+FEWEST_COMPARED = 30  # predictions on either side, to tell that outcomes of the newest are still to come
+LONGEST_S = 100 * 365 * 86_400.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,6 +40,12 @@ class Performance(Shown):
     task: str
     metrics: Mapping[str, Mapping[str, Any]]
     findings: tuple[Finding, ...] = ()
+    coverage_low: float | None = None
+    coverage_high: float | None = None
+    older_than: str | None = None
+    agreement: Mapping[str, Any] | None = (
+        None  # agree, disagree, unsure, people, n (who agrees or does not), share, low, high
+    )
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -46,8 +57,10 @@ class Performance(Shown):
         return {**plain(self), "findings": [f.to_dict() for f in self.findings]}
 
 
-def performance(name: str, version: int | None = None, batch: str | None = None) -> Performance:
-    """Tell how well a model's predictions came true, against the targets of the charter.
+def performance(
+    name: str, version: int | None = None, batch: str | None = None, older_than: str | None = None
+) -> Performance:
+    """Tell how well a model's predictions came true and how many people agree, against the targets of the charter.
 
     Parameters
     ----------
@@ -56,33 +69,47 @@ def performance(name: str, version: int | None = None, batch: str | None = None)
     version : int, optional
     batch : str, optional
         The label the predictions were made under.
+    older_than : str, optional
+        Only predictions at least so old, such as ``7d``: outcomes that come early are not like the others.
 
     Returns
     -------
     Performance
-        Metrics with intervals and the rows behind them; each target is *shown*, *not shown* or *broken*.
+        Metrics with intervals and the rows behind them, the share of predictions whose outcome is known, and that of
+        opinions that agree; each target is *shown*, *not shown* or *broken*.
 
     Raises
     ------
     NotFound
         No such model, or it made no such predictions.
+    Invalid
+        ``older_than`` is no span of time.
 
     Examples
     --------
     >>> nb.performance("late-flights", batch="2013-04").metrics["roc_auc"]  # doctest: +SKIP
     """
-    from nbmlops.monitoring.recorded import predicted
+    from nbmlops.monitoring import recorded
     from nbmlops.registry import models
 
     chosen = models.model_version(name if version is None else f"{name.partition('@')[0]}@{version}")
     version = chosen.version if "@" in name or version is not None else None
-    said = predicted(chosen.name, version, batch).said
+    until = None if older_than is None else ago(older_than)
+    said = recorded.predicted(chosen.name, version, batch, until=until).said
     if said.empty:
-        raise _no_predictions(chosen.name, version, batch)
-    return judged(chosen, version, batch, said)
+        raise _no_predictions(chosen.name, version, batch, older_than)
+    agreed = agreement(recorded.came(chosen.name, version, batch, until=until, kind="opinion"), said["prediction_id"])
+    found = judged(chosen, version, batch, said, agreed)
+    return replace(found, older_than=older_than, findings=(*found.findings, *early(said)))
 
 
-def judged(chosen: ModelVersion, version: int | None, batch: str | None, said: pd.DataFrame) -> Performance:
+def judged(
+    chosen: ModelVersion,
+    version: int | None,
+    batch: str | None,
+    said: pd.DataFrame,
+    agreed: Mapping[str, Any] | None = None,
+) -> Performance:
     """Return the performance of predictions, as :func:`recorded.predicted` returns them.
 
     Parameters
@@ -95,23 +122,102 @@ def judged(chosen: ModelVersion, version: int | None, batch: str | None, said: p
         What they are called together.
     said : DataFrame
         ``prediction``, ``probability`` and ``outcome``, missing where none is known.
+    agreed : mapping, optional
+        As :func:`agreement` returns it; a target of the charter called ``agreement`` is held against it.
     """
     from nbmlops.registry import measures, targets
+    from nbmlops.stats import intervals
 
     known = said[said["outcome"].notna()]
     metrics = measures.measure(_answers(known, chosen)) if len(known) else {}
-    found = targets.judge(targets.agreed(), metrics)
+    covered = intervals.share(len(known), len(said))
+    shared = {"agreement": {**agreed, "value": agreed["share"]}} if agreed and agreed["share"] is not None else {}
     return Performance(
-        chosen.name,
-        version,
-        batch,
-        len(said),
-        len(known),
-        len(known) / len(said),
-        str(chosen.signature["task"]),
-        metrics,
-        found,
+        model=chosen.name,
+        version=version,
+        batch=batch,
+        predictions=len(said),
+        known=len(known),
+        coverage=covered.value,
+        coverage_low=covered.low,
+        coverage_high=covered.high,
+        task=str(chosen.signature["task"]),
+        metrics=metrics,
+        findings=targets.judge(targets.agreed(), {**metrics, **shared}),
+        agreement=agreed,
     )
+
+
+def agreement(came: Iterable[Mapping[str, Any]], ids: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return how many opinions agree: the newest of each person on each prediction counts, unsure ones stand apart.
+
+    Parameters
+    ----------
+    came : iterable of mapping
+        Opinions, oldest first.
+    ids : iterable of str, optional
+        The predictions that are spoken of; all when absent.
+
+    Returns
+    -------
+    dict
+        ``agree``, ``disagree``, ``unsure``, ``people``, ``n`` (the first two), and where n is at least 10 ``share``
+        of n that agree, with Wilson's interval ``low`` and ``high``; None where there are fewer.
+    """
+    from nbmlops.stats import intervals
+
+    spoken = None if ids is None else set(ids)
+    newest = verdicts(row for row in came if spoken is None or row["prediction_id"] in spoken)
+    counts = {verdict: sum(v == verdict for v in newest.values()) for verdict in ("agree", "disagree", "unsure")}
+    n = counts["agree"] + counts["disagree"]
+    found = intervals.share(counts["agree"], n) if n >= FEWEST else None
+    ends = {end: None if found is None else float(getattr(found, end)) for end in ("low", "high")}
+    people = len({(source, actor) for _, source, actor in newest})
+    return {**counts, "people": people, "n": n, "share": None if found is None else float(found.value), **ends}
+
+
+def verdicts(came: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str | None], str]:
+    """Return the newest verdict by prediction, source and person, of opinions that come oldest first."""
+    return {(row["prediction_id"], row["source"], row["actor"]): row["verdict"] for row in came}
+
+
+def early(said: pd.DataFrame) -> list[Finding]:
+    """Return the finding that outcomes of the newest predictions are still to come, where their coverage says so.
+
+    The newest are those made last, a quarter of all or the least more that were made at one time. Told where the share
+    of known outcomes among them is less than half of that among the others, and its interval lies below theirs.
+    """
+    from nbmlops.stats import intervals
+
+    known, at = said["outcome"].notna(), said["at"]
+    since = at.sort_values(kind="stable").iloc[len(at) - max(1, len(at) // 4)]
+    new = (at >= since).to_numpy(dtype=bool)
+    if min(new.sum(), (~new).sum()) < FEWEST_COMPARED:
+        return []
+    late, before = (intervals.share(int(known[which].sum()), int(which.sum())) for which in (new, ~new))
+    if late.high >= before.low or late.value >= before.value / 2:
+        return []
+    message = (
+        f"outcomes are still to come: known for {100 * late.value:.0f} % of the {int(new.sum()):,} predictions since "
+        f"{since[:16].replace('T', ' ')}, for {100 * before.value:.0f} % of those before: see older_than"
+    )
+    return [Finding("early", "warning", message, "", late.value, detail={"since": since, "before": before.value})]
+
+
+def ago(span: str) -> str:
+    """Return the time so long ago, as text in UTC.
+
+    Raises
+    ------
+    Invalid
+        It is no span of time.
+    """
+    from nbmlops.quality.answers import seconds
+
+    length = seconds(span) if isinstance(span, str) else 0.0
+    if not 0 < length < LONGEST_S:
+        raise Invalid(f"{span!r} is no span of time.", "Write 7d, 36h, 30min or 2w.")
+    return (datetime.fromisoformat(now()) - timedelta(seconds=length)).isoformat(timespec="microseconds")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -166,10 +272,14 @@ def _labels(column: pd.Series[Any], classes: tuple[Any, ...], model: str) -> Any
     return np.array([found[value] for value in column.tolist()])
 
 
-def _no_predictions(name: str, version: int | None, batch: str | None) -> NotFound:
+def _no_predictions(name: str, version: int | None, batch: str | None, older_than: str | None) -> NotFound:
     from nbmlops.store.predictions import batches
 
-    if batch is not None and (known := batches(session.store(), name)):
+    if batch is not None and batch not in (known := batches(session.store(), name)) and known:
         return unknown(f"batch of predictions of {name}", batch, known)
     which = name if version is None else f"{name}@{version}"
+    if older_than is not None:
+        return NotFound(
+            f"{which} made no predictions older than {older_than} that were kept.", "Ask for a shorter span."
+        )
     return NotFound(f"{which} has made no predictions that were kept.", f'Make some: nb.predict("{name}", frame).')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbmlops.monitoring import blocks as contents
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbmlops.store.predictions import Block
 
-__all__ = ["Predicted", "content", "frame_of", "predicted"]
+__all__ = ["Predicted", "came", "content", "frame_of", "predicted"]
 
 OWN = ("prediction_id", "prediction", "probability", "version", "at", "batch", "key", "key_at")
 
@@ -59,51 +60,97 @@ def predicted(
     """
     from nbmlops.store import predictions as stored
 
-    made = stored.blocks(session.store(), model, version, batch, after, until)
-    found = frame_of(made, inputs)
-    return found._replace(said=_with_outcomes(found.said, stored.feedback_of(session.store(), made)))
+    which = (model, version, batch, after, until)
+    found = frame_of(stored.blocks(session.store(), *which), inputs)
+    return found._replace(said=_with_outcomes(found.said, came(*which)))
+
+
+def came(
+    model: str,
+    version: int | None = None,
+    batch: str | None = None,
+    after: str | None = None,
+    until: str | None = None,
+    kind: str | None = "outcome",
+) -> list[dict[str, Any]]:
+    """Return what came back for the predictions that :func:`predicted` would return, oldest first.
+
+    What named a key of which no prediction was known belongs to the prediction of that key by now; of the model's, for
+    all that is known here, and may be none of those asked for.
+    """
+    from nbmlops.store import predictions as stored
+
+    found = stored.feedback_of(session.store(), model, version, batch, after, until, kind)
+    late = [row for row in _joined(model, kind) if row["prediction_id"]]
+    return sorted([*found, *late], key=lambda row: row["id"]) if late else found
+
+
+def _joined(model: str, kind: str | None) -> list[dict[str, Any]]:
+    """Return what names a key of a prediction that was not known when it came, each with that prediction's id."""
+    import pandas as pd
+
+    from nbmlops.monitoring.matching import matched, moments
+    from nbmlops.store import predictions as stored
+
+    rows = stored.unmatched(session.store(), model, kind)
+    if not rows:
+        return []
+    keys = pd.Series([row["key"] for row in rows], dtype=object).to_numpy()
+    ids = matched(model, keys, moments(pd.Series([row["key_at"] for row in rows], dtype=object)))
+    return [{**row, "prediction_id": i} for row, i in zip(rows, ids, strict=True)]
 
 
 def frame_of(made: Iterable[Block], inputs: bool = False) -> Predicted:
     """Return the predictions of blocks, without what came true."""
     import pandas as pd
 
-    contents_of = [(block, content(block)) for block in made]
-    parts = [_said(block, columns) for block, columns in contents_of]
-    said = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OWN))
-    if not inputs:
-        return Predicted(said)
-    kept = [_inputs(block, columns["inputs"]) for block, columns in contents_of]
-    return Predicted(said, pd.concat(kept, ignore_index=True) if kept else pd.DataFrame())
+    parts = [_part(list(some), inputs) for _, some in groupby(made, key=lambda block: block.digest)]
+    if not parts:
+        return Predicted(pd.DataFrame(columns=list(OWN)), pd.DataFrame() if inputs else None)
+    said = pd.concat([part.said for part in parts], ignore_index=True)
+    return Predicted(said, pd.concat([p.inputs for p in parts], ignore_index=True) if inputs else None)
 
 
 def content(block: Block) -> dict[str, Any]:
     """Return the columns of a block (see :func:`blocks.unpacked`)."""
-    kept = block.data if block.digest is None else session.artifacts().get(block.digest)
-    return contents.unpacked(kept or {})
+    return contents.unpacked(session.artifacts().get(block.digest) if block.digest else block.data or {})
 
 
-def _said(block: Block, columns: Mapping[str, Any]) -> pd.DataFrame:
+def _part(some: list[Block], inputs: bool) -> Predicted:
+    """Return the predictions of one block with a file, or of many small ones at once: a service makes one a request."""
     import pandas as pd
 
-    missing = pd.Series([None] * block.rows)
-    return pd.DataFrame(
+    columns = content(some[0]) if some[0].digest else contents.unpacked(_merged(some, inputs))
+    spread = [(block, place) for block in some for place in range(block.rows)]
+    missing = pd.Series([None] * len(spread))
+    said = pd.DataFrame(
         {
-            "prediction_id": [in_block(block.prediction_id, n) for n in range(block.rows)],
+            "prediction_id": [in_block(block.prediction_id, place) for block, place in spread],
             "prediction": columns["value"].astype(object),
             "probability": columns.get("probability", missing).astype(float),
-            "version": block.version,
-            "at": block.at,
-            "batch": block.batch,
+            **{name: [getattr(block, name) for block, _ in spread] for name in ("version", "at", "batch")},
             **{name: columns.get(name, missing).astype(object) for name in ("key", "key_at")},
         }
     )
+    if not inputs:
+        return Predicted(said)
+    return Predicted(said, pd.DataFrame(index=said.index) if columns["inputs"] is None else columns["inputs"])
 
 
-def _inputs(block: Block, inputs: pd.DataFrame | None) -> pd.DataFrame:
-    import pandas as pd
+def _merged(some: list[Block], inputs: bool) -> dict[str, Any]:
+    """Return small blocks as the JSON of one; what one of them does not have is missing there."""
+    every = [(block.data or {}, block.rows) for block in some]
+    names = {name for data, _ in every for name in data if name != "inputs"}
+    found: dict[str, Any] = {name: _chained(((data.get(name), rows) for data, rows in every)) for name in names}
+    if inputs:
+        kept = [(data.get("inputs") or {}, rows) for data, rows in every]
+        columns = dict.fromkeys(name for data, _ in kept for name in data)
+        found["inputs"] = {name: _chained(((data.get(name), rows) for data, rows in kept)) for name in columns}
+    return found
 
-    return pd.DataFrame(index=range(block.rows)) if inputs is None else inputs
+
+def _chained(parts: Iterable[tuple[list[Any] | None, int]]) -> list[Any]:
+    return [value for values, rows in parts for value in (values or [None] * rows)]
 
 
 def _with_outcomes(found: pd.DataFrame, came: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -80,12 +80,14 @@ def known(store: Store, ids: Sequence[str]) -> set[str]:
     return found | {i for i in rest if _in_one(held, i)}
 
 
-def newest_first(
-    store: Store, model: str, version: int | None = None, after: str | None = None
-) -> Iterator[Block]:
+def newest_first(store: Store, model: str, version: int | None = None, after: str | None = None) -> Iterator[Block]:
     """Yield the blocks of a model, the one made last first; of the contents no more are read than are asked for."""
     c = predictions.c
-    query = sa.select(c.prediction_id).where(*_which(model, version, after=after)).order_by(c.at.desc(), c.prediction_id.desc())
+    query = (
+        sa.select(c.prediction_id)
+        .where(*_which(model, version, after=after))
+        .order_by(c.at.desc(), c.prediction_id.desc())
+    )
     with store.reading() as connection:
         ids = list(connection.scalars(query))
     for start in range(0, len(ids), MOST):
