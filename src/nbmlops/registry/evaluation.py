@@ -17,6 +17,7 @@ from nbmlops.records import Finding, plain
 from nbmlops.registry import measures, segments, signature, targets
 from nbmlops.registry.checks import Case
 from nbmlops.registry.checks import asked as asked_of
+from nbmlops.registry.kept import private
 from nbmlops.registry.measures import Answers
 from nbmlops.registry.subject import Subject, asked, content_key, rows_for, subject_of, truth_of
 from nbmlops.registry.values import packed
@@ -125,7 +126,8 @@ def evaluate(model: Any, frame: Any, target: str | None = None, by: str | Iterab
     groups = segments.groups(rows, [by] if isinstance(by, str) else list(by or ()))
     answers = asked(subject, features, truth)
     found = _judged(subject, rows, features, target, answers, groups)
-    return _kept(found, answers, subject)
+    told = features.drop(columns=[c for c in private() if c in features])
+    return _kept(found, packed(answers, told), subject)
 
 
 def newest(model: Any) -> Evaluation | None:
@@ -197,7 +199,7 @@ def _judged(
     )
 
 
-def _kept(found: Evaluation, answers: Answers, subject: Subject) -> Evaluation:
+def _kept(found: Evaluation, values: bytes, subject: Subject) -> Evaluation:
     """Keep the evaluation, its values and its metrics with the run that fitted the model, else with the open run."""
     from dataclasses import replace
 
@@ -207,7 +209,6 @@ def _kept(found: Evaluation, answers: Answers, subject: Subject) -> Evaluation:
         owner = opened.run_id if opened else None
     elif not found.run_id and opened and opened.experiment:  # fitted in the cell that is still running
         found = replace(found, run_id=opened.run_id)
-    values = packed(answers)
     name = f"evaluation-{found.key[-8:]}-{found.data[:8]}.npz"
     digest = session.log_artifact(name, values, run_id=owner) if owner else keep(session.artifacts(), values)[0]
     found = replace(found, values=digest)

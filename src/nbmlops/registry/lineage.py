@@ -20,6 +20,7 @@ __all__ = ["KINDS", "MOST", "Lineage", "lineage"]
 
 KINDS = ("source", "dataset", "data", "run", "model", "predictions", "feedback")
 MOST = 200  # nodes
+RETURNED = "predictions of "  # the source of a data set of rows that came back
 
 
 @dataclass(frozen=True, repr=False)
@@ -142,7 +143,10 @@ class _Graph:
 
     def _dataset_causes(self, key: str) -> Iterator[Step]:
         _, _, fingerprint, _, source, run_id, _ = self._dataset_row(key)
-        if source:
+        if source.startswith(RETURNED):
+            for model, about in self._returned(source.removeprefix(RETURNED), key):
+                yield _batch("predictions", model, about["version"], about["batch"]), "returned as"
+        elif source:
             yield f"source:{source}", "loaded as"
         readers = stored.readers(self.connection, fingerprint)
         if run_id and (run_id, "read") not in readers and self._there(run_id):
@@ -232,6 +236,10 @@ class _Graph:
         name, number, batch = _unbatched(key)
         if any((v, b) == (number, batch) for v, b, *_ in self._outcomes(name)):
             yield f"feedback:{key}", "came true as"
+        for increment in stored.increments(self.connection, name):
+            parts = [(about["version"], about["batch"]) for about in increment["made_of"]]
+            if (number, batch) in parts and self._dataset_row(increment["dataset"]):
+                yield f"dataset:{increment['dataset']}", "returned as"
 
     def _feedback_about(self, key: str) -> tuple[str, str | None]:
         name, number, batch = _unbatched(key)
@@ -246,6 +254,13 @@ class _Graph:
         at = next(at for v, b, _, at in self._outcomes(name) if (v, b) == (number, batch))
         if run_id := self._next_run(name, at):
             yield f"run:{run_id}", "next run"
+
+    def _returned(self, model: str, ref: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the predictions an increment is made of, as far as they are still there."""
+        for increment in stored.increments(self.connection, model):
+            for about in increment["made_of"] if increment["dataset"] == ref else ():
+                if any(batch == about["batch"] for batch, *_ in self._said(model, about["version"])):
+                    yield model, about
 
     def _named(self, fingerprint: str) -> Iterable[str]:
         """Return some data by the versions of data sets it is, else by its fingerprint."""

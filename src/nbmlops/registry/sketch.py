@@ -16,7 +16,7 @@ from nbmlops.stats import intervals, twins
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["finding", "made"]
+__all__ = ["finding", "hashes", "made"]
 
 SIZE = 1024  # of the smallest numbers: enough to see a hundredth of rows that were seen
 FEWEST_ASKED = 20
@@ -59,12 +59,12 @@ def finding(known: Mapping[str, Any], features: pd.DataFrame) -> Finding:
     features : DataFrame
         The columns of the model's signature, in its order.
     """
-    hashes = np.frombuffer(base64.b85decode(known["hashes"]), dtype="<u8")
-    rows = _hashed(table(features), [str(c) for c in features.columns])  # type: ignore[arg-type]
-    asked = rows if known["whole"] else rows[rows <= hashes.max()]
+    smallest = np.frombuffer(base64.b85decode(known["hashes"]), dtype="<u8")
+    rows = hashes(features)
+    asked = rows if known["whole"] else rows[rows <= smallest.max()]
     if len(asked) < FEWEST_ASKED:
         return Finding("", "skipped", f"insufficient data: {len(features):,} rows say too little of the sketch")
-    seen = intervals.share(int(np.isin(asked, hashes).sum()), len(asked))
+    seen = intervals.share(int(np.isin(asked, smallest).sum()), len(asked))
     above = seen.low > known["alike"] + 1e-3
     outcome: Outcome = "passed" if not above else "issue" if seen.value - known["alike"] > ISSUE else "warning"
     told = (
@@ -72,6 +72,17 @@ def finding(known: Mapping[str, Any], features: pd.DataFrame) -> Finding:
     )
     message = f"{told} ({len(asked):,} compared); chance gives {100 * known['alike']:.2g} %"
     return Finding("", outcome, message, "", seen.value)
+
+
+def hashes(features: pd.DataFrame) -> Hashes:
+    """Return one number a row: rows that are equal in every column, in this order of columns, have equal numbers.
+
+    >>> import pandas as pd
+    >>> one, other = pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [2.0, 3.0]})
+    >>> bool(hashes(one)[1] == hashes(other)[0])
+    True
+    """
+    return _hashed(table(features), [str(c) for c in features.columns])  # type: ignore[arg-type]
 
 
 def _hashed(found: Table, names: list[str]) -> Hashes:

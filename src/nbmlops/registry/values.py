@@ -17,13 +17,24 @@ if TYPE_CHECKING:
 
     from nbmlops.registry.measures import Answers
 
-__all__ = ["fitted_on", "held_out", "packed", "same_rows"]
+__all__ = ["fitted_on", "held_out", "judged_rows", "packed", "same_rows"]
 
 
-def packed(answers: Answers) -> bytes:
-    """Return truth, prediction and probability as a compressed npz without pickle; text as text."""
+def packed(answers: Answers, features: pd.DataFrame | None = None) -> bytes:
+    """Return truth, prediction and probability as a compressed npz without pickle; text as text.
+
+    Parameters
+    ----------
+    answers : Answers
+    features : DataFrame of shape (n, columns), optional
+        The rows themselves: one number is kept of each, over these columns, so that it is known again.
+    """
+    from nbmlops.registry import sketch
+
     buffer = io.BytesIO()
     parts = {"truth": answers.truth, "predicted": answers.predicted, "probability": answers.probability}
+    if features is not None and len(features.columns):
+        parts |= {"rows": sketch.hashes(features), "row_columns": np.array(list(map(str, features.columns)))}
     arrays = {k: np.asarray(v) for k, v in parts.items() if v is not None}
     plainer: dict[str, Any] = {k: v.astype(str) if v.dtype == object else v for k, v in arrays.items()}
     np.savez_compressed(buffer, **plainer)
@@ -63,6 +74,29 @@ def held_out(ref: str) -> tuple[str, NDArray[Any], NDArray[Any]]:
     if evaluation["task"] == "binary" and probability is not None:
         return "chance", probability[:, 1], _is(truth, evaluation["positive"])
     return "class", said.astype(str), truth.astype(str)
+
+
+def judged_rows(evaluation: Mapping[str, Any]) -> tuple[list[str], NDArray[np.uint64]] | None:
+    """Return what each row of an evaluation was, as one number over some columns (see :func:`sketch.hashes`).
+
+    Parameters
+    ----------
+    evaluation : mapping
+        Its JSON.
+
+    Returns
+    -------
+    tuple of list of str and array of uint64, or None
+        The columns, those the charter calls private not among them; None where the rows are not known.
+    """
+    if not evaluation.get("values"):
+        return None
+    try:
+        content = session.artifacts().get(evaluation["values"])
+    except NotFound:
+        return None
+    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        return (kept["row_columns"].tolist(), kept["rows"]) if "rows" in kept else None
 
 
 def fitted_on(frame: pd.DataFrame) -> str:
