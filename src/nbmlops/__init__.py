@@ -46,6 +46,7 @@ _PUBLIC = {
     "review_file": "nbmlops.registry.foreign",
     "predict": "nbmlops.monitoring.predictions",
     "prediction": "nbmlops.monitoring.lookup",
+    "score": "nbmlops.monitoring.scoring",
     "explain": "nbmlops.monitoring.explain",
     "feedback": "nbmlops.monitoring.feedback",
     "performance": "nbmlops.monitoring.performance",

@@ -43,7 +43,7 @@ def test_score_writes_ids_that_feedback_finds(late, held_out):
     result = run("score", "held_out.csv", "--model", "late@2", "-o", "scored.csv", "--batch", "may")
     assert result.exit_code == 0, result.output
     scored = pd.read_csv("scored.csv")
-    assert list(scored.columns) == ["prediction_id", "prediction", "probability"]
+    assert list(scored.columns) == ["prediction_id", "prediction", "probability", "version"]
     scored.assign(outcome=held_out.late).to_csv("outcomes.csv", index=False)
     first, again = (json.loads(run("feedback", "outcomes.csv", "--json").output)[0] for _ in range(2))
     assert (first["new"], again["duplicates"]) == (400, 400)

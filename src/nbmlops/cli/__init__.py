@@ -40,7 +40,7 @@ COMMANDS = {
     "promote": "nbmlops.cli.models:promote",
     "rollback": "nbmlops.cli.models:rollback",
     "lineage": "nbmlops.cli.versions:lineage",
-    "score": "nbmlops.cli.models:score",
+    "score": "nbmlops.cli.predictions:score",
     "prediction": "nbmlops.cli.prediction:prediction",
     "explain": "nbmlops.cli.explain:explain",
     "feedback": "nbmlops.cli.feedback:feedback",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
+from nbmlops.errors import Invalid, MissingPackage, NotFound
 from nbmlops.quality import look
 from nbmlops.stats import counts
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from nbmlops.drift.columns import Column
 
-__all__ = ["Parts", "begun", "counted", "parts_of", "planned", "tree", "widened"]
+__all__ = ["Parts", "begun", "counted", "parts_of", "planned", "tree", "widened", "with_dask"]
 
 BATCH_ROWS = 65_536
 LARGE_ROWS = 2_000_000  # of a file; a smaller one is read whole
@@ -114,6 +115,42 @@ def widened(column: Column, values: pd.Series[Any], extremes: tuple[float, float
     if low < 0 or high > 1:  # the rows that were drawn were 0 and 1 by chance
         return replace(column, kind="numeric", bins=counts.numeric_bins(look.numbers(values), low, high), distinct=None)
     return column
+
+
+def with_dask(path: str) -> Any:
+    """Return files as a Dask frame, which reads one partition when it is asked for: CSV as text, or Parquet.
+
+    Parameters
+    ----------
+    path : str
+        A file, a folder of Parquet files, a pattern such as ``2013-*.csv``, or an address Dask reads.
+
+    Raises
+    ------
+    MissingPackage
+        No Dask with its frames.
+    NotFound
+        No such file.
+    Invalid
+        It cannot be read.
+    """
+    try:
+        import dask.dataframe as dd
+    except ImportError as error:
+        raise MissingPackage(
+            f"Reading with Dask needs its frames: {error}.", "pip install 'dask[dataframe]'"
+        ) from error
+    try:
+        if path.endswith((".parquet", ".pq")) or Path(path).is_dir():
+            return dd.read_parquet(path)
+        return dd.read_csv(
+            path, dtype=str, blocksize=None if path.endswith((".gz", ".zip", ".bz2", ".xz")) else "default"
+        )
+    except (OSError, ValueError) as error:  # what Dask says is its last line
+        said = (str(error).strip() or type(error).__name__).splitlines()[-1].rstrip(".")
+        if isinstance(error, FileNotFoundError) or "no files" in said:
+            raise NotFound(f"{path} cannot be read: there is no such file.", "Name CSV or Parquet files.") from error
+        raise Invalid(f"{path} cannot be read: {said}.", "Name CSV or Parquet files.") from error
 
 
 def tree(items: Iterable[T], join: Callable[[T, T], T]) -> T:

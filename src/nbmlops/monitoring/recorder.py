@@ -7,8 +7,6 @@ without its file; and what fails half way records nothing.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +14,7 @@ from nbmlops.capture import environment
 from nbmlops.config import disabled
 from nbmlops.errors import NbmlopsError, tell
 from nbmlops.monitoring import blocks
+from nbmlops.monitoring.behind import Behind
 from nbmlops.records import ids_of_block, new_block, now
 from nbmlops.store import waiting
 from nbmlops.tracking import session
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "keeps_inputs"]
 
-WAITING = 2  # blocks on their way: more would only take memory
 Json = dict[str, Any]
 
 
@@ -63,9 +61,7 @@ class Recorder:
 
         self.log = log and not disabled()
         self.rows, self.fault = 0, ""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nbmlops-recorder") if self.log else None
-        self._underway: deque[Future[Json]] = deque()
-        self._events: list[Json] = []
+        self._behind = Behind("recorder") if self.log else None
         self._private = kept.private() if self.log else ()
         self._inputs = self.log and keeps_inputs()
         self._about = self._of(version, batch, caller) if self.log else {}
@@ -75,8 +71,8 @@ class Recorder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End the thread; what was not kept by :meth:`keep` is forgotten."""
-        if self._thread is not None:
-            self._thread.shutdown(cancel_futures=True)
+        if self._behind is not None:
+            self._behind.close()
 
     def add(
         self,
@@ -97,44 +93,48 @@ class Recorder:
             ``key`` and ``key_at``: columns that name the rows in the business.
         latency_s : float, optional
         """
-        if self._thread is None or answers.empty:
-            return None if self._thread is None else []
-        if len(self._underway) >= WAITING:
-            self._settle()
+        if self._behind is None:
+            return None
+        if answers.empty:
+            return []
         first, count = new_block(), len(answers)
         columns: Json = {"value": answers["prediction"], "probability": answers["probability"], **(keys or {})}
         columns["inputs"] = rows.drop(columns=[c for c in self._private if c in rows]) if self._inputs else None
         ids = ids_of_block(first, count)
         about = {"prediction_id": first, "last_id": ids[-1], "rows": count, "at": now(), "latency_s": latency_s}
-        self._underway.append(self._thread.submit(_stored, {**self._about, **about}, columns))
+        self._store({**self._about, **about}, columns)
         return ids
 
     def keep(self) -> int:
         """Record everything that was added, and return how many predictions that are."""
-        while self._underway:
-            self._settle()
+        for event in self._stored_events():
+            session.write(event)
+            self.rows += event["rows"]
         if self.fault:
             tell(
                 f"These predictions are not recorded: {self.fault.rstrip('.')}. No outcome can come back to their ids, "
                 "and drift and support see nothing of them."
             )
-            return 0
-        for event in self._events:
-            session.write(event)
-        self.rows = sum(event["rows"] for event in self._events)
-        self._events = []
         return self.rows
 
-    def _settle(self) -> None:
-        """Wait for the oldest block; a fault is remembered, and what follows is not stored."""
-        done = self._underway.popleft()
-        if self.fault:
-            done.cancel()
+    def _store(self, about: Json, columns: Json) -> None:
+        """Hand a block over; after a fault there is nothing more to store."""
+        if self._behind is None or self.fault:
             return
         try:
-            self._events.append(done.result())
+            self._behind.do(_stored, about, columns)
         except (NbmlopsError, OSError) as error:
-            self.fault = error.message if isinstance(error, NbmlopsError) else str(error)
+            self.fault = _said(error)
+
+    def _stored_events(self) -> list[Json]:
+        """Return the events of all blocks once they are stored, none after a fault."""
+        if self._behind is None or self.fault:
+            return []
+        try:
+            return self._behind.results()
+        except (NbmlopsError, OSError) as error:
+            self.fault = _said(error)
+            return []
 
     def _of(self, version: ModelVersion, batch: str | None, caller: str | None) -> Json:
         opened = session.current()
@@ -155,3 +155,7 @@ def _stored(about: Json, columns: Json) -> Json:
         return {**about, "data": blocks.plainly(columns), "digest": None}
     digest, _ = waiting.keep(session.artifacts(), blocks.packed(columns))
     return {**about, "data": None, "digest": digest}
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, NbmlopsError) else str(error)

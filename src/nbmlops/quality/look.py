@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,14 +136,22 @@ class Dataset:
             frame: pd.DataFrame = self.found.to_table().to_pandas()
             return frame
 
-    def batches(self, rows: int) -> Iterator[pd.DataFrame]:
-        """Read so many rows at a time, file by file and row group by row group, nothing ahead of that."""
+    def batches(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Read so many rows at a time, file by file and row group by row group, nothing ahead of that.
+
+        Parameters
+        ----------
+        rows : int
+        columns : sequence of str, optional
+            These alone.
+        """
         from pyarrow.parquet import ParquetFile
 
+        wanted = self.found.schema.names if columns is None else list(columns)
         with _readable(self.name):
             for path in self.found.files:
                 with ParquetFile(path, pre_buffer=False) as file:
-                    for batch in file.iter_batches(rows, columns=self.found.schema.names, use_threads=False):
+                    for batch in file.iter_batches(rows, columns=wanted, use_threads=False):
                         if batch.num_rows:
                             yield batch.to_pandas()
 

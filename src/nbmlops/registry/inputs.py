@@ -14,7 +14,7 @@ from nbmlops.registry import kinds, signature
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Checked", "Checker", "Problem", "check_frame", "checker", "merged", "refuse", "refused", "table"]
+__all__ = ["Checked", "Checker", "Problem", "check_frame", "checker", "joined", "merged", "refuse", "refused", "table"]
 
 MOST_LISTED = 1_000  # rows of one column that are listed one by one
 MOST_NAMED = 5  # rows that the message names
@@ -92,6 +92,15 @@ class Checker:
         """The columns it takes, in its order."""
         return [c.name for c in self.columns]
 
+    def extra(self, there: Iterable[Any]) -> Iterator[Finding]:
+        """Yield a note of the columns that are there and not taken."""
+        yield from _extra(there, self.names)
+
+    def twice(self, there: Sequence[str]) -> list[Problem]:
+        """Return a problem for each column it takes that is there more than once."""
+        found = [name for name in self.names if there.count(name) > 1]
+        return [Problem(None, name, "duplicate_column", f"{name} is there more than once") for name in found]
+
     def frame(self, frame: Any, *, first: int = 0, texts: bool = False) -> Checked:
         """Check the rows of a frame.
 
@@ -105,11 +114,11 @@ class Checker:
             Numbers, times and booleans may come as text, as they do in a CSV file.
         """
         rows = table(frame)
-        twice = set(rows.columns[rows.columns.duplicated()])
-        own = [name for name in self.names if name in twice]
+        twice = self.twice(rows.columns.tolist())
+        own = {problem.column for problem in twice}
         gone = [Problem(None, n, "missing_column", f"{n} is not there") for n in self.names if n not in rows.columns]
-        problems = [Problem(None, n, "duplicate_column", f"{n} is there more than once") for n in own] + gone
-        notes, made = [*_extra(rows.columns, self.names)], {}
+        problems = twice + gone
+        notes, made = [*self.extra(rows.columns)], {}
         for column in self.columns:
             if column.name in rows.columns and column.name not in own:
                 read = kinds.read(column, rows[column.name], texts)
@@ -256,8 +265,11 @@ def _problems(column: kinds.Column, read: kinds.Read, first: int) -> Iterator[Pr
         for place in shown:
             yield Problem(first + place, column.name, code, _sentence(column, code, first + place, read.value(place)))
         if more := len(places) - len(shown):
-            says = f"{column.name}: {more:,} more rows of {code.replace('_', ' ')}"
-            yield Problem(None, column.name, code, says, more)
+            yield _more(column.name, code, more)
+
+
+def _more(column: str, code: str, rows: int) -> Problem:
+    return Problem(None, column, code, f"{column} {PLURAL.get(code, code)} in {rows:,} more rows", rows)
 
 
 def _sentence(column: kinds.Column, code: str, row: int, value: Any) -> str:
@@ -307,6 +319,19 @@ def _unknown(column: kinds.Column, read: kinds.Read) -> Iterator[Finding]:
     named = ", ".join(list(most)[:MOST_VALUES])
     says = f"{column.name} holds {len(counts)} categories the model never saw, in {total:,} rows: {named}"
     yield Finding("unknown_category", "warning", says, column.name, detail={"rows": total, "unknown": most})
+
+
+def joined(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems of several parts as those of the whole: a thousand rows of a column listed, more counted."""
+    groups: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.column, problem.code), []).append(problem)
+    found: list[Problem] = []
+    for (column, code), group in groups.items():
+        listed = [p for p in group if p.row is not None][:MOST_LISTED]
+        more = sum(p.count for p in group) - len(listed)
+        found += [*listed, *([_more(column, code, more)] if more else [])]
+    return tuple(found)
 
 
 def merged(notes: Iterable[Finding]) -> tuple[Finding, ...]:

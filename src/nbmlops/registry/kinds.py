@@ -140,9 +140,12 @@ def _numbers(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, N
         return _without_extension(given), None
     if types.is_datetime64_any_dtype(given.dtype) or types.is_timedelta64_dtype(given.dtype):
         return given, np.ones(len(given), dtype=bool)
+    if texts:
+        found = pd.to_numeric(given, errors="coerce")
+        return found.astype(np.float64), found.isna().to_numpy(bool)
     bad = None
     if types.infer_dtype(given, skipna=True) not in NUMBERS:
-        bad = ~_each(given, lambda value: _is_number(value, column) or (texts and _reads(value)))
+        bad = ~_each(given, lambda value: _is_number(value, column))
     found = pd.to_numeric(given.astype(object).where(given.notna(), None), errors="coerce")
     return found.astype(np.float64) if found.dtype == object else found, bad
 
@@ -231,14 +234,6 @@ VALUES: Mapping[str, Callable[[Any, Column], bool]] = {
     "time": _is_time,
     "category": _is_category,
 }
-
-
-def _reads(text: Any) -> bool:
-    """Tell whether text is a number."""
-    try:
-        return isinstance(text, str) and math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def _each(given: pd.Series[Any], fits: Callable[[Any], bool]) -> NDArray[np.bool_]:

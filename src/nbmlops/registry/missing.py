@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
+import numpy as np
+
 __all__ = ["columns_that_may_miss"]
 
 FILLS = (  # leave no missing value behind
@@ -52,8 +54,18 @@ def _way(step: Any, column: str) -> Way:
         return "on" if step.func is None else "yes"  # as a remainder that is handed on; else somebody's own function
     if not _allows(step):
         return "no"
+    if getattr(step, "handle_unknown", "") == "error":
+        return "yes" if _knows_missing(step, column) else "no"
     last = not hasattr(step, "transform") or hasattr(step, "predict")
     return "yes" if last or type(step).__name__ in FILLS else "on"
+
+
+def _knows_missing(encoder: Any, column: str) -> bool:
+    """Return whether an encoder that refuses what it never saw saw a missing value in a column."""
+    named = getattr(encoder, "feature_names_in_", np.array([])).tolist()
+    if column not in named:
+        return True  # nobody knows its place: it answers for itself
+    return any(value is None or value != value for value in encoder.categories_[named.index(column)].tolist())
 
 
 def _first_word(ways: Iterator[Way]) -> Way:
