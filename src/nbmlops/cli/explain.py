@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from nbmlops.cli.output import show
@@ -29,6 +31,6 @@ def explain(
 
     if path and ids:
         raise click.UsageError("Name rows by --rows or by --id.")
-    rows = look.read(path) if path else list(ids) or None
+    rows = Path(path) if path else list(ids) or None
     usual = look.read(background) if background else None
     show(explained(model, rows, background=usual, most=most, seed=seed), as_json)

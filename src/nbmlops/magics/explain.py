@@ -46,11 +46,13 @@ def _explain(shell: InteractiveShell, args: argparse.Namespace) -> Any:
 
 def _rows(shell: InteractiveShell, said: str) -> Any:
     """Return a variable or a part of one, the rows of a file, else the text itself: the id of a prediction."""
+    from pathlib import Path
+
     from nbmlops.quality import look
 
     if _names_a_variable(shell, said):
         return _value(shell, said)
-    return look.read(said) if look.is_file(said) else said
+    return Path(said) if look.is_file(said) else said
 
 
 def _value(shell: InteractiveShell, said: str) -> Any:

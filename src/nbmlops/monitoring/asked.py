@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from numbers import Real
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbmlops.errors import Invalid, NbmlopsError, NotFound
 from nbmlops.records import ModelVersion, plain
-from nbmlops.registry import kept, measures, models, signature
+from nbmlops.registry import inputs, kept, measures, models, signature
 from nbmlops.registry.subject import must_be_fitted
 from nbmlops.tracking import session
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from nbmlops.store.predictions import Block
 
-__all__ = ["Case", "Rows", "answering", "block_of", "case_of", "rows_of", "said_by"]
+__all__ = ["Case", "Rows", "answering", "are_ids", "block_of", "case_of", "rows_of", "said_by"]
 
 MOST_BACKGROUNDS = 8  # kept in memory, so that a service does not read one for every answer
+EMPTY = {"number": "float64", "time": "datetime64[ns]"}  # of a column that is wholly missing
 
 _backgrounds: dict[tuple[str, str], pd.DataFrame] = {}
 
@@ -39,8 +40,8 @@ class Case:
     task: str
     target: str
     classes: tuple[Any, ...]
-    background: pd.DataFrame | None
     hidden: tuple[str, ...] = ()  # private columns: nothing of them is kept
+    background: pd.DataFrame | None = None
 
     @property
     def names(self) -> list[str]:
@@ -52,15 +53,21 @@ class Case:
         """The columns that may be shown."""
         return [n for n in self.names if n not in self.hidden]
 
+    @property
+    def by_rules(self) -> bool:
+        """Whether rules answer: then the one that fired says why."""
+        return hasattr(self.estimator, "fired") and hasattr(self.estimator, "rules")
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to be explained, the ids of their predictions where they have some, and what has to be said of them."""
+    """The rows that are explained, of how many, the ids of their predictions, and what has to be said of them."""
 
     frame: pd.DataFrame
+    given: int
     ids: tuple[str, ...] = ()
+    recorded: tuple[Mapping[str, Any], ...] = ()  # what was said of each then
     notes: tuple[str, ...] = ()
-    said: tuple[Mapping[str, Any], ...] = field(default=())  # what was recorded of each
 
 
 def case_of(ref: Any, background: Any = None) -> Case:
@@ -85,15 +92,9 @@ def case_of(ref: Any, background: Any = None) -> Case:
     if not isinstance(ref, (str, ModelVersion)):
         return _of_estimator(ref, rows)
     version = models.model_version(ref) if isinstance(ref, str) else ref
-    return _of_version(version, rows)
-
-
-def _of_version(version: ModelVersion, rows: pd.DataFrame | None) -> Case:
     about = version.signature
-    hidden = tuple(dict.fromkeys([*about.get("private", ()), *_private(about)]))
-    given = f"The background of {version.ref}"
-    chosen = _kept(version) if rows is None else _chosen(about["columns"], rows, given, hidden)
-    return Case(
+    names = signature.names(about)
+    case = Case(
         version.ref,
         models.cached(version),
         version,
@@ -101,9 +102,9 @@ def _of_version(version: ModelVersion, rows: pd.DataFrame | None) -> Case:
         str(about.get("task") or "regression"),
         str(about.get("target") or ""),
         tuple(about.get("classes") or ()),
-        chosen,
-        hidden,
+        tuple(n for n in names if n in {*about.get("private", ()), *kept.private()}),
     )
+    return replace(case, background=_kept(version) if rows is None else _against(case, rows))
 
 
 def _of_estimator(model: Any, rows: pd.DataFrame | None) -> Case:
@@ -111,33 +112,17 @@ def _of_estimator(model: Any, rows: pd.DataFrame | None) -> Case:
     from nbmlops.capture.settings import outline
 
     must_be_fitted(model)
+    name = outline(model)
     if rows is None:
-        raise Invalid(
-            f"{outline(model)} is explained against rows, and none are given.", "Pass them: background=train."
-        )
+        raise Invalid(f"{name} is explained against rows, and none are given.", "Pass them: background=train.")
     target = str((fit_record(model) or {}).get("target") or "")
     names = [str(n) for n in getattr(model, "feature_names_in_", [c for c in rows.columns if c != target])]
-    columns: Sequence[Mapping[str, Any]] = [{"name": n} for n in names]
-    chosen = _chosen(columns, rows, "The background", ())
-    said = said_by(model, chosen[:100], outline(model))
-    hidden = tuple(n for n in kept.private() if n in names)
-    return Case(
-        outline(model),
-        model,
-        None,
-        tuple(signature.columns_of(chosen)),
-        said.task,
-        target,
-        said.classes,
-        chosen,
-        hidden,
-    )
-
-
-def _private(about: Mapping[str, Any]) -> list[str]:
-    """Return the columns the charter calls private by now."""
-    private = set(kept.private())
-    return [c["name"] for c in about["columns"] if c["name"] in private]
+    there = signature.columns_of(rows[[n for n in names if n in rows.columns]])
+    columns = [next((c for c in there if c["name"] == n), {"name": n}) for n in names]
+    case = Case(name, model, None, tuple(columns), "", target, (), tuple(n for n in names if n in kept.private()))
+    case = replace(case, background=_against(case, rows))
+    said = said_by(case, case.background[:100])  # type: ignore[index]
+    return replace(case, task=said.task, classes=said.classes)
 
 
 def _kept(version: ModelVersion) -> pd.DataFrame | None:
@@ -153,59 +138,40 @@ def _kept(version: ModelVersion) -> pd.DataFrame | None:
     return _backgrounds[key]
 
 
-def _chosen(
-    columns: Sequence[Mapping[str, Any]], frame: pd.DataFrame, name: str, hidden: Sequence[str]
-) -> pd.DataFrame:
-    """Return the columns a model takes; private ones that are not there are missing."""
-    import pandas as pd
-
-    there = [c for c in columns if c["name"] not in hidden or c["name"] in frame.columns]
-    chosen = signature.select({"columns": [_loosely(c, frame, hidden) for c in there]}, frame, name)
-    lacking = {c["name"]: pd.Series(np.nan, index=chosen.index, dtype=_empty(c)) for c in columns if c not in there}
-    return chosen.assign(**lacking)[[c["name"] for c in columns]] if lacking else chosen
+def _against(case: Case, rows: pd.DataFrame) -> pd.DataFrame:
+    known = {"columns": case.columns, "private": case.hidden}
+    name = f"The background of {case.name}"
+    return _refused(case, inputs.check_frame(known, rows, True, model=name), name)
 
 
-def _loosely(column: Mapping[str, Any], frame: pd.DataFrame, hidden: Sequence[str]) -> Mapping[str, Any]:
-    """Return what is asked of a column: nothing of the kind of one that is wholly missing, as what is private is."""
-    gone = column["name"] in frame.columns and frame[column["name"]].isna().all()
-    return {**column, "kind": None} if gone or column["name"] in hidden else column
-
-
-def _empty(column: Mapping[str, Any]) -> str:
-    return "float64" if column.get("kind") in ("number", None) else "object"
-
-
-def said_by(model: Any, frame: pd.DataFrame, name: str, hidden: Sequence[str] = ()) -> measures.Answers:
+def said_by(case: Case, frame: pd.DataFrame) -> measures.Answers:
     """Return what a model says of rows; where it cannot, one line in its own words."""
-    with answering(name, hidden):
-        return measures.ask(model, frame)
+    with answering(case, "cannot answer these rows"):
+        return measures.ask(case.estimator, frame)
 
 
 @contextmanager
-def answering(name: str, hidden: Sequence[str] = ()) -> Iterator[None]:
-    """Ask a model with one thread; what it raises becomes one line, in its own words where nothing is private."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
+def answering(case: Case, fails: str) -> Iterator[None]:
+    """Turn what a model raises into one line, in its own words where nothing is private."""
     try:
-        with threadpool_limits(limits=1):
-            yield
+        yield
     except NbmlopsError:
         raise
     except Exception as error:  # a model may raise anything
-        words = "" if hidden else f": {(str(error).strip().splitlines() or [''])[0][:200].rstrip('.')}"
-        raise Invalid(
-            f"{name} cannot answer these rows ({type(error).__name__}{words}).", "Pass rows as in training."
-        ) from error
+        words = "" if case.hidden else f": {(str(error).strip().splitlines() or [''])[0][:200].rstrip('.')}"
+        raise Invalid(f"{case.name} {fails} ({type(error).__name__}{words}).", "Pass rows as in training.") from error
 
 
-def rows_of(case: Case, rows: Any) -> Rows:
+def rows_of(case: Case, rows: Any, most: int) -> Rows:
     """Return the rows to be explained, as the model takes them.
 
     Parameters
     ----------
     case : Case
-    rows : DataFrame, Series, dict, list of dict, str or list of str
-        Text is the id of a prediction: what was recorded of it is read.
+    rows : DataFrame, Series, dict, list of dict, Path, str or list of str
+        A path is a file of rows; text is the id of a prediction: what was recorded of it is read.
+    most : int
+        Only the first ones are read.
 
     Raises
     ------
@@ -216,88 +182,85 @@ def rows_of(case: Case, rows: Any) -> Rows:
     """
     if isinstance(rows, str):
         rows = [rows]
-    if isinstance(rows, Mapping):
-        rows = [rows]
-    if isinstance(rows, Sequence) and rows and all(isinstance(r, str) for r in rows):
-        return recorded(case, rows)
-    frame = signature.table(_framed(rows))
-    if not len(frame):
+    if are_ids(rows):
+        return _recorded(case, rows, most)
+    given = _framed(rows)
+    if not len(given):
         raise Invalid("There are no rows to explain.", "Pass at least one row.")
-    return Rows(_chosen(case.columns, _typed(case, frame), case.name, case.hidden), notes=_unasked(case, frame))
+    checked = _checked(case, given[:most], texts=isinstance(rows, Path))
+    notes = tuple(note.message for note in checked.notes if note.code == "extra_columns")
+    return Rows(_refused(case, checked, case.name), len(given), notes=notes)
+
+
+def are_ids(rows: Any) -> bool:
+    """Tell whether rows are ids of predictions."""
+    return isinstance(rows, (list, tuple)) and bool(rows) and all(isinstance(r, str) for r in rows)
 
 
 def _framed(rows: Any) -> Any:
-    """Return one row or a list of rows as a frame; what is a frame already stays."""
+    """Return a list of mappings, or a frame."""
     import pandas as pd
 
+    if isinstance(rows, Path):
+        return signature.read(str(rows))
     if isinstance(rows, pd.Series):
-        return pd.DataFrame([rows.to_dict()], index=[rows.name])
-    if isinstance(rows, Sequence) and not isinstance(rows, (str, bytes)):
-        if strange := [type(r).__name__ for r in rows if not isinstance(r, Mapping)]:
-            raise Invalid(
-                f"A row is {strange[0]}.", "Each row is a mapping of column to value, or the id of a prediction."
-            )
-        return pd.DataFrame(list(rows))
-    return rows
+        rows = rows.to_dict()
+    if isinstance(rows, Mapping):
+        rows = [rows]
+    if not isinstance(rows, (list, tuple)):
+        return signature.table(rows)
+    if strange := [type(r).__name__ for r in rows if not isinstance(r, Mapping)]:
+        raise Invalid(
+            f"A row is {strange[0]}.", "Each row is a mapping of column to value; ids of predictions are text."
+        )
+    return [{str(k): v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]
 
 
-def _typed(case: Case, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with numbers as numbers where they came as objects, as JSON with a null makes them."""
+def _checked(case: Case, rows: Any, texts: bool = False) -> inputs.Checked:
+    """Return rows as the model takes them; those of an estimator are checked by what it is explained against."""
     import pandas as pd
 
-    found = frame.copy(deep=False)
-    for column in case.columns:
-        values = found.get(column["name"])
-        if values is None or values.dtype != object:
-            continue
-        if column.get("kind") == "number" and all(
-            isinstance(v, Real) and not isinstance(v, bool) for v in values.dropna()
-        ):
-            found[column["name"]] = pd.to_numeric(values)
-        elif column.get("kind") == "boolean" and all(isinstance(v, bool) for v in values.dropna()):
-            found[column["name"]] = values.astype("boolean") if values.isna().any() else values.astype(bool)
-        elif column.get("kind") == "time":
-            found[column["name"]] = _times(column["name"], values)
-    return found
+    if case.version is None:
+        plainly = isinstance(rows, list)  # times are text there, as in a file
+        known = {"columns": case.columns, "private": case.hidden}
+        frame = pd.DataFrame(rows) if plainly else rows
+        return inputs.check_frame(known, frame, True, model=case.name, texts=texts or plainly)
+    checker = inputs.checker(case.version)
+    return checker.records(rows) if isinstance(rows, list) else checker.frame(rows, texts=texts)
 
 
-def _times(name: str, values: pd.Series[Any]) -> Any:
+def _refused(case: Case, checked: inputs.Checked, name: str) -> pd.DataFrame:
+    """Return the columns the model takes, in its order; private ones may be missing, any other problem is an error."""
     import pandas as pd
 
-    try:
-        return pd.to_datetime(values)
-    except (ValueError, TypeError):
-        raise Invalid(f"{name} holds what is no time.", "Write times such as 2013-12-24T19:20:00.") from None
+    inputs.refuse([p for p in checked.problems if p.column not in case.hidden], name, case.open)
+    frame, kinds = checked.frame, {c["name"]: str(c.get("kind") or "number") for c in case.columns}
+    gone = [n for n in case.hidden if n not in frame.columns or frame[n].isna().all()]
+    empty = {n: pd.Series(np.nan, index=frame.index, dtype=EMPTY.get(kinds[n], "object")) for n in gone}
+    return frame.assign(**empty)[case.names]
 
 
-def _unasked(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
-    extra = [str(c) for c in frame.columns if c not in case.names and c != case.target]
-    return (f"{case.name} does not take {', '.join(extra[:8])}: ignored",) if extra else ()
-
-
-def recorded(case: Case, ids: Sequence[str]) -> Rows:
-    """Return what predictions were made of, as it was recorded."""
+def _recorded(case: Case, ids: Sequence[str], most: int) -> Rows:
+    """Return what predictions were made of, as it was recorded, and what was said of it."""
     import pandas as pd
 
     from nbmlops.monitoring.recorded import content
 
     parts, said = [], []
-    blocks: dict[str, Mapping[str, Any]] = {}
-    for one in ids:
+    for one in ids[:most]:
         block, place = _block(case, one)
-        columns = blocks.setdefault(block.prediction_id, content(block))
+        columns = content(block)
         if columns["inputs"] is None:
             raise NotFound(
                 f"What prediction {one!r} was made of is not kept.", "Pass the row itself: nb.explain(model, row)."
             )
         parts.append(columns["inputs"].iloc[[place]])
-        said.append({"prediction": plain(columns["value"].iloc[place]), "probability": plain(_at(columns, place))})
-    frame = pd.concat(parts, ignore_index=True)
-    return Rows(_chosen(case.columns, frame, case.name, case.hidden), tuple(ids), said=tuple(said))
+        said.append({k: plain(columns[name].iloc[place]) for k, name in SAID if columns.get(name) is not None})
+    checked = _checked(case, pd.concat(parts, ignore_index=True))
+    return Rows(_refused(case, checked, case.name), len(ids), tuple(ids[:most]), tuple(said))
 
 
-def _at(columns: Mapping[str, Any], place: int) -> Any:
-    return columns["probability"].iloc[place] if columns.get("probability") is not None else None
+SAID = (("prediction", "value"), ("probability", "probability"))
 
 
 def _block(case: Case, one: str) -> tuple[Block, int]:

@@ -83,7 +83,7 @@ def _points(case: Case, question: Question, rows: pd.DataFrame, name: str, grid:
 
     every = rows.iloc[np.tile(np.arange(len(rows)), len(grid))].reset_index(drop=True)
     every[name] = pd.Series(np.repeat(np.arange(len(grid)), len(rows))).map(dict(enumerate(grid))).astype(grid.dtype)
-    with answering(f"{case.name}, asked of rows of its background with other values of {name},", case.hidden):
+    with answering(case, f"cannot answer rows of its background with other values of {name}"):
         said = question.ask(every).reshape(len(grid), len(rows))
     spread = said.std(axis=1, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.zeros(len(grid))
     return [

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.monitoring import effects, reasons
-from nbmlops.monitoring.asked import Case, Rows, block_of, case_of, rows_of, said_by
+from nbmlops.monitoring.asked import Case, Rows, are_ids, block_of, case_of, rows_of, said_by
 from nbmlops.monitoring.mixed import Question, question
-from nbmlops.monitoring.neighbours import nearest
+from nbmlops.monitoring.neighbours import Neighbour, nearest
+from nbmlops.monitoring.unknown import notes_of
 from nbmlops.records import ModelVersion, plain
+from nbmlops.registry import models
 from nbmlops.registry.sentences import sentences
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "explain", "explain_row"]
 
 NEAREST = 3
-NOT_CAUSES = "What moves an answer is not what causes the outcome."
 Json = dict[str, Any]
 
 
@@ -67,9 +68,9 @@ def explain(ref: Any, rows: Any = None, *, background: Any = None, most: int = 5
     ----------
     ref : str or estimator
         ``NAME@champion``, ``NAME@3``, ``NAME`` for the newest, or a fitted estimator with ``background``.
-    rows : DataFrame, Series, dict, list of dict, str or list of str, optional
-        Rows as the model takes them, or ids of predictions: what was recorded of these is explained, by the version
-        that said it. Without rows: importance, partial dependence, and the fitted pipeline in sentences.
+    rows : DataFrame, Series, dict, list of dict, Path, str or list of str, optional
+        Rows as the model takes them, a file of them, or ids of predictions: what was recorded of these is explained, by
+        the version that said it. Without rows: importance, partial dependence, and the fitted pipeline in sentences.
     background : DataFrame, optional
         Rows that are usual; those kept at registration where absent.
     most : int
@@ -94,9 +95,12 @@ def explain(ref: Any, rows: Any = None, *, background: Any = None, most: int = 5
     """
     if not isinstance(most, int) or isinstance(most, bool) or most < 1:
         raise Invalid(f"most is {most!r}.", "It is a number of rows, at least 1.")
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     ref, notes = _version_that_said(ref, rows)
-    case = case_of(ref, background)
-    return _of_model(case, most, seed) if rows is None else _of_rows(case, rows, notes, most, seed)
+    with threadpool_limits(limits=1):
+        case = case_of(ref, background)
+        return _of_model(case, most, seed) if rows is None else _of_rows(case, rows, notes, most, seed)
 
 
 def explain_row(version: ModelVersion, record: Mapping[str, Any]) -> Json:
@@ -112,73 +116,72 @@ def explain_row(version: ModelVersion, record: Mapping[str, Any]) -> Json:
 
 
 def _version_that_said(ref: Any, rows: Any) -> tuple[Any, list[str]]:
-    """Return the version that made a prediction, where ids are asked for and the name alone is the same."""
-    ids = [rows] if isinstance(rows, str) else rows if _are_ids(rows) else []
+    """Return the version that made a prediction, where it is another of the same name than the one asked for."""
+    ids = [rows] if isinstance(rows, str) else rows if are_ids(rows) else []
     if not ids or not isinstance(ref, str):
         return ref, []
-    block = block_of(ids[0])[0]
-    from nbmlops.registry.models import model_version
-
-    asked = model_version(ref)
+    asked, block = models.model_version(ref), block_of(ids[0])[0]
     if block.model != asked.name or block.version == asked.version:
         return asked, []
     said = f"{block.model}@{block.version}"
-    return said, [f"explained is {said}, which made this prediction; {ref} is {asked.ref} by now"]
-
-
-def _are_ids(rows: Any) -> bool:
-    return isinstance(rows, Sequence) and bool(rows) and all(isinstance(r, str) for r in rows)
+    return said, [f"{said} made this prediction and is explained; {ref} is {asked.ref} by now"]
 
 
 def _of_rows(case: Case, rows: Any, notes: Sequence[str], most: int, seed: int) -> Explanation:
-    asked = rows_of(case, rows)
-    frame = asked.frame[:most]
-    said = said_by(case.estimator, frame, case.name, case.hidden)
-    if case.background is None and not hasattr(case.estimator, "fired"):
+    if case.background is None and not case.by_rules:
         raise _no_background(case)
-    against = reasons.drawn(case, len(case.open), seed) if _compared(case) else None
-    told = [_row(case, asked, said, place, against, seed) for place in range(len(frame))]
+    asked = rows_of(case, rows, most)
+    said = said_by(case, asked.frame)
+    told = _told(case, asked, said)
+    against = None
+    if case.background is not None and case.open and not case.by_rules:
+        against = reasons.drawn(case, len(case.open), seed)
+        for place, row in enumerate(told):
+            row |= _reasons(case, question(case, said.predicted[place]), asked.frame.iloc[[place]], against, seed)
+    left = asked.given - len(asked.frame)
+    more = [f"{left:,} of {asked.given:,} rows are not explained: most={most}"] if left else []
     about = question(case, said.predicted[0])
-    left = len(asked.frame) - len(frame)
-    more = [f"{left:,} of {len(asked.frame):,} rows were left out: most={most}"] if left else []
     return Explanation(
         case.name,
-        about.words if case.task != "multiclass" else "the chance of the predicted class",
+        about.words if case.task != "multiclass" else "the chance of the class that is predicted",
         about.unit,
         case.task,
         case.target,
-        _background(case, against),
+        _background(case, 0 if against is None else len(against)),
         tuple(told),
         left,
         notes=(*notes, *asked.notes, *more, *_of_private(case)),
     )
 
 
-def _compared(case: Case) -> bool:
-    """Tell whether contributions are asked for: of rules the one that fired says more."""
-    return case.background is not None and not hasattr(case.estimator, "fired") and bool(case.open)
+def _told(case: Case, asked: Rows, said: Answers) -> list[Json]:
+    """Return what was said of each row, what it was made of, and which rows of the background are most like it."""
+    near = _nearest(case, asked.frame)
+    return [
+        {
+            "row": plain(asked.frame.index[place]),
+            "prediction_id": asked.ids[place] if asked.ids else None,
+            "prediction": plain(said.predicted[place]),
+            "probability": _probability(said, place),
+            "explains": question(case, said.predicted[place]).words,
+            "inputs": _inputs(case, asked.frame.iloc[place]),
+            "notes": [*notes_of(case, asked.frame.iloc[place]), *_otherwise(case, asked, said, place)],
+            **({"rule": _rule(case, asked.frame.iloc[[place]])} if case.by_rules else {}),
+            "nearest": near[place],
+        }
+        for place in range(len(asked.frame))
+    ]
 
 
-def _row(case: Case, asked: Rows, said: Answers, place: int, against: pd.DataFrame | None, seed: int) -> Json:
-    """Return why a model says what it says of one row."""
-    row = asked.frame.iloc[[place]]
-    about = question(case, said.predicted[place])
-    told: Json = {
-        "row": plain(asked.frame.index[place]),
-        "prediction_id": asked.ids[place] if asked.ids else None,
-        "prediction": plain(said.predicted[place]),
-        "probability": _probability(said, place),
-        "explains": about.words,
-        "inputs": _inputs(case, row.iloc[0]),
-        "notes": _unknown(case, row.iloc[0]),
-    }
-    if hasattr(case.estimator, "fired"):
-        told["rule"] = _rule(case, row)
-    if against is not None:
-        told |= _reasons(case, about, row, against, seed)
-    if case.background is not None:
-        told["nearest"] = _nearest(case, row.iloc[0])
-    return told
+def _otherwise(case: Case, asked: Rows, said: Answers, place: int) -> list[str]:
+    """Return a note where the model says something else than was recorded: what is private was not."""
+    if not asked.recorded:
+        return []
+    then, now = asked.recorded[place].get("probability"), _probability(said, place)
+    if then is None or now is None or abs(then - now) < 1e-9:
+        return []
+    why = f"without {', '.join(case.hidden)}, which is private, " if case.hidden else ""
+    return [f"it said {then:.1%} then; {why}it says {now:.1%}"]
 
 
 def _reasons(case: Case, about: Question, row: pd.DataFrame, against: pd.DataFrame, seed: int) -> Json:
@@ -199,22 +202,26 @@ def _rule(case: Case, row: pd.DataFrame) -> Json:
     return {"number": number, "text": case.estimator.text(number)}
 
 
-def _nearest(case: Case, row: pd.Series[Any]) -> list[Json]:
-    assert case.background is not None
-    found = nearest(case.background, row, NEAREST, case.hidden)
-    if not found:
-        return []
-    like = case.background.iloc[[n.place for n in found]]
-    said = said_by(case.estimator, like, case.name, case.hidden)
-    return [
-        {
-            "distance": n.distance,
-            "prediction": plain(said.predicted[i]),
-            "probability": _probability(said, i),
-            "inputs": _inputs(case, like.iloc[i]),
-        }
-        for i, n in enumerate(found)
-    ]
+def _nearest(case: Case, frame: pd.DataFrame) -> list[list[Json]]:
+    """Return the rows of the background that are most like each row, and what the model says of them."""
+    if case.background is None:
+        return [[] for _ in range(len(frame))]
+    found = [nearest(case.background, frame.iloc[i], NEAREST, case.hidden) for i in range(len(frame))]
+    places = sorted({n.place for near in found for n in near})
+    if not places:
+        return [[] for _ in found]
+    like = case.background.iloc[places]
+    said = said_by(case, like)
+    return [[_neighbour(case, n, like, said, places.index(n.place)) for n in near] for near in found]
+
+
+def _neighbour(case: Case, found: Neighbour, like: pd.DataFrame, said: Answers, place: int) -> Json:
+    return {
+        "distance": found.distance,
+        "prediction": plain(said.predicted[place]),
+        "probability": _probability(said, place),
+        "inputs": _inputs(case, like.iloc[place]),
+    }
 
 
 def _inputs(case: Case, row: pd.Series[Any]) -> Json:
@@ -234,25 +241,8 @@ def _probability(said: Answers, place: int) -> float | None:
     return float(said.probability[place, 1] if said.task == "binary" else said.probability[place].max())
 
 
-def _unknown(case: Case, row: pd.Series[Any]) -> list[str]:
-    """Return a note for each category that was not seen when the model was evaluated."""
-    import pandas as pd
-
-    found = []
-    for column in case.columns:
-        known, name = column.get("categories") or (), column["name"]
-        if name in case.hidden or not known or len(known) < column.get("distinct", 0) or pd.isna(row[name]):
-            continue
-        if str(row[name]) not in known:
-            found.append(f"{name} = {reasons.shown(row[name])} is none of the {len(known)} values known of it")
-    return found
-
-
-def _background(case: Case, against: pd.DataFrame | None) -> Json:
-    return {
-        "rows": 0 if against is None else len(against),
-        "kept": 0 if case.background is None else len(case.background),
-    }
+def _background(case: Case, used: int) -> Json:
+    return {"rows": used, "kept": 0 if case.background is None else len(case.background)}
 
 
 def _of_private(case: Case) -> list[str]:
@@ -283,7 +273,7 @@ def _of_model(case: Case, most: int, seed: int) -> Explanation:
         about.unit if about else "",
         case.task,
         case.target,
-        {**_background(case, None), "rows": drawn[0]["rows"] if drawn else 0},
+        _background(case, drawn[0]["rows"] if drawn else 0),
         importance=shares,
         measured_by=measured_by,
         dependence=tuple(drawn),
@@ -298,5 +288,5 @@ def _asked_of_model(case: Case) -> Question | None:
         return question(case)
     if case.background is None:
         return None
-    said = said_by(case.estimator, case.background, case.name, case.hidden).predicted.tolist()
+    said = said_by(case, case.background).predicted.tolist()
     return question(case, max(sorted(set(said), key=str), key=said.count))

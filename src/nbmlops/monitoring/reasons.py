@@ -39,7 +39,7 @@ def reasons(case: Case, question: Question, row: pd.DataFrame, background: pd.Da
     """Return what the columns of one row add to an answer, against rows of the background."""
     assert case.background is not None
     mixed = Mixed(background, row, case.open)
-    with answering(f"{case.name}, asked of this row mixed with rows of its background,", case.hidden):
+    with answering(case, "cannot answer this row mixed with rows of its background"):
         return shapley(
             lambda taken, at: question.ask(mixed.rows(taken, at)),
             len(case.open),

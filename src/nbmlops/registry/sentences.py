@@ -10,7 +10,7 @@ import numpy as np
 from nbmlops.registry import model_words, step_words
 from nbmlops.registry.step_words import Flow
 
-__all__ = ["sentences"]
+__all__ = ["encoders", "sentences"]
 
 MOST = 200  # sentences; an ensemble of pipelines could go on for ever
 NOTHING = ("drop", None)
@@ -151,3 +151,30 @@ def _inner(model: Any) -> Iterator[tuple[str, Any]]:
         yield from model.named_estimators_.items()
         if hasattr(model, "final_estimator_"):
             yield "then", model.final_estimator_
+
+
+def encoders(model: Any, columns: Sequence[str]) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """Yield each fitted encoder of categories that takes columns of the model by name, and these.
+
+    Parameters
+    ----------
+    model : estimator
+    columns : sequence of str
+        What the model takes, in its order.
+    """
+    yield from _encoders(model, Flow(tuple(columns), len(columns)))
+
+
+def _encoders(step: Any, flow: Flow) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    if isinstance(getattr(step, "steps", None), list):
+        for _, inner in step.steps:
+            yield from _encoders(inner, flow)
+            flow = _walk(inner, flow)[1]
+    elif hasattr(step, "transformers_"):
+        for _, inner, chosen in step.transformers_:
+            yield from _encoders(inner, _chosen(chosen, flow))
+    elif isinstance(getattr(step, "transformer_list", None), list):
+        for _, inner in step.transformer_list:
+            yield from _encoders(inner, flow)
+    elif isinstance(known := getattr(step, "categories_", None), list) and len(known) == len(flow.names):
+        yield step, flow.names
