@@ -43,7 +43,7 @@ def explained(served: Served, content: Any) -> Json:
 
 def model(served: Served) -> Json:
     """Return what a version is for, its limits and its state."""
-    found: Json = _part("how_to")(served.version.ref).to_dict()
+    found: Json = nb.how_to(served.version.ref).to_dict()
     return found
 
 
@@ -51,7 +51,7 @@ def _explanation(served: Served, rows: Any) -> Json:
     if not served.version.signature.get("background"):
         message = f"No background was kept of {served.version.ref}, so nothing can be explained against it."
         raise Refused(503, [problem("no_background", message)], "Register it with background=frame.")
-    found: Json = plain(_part("explain")(served.version.ref, rows).to_dict())
+    found: Json = plain(nb.explain(served.version.ref, rows).to_dict())
     return found
 
 
@@ -61,11 +61,3 @@ def _own(served: Served, prediction_id: Any) -> str:
     if nb.prediction(name)["model"] != served.version.name:
         raise NotFound(f"No prediction {name[:100]!r} of this model.", "POST /predict returns the ids.")
     return name
-
-
-def _part(name: str) -> Any:
-    """Return a public function of another part, if this installation has it."""
-    found = getattr(nb, name, None)
-    if found is None:
-        raise Refused(503, [problem("missing_part", f"This installation has no nb.{name}.")], "Update nbmlops.")
-    return found

@@ -59,7 +59,10 @@ def predicted(served: Served, log: Log, body: bytes, caller: str, most: int) -> 
     for row, key in zip(rows, wanted.key or (), strict=False):
         row["key"] = key
     unknown = {note.column: note.detail["rows"] for note in checked.notes if note.code == "unknown_category"}
-    return Done({"predictions": rows, "notes": [_note(served, note) for note in checked.notes]}, unknown)
+    notes = [_note(served, note) for note in checked.notes]
+    if ids is None and log.mode != "off":
+        notes.append({"code": "unrecorded", "column": None, "message": "the record could not be written: no ids"})
+    return Done({"predictions": rows, "notes": notes}, unknown)
 
 
 def _note(served: Served, note: Finding) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def _run(app: Any, served: Served, log: Log, host: str, port: int) -> None:
         ws="none",
     )
     taken = config.bind_socket()
+    taken.listen(config.backlog)  # who comes as soon as the line below is read is not turned away
     said, number = taken.getsockname()[:2]
     place = f"[{said}]" if ":" in said else said
     print(f"Serving {served.version.ref} at http://{place}:{number} ({_recorded(log)})", flush=True)  # noqa: T201

@@ -42,11 +42,15 @@ def parse(body: bytes) -> Any:
     {'age': 30}
     """
     try:
-        return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+        text = body.decode()
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        if "\\u" in text:
+            json.dumps(found, ensure_ascii=False).encode()  # half of a pair of code points is no text
+        return found
     except RecursionError:
         raise _no_json("The JSON is nested too deeply.") from None
-    except UnicodeDecodeError:
-        raise _no_json("The body is not UTF-8.") from None
+    except UnicodeError:
+        raise _no_json("The body is not UTF-8, or holds text that is none.") from None
     except json.JSONDecodeError as error:
         raise _no_json(f"The body is no JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except ValueError:

@@ -143,20 +143,23 @@ class Journal:
         """
         with self._lock:
             path, fd = self._path, None if self._fd is None else os.dup(self._fd)
+            size = 0 if fd is None else os.fstat(fd).st_size
         failed: OSError | None = None
-        if fd is not None:
-            try:
+        try:
+            if fd is not None:
                 sync_file(fd)
-            except OSError as error:
-                failed = error
-            finally:
-                os.close(fd)
+        except OSError as error:
+            failed = error
         with self._lock:  # of two descriptors of one file, a disk's error may be told to the other one only
             failed, self._unsynced = failed or self._unsynced, None
-            if failed:
-                if self._path == path:
-                    self._leave()
-                raise failed
+            if failed and self._path == path:
+                self._leave()
+                if fd is None or os.fstat(fd).st_size == size:  # what came meanwhile hears of it at its own call
+                    self._unsynced = None
+            if fd is not None:
+                os.close(fd)
+        if failed:
+            raise failed
 
     def hold(self) -> None:
         """Keep the lock from the next append on: a run is open."""

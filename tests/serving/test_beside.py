@@ -1,0 +1,110 @@
+"""What goes with predictions over HTTP: reasons, what came true, how to use the model."""
+
+import nbmlops as nb
+
+ROW = {"age": 44.5, "city": "Bern", "noise": 0.5}
+
+
+def ids(client, rows):
+    return [row["prediction_id"] for row in client.predict({"rows": rows}).json()["predictions"]]
+
+
+def returned(client, content):
+    answer = client("POST", "/feedback", json=content)
+    return answer.status_code, answer.json()
+
+
+def test_outcomes_over_http_are_performance(service, people):
+    frame = people(60, 9)
+    rows = frame[["age", "city", "noise"]].to_dict("records")
+    known = zip(ids(service, rows), frame.late.tolist(), strict=True)
+    sent = {"feedback": [{"prediction_id": i, "outcome": late} for i, late in known]}
+    first, again = returned(service, sent)[1], returned(service, sent)[1]
+    assert (first["new"], again["duplicates"]) == (60, 60)
+    found = nb.performance("late")
+    assert (found.predictions, found.known) == (60, 60)
+    assert found.metrics["accuracy"]["value"] > 0.5
+
+
+def test_one_object_is_one_outcome(service):
+    one = ids(service, [ROW])[0]
+    assert returned(service, {"prediction_id": one, "outcome": True})[1]["new"] == 1
+    assert returned(service, {"prediction_id": one, "outcome": False})[1]["changed"] == 1
+    assert [f["outcome"] for f in nb.prediction(one)["feedback"]] == [True, False]
+
+
+def test_an_unknown_id_is_counted_and_kept(service):
+    status, found = returned(service, {"prediction_id": "not-there", "outcome": 1})
+    assert (status, found["unknown"], found["unknown_ids"]) == (200, 1, ["not-there"])
+
+
+def test_an_opinion_and_a_flag(service):
+    one = ids(service, [ROW])[0]
+    opinion = {"prediction_id": one, "kind": "opinion", "verdict": "disagree", "expected": False, "reason": "holiday"}
+    flag = {"prediction_id": one, "kind": "flag", "reason": "wrong city"}
+    assert returned(service, {"feedback": [opinion, flag]})[1]["new"] == 2
+    kept = {f["kind"]: f for f in nb.prediction(one)["feedback"]}
+    assert (kept["opinion"]["verdict"], kept["opinion"]["outcome"], kept["flag"]["reason"]) == (
+        "disagree",
+        False,
+        "wrong city",
+    )
+
+
+def test_an_outcome_by_the_key_of_the_business(service):
+    service.predict({"rows": [{**ROW, "booking": "B-7"}], "key": "booking"})
+    assert returned(service, {"key": "B-7", "outcome": True})[1]["new"] == 1
+    assert nb.performance("late").known == 1
+
+
+def test_every_problem_of_feedback_is_named_and_nothing_is_kept(service):
+    one = ids(service, [ROW])[0]
+    rows = [
+        {"prediction_id": one, "outcome": True},
+        {"outcome": True},
+        {"prediction_id": one},
+        {"prediction_id": one, "kind": "opinion", "verdict": "perhaps"},
+        {"prediction_id": one, "kind": ["flag"], "reason": "x"},
+        {"prediction_id": one, "outcome": [1]},
+        {"prediction_id": 7, "outcome": 1, "colour": "red"},
+    ]
+    status, found = returned(service, {"feedback": rows})
+    assert status == 422
+    assert {p["row"] for p in found["detail"]} == {1, 2, 3, 4, 5, 6}
+    assert not nb.prediction(one)["feedback"]
+    for wrong in ([], {"feedback": []}, {"feedback": 3}, {"feedback": [3]}, "x"):
+        assert returned(service, wrong)[0] == 422
+
+
+def test_reasons_of_a_row_and_of_a_recorded_prediction(service):
+    here = service("POST", "/explain", json=ROW)
+    assert here.status_code == 200, here.text
+    one = ids(service, [ROW])[0]
+    later = service("POST", "/explain", json={"prediction_id": one})
+    assert later.status_code == 200, later.text
+    assert "age" in here.text
+
+
+def test_reasons_without_a_background(late, serving, model):
+    nb.register(model, "plain")
+    answer = serving("plain")("POST", "/explain", json=ROW)
+    assert (answer.status_code, answer.json()["detail"][0]["code"]) == (503, "no_background")
+    assert "background" in answer.json()["hint"]
+
+
+def test_reasons_for_what_is_wrong_or_another_s(late, serving, model, held_out):
+    nb.register(model, "other")
+    client = serving()
+    theirs = nb.predict("other", held_out[:1]).prediction_id.iloc[0]
+    for unknown in (theirs, "not-there", 7, ["x"]):
+        assert client("POST", "/explain", json={"prediction_id": unknown}).status_code == 404
+    assert client("POST", "/explain", json={"rows": [ROW, ROW]}).status_code == 413
+    assert client("POST", "/explain", json={"age": "old"}).status_code == 422
+
+
+def test_the_model_says_what_it_is_for(project, serving):
+    (project / "charter.yaml").write_text("limits: [not for freight]\n")
+    answer = serving()("GET", "/model")
+    assert answer.status_code == 200
+    assert answer.json()["ref"] == "late@1"
+    assert "not for freight" in answer.text
