@@ -81,6 +81,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/models.py
 	@$(BIN)/python bench/year.py --json
 	@$(BIN)/python bench/registry.py
+	@$(BIN)/python bench/explain.py
 	@$(BIN)/python bench/store.py --large --postgres
 	@$(BIN)/python bench/ledger.py
 	@$(BIN)/python bench/fan.py
@@ -93,7 +94,7 @@ durability: setup .venv-peers/.installed
 # Others, in an environment of their own, to be measured beside us.
 .venv-peers/.installed:
 	@$(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet mlflow trackio ipython evidently nannyml "pandas<3"
+	@.venv-peers/bin/python -m pip install --quiet mlflow trackio ipython evidently nannyml shap "pandas<3"
 	@touch $@
 
 clean:
