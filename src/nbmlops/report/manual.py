@@ -32,7 +32,8 @@ def standing(facts: Facts) -> tuple[str, Tone, str]:
         return NOT_IN_USE, "quiet", f"Version {facts.version.version} is not what answers: {other}."
     doubts = list(_doubts(facts))
     if doubts:
-        return WITH_CARE, "warn", f"{joined(doubts)}.".capitalize()
+        told = joined(doubts)
+        return WITH_CARE, "warn", f"{told[:1].upper()}{told[1:]}."
     return IN_USE, "good", "It is the champion, and nothing that is open speaks against it."
 
 
@@ -232,10 +233,16 @@ PARTS: tuple[Callable[[Facts], Part], ...] = (
 def _input(facts: Facts, column: Json, private: bool) -> tuple[str, str, str]:
     name = column["name"]
     meaning = f"{_line(_meaning(facts, name))}{_unit(facts, name)}" if _meaning(facts, name) else "not written down"
-    rules = (facts.words.get(name) or {}).get("rules")
-    values = ["private: not shown"] if private else [_seen(column), f"allowed: {rules}" if rules else ""]
+    values = ["private: not shown"] if private else [_seen(column), _allowed(facts, name)]
     values += ["may be missing"] if column.get("nullable") else []
     return name, meaning, "; ".join(filter(None, values))
+
+
+def _allowed(facts: Facts, name: str) -> str:
+    """Return which values the rules allow; how many may be missing is a matter of files, not of one answer."""
+    rules = str((facts.words.get(name) or {}).get("rules") or "").split("; ")
+    told = [rule for rule in rules if rule and not rule.endswith("% missing")]
+    return f"allowed: {'; '.join(told)}" if told else ""
 
 
 def _seen(column: Json) -> str:
