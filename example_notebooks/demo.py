@@ -1,4 +1,4 @@
-"""The main job on a year of flights: explore and track, check drift, retrain where the answers went wrong.
+"""The main job on a year of flights: explore, check drift, retrain where answers went wrong, serve, learn from users.
 
 python example_notebooks/demo.py                 runs all of it in demo/
 python example_notebooks/demo.py --only-setup    makes demo/ to work in by hand
@@ -24,7 +24,16 @@ FILES = (
     "01_explore_and_track.ipynb",
     "02_drift_check.ipynb",
     "03_retrain.ipynb",
+    "05_in_use.ipynb",
 )
+# One warm process for all notebooks: what they import, and what nbmlops itself imports when it is asked to judge.
+SETTINGS = """[project]
+name = "late-flights"
+
+[warm]
+preload = ["nbmlops", "numpy", "pandas", "scipy.stats", "skops.io", "sklearn.compose", "sklearn.ensemble",
+           "sklearn.inspection", "sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline", "sklearn.preprocessing"]
+"""
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 MODEL = "late-flights"
 
@@ -41,11 +50,14 @@ def main() -> None:
         return
     os.chdir(args.folder)
     sys.path.insert(0, str(Path.cwd()))
+    import sklearn  # first: it sets variables of OpenMP, and kernels given others would need another warm process
+
     import nbmlops as nb
 
     execute(nb, "01_explore_and_track.ipynb")
     execute(nb, "02_drift_check.ipynb")
     year = [live_through(month) for month in range(4, 13)]
+    execute(nb, "05_in_use.ipynb")
     show(year, nb, time.perf_counter() - began)
 
 
@@ -57,7 +69,7 @@ def set_up(folder: Path) -> None:
     for name in FILES:
         source = HERE / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    (folder / "nbmlops.toml").write_text('[project]\nname = "late-flights"\n', encoding="utf-8")
+    (folder / "nbmlops.toml").write_text(SETTINGS, encoding="utf-8")
 
 
 def execute(nb, name: str, parameters: dict | None = None) -> None:
@@ -135,6 +147,7 @@ def show(year: list[dict], nb, seconds: float) -> None:
         print("  ".join(row[k].ljust(widths[k]) for k in names).rstrip())
     print(f"\n{moral(year)}")
     print(f"\nReport of the last retraining: {Path.cwd().name}/{os.path.relpath(nb.report('03_retrain'))}")
+    print(f"How to use the model: {Path.cwd().name}/late-flights.html")
     print(f"Verified: {verified()}")
     print(f"Took {seconds:.0f} s. Next: make lab, or: cd {Path.cwd().name} && ../.venv/bin/nbmlops models")
 

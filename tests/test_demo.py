@@ -31,6 +31,7 @@ def test_the_year_promotes_some_challengers_and_refuses_others(tmp_path):
     )
     page = tmp_path / re.search(r"Report of the last retraining: (\S+)", done.stdout)[1]
     assert "Replace champion" in page.read_text(encoding="utf-8")
+    assert "How often it is wrong" in (tmp_path / "year" / "late-flights.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -46,4 +47,4 @@ def test_a_committed_notebook_was_executed_and_names_no_machine(path):
 
 
 def test_every_example_is_shown():
-    assert [p.stem for p in NOTEBOOKS] == ["01_explore_and_track", "02_drift_check", "03_retrain"]
+    assert [p.stem for p in NOTEBOOKS] == ["01_explore_and_track", "02_drift_check", "03_retrain", "05_in_use"]
