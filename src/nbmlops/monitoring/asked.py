@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Case", "Rows", "answering", "are_ids", "block_of", "case_of", "rows_of", "said_by"]
 
 MOST_BACKGROUNDS = 8  # kept in memory, so that a service does not read one for every answer
+MOST_NAMED = 12  # columns in a note
 EMPTY = {"number": "float64", "time": "datetime64[ns]"}  # of a column that is wholly missing
 
 _backgrounds: dict[tuple[str, str], pd.DataFrame] = {}
@@ -188,7 +189,8 @@ def rows_of(case: Case, rows: Any, most: int) -> Rows:
     if not len(given):
         raise Invalid("There are no rows to explain.", "Pass at least one row.")
     checked = _checked(case, given[:most], texts=isinstance(rows, Path))
-    notes = tuple(note.message for note in checked.notes if note.code == "extra_columns")
+    extra = [n for note in checked.notes for n in note.detail.get("columns", ()) if n != case.target]
+    notes = (f"{case.name} does not take {', '.join(extra[:MOST_NAMED])}: ignored",) if extra else ()
     return Rows(_refused(case, checked, case.name), len(given), notes=notes)
 
 

@@ -58,7 +58,7 @@ def _row(row: Json, data: Json) -> str:
     if row.get("contributions"):
         drawn = _picture(row, data)
         parts.append(image(drawn, " ".join(f"{w}." for w in row["words"]), WIDE))
-        parts += [f"<div>{esc(words)}</div>" for words in row["words"]]
+        parts += [f"<div>{esc(words)}</div>" for words in [*row["words"], *_chance(row, data)]]
         parts.append(fold(f"All {len(row['contributions'])} columns", _columns(row, data)))
     if near := row.get("nearest"):
         parts.append(fold(f"The {len(near)} most similar rows of the background", _nearest(row, near)))
@@ -70,7 +70,10 @@ def _row_lines(row: Json, data: Json) -> list[str]:
     told = [f"rule {rule['number']} fired: {rule['text']}"] if rule else []
     near = row.get("nearest") or []
     like = [f"the {len(near)} most similar rows are answered {', '.join(_said(n) for n in near)}"] if near else []
-    return [_head(row, data), *(f"  {line}" for line in [*told, *row.get("words", ()), *row["notes"], *like])]
+    return [
+        _head(row, data),
+        *(f"  {line}" for line in [*told, *row.get("words", ()), *_chance(row, data), *row["notes"], *like]),
+    ]
 
 
 def _said(row: Json) -> str:
@@ -82,6 +85,15 @@ def _value(value: Any) -> str:
     if value is None:
         return "missing"
     return str(value) if isinstance(value, int) else number(value)  # a number that names something has no thousands
+
+
+def _chance(row: Json, data: Json) -> list[str]:
+    """Return how far chance may have moved the contributions, where something was drawn."""
+    errors = [c["standard_error"] for c in row.get("contributions", ())]
+    if not any(errors):
+        return []
+    what = "rows of the background" if row["exact"] else "rows of the background and orders of the columns"
+    return [f"drawn by chance: {what}; standard error of a step at most {_signed(max(errors), data).lstrip('+')}"]
 
 
 def _columns(row: Json, data: Json) -> str:
@@ -148,7 +160,8 @@ def _model(data: Json) -> list[str]:
 
 def _dependence_words(data: Json) -> str:
     rows = data["dependence"][0]["rows"]
-    return f"Mean of {data['explains']} over {number(rows)} rows of the background, were a column alone another:"
+    said = str(data["explains"])
+    return f"{said[:1].upper()}{said[1:]}, mean of {number(rows)} rows of the background, one column set to each value:"
 
 
 def _curve(curve: Json, data: Json) -> str:
