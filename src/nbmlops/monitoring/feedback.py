@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture import environment
 from nbmlops.capture.secrets import redact
@@ -41,15 +41,6 @@ class Received:
     duplicates: int
     unknown: int
     unknown_ids: tuple[str, ...] = ()
-
-
-class Who(NamedTuple):
-    """What was said of, and who said it: the newest of one who counts."""
-
-    kind: str
-    of: tuple[str, ...]
-    source: str
-    actor: str
 
 
 def feedback(
@@ -262,12 +253,14 @@ def _texts(part: pd.DataFrame, column: str, otherwise: str) -> list[str]:
     return [otherwise if _gone(v) else str(v) for v in part[column].astype(object).where(part[column].notna(), None)]
 
 
-def _who(row: Row) -> Who:
-    of = (row["prediction_id"],) if row["prediction_id"] else (row["model"], row["key"], row.get("key_at", ""))
-    return Who(row["kind"], of, row["source"], "" if row["kind"] == "outcome" else row["actor"])
+def _who(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what was said of, and who said it: the newest of one who counts."""
+    of = row["prediction_id"] or (row["model"], row["key"], row.get("key_at") or None)
+    kind = row["kind"]
+    return kind, of, row["source"], None if kind == "outcome" else row["actor"] or None
 
 
-def _said(row: Row) -> Said:
+def _said(row: Mapping[str, Any]) -> Said:
     return row["outcome"], row.get("verdict"), row.get("reason")
 
 
@@ -285,7 +278,7 @@ def _strangers(rows: Sequence[Row]) -> list[str]:
     return sorted({*ids} - stored.known(session.store(), ids)) + sorted(keys)
 
 
-def _latest(rows: Sequence[Row]) -> dict[Who, Said]:
+def _latest(rows: Sequence[Row]) -> dict[tuple[Any, ...], Said]:
     """Return the newest that each one said of these predictions and keys."""
     from nbmlops.store import predictions as stored
 
@@ -293,6 +286,4 @@ def _latest(rows: Sequence[Row]) -> dict[Who, Said]:
     came = stored.newest(session.store(), ids)
     for model in sorted({row["model"] for row in rows if not row["prediction_id"]}):
         came += stored.unmatched(session.store(), model)
-    return {
-        _who(row): _said(row) for row in ({**r, "key_at": r["key_at"] or "", "actor": r["actor"] or ""} for r in came)
-    }
+    return {_who(row): _said(row) for row in came}

@@ -156,5 +156,7 @@ def _chained(parts: Iterable[tuple[list[Any] | None, int]]) -> list[Any]:
 def _with_outcomes(found: pd.DataFrame, came: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return predictions with the newest outcome of each."""
     newest = {row["prediction_id"]: row["outcome"] for row in came}  # oldest first: the last one stays
-    ids = found["prediction_id"]
-    return found.assign(outcome=ids.map(newest).astype(object).where(ids.isin(newest.keys()), None))
+    import pandas as pd
+
+    outcomes = [newest.get(i) for i in found["prediction_id"]]
+    return found.assign(outcome=pd.Series(outcomes, index=found.index, dtype=object))

@@ -35,11 +35,10 @@ class Voice:
 
 
 def came(version: ModelVersion) -> list[dict[str, Any]]:
-    """Return the opinions and flags of a version's predictions, oldest first."""
+    """Return the opinions and flags of a version's predictions, each kind oldest first."""
     from nbmlops.monitoring.recorded import came as fed
 
-    found = fed(version.name, version.version, kind=None)
-    return [row for row in found if row["kind"] in ("opinion", "flag")]
+    return [row for kind in ("opinion", "flag") for row in fed(version.name, version.version, kind=kind)]
 
 
 def counted(

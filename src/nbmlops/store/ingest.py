@@ -63,6 +63,8 @@ ROWS: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
     ),
 }
 
+JSON_NAMES = {c: c.lower() for *_, columns in ROWS.values() for c in columns if c.isupper()}
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps makes one for each value
 DEFAULTS: Mapping[str, Event] = {"feedback": {"kind": "outcome"}}  # what journals of schema 6 do not say
 
 
@@ -291,7 +293,7 @@ def _series(connection: Connection, runs: Sequence[int]) -> dict[tuple[int, str,
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return ENCODER.encode(value)
 
 
 def _clean(value: Any) -> Any:
@@ -382,7 +384,7 @@ def _predictions(batch: _Batch, event: Event) -> None:
 
 
 def _row(event: Event, columns: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(_json(event[c.lower()]) if c.isupper() else _clean(event.get(c)) for c in columns)
+    return tuple([_json(event[JSON_NAMES[c]]) if c in JSON_NAMES else _clean(event.get(c)) for c in columns])
 
 
 def _insert(table: str, key: str | None, columns: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import operator as op
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 MOST = 500  # values in one statement
+CAME = tuple(column.name for column in feedback.c)
 DIGITS = re.compile(r"[0-9a-f]{8}")
 OF_BLOCK = feedback.c.prediction_id.between(predictions.c.prediction_id, predictions.c.last_id)
 
@@ -92,7 +94,7 @@ def newest_first(store: Store, model: str, version: int | None = None, after: st
         ids = list(connection.scalars(query))
     for start in range(0, len(ids), MOST):
         page = ids[start : start + MOST]
-        found = {row["prediction_id"]: row for row in _in(store, (predictions,), c.prediction_id, page)}
+        found = {row.prediction_id: row._mapping for row in _in(store, (predictions,), c.prediction_id, page)}
         yield from (_block(found[i]) for i in page if i in found)
 
 
@@ -163,7 +165,7 @@ def feedback_of(
     query = sa.select(feedback).join(predictions, OF_BLOCK)
     query = query.where(*_which(model, version, batch, after, until), *wanted).order_by(feedback.c.id)
     with store.reading() as connection:
-        return [_said(row) for row in connection.execute(query).mappings()]
+        return list(map(_said, connection.execute(query)))
 
 
 def newest(store: Store, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -173,8 +175,11 @@ def newest(store: Store, ids: Sequence[str]) -> list[dict[str, Any]]:
     with store.reading() as connection:
         for prefix, wanted in many:
             of = feedback.c.prediction_id.between(f"{prefix}00000000", f"{prefix}ffffffff")
-            rows = connection.execute(sa.select(feedback).where(of)).mappings()
-            found += [_said(row) for row in rows if row["prediction_id"] in wanted]
+            found += [
+                row
+                for row in map(_said, connection.execute(sa.select(feedback).where(of)))
+                if row["prediction_id"] in wanted
+            ]
     return sorted(found, key=lambda row: row["id"])
 
 
@@ -184,7 +189,7 @@ def unmatched(store: Store, model: str, kind: str | None = None) -> list[dict[st
     wanted = [] if kind is None else [c.kind == kind]
     query = sa.select(feedback).where(sa.literal_column("prediction_id = ''"), c.model == model, *wanted)
     with store.reading() as connection:
-        return [_said(row) for row in connection.execute(query.order_by(c.id)).mappings()]
+        return list(map(_said, connection.execute(query.order_by(c.id))))
 
 
 def expired(store: Store, before: str) -> list[Block]:
@@ -220,16 +225,23 @@ def _block(row: sa.RowMapping) -> Block:
     return Block(**{**row, "inputs": bool(row["inputs"]), "data": data})
 
 
-def _said(row: sa.RowMapping) -> dict[str, Any]:
-    return {**row, "outcome": json.loads(row["outcome"])}
+def _said(row: Sequence[Any]) -> dict[str, Any]:
+    found = dict(zip(CAME, row, strict=True))
+    found["outcome"] = _outcome(found["outcome"])
+    return found
 
 
-def _in(store: Store, wanted: Sequence[Any], column: Any, values: Sequence[str]) -> list[sa.RowMapping]:
-    found: list[sa.RowMapping] = []
+@lru_cache(maxsize=1024)  # a million outcomes are a few different ones
+def _outcome(text: str) -> Any:
+    return json.loads(text)
+
+
+def _in(store: Store, wanted: Sequence[Any], column: Any, values: Sequence[str]) -> list[Any]:
+    found: list[Any] = []
     with store.reading() as connection:
         for start in range(0, len(values), MOST):
             query = sa.select(*wanted).where(column.in_(values[start : start + MOST]))
-            found += list(connection.execute(query).mappings())
+            found += list(connection.execute(query))
     return found
 
 
@@ -237,9 +249,8 @@ def _held(store: Store, firsts: Iterable[str]) -> dict[str, list[tuple[int, int]
     """Return by prefix the numbers that blocks begin with, and how many there are; each is named by its first id."""
     found: dict[str, list[tuple[int, int]]] = {}
     c = predictions.c
-    for row in _in(store, (c.prediction_id, c.rows), c.prediction_id, sorted(firsts)):
-        first = (_number(row["prediction_id"]) or 0, row["rows"])
-        found.setdefault(row["prediction_id"][:BLOCK], []).append(first)
+    for first, rows in _in(store, (c.prediction_id, c.rows), c.prediction_id, sorted(firsts)):
+        found.setdefault(first[:BLOCK], []).append((_number(first) or 0, rows))
     return found
 
 

@@ -142,7 +142,7 @@ def _performance(ref: str, batch: str | None) -> Performance:
 
 def _missed(found: Performance, metric: str) -> str:
     """Return the words of a target that is missed, else nothing."""
-    judged = {f.column: f for f in found.findings}
+    judged = {f.column: f for f in found.findings if f.code == "target"}
     if not judged:
         raise NotFound("The charter has no targets to miss.", "Write metrics: into charter.yaml: nbmlops charter new.")
     if metric not in judged:
