@@ -43,7 +43,7 @@ def predicted(served: Served, log: Log, body: bytes, caller: str, most: int) -> 
     Refused
         Every problem of the rows at once, or what the model itself says of them.
     """
-    wanted = asked(parse(body), served.columns, most)
+    wanted = asked(parse(body), served.columns, most, served.private)
     checked = served.checker.records(wanted.rows)
     if checked.problems:
         found = [problem(p.code, p.message, p.row, p.column) for p in checked.problems]

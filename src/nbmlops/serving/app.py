@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from nbmlops import __version__
 from nbmlops.errors import NbmlopsError
@@ -135,6 +135,7 @@ def make_app(service: Service) -> FastAPI:
             operation_id=path[1:],
             summary=summary,
             responses=schema.ANSWERS,
+            response_class=PlainTextResponse if work is _metrics else JSONResponse,
             openapi_extra=takes,
         )
     app.add_middleware(Door, tokens=service.tokens, hosts=service.hosts)

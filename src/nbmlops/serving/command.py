@@ -9,6 +9,7 @@ from typing import Any
 
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid
+from nbmlops.monitoring.recorder import keeps_inputs
 from nbmlops.serving.auth import hosts_for, tokens_of
 from nbmlops.serving.log import Log, Mode
 from nbmlops.serving.served import Served, resolve
@@ -61,8 +62,7 @@ def serve(
     if max_rows < 1 or max_bytes < 1:
         raise Invalid("A request holds one row and one byte at least.", "Give --max-rows and --max-bytes above 0.")
     served = resolve(ref)
-    inputs = bool(session.project().setting("predictions", "inputs", True))
-    record = Log("off" if disabled() else log, inputs)
+    record = Log("off" if disabled() else log, keeps_inputs())
     service = Service(served, record, tokens, hosts_for(host, allowed_hosts), max_rows, max_bytes)
     _run(make_app(service), served, record, host, port)
 

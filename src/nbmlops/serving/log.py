@@ -12,11 +12,13 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nbmlops.errors import NbmlopsError
 from nbmlops.monitoring import blocks
-from nbmlops.records import in_block, new_block, now
+from nbmlops.records import ids_of_block, new_block, now
 from nbmlops.serving.errors import Refused, problem
 from nbmlops.serving.records import Asked
 from nbmlops.serving.served import Said, Served
+from nbmlops.store import waiting
 from nbmlops.tracking import opened, session
 
 __all__ = ["Log", "Mode"]
@@ -68,7 +70,7 @@ class Log:
         rows = len(kept.said.values)
         try:
             ids = self._write(kept)
-        except OSError:
+        except (OSError, NbmlopsError):
             self.failing = True
             self.dropped += rows
             if self.mode == "audit":
@@ -115,7 +117,7 @@ class Log:
         said = {"value": kept.said.values, "probability": kept.said.probability, "key": asked.key}
         columns = {**said, "key_at": asked.key_at, "inputs": inputs}
         columns = {name: column for name, column in columns.items() if column is not None}
-        ids = [in_block(first, n) for n in range(rows)]
+        ids = ids_of_block(first, rows)
         version = kept.served.version
         opened.keep(
             {
@@ -171,7 +173,8 @@ def _in_a_file(columns: dict[str, Any]) -> dict[str, Any]:
     import pandas as pd
 
     content = {**columns, "inputs": pd.DataFrame(columns["inputs"])} if "inputs" in columns else columns
-    return {"data": None, "digest": session.artifacts().put(blocks.packed(content))}
+    digest, _ = waiting.keep(session.artifacts(), blocks.packed(content))
+    return {"data": None, "digest": digest}
 
 
 def _tell(future: asyncio.Future[None], error: OSError | None) -> None:

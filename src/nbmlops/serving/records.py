@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from nbmlops.serving.errors import Refused, problem
@@ -22,10 +22,9 @@ class Asked(NamedTuple):
     """The rows of a request, and what goes with them."""
 
     rows: list[Json]
-    key: list[str] | None = None
+    key: list[str | int] | None = None
     key_at: list[str] | None = None
     batch: str | None = None
-    names: tuple[str, ...] = ()  # columns that only name the rows
 
 
 def parse(body: bytes) -> Any:
@@ -57,7 +56,7 @@ def parse(body: bytes) -> Any:
         raise _no_json("A number in the JSON has too many digits.") from None
 
 
-def asked(content: Any, columns: Sequence[str], most: int) -> Asked:
+def asked(content: Any, columns: Sequence[str], most: int, private: Collection[str] = ()) -> Asked:
     """Return the rows of a request to predict.
 
     Parameters
@@ -68,6 +67,8 @@ def asked(content: Any, columns: Sequence[str], most: int) -> Asked:
         What the model takes.
     most : int
         Rows in one request.
+    private : collection of str
+        Columns no prediction is recorded under.
 
     Raises
     ------
@@ -88,6 +89,8 @@ def asked(content: Any, columns: Sequence[str], most: int) -> Asked:
     if not rows:
         raise Refused(422, [problem("no_rows", "There are no rows.")], SHAPE)
     names = {field: _name(content, field) for field in ("key", "key_at", "batch")}
+    if hidden := [name for name in (names["key"], names["key_at"]) if name in private]:
+        raise Refused(422, [problem("private", f"{n} is private.", None, n) for n in hidden], "Name another key.")
     return _named(_flat(rows), columns, **names)
 
 
@@ -98,9 +101,10 @@ def _named(rows: list[Json], columns: Sequence[str], key: str | None, key_at: st
     if problems:
         raise Refused(422, problems, "Each row needs its key.")
     only_names = tuple(n for n in (key, key_at) if n and n not in columns)
-    keys, times = ([str(row[n]) for row in rows] if n else None for n in (key, key_at))
+    keys = [row[key] for row in rows] if key else None
+    times = [_in_utc(row[key_at]) for row in rows] if key_at else None
     kept = [{n: v for n, v in row.items() if n not in only_names} for row in rows] if only_names else rows
-    return Asked(kept, keys, times, batch, only_names)
+    return Asked(kept, keys, times, batch)
 
 
 def _flat(rows: list[Json]) -> list[Json]:
@@ -120,16 +124,21 @@ def _unfit(place: int, row: Mapping[str, Any]) -> Iterator[Json]:
 
 def _without(rows: list[Json], name: str | None) -> Iterator[Json]:
     for place, row in enumerate(rows if name else ()):
-        if not isinstance(value := row.get(str(name)), (str, int)) or value == "":
+        if type(value := row.get(str(name))) not in (str, int) or value == "":
             yield problem("no_key", f"{_said(str(name))} is missing or neither text nor a whole number.", place, name)
 
 
 def _no_times(rows: list[Json], name: str) -> Iterator[Json]:
     for place, row in enumerate(rows):
         try:
-            datetime.fromisoformat(str(row.get(name)))
-        except ValueError:
+            _in_utc(str(row.get(name)))
+        except (ValueError, OverflowError):
             yield problem("no_time", f"{_said(name)} is no time such as 2013-12-01T06:00.", place, name)
+
+
+def _in_utc(text: str) -> str:
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
 def _name(content: Json, field: str) -> str | None:

@@ -32,7 +32,7 @@ def received(served: Served, body: bytes, caller: str, most: int) -> Json:
     body : bytes
         JSON: one object, or many below ``feedback``.
     caller : str
-        Who says so, where the feedback does not.
+        Who says so.
     most : int
         How many at once.
 
@@ -59,9 +59,9 @@ def _keep(served: Served, kind: str, naming: str, rows: list[Json], caller: str)
     names = [naming, *(["at"] if naming == "key" and any("at" in row for row in rows) else []), *KINDS[kind]]
     # Built as objects: a list of answers of several types stays what was sent.
     columns = {name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names}
-    frame = pd.DataFrame({**columns, "source": [str(row.get("source") or caller) for row in rows]})
-    about = {"kind": kind, "model": served.version.name, "key": "key"} if naming == "key" else {"kind": kind}
-    return nb.feedback(frame, **about)
+    frame = pd.DataFrame({**columns, "source": [row.get("source") or kind for row in rows]})
+    about = {"model": served.version.name, "key": "key"} if naming == "key" else {}
+    return nb.feedback(frame, kind=kind, actor=caller, **about)
 
 
 def _rows(content: Any, most: int) -> list[Json]:

@@ -46,14 +46,10 @@ class Served:
 
     def ask(self, frame: Any) -> Said:
         """Return what the model says of checked rows; called from one thread at a time."""
-        from nbmlops.registry import measures
+        from nbmlops.registry import measures, models
 
-        said = measures.ask(self.model, frame)
-        values = _plainly(said.predicted)
-        if said.probability is None:
-            return Said(values, [None] * len(values))
-        chance = said.probability[:, 1] if said.task == "binary" else said.probability.max(axis=1)
-        return Said(values, _plainly(chance))
+        values, probability = models.in_short(measures.ask(self.model, frame))
+        return Said(_plainly(values), [None] * len(values) if probability is None else _plainly(probability))
 
 
 def resolve(ref: str) -> Served:
