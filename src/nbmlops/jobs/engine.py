@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
 from nbmlops.config import disabled, find_project
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from nbmlops.jobs.checkpoint import Keeper
+    from nbmlops.jobs.client import Client
     from nbmlops.jobs.ending import Ending
+    from nbmlops.jobs.injected import Settled
     from nbmlops.jobs.manager import Manager
+    from nbmlops.jobs.options import Asked
     from nbmlops.jobs.outbox import Posted
-    from nbmlops.jobs.progress import Progress
     from nbmlops.jobs.resume import Plan, Resume
     from nbmlops.jobs.warm.provisioner import WarmProvisioner
     from nbmlops.tracking.session import OpenRun
@@ -56,17 +58,6 @@ class NbmlopsEngine:
         log_output: bool = False,
         autosave_cell_every: int = 30,
         input_path: str | NotebookNode | None = None,
-        run_id: str | None = None,
-        progress: Progress | None = None,
-        limit_s: float | None = None,
-        memory: str | float | None = None,
-        cpu: str | float | None = None,
-        kernel_cwd: str | None = None,
-        job: str | None = None,
-        about: Mapping[str, Any] | None = None,
-        echo: TextIO | None = None,
-        resume: Resume | None = None,
-        notebook_path: str | None = None,
         **options: Any,
     ) -> NotebookNode:
         """Execute a parameterized notebook as a run of kind ``notebook``.
@@ -80,30 +71,9 @@ class NbmlopsEngine:
         progress_bar, log_output, autosave_cell_every
             As papermill has them.
         input_path : str, optional
-        run_id : str, optional
-            The id the run shall have.
-        progress : Progress, optional
-        limit_s : float, optional
-            Seconds for the whole notebook.
-        memory : str or float, optional
-            What the kernel may map, such as ``4G``; ``NBMLOPS_MEMORY`` when absent.
-        cpu : str or float, optional
-            Its cores; ``NBMLOPS_CPU`` when absent.
-        kernel_cwd : str, optional
-            The kernel's working folder; this process keeps its own.
-        job : str, optional
-            The job it is an attempt of; the run's experiment then.
-        about : mapping, optional
-            More of the run: ``parent``, ``previous``, ``tags``.
-        echo : file, optional
-            Where what the cells print goes as it comes, without secrets.
-        resume : Resume, optional
-            The run it goes on with.
-        notebook_path : str, optional
-            The notebook, where what is executed is a copy of it.
         **options
-            ``execution_timeout`` (seconds per cell), ``start_timeout``, ``stdout_file``, ``stderr_file``, and traits
-            of nbclient's client.
+            Fields of :class:`nbmlops.jobs.options.Asked`, such as ``memory`` and ``cpu``; ``execution_timeout``
+            (seconds per cell), ``start_timeout``, ``stdout_file``, ``stderr_file``, and traits of nbclient's client.
 
         Returns
         -------
@@ -112,65 +82,32 @@ class NbmlopsEngine:
         """
         from nbmlops.jobs import files, injected, outbox
         from nbmlops.jobs.client import Client
-        from nbmlops.jobs.hidden import hidden_texts
-        from nbmlops.jobs.limits import Limits
-        from nbmlops.jobs.manager import Manager
-        from nbmlops.jobs.progress import usual
+        from nbmlops.jobs.options import Asked
         from nbmlops.jobs.resume import planned
-        from nbmlops.jobs.stopping import raised_by, stoppable
 
         files.make_atomic()
-        source = files.resolve(input_path) if isinstance(input_path, str) else None
-        if notebook_path:
-            source = Path(notebook_path)
-            nb.metadata.papermill["input_path"] = notebook_path
+        asked = Asked.of(options)
+        source = _source(nb, input_path, asked)
         name = source.name if source else "notebook"
-        limits = Limits.of(memory, cpu)
+        run_id, about = asked.run_id or new_id(), asked.of_the_run()
         settled = injected.settle(nb, name, kernel_name, cls.nb_language(nb))
-        shown = progress or (usual() if progress_bar else None)
-        run_id = run_id or new_id()
-        about = {**(about or {}), "tags": {**(about or {}).get("tags", {}), **limits.tags(limit_s)}}
-        plan = _plan(resume, nb, source) if resume else None
-        posted = _posted(output_path, source, run_id, job or Path(name).stem)
-        manager = Manager(
-            nb,
-            str(posted.file) if posted else output_path,
-            notebook=name,
-            progress=shown,
-            hidden=hidden_texts(settled.secrets, [cell.source for cell in nb.cells]),
-            echo=echo,
-            log_output=log_output,
-            autosave_cell_every=autosave_cell_every,
-        )
+        plan = _plan(asked.resume, nb, source) if asked.resume else None
+        posted = _posted(output_path, source, run_id, asked.job or Path(name).stem)
+        manager = _manager(nb, str(posted.file) if posted else output_path, name, settled, asked, bool(progress_bar))
+        manager.log_output, manager.autosave_cell_every = log_output, autosave_cell_every
         manager.carried = plan.show if plan else None
-        tracked = _tracked(manager, source, run_id, settled.values, job, about)
+        tracked = _tracked(manager, source, run_id, settled.values, asked.job, about)
         with outbox.posting(posted), planned(plan), tracked as opened:
-            traits = _traits(kernel_name, log_output, options)
-            keeper = _keeper(opened, nb, plan)
             client = Client(
                 manager,
                 secret_code=settled.secret_code,
-                limit_s=limit_s,
-                limits=limits,
-                keeper=keeper,
+                limit_s=asked.limit_s,
+                limits=asked.limits,
+                keeper=_keeper(opened, nb, plan),
                 plan=plan,
-                **traits,
+                **_traits(kernel_name, log_output, dict(asked.rest)),
             )
-            with stoppable(client, run_id):
-                try:
-                    manager.notebook_start()
-                    client.execute(
-                        env=_environment(opened, source) | limits.variables(),
-                        **({"cwd": kernel_cwd} if kernel_cwd else {}),
-                    )
-                    if client.stopping:
-                        raise raised_by(client.stopping)
-                except BaseException as error:
-                    _note(manager, error)
-                    raise
-                finally:
-                    _tell_kernel(opened, client.provisioner)
-                    manager.notebook_complete()
+            _run_cells(client, run_id, opened, source, asked)
         return manager.nb
 
     @classmethod
@@ -190,6 +127,54 @@ class NbmlopsEngine:
         about = nb.metadata
         named = about.get("language_info", {}).get("name") or about.get("kernelspec", {}).get("language")
         return language or named or "python"
+
+
+def _source(nb: NotebookNode, input_path: str | NotebookNode | None, asked: Asked) -> Path | None:
+    """Return the notebook's file, and let what is executed name it where that is a copy."""
+    from nbmlops.jobs import files
+
+    if asked.notebook_path:
+        nb.metadata.papermill["input_path"] = asked.notebook_path
+        return Path(asked.notebook_path)
+    return files.resolve(input_path) if isinstance(input_path, str) else None
+
+
+def _manager(
+    nb: NotebookNode, output_path: str | None, name: str, settled: Settled, asked: Asked, bar: bool
+) -> Manager:
+    """Return what keeps the notebook: it shows progress as asked for, and no secret."""
+    from nbmlops.jobs.hidden import hidden_texts
+    from nbmlops.jobs.manager import Manager
+    from nbmlops.jobs.progress import usual
+
+    return Manager(
+        nb,
+        output_path,
+        notebook=name,
+        progress=asked.progress or (usual() if bar else None),
+        hidden=hidden_texts(settled.secrets, [cell.source for cell in nb.cells]),
+        echo=asked.echo,
+    )
+
+
+def _run_cells(client: Client, run_id: str, opened: OpenRun | None, source: Path | None, asked: Asked) -> None:
+    """Run the cells; whatever stops that, the notebook says how it ended."""
+    from nbmlops.jobs.stopping import raised_by, stoppable
+
+    manager: Manager = client.nb_man
+    env = _environment(opened, source) | asked.limits.variables()
+    with stoppable(client, run_id):
+        try:
+            manager.notebook_start()
+            client.execute(env=env, **({"cwd": asked.kernel_cwd} if asked.kernel_cwd else {}))
+            if client.stopping:
+                raise raised_by(client.stopping)
+        except BaseException as error:
+            _note(manager, error)
+            raise
+        finally:
+            _tell_kernel(opened, client.provisioner)
+            manager.notebook_complete()
 
 
 def _plan(resume: Resume, nb: NotebookNode, source: Path | None) -> Plan:

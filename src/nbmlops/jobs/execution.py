@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.jobs import files
+from nbmlops.jobs.options import Options
+from nbmlops.jobs.parameters import declared, given, required
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from nbmlops.jobs.parameters import Parameter
     from nbmlops.jobs.progress import Progress
-    from nbmlops.jobs.resume import Resume
     from nbmlops.tracking.runs import Run
 
 __all__ = ["execute", "kernels", "opened", "output_of", "run_notebook"]
@@ -96,21 +98,21 @@ def run_notebook(
     """
     from nbmlops.jobs.failure import message
 
-    limits: dict[str, Any] = {"timeout": timeout, "memory": memory, "cpu": cpu}
+    limits = {"timeout": timeout, "memory": memory, "cpu": cpu}
+    options: dict[str, Any] = {"output": output, "cwd": cwd, "progress": progress, "log": log, **limits}
     if run_key is not None and resume is not None:
         raise Invalid("A run key and a run to go on with do not go together.", "Leave one of them out.")
     if run_key is not None:
         from nbmlops.jobs.works.keys import run_keyed
 
-        limits |= {"output": output, "cwd": cwd}
-        found = run_keyed(_named(path), parameters, run_key, wait_s=wait, progress=progress, log=log, **limits)
+        found = run_keyed(_named(path), parameters, run_key, wait_s=wait, **options)
         run, error = found.run, found.error
     elif resume is not None:
         from nbmlops.jobs.resume import go_on
 
-        run, error = go_on(resume, path, parameters, output=output, progress=progress, cwd=cwd, log=log, **limits)
+        run, error = go_on(resume, path, parameters, **options)
     else:
-        run, error = execute(_named(path), parameters, output=output, progress=progress, cwd=cwd, log=log, **limits)
+        run, error = execute(_named(path), parameters, **options)
     if error and (check or isinstance(error, KeyboardInterrupt)):
         error.add_note(message(run))
         raise error
@@ -130,95 +132,54 @@ def _named(path: str | Path | None) -> str | Path:
 
 
 def execute(
-    path: str | Path,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    typed: bool = False,
-    output: str | Path | None = None,
-    progress: Progress | None = None,
-    timeout: float | str | None = None,
-    memory: str | float | None = None,
-    cpu: float | None = None,
-    cwd: str | Path | None = None,
-    run_id: str | None = None,
-    job: str | None = None,
-    about: Mapping[str, Any] | None = None,
-    log: bool = False,
-    resume: Resume | None = None,
-    source: Path | None = None,
-    kernel: str | None = None,
+    path: str | Path, parameters: Mapping[str, Any] | None = None, **options: Any
 ) -> tuple[Run, BaseException | None]:
     """Execute a notebook; return its run and what was raised, also when it was interrupted.
 
     Parameters
     ----------
-    typed : bool
-        The parameters are text, to be read as the types the notebook declares.
-    run_id : str, optional
-        The id the run shall have.
-    job : str, optional
-        The job it is an attempt of: its experiment, and the folder of its outputs.
-    about : mapping, optional
-        More of the run: ``parent``, ``previous``, ``tags``.
-    resume : Resume, optional
-        The run it goes on with; its parameters are those of that run.
-    source : Path, optional
-        Where the notebook's content is read from instead; it need not be at its path any more.
-    kernel : str, optional
-        The kernel's name, in place of the notebook's.
-
-    Other parameters are those of :func:`run_notebook`.
+    path : str or Path
+    parameters : mapping, optional
+    **options
+        Fields of :class:`nbmlops.jobs.options.Options`.
     """
-    import papermill
-
-    from nbmlops.jobs import files
-    from nbmlops.jobs.limits import Limits, time_s
-    from nbmlops.jobs.parameters import declared, given, required
-    from nbmlops.jobs.progress import Cells
     from nbmlops.records import new_id
 
     _register()
-    notebook, nb, kernel, language = opened(source or path, kernel)
-    notebook = Path(path).absolute() if source else notebook
-    known = declared(nb, kernel, language)
-    values = given(notebook.name, parameters or {}, known, typed)
-    if resume:
-        values = given(notebook.name, resume.values(values), known, typed=False)
-        job, about = job or resume.job, resume.about(about or {})
-    required(notebook.name, values, known)
-    Limits.of(memory, cpu)  # refused before anything is written
-    limit_s = time_s(timeout) if timeout is not None else None
-    run_id = run_id or new_id()
-    target = output_of(notebook, run_id, output, job)
-    if cwd:
-        about = {**(about or {}), "tags": {**(about or {}).get("tags", {}), "cwd": _relative(notebook, Path(cwd))}}
-    files.make_atomic()
-    error: BaseException | None = None
-    try:
-        with _parameters_known():
-            papermill.execute_notebook(
-                _literally(source or notebook),
-                _literally(target),
-                values,
-                engine_name="nbmlops",
-                kernel_name=kernel,
-                language=language,
-                run_id=run_id,
-                progress=progress or (Cells(sys.stderr) if log else None),
-                echo=sys.stderr if log else None,
-                limit_s=limit_s,
-                memory=memory,
-                cpu=cpu,
-                job=job,
-                about=about,
-                resume=resume,
-                notebook_path=str(notebook) if source else None,
-                kernel_cwd=str(Path(cwd).absolute() if cwd else notebook.parent),
-            )
-    except (Exception, KeyboardInterrupt) as raised:
-        error = raised
+    asked = Options(**options).resumed()
+    notebook, nb, kernel, language = opened(asked.source or path, asked.kernel)
+    notebook = Path(path).absolute() if asked.source else notebook
+    values = _values(notebook, declared(nb, kernel, language), parameters or {}, asked)
+    run_id = asked.run_id or new_id()
+    told = asked.asked(run_id, notebook, _relative(notebook, Path(asked.cwd)) if asked.cwd else None)
+    target = output_of(notebook, run_id, asked.output, asked.job)
+    error = _raised(asked.source or notebook, target, values, kernel_name=kernel, language=language, **told)
     run = _run(run_id, notebook, error)
     return run, None if run.status == "finished" else error  # papermill raises for errors a cell expected, too
+
+
+def _values(
+    notebook: Path, known: dict[str, Parameter] | None, parameters: Mapping[str, Any], asked: Options
+) -> dict[str, Any]:
+    """Return the values of a notebook's parameters; what does not fit is refused."""
+    values = given(notebook.name, parameters, known, asked.typed)
+    if asked.resume:
+        values = given(notebook.name, asked.resume.values(values), known, typed=False)
+    required(notebook.name, values, known)
+    return values
+
+
+def _raised(source: Path, target: Path | str, values: Mapping[str, Any], **told: Any) -> BaseException | None:
+    """Have papermill execute a notebook with our engine; return what it raised."""
+    import papermill
+
+    files.make_atomic()
+    try:
+        with _parameters_known():
+            papermill.execute_notebook(_literally(source), _literally(target), values, engine_name="nbmlops", **told)
+    except (Exception, KeyboardInterrupt) as raised:
+        return raised
+    return None
 
 
 @contextmanager
