@@ -329,12 +329,12 @@ def test_a_slow_model_is_asked_of_some_rows_evenly_taken_and_that_is_said(champi
     ticks = iter([0.0, 3.0])
     asked, marked, told = answers.answered(rows, against, None, None, clock=lambda: next(ticks))
     assert asked["prediction"].notna().sum() == 2000
-    assert marked.sampled
+    assert marked.awaited == ("prediction",)
     assert told[0].message == "the model was asked of 2,000 of 6,000 rows, evenly taken: all take about 18 s"
     every, _, none = answers.answered(rows, against, None, None, clock=lambda: 0.0)
     assert every["prediction"].notna().all()
     assert none == []
-    found = answers.of_those_asked(nb.profile(asked, like=against.profile), marked).total["prediction"]
+    found = answers.of_those_known(nb.profile(asked, like=against.profile), marked).total["prediction"]
     assert (found.rows, found.missing) == (2000, 0)
     monkeypatch.setattr(answers, "MOST_S", -1.0)
     report = nb.drift(rows, "late-flights@champion")

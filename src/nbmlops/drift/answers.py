@@ -18,7 +18,7 @@ from nbmlops.records import Finding
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["answered", "is_chance", "of_those_asked"]
+__all__ = ["answered", "is_chance", "of_those_known"]
 
 MOST_S = 20.0  # a model that would take longer for all rows is asked of some
 MOST_ROWS = 50_000
@@ -55,14 +55,11 @@ def answered(
     return _asked(frame, reference, clock)
 
 
-def of_those_asked(profile: Profile, reference: Reference) -> Profile:
-    """Return the profile with the prediction counted over the rows the model was asked of."""
-    name = str(reference.prediction)
-    if not reference.sampled or name not in profile.columns:
-        return profile
-    tally = profile.total[name]
-    counted = replace(tally, counts=(*tally.counts[:-1], 0))
-    return replace(profile, total={**profile.total, name: counted})
+def of_those_known(profile: Profile, reference: Reference) -> Profile:
+    """Return the profile with answers and outcomes that are awaited counted over the rows that have them."""
+    tallies = {name: profile.total[name] for name in reference.awaited if name in profile.columns}
+    counted = {name: replace(tally, counts=(*tally.counts[:-1], 0)) for name, tally in tallies.items()}
+    return replace(profile, total={**profile.total, **counted})
 
 
 def _asked(
@@ -79,7 +76,8 @@ def _asked(
     if rows is None:
         return frame.assign(**{str(reference.prediction): said}), reference, []
     told = f"the model was asked of {len(rows):,} of {len(frame):,} rows, evenly taken: all take about {seconds:.0f} s"
-    return _spread(frame, rows, said, reference), replace(reference, sampled=True), [Finding("sampled", "passed", told)]
+    marked = replace(reference, awaited=(str(reference.prediction),))
+    return _spread(frame, rows, said, reference), marked, [Finding("sampled", "passed", told)]
 
 
 def _rows(frame: pd.DataFrame, reference: Reference, clock: Callable[[], float]) -> tuple[Any, float]:

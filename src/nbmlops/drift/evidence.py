@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.drift import decide, estimated, multivariate, performance, repeats, words
-from nbmlops.drift.answers import of_those_asked
+from nbmlops.drift.answers import of_those_known
 from nbmlops.drift.decide import Asked
 from nbmlops.drift.profile import Profile, build, groups
 from nbmlops.drift.reference import Reference
@@ -33,7 +33,7 @@ def examine(frame: pd.DataFrame, against: Reference, together: bool = False) -> 
         Judge the columns together, too.
     """
     profile = build(frame, like=against.profile.select([n for n in against.profile.columns if n in frame.columns]))
-    profile = of_those_asked(profile, against)
+    profile = of_those_known(profile, against)
     asked, comparable = decide.contract(frame, profile, against.profile, against.inputs)
     asked += [_repeated(frame, against), *_performance(frame, against), *_answers(profile, against)]
     asked += [_together(frame, against, comparable)] if together else []

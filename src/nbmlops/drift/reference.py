@@ -36,7 +36,7 @@ class Reference:
     model: str = ""
     held_out: HeldOut | None = None
     frame: pd.DataFrame | None = field(default=None, repr=False, compare=False)  # rows at hand, never kept
-    sampled: bool = False  # the model was asked of some rows only: the others have no answer, and lack none
+    awaited: tuple[str, ...] = ()  # what is not known of every row yet, an answer or an outcome: rows do not lack it
     trained: str = ""  # the model these very rows were fitted to: they say nothing of how well it answers
 
     def repeated(self) -> Repeats | None:

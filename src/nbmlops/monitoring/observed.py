@@ -76,6 +76,7 @@ def drift(
     for name, role in ((chunk, "chunk"), (by, "segment")):
         look.require(frame, name, role)
     against, more = _comparable(frame, against)
+    against = replace(against, awaited=tuple(filter(None, (against.target, against.prediction))))
     heard = voices.counted(came, read.when, _rows_of(read, unit), lambda at: _chunk(at, unit))
     own = unit if chunk is None and frame[unit].notna().any() else None
     frame = frame if own else frame.drop(columns=unit)
