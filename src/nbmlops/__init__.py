@@ -53,6 +53,8 @@ _PUBLIC = {
     "training_increment": "nbmlops.monitoring.increment",
     "with_increment": "nbmlops.monitoring.increment",
     "errors_gone": "nbmlops.monitoring.errors_gone",
+    "to_review": "nbmlops.monitoring.to_review",
+    "review_estimate": "nbmlops.monitoring.to_review",
     "episodes": "nbmlops.monitoring.episodes",
     "alerts": "nbmlops.monitoring.alerts",
     "charter": "nbmlops.governance.charter",

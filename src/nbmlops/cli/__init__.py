@@ -44,6 +44,7 @@ COMMANDS = {
     "prediction": "nbmlops.cli.prediction:prediction",
     "explain": "nbmlops.cli.explain:explain",
     "feedback": "nbmlops.cli.feedback:feedback",
+    "review": "nbmlops.cli.review:review",
     "episodes": "nbmlops.cli.monitoring:episodes",
     "alerts": "nbmlops.cli.monitoring:alerts",
     "charter": "nbmlops.cli.charter:charter",

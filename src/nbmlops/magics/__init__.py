@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "magics", "tracker", "unload"]
 
-MODULES = ("data", "explain", "jobs", "models", "report", "runs", "track")
+MODULES = ("data", "explain", "jobs", "models", "report", "review", "runs", "track")
 
 _loaded: dict[int, tuple[Tracker, dict[str, Any]]] = {}
 

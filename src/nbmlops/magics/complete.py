@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["candidates", "commands", "install", "remove"]
 
-MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain"}
+MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain", "review"}
 EXPERIMENTS = {"compare", "report"}
 JOBS = {"retrain"}
 OTHERS = ("%%track", "%nbmlops")
