@@ -110,7 +110,7 @@ def _array(column: Any) -> tuple[NDArray[Any], Json]:
         zone = getattr(series.dtype, "tz", None)
         naive = series.dt.tz_convert("UTC").dt.tz_localize(None) if zone else series
         return naive.to_numpy("datetime64[ns]").view("i8"), {"kind": "time", "zone": zone and str(zone)}
-    codes, known = pd.factorize(series.astype(object))
+    codes, known = pd.factorize(series if str(series.dtype) == "str" else series.astype(object))
     return _smallest(codes, len(known)), {"kind": "text", "values": [plain(v) for v in known.tolist()]}
 
 

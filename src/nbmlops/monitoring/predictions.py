@@ -172,11 +172,13 @@ class Asker:
 
     def said(self, rows: pd.DataFrame, keys: dict[str, Any], start: int, recorder: Recorder) -> pd.DataFrame:
         """Return the predictions of one part of checked rows, on their way to be recorded."""
+        import pandas as pd
+
         part = rows.iloc[start : start + PART_ROWS]
         answers, took = self.ask(part)
         names = {name: column.iloc[start : start + PART_ROWS] for name, column in keys.items()}
         ids = recorder.add(answers, part, names, took)
-        answers.insert(0, "prediction_id", ids if ids is not None else None)
+        answers.insert(0, "prediction_id", None if ids is None else pd.Series(ids, answers.index, dtype=object))
         answers["version"] = self.version.version
         return answers
 

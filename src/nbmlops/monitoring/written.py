@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Output", "written"]
 
 FORMATS = (".csv", ".parquet", ".pq")
+ODD = re.compile('[,"\r\n]')  # what has to be quoted in CSV
 
 
 class Output:
@@ -114,24 +116,27 @@ class _Csv:
         if not self.begun:
             self.begun = True
             self.file.write((",".join(_quoted(str(name)) for name in frame.columns) + "\n").encode())
-        lines = zip(*(_texts(frame[name]) for name in frame.columns), strict=True)
-        self.file.writelines(f"{','.join(line)}\n".encode() for line in lines)
+        if len(frame):
+            lines = map(",".join, zip(*(_texts(frame[name]) for name in frame.columns), strict=True))
+            self.file.write(("\n".join(lines) + "\n").encode())
 
     def close(self) -> None:
         """Nothing ends a CSV file."""
 
 
-def _texts(column: pd.Series[Any]) -> Sequence[str] | Iterator[str]:
+def _texts(column: pd.Series[Any]) -> Iterable[str]:
     """Return values as CSV has them; missing is nothing."""
+    values = column.tolist()
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
-        return map(str, column.tolist())
+        return map(str, values)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
-        return ["" if v != v else repr(v) for v in column.tolist()]
-    return ["" if v is None or v != v else _quoted(str(v)) for v in column.tolist()]
+        return map(repr, values) if not column.hasnans else ["" if v != v else repr(v) for v in values]
+    texts = ["" if v is None or v != v else str(v) for v in values]
+    return [_quoted(text) for text in texts] if ODD.search("".join(texts)) else texts
 
 
 def _quoted(text: str) -> str:
-    if not any(c in text for c in ',"\r\n'):
+    if not ODD.search(text):
         return text
     doubled = text.replace('"', '""')
     return f'"{doubled}"'

@@ -47,5 +47,5 @@ def _near(probability: NDArray[Any]) -> NDArray[np.intp]:
     """Return the rows in which two classes are the likeliest, and those that have none."""
     if probability.shape[1] < 2:
         return np.empty(0, dtype=np.intp)
-    top = np.partition(probability, -2, axis=1)[:, -2:]
-    return np.flatnonzero(~(top[:, 1] - top[:, 0] > NEAR))
+    top = probability if probability.shape[1] == 2 else np.partition(probability, -2, axis=1)[:, -2:]
+    return np.flatnonzero(~(np.abs(top[:, 1] - top[:, 0]) > NEAR))
