@@ -254,6 +254,28 @@ def test_an_attempt_takes_a_thread_and_what_it_asks_for(project):
     assert pool._room({"nthreads": 4, "resources": {"KERNEL": 1}}) == 4
 
 
+@pytest.mark.parametrize(
+    ("status", "result", "says"),
+    [
+        ("finished", {"run_id": "a"}, ""),
+        ("finished", {"error": "No such folder."}, "No such folder."),
+        ("finished", OSError("Stream is closed"), "Dask says: OSError"),  # it is let go of while it tells
+        ("lost", None, "Dask says: lost"),
+    ],
+)
+def test_how_an_attempt_ended_is_one_line(status, result, says):
+    class Future:
+        def __init__(self):
+            self.status = status
+
+        def result(self):
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+    assert on_dask._of_future(Future()) == says
+
+
 def test_without_dask_the_extra_is_named(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingPackage, match=r"pip install 'nbmlops\[dask\]'"):

@@ -120,17 +120,23 @@ class Cluster:
         return int(min([worker["nthreads"], *(has.get(name, 0) // need for name, need in self.resources.items())]))
 
     def _end(self, handle: Handle, future: Future[Any]) -> None:
-        error = ""
-        if future.status == "finished":
-            error = str(future.result().get("error", ""))
-        elif future.status == "error":
-            error = _said(future.exception())
-        else:  # cancelled, or lost with its scheduler
-            error = f"Dask says: {future.status}"
+        error = _of_future(future)
         with self._changed:
             handle.done, handle.error = True, error
             self._open.discard(handle)
             self._changed.notify_all()
+
+
+def _of_future(future: Future[Any]) -> str:
+    """Return why an attempt ended as it should not have; empty where the ledger says how it ended."""
+    try:
+        if future.status == "finished":
+            return str(future.result().get("error", ""))
+        if future.status == "error":
+            return _said(future.exception())
+    except OSError as error:  # we let go of the cluster while it told: the ledger knows
+        return f"Dask says: {type(error).__name__}"
+    return f"Dask says: {future.status}"  # cancelled, or lost with its scheduler
 
 
 def attempt(claim: Mapping[str, Any], root: str) -> dict[str, Any]:
