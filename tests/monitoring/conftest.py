@@ -21,11 +21,11 @@ def late(project, model, held_out):
 def block(project):
     """Write a block of predictions as ``nb.predict`` does, and return the ids: ``block(version, frame, at, key)``."""
 
-    def make(version, frame, at=None, key=None, key_at=None, batch=None, inputs=True):
+    def make(version, frame, at=None, key=None, key_at=None, batch=None, inputs=True, private=()):
         said, chance = models.score(version, frame)
         columns = {"value": said, "probability": chance, "key": key, "key_at": key_at}
         columns = {name: pd.Series(list(v)) for name, v in columns.items() if v is not None}
-        names = [c["name"] for c in version.signature["columns"]]
+        names = [c["name"] for c in version.signature["columns"] if c["name"] not in private]
         columns["inputs"] = frame[names].reset_index(drop=True) if inputs else None
         first, few = new_block(), len(frame) <= blocks.FEW
         where = {
