@@ -29,7 +29,7 @@ import psutil
 HERE = Path(__file__).resolve()
 PEERS = HERE.parents[1] / ".venv-peers" / "bin" / "python"
 CONNECTIONS = 4
-START_S = 120.0
+START_S = 240.0
 BOUNDS = {"p50 beside bare": 2.0, "requests beside MLflow": 3.0}
 KINDS = ("numbers", "mixed")
 

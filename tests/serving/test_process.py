@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -40,8 +41,11 @@ def start(late):
         process.communicate()
 
 
-def connected(port):
-    return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+@pytest.fixture
+def connected():
+    """Open a connection that is kept, and closed with the test."""
+    with ExitStack() as stack:
+        yield lambda port: stack.enter_context(closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)))
 
 
 def post(connection, content, path="/predict", **headers):
@@ -56,7 +60,7 @@ def found_by_another_process(prediction_id):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout.strip()
 
 
-def test_serve_predict_end(start):
+def test_serve_predict_end(start, connected):
     process, port = start()
     connection = connected(port)
     status, said = post(connection, ROW)
@@ -68,14 +72,14 @@ def test_serve_predict_end(start):
     assert process.stderr.read() == ""
 
 
-def test_two_services_of_one_project(start):
+def test_two_services_of_one_project(start, connected):
     connections = [connected(start()[1]) for _ in range(2)]
     said = [post(connection, ROW)[1]["predictions"][0] for connection in connections * 20]
     assert len({row["prediction_id"] for row in said}) == 40
     assert all(nb.prediction(row["prediction_id"])["inputs"] == ROW for row in said)
 
 
-def test_a_token_is_in_no_output(start):
+def test_a_token_is_in_no_output(start, connected):
     token = "a-token-of-many-characters"
     process, port = start("--token-env", "CLINIC", CLINIC=token)
     connection = connected(port)
@@ -89,7 +93,7 @@ def test_a_token_is_in_no_output(start):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("log", ["audit", "fast"])
-def test_what_was_answered_survives_a_kill(start, log):
+def test_what_was_answered_survives_a_kill(start, connected, log):
     process, port = start("--log", log)
     answered, enough = [], threading.Event()
 

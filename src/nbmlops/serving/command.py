@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -81,8 +82,7 @@ def _run(app: Any, served: Served, log: Log, host: str, port: int) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         ws="none",
     )
-    taken = config.bind_socket()
-    taken.listen(config.backlog)  # who comes as soon as the line below is read is not turned away
+    taken = _bound(host, port)
     said, number = taken.getsockname()[:2]
     place = f"[{said}]" if ":" in said else said
     print(f"Serving {served.version.ref} at http://{place}:{number} ({_recorded(log)})", flush=True)  # noqa: T201
@@ -94,6 +94,21 @@ def _run(app: Any, served: Served, log: Log, host: str, port: int) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
         session.drain()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket at an address.
+
+    Raises
+    ------
+    Invalid
+        It is another's, or none of this machine.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, reuse_port=False)
+    except OSError as error:
+        raise Invalid(f"{host} port {port} cannot be taken: {error.strerror}.", "Name another: --port 0.") from error
 
 
 def _end(_number: int, _frame: Any) -> None:
