@@ -208,6 +208,19 @@ def test_many_columns_are_sampled_with_standard_errors(project):
     assert all(c["standard_error"] > 0 for c in row["contributions"][:2])
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows"), [(1, 1000), (4, 1000), (7, 125), (10, 100), (11, 100), (100, 100), (400, 25)]
+)
+def test_as_many_background_rows_are_used_as_can_be_asked_quickly(columns, rows):
+    from nbmlops.monitoring.asked import Case
+    from nbmlops.monitoring.reasons import drawn
+
+    case = Case("m", None, None, (), "regression", "", (), background=pd.DataFrame({"a": range(1000)}))
+    found = drawn(case, columns, 0)
+    assert len(found) == rows
+    assert found.a.is_monotonic_increasing
+
+
 @pytest.fixture
 def private(project, fit, train, held_out):
     """A model whose column age is private, and what it said."""

@@ -10,7 +10,7 @@ import numpy as np
 from nbmlops.monitoring.asked import Case, answering
 from nbmlops.monitoring.mixed import Mixed, Question
 from nbmlops.records import plain
-from nbmlops.stats.shapley import ALL_COALITIONS, Shapley, shapley
+from nbmlops.stats.shapley import ALL_COALITIONS, SAMPLE_ROWS, Shapley, shapley
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,7 @@ __all__ = ["MASKED", "amount", "contributions", "drawn", "reasons", "shown"]
 MASKED = "masked"
 MIXED_ROWS = 16_000  # of all coalitions with the background; with few columns more of the background is used
 FEWEST, MOST = 100, 1_000  # rows of the background, where there are so many
+LEAST = 10  # where there are very many columns
 TOLD = 5  # columns that get a sentence
 LONGEST = 40  # characters of a value
 
@@ -27,8 +28,11 @@ LONGEST = 40  # characters of a value
 def drawn(case: Case, columns: int, seed: int) -> pd.DataFrame:
     """Return the rows of the background that are used: as many as can be asked quickly, drawn by chance."""
     assert case.background is not None
-    wanted = MIXED_ROWS // 2**columns if columns <= ALL_COALITIONS else FEWEST
-    wanted = min(max(wanted, FEWEST), MOST, len(case.background))
+    if columns <= ALL_COALITIONS:
+        wanted = min(max(MIXED_ROWS // 2**columns, FEWEST), MOST)
+    else:  # two pairs of orders for each row, in as many steps as there are columns
+        wanted = min(max(SAMPLE_ROWS // (4 * columns), LEAST), FEWEST)
+    wanted = min(wanted, len(case.background))
     if wanted == len(case.background):
         return case.background
     places = np.random.default_rng(seed).choice(len(case.background), wanted, replace=False)

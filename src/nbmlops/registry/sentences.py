@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -107,6 +108,7 @@ def _union(union: Any, flow: Flow) -> tuple[list[str], Flow]:
 
 def _chosen(columns: Any, flow: Flow) -> Flow:
     """Return the columns a part of a column transformer takes."""
+    columns = columns.data if isinstance(columns, UserList) else columns  # of the remainder: warns when it is read
     if isinstance(columns, str):
         return Flow((columns,), 1)
     if callable(columns):

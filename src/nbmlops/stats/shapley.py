@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ALL_COALITIONS", "Shapley", "shapley"]
+__all__ = ["ALL_COALITIONS", "SAMPLE_ROWS", "Shapley", "shapley"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
