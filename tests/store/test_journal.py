@@ -1,6 +1,7 @@
 """The journal keeps what it returned for, and never gives back what it was not given."""
 
 import os
+import threading
 import warnings
 from itertools import pairwise
 
@@ -142,3 +143,67 @@ def test_a_forked_child_writes_its_own_file(book):
     book.append({"who": "parent again"})
     found = sorted([e["who"] for e in events(path)] for path in journal.journals(book.folder))
     assert found == [["child"], ["parent", "parent again"]]
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk that fails when it is told to, and does something first."""
+
+    class Disk:
+        fails, first = False, staticmethod(lambda: None)
+
+    usual = journal.sync_file
+
+    def sync(fd):
+        first, Disk.first = Disk.first, staticmethod(lambda: None)
+        first()
+        if Disk.fails:
+            raise OSError(5, "broken")
+        usual(fd)
+
+    monkeypatch.setattr(journal, "sync_file", sync)
+    yield Disk
+    Disk.fails = False
+
+
+def test_settling_keeps_nobody_from_appending(book, disk):
+    book.append({"n": 1})
+    other = threading.Thread(target=book.append, args=({"n": 2},))
+    disk.first = lambda: (other.start(), other.join(10))
+    book.settle()
+    assert not other.is_alive()
+    assert [e["n"] for path in journal.journals(book.folder) for e in events(path)] == [1, 2]
+
+
+def test_settling_says_that_the_disk_failed_once_and_goes_on_elsewhere(book, disk):
+    book.settle()  # nothing was written
+    book.append({"n": 1})
+    disk.fails = True
+    with pytest.raises(OSError, match="broken"):
+        book.settle()
+    disk.fails = False
+    book.settle()
+    book.append({"n": 2})
+    book.settle()
+    assert [e["n"] for path in journal.journals(book.folder) for e in events(path)] == [1, 2]
+
+
+def test_what_came_while_the_disk_failed_hears_of_it_at_its_own_call(book, disk):
+    book.append({"n": 1})
+    disk.fails, disk.first = True, lambda: book.append({"n": 2})
+    for _ in range(2):
+        with pytest.raises(OSError, match="broken"):
+            book.settle()
+    disk.fails = False
+    book.settle()
+
+
+def test_a_segment_that_was_left_unsynced_is_no_secret(book, disk):
+    book.append({"n": 1})
+    disk.fails = True
+    book.close()
+    disk.fails = False
+    book.append({"n": 2})
+    with pytest.raises(OSError, match="broken"):
+        book.settle()
+    book.settle()
