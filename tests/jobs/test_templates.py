@@ -225,3 +225,18 @@ def test_a_job_outside_the_project_or_of_no_template_is_refused(project):
     with pytest.raises(NotFound):
         start_job("train", "mine")
     assert not (project / "jobs").exists()
+
+
+def test_a_retraining_learns_from_rows_that_were_wrong_and_counts_the_errors_gone(run, project):
+    frame = bundled("breast_cancer")
+    champion(frame[:400])
+    said = nb.predict("answers@champion", frame[400:], batch="later")
+    truth = np.where(np.arange(len(said)) % 3 == 0, 1 - frame["target"][400:], frame["target"][400:])
+    nb.feedback(said.assign(outcome=truth)[["prediction_id", "outcome"]])
+    increment = nb.training_increment("answers")
+    assert increment.rows >= 50
+    done = run("retrain", **ANSWERS, force=True, increment=increment.dataset)
+    (told,) = done.results("errors_gone")
+    assert (told["data"]["increment"], told["data"]["n"]) == (increment.dataset, increment.check)
+    assert told["data"]["check"]["seen"] in ("held out", "not known")
+    assert "errors are gone" in done.artifact("notebook.ipynb").decode()
