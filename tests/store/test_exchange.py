@@ -16,7 +16,7 @@ import nbmlops as nb
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict, MissingPackage, NotFound
 from nbmlops.records import in_block
-from nbmlops.store import events, exchange, ledger, schedules
+from nbmlops.store import events, exchange, ledger, predictions, schedules
 from nbmlops.store import export as export_
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
@@ -471,3 +471,25 @@ def test_many_points_are_never_in_memory_together(project, tmp_path, monkeypatch
     export(tmp_path / "long")
     assert max(sizes) <= 100
     assert len(list(exchange._batches(tmp_path / "long" / "points.parquet"))) == 10
+
+
+def many(held_out, key=None):
+    """Predict more rows than the database holds as JSON, with outcomes of some; return ids and file."""
+    said = nb.predict("late@1", held_out[:80].assign(booking=[f"B{n}" for n in range(80)]), key=key)
+    nb.feedback(pd.DataFrame({"prediction_id": said.prediction_id[:60], "outcome": True}))
+    nb.feedback({"booking": "B999", "outcome": True}, model="late", key="booking")
+    (block,) = [b for b in predictions.blocks(session.store(), "late") if b.rows == 80]
+    return list(said.prediction_id), block.digest
+
+
+def test_a_block_with_a_file_comes_back_with_its_feedback(full, held_out, tmp_path, elsewhere):
+    ids, digest = many(held_out, "booking")
+    before = nb.performance("late")
+    export(tmp_path / "out")
+    assert exchange.load(elsewhere(), tmp_path / "out").new
+    assert session.artifacts().get(digest)
+    assert nb.prediction(ids[79])["inputs"]["age"] == held_out.age.iloc[79]
+    after = nb.performance("late")
+    assert (after.predictions, after.known, after.metrics) == (before.predictions, before.known, before.metrics)
+    assert nb.feedback({"booking": "B999", "outcome": True}, model="late", key="booking").duplicates == 1
+    assert nb.feedback({"booking": "B7", "outcome": False}, model="late", key="booking").unknown == 0

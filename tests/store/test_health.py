@@ -1,11 +1,12 @@
 """What is damaged, lost or altered is found; what waits and how large everything is, is told."""
 
 import os
+import time
 
 import pytest
 
 import nbmlops as nb
-from nbmlops.store import health
+from nbmlops.store import garbage, health, predictions
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
 
@@ -153,3 +154,16 @@ def test_a_model_that_is_not_what_was_registered_is_named(project, model, held_o
     (chain,) = [c for c in health.verify(session.project()) if c.what == "chain"]
     assert not chain.right
     assert chain.says == "late@1: file or owner is not what was registered"
+
+
+def test_the_file_of_a_block_of_predictions_is_kept_by_gc_and_missed_by_verify(project, model, held_out):
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    said = nb.predict("late", held_out[:80])
+    (block,) = predictions.blocks(session.store(), "late")
+    garbage.gc(session.project(), now_s=time.time() + 60 * 86_400, dry_run=False)
+    assert nb.prediction(said.prediction_id.iloc[79])["inputs"]["age"] == held_out.age.iloc[79]
+    assert wrong() == set()
+    (project / ".nbmlops" / "artifacts" / block.digest[:2] / block.digest).unlink()
+    (files,) = [c for c in health.verify(session.project()) if c.what == "files"]
+    assert f"1 missing: {block.digest[:12]}" in files.says
