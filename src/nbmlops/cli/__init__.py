@@ -41,6 +41,7 @@ COMMANDS = {
     "rollback": "nbmlops.cli.models:rollback",
     "lineage": "nbmlops.cli.versions:lineage",
     "score": "nbmlops.cli.predictions:score",
+    "predictions": "nbmlops.cli.predictions:predictions",
     "prediction": "nbmlops.cli.prediction:prediction",
     "explain": "nbmlops.cli.explain:explain",
     "feedback": "nbmlops.cli.feedback:feedback",

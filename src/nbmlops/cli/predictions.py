@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from nbmlops.cli.output import show
+from nbmlops.cli.output import show, show_rows
 
-__all__ = ["score"]
+__all__ = ["predictions", "score"]
 
 COSTS = (
     "Not recorded, as --no-log says: the predictions have no ids, so no outcome can come back to them, "
@@ -66,3 +66,52 @@ def _progress(name: str) -> Iterator[Any]:
             bar.update(done - bar.n)
 
         yield show
+
+
+class _OfModel(click.Group):
+    """A group whose first word may be a model: what is no command of it is listed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in that lists, where none is named."""
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_OfModel)
+def predictions() -> None:
+    """List what a MODEL predicted, by batch or day; prune takes away what expired.
+
+    Example: nbmlops predictions late-flights
+    """
+
+
+@predictions.command("list", hidden=True)
+@click.argument("model")
+@as_json
+@as_csv
+def list_(model: str, as_json: bool, as_csv: bool) -> None:
+    """List what a MODEL predicted, by batch, or day where there is none.
+
+    Example: nbmlops predictions late-flights --json
+    """
+    from nbmlops.monitoring.retention import listed
+
+    found = listed(model)
+    short = [{k: str(v)[:16] if k.endswith("_at") else v for k, v in row.items()} for row in found]
+    show_rows(found if as_json or as_csv else short, as_json, as_csv)
+
+
+@predictions.command()
+@click.option("--what-if", is_flag=True, help="Only count.")
+@as_json
+def prune(what_if: bool, as_json: bool) -> None:
+    """Take the inputs out of predictions older than [predictions] keep_days; what was said stays.
+
+    A scheduler does so once a day.
+
+    Example: nbmlops predictions prune --what-if
+    """
+    from nbmlops.monitoring.retention import prune as pruned
+
+    show(pruned(what_if=what_if), as_json)

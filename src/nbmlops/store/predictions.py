@@ -18,14 +18,16 @@ import sqlalchemy as sa
 
 from nbmlops.records import BLOCK
 from nbmlops.store.database import Store, Transaction
-from nbmlops.store.tables import feedback, predictions
+from nbmlops.store.tables import feedback, meta, predictions
 
 __all__ = [
-    *("Block", "batches", "blocks", "expired", "feedback_of", "find", "known", "newest"),
-    *("newest_first", "periods", "place_in", "replace", "unmatched"),
+    *("Block", "batches", "blocks", "expired", "feedback_of", "find", "holders", "known"),
+    *("models_of", "newest", "newest_first", "overview", "periods", "place_in", "pruned", "pruned_at", "replace"),
+    "unmatched",
 ]
 
 MOST = 500  # values in one statement
+PRUNED = "predictions_pruned"  # the key in ``meta`` of when it was last asked what is expired
 CAME = tuple(column.name for column in feedback.c)
 DIGITS = re.compile(r"[0-9a-f]{8}")
 OF_BLOCK = feedback.c.prediction_id.between(predictions.c.prediction_id, predictions.c.last_id)
@@ -198,6 +200,55 @@ def expired(store: Store, before: str) -> list[Block]:
     query = sa.select(predictions).where(c.at < before, c.inputs == 1).order_by(c.at, c.prediction_id)
     with store.reading() as connection:
         return [_block(row) for row in connection.execute(query).mappings()]
+
+
+def overview(store: Store, model: str) -> list[dict[str, Any]]:
+    """Return what a model predicted, by version and label, or day where there is none: oldest first.
+
+    Each with version, batch, day, first_at, last_at, rows, known (outcomes), with_inputs (rows).
+    """
+    c = predictions.c
+    day = sa.case((c.batch.is_(None), sa.func.substr(c.at, 1, 10)), else_="").label("day")
+    by = (c.version, c.batch, day)
+    kept = sa.func.sum(sa.case((c.inputs == 1, c.rows), else_=0)).label("with_inputs")
+    times = (sa.func.min(c.at).label("first_at"), sa.func.max(c.at).label("last_at"))
+    made = sa.select(*by, *times, sa.func.sum(c.rows).label("rows"), kept).where(c.model == model).group_by(*by)
+    count = sa.func.count(feedback.c.prediction_id.distinct()).label("known")
+    came = predictions.join(feedback, sa.and_(OF_BLOCK, feedback.c.kind == "outcome"))
+    known_of = sa.select(*by, count).select_from(came).where(c.model == model).group_by(*by)
+    with store.reading() as connection:
+        known_rows = {tuple(row[:3]): int(row[3]) for row in connection.execute(known_of)}
+        found = [dict(row) for row in connection.execute(made).mappings()]
+    for row in found:
+        row |= {name: int(row[name] or 0) for name in ("rows", "with_inputs")}
+        row["known"] = known_rows.get((row["version"], row["batch"], row["day"]), 0)
+    return sorted(found, key=lambda row: (row["first_at"], row["version"]))
+
+
+def models_of(store: Store) -> list[str]:
+    """Return the models that predicted something."""
+    with store.reading() as connection:
+        return sorted(connection.scalars(sa.select(predictions.c.model).distinct()))
+
+
+def holders(store: Store, digest: str) -> int:
+    """Return how many blocks are in the file of a digest."""
+    count = sa.select(sa.func.count()).where(predictions.c.digest == digest)
+    with store.reading(sync=False) as connection:
+        return int(connection.scalar(count) or 0)
+
+
+def pruned_at(store: Store) -> str:
+    """Return when it was last asked what is expired; "" where never."""
+    query = sa.select(meta.c.value).where(meta.c.key == PRUNED)
+    with store.reading(sync=False) as connection:
+        return str(connection.scalar(query) or "")
+
+
+def pruned(change: Transaction, at: str) -> None:
+    """Remember when it was asked what is expired."""
+    if not change.connection.execute(meta.update().where(meta.c.key == PRUNED).values(value=at)).rowcount:
+        change.connection.execute(meta.insert().values(key=PRUNED, value=at))
 
 
 def replace(change: Transaction, block: Block, data: Mapping[str, Any] | None, digest: str | None) -> None:

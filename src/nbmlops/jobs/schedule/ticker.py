@@ -152,7 +152,7 @@ def tick(project: Project, at: str | None = None, executor: Executor | None = No
     if what_if:
         return found
     handles = tuple(_submitted(store, executor, book))
-    findings += _told(store, jobs, project, book)
+    findings += [*_told(store, jobs, project, book), *_pruned(project, book)]
     return replace(found, findings=tuple(findings), _handles=handles)
 
 
@@ -164,6 +164,17 @@ def _told(store: Store, jobs: Sequence[Job], project: Project, book: _Book) -> l
         outbox.retry(project)
     except Exception as error:
         return [Finding("told", "warning", redact(f"not all was sent: {type(error).__name__}: {error}"))]
+    return []
+
+
+def _pruned(project: Project, book: _Book) -> list[Finding]:
+    """Once a day, let what predictions were made of expire; a fault there is a finding."""
+    from nbmlops.monitoring import retention
+
+    try:
+        retention.prune_daily(project, book.at.isoformat())
+    except Exception as error:
+        return [Finding("pruned", "warning", redact(f"predictions: {type(error).__name__}: {error}"))]
     return []
 
 
