@@ -205,6 +205,29 @@ def test_too_much_that_waits_is_told_to_come_again(service, monkeypatch):
     assert service("GET", "/health").status_code == 200
 
 
+def test_bodies_that_are_held_have_a_bound(serving):
+    client = serving(max_bytes=500)
+    assert client.predict(ROW).status_code == 200
+    assert client.predict({"rows": 3}).status_code == 422
+    assert client.service.held_bytes == 0
+    client.service.held_bytes = 16 * 500
+    assert client.predict(ROW).status_code == 503
+    assert client.service.held_bytes == 16 * 500
+
+
+def test_a_store_that_is_away_keeps_no_answer_back(serving, monkeypatch):
+    client = serving()
+    monkeypatch.setenv("NBMLOPS_STORE", "postgresql+psycopg://nobody:secret@127.0.0.1:1/none?connect_timeout=2")
+    said = client.predict(ROW).json()["predictions"][0]
+    assert said["prediction_id"]
+    answer = client("POST", "/feedback", json={"prediction_id": said["prediction_id"], "outcome": True})
+    assert answer.status_code == 503
+    assert "secret" not in answer.text
+    assert "127.0.0.1" not in answer.text
+    monkeypatch.delenv("NBMLOPS_STORE")
+    assert nb.prediction(said["prediction_id"])["value"] == said["prediction"]
+
+
 def test_a_client_that_leaves_is_no_fault(service, capsys):
     async def gone():
         return {"type": "http.disconnect"}

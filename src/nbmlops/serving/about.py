@@ -8,7 +8,7 @@ import nbmlops as nb
 from nbmlops.errors import NotFound
 from nbmlops.records import plain
 from nbmlops.serving.errors import Refused, problem
-from nbmlops.serving.records import asked
+from nbmlops.serving.records import asked, parse
 from nbmlops.serving.served import Served
 
 __all__ = ["explained", "model"]
@@ -16,14 +16,14 @@ __all__ = ["explained", "model"]
 Json = dict[str, Any]
 
 
-def explained(served: Served, content: Any) -> Json:
+def explained(served: Served, body: bytes) -> Json:
     """Return why a version says what it says of one row, or said it of a recorded one.
 
     Parameters
     ----------
     served : Served
-    content : object
-        A row, or ``{"prediction_id": ...}`` of an answer of this model.
+    body : bytes
+        JSON: a row, or ``{"prediction_id": ...}`` of an answer of this model.
 
     Raises
     ------
@@ -32,6 +32,7 @@ def explained(served: Served, content: Any) -> Json:
     NotFound
         No such prediction of this model.
     """
+    content = parse(body)
     if isinstance(content, dict) and "prediction_id" in content and "prediction_id" not in served.columns:
         return _explanation(served, _own(served, content["prediction_id"]))
     wanted = asked(content, served.columns, 1)

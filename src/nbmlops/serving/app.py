@@ -22,12 +22,12 @@ from nbmlops.serving.auth import Door
 from nbmlops.serving.errors import Refused, answer, problem, refusal_of, refuse, report
 from nbmlops.serving.log import Log
 from nbmlops.serving.metrics import Measured, Metrics
-from nbmlops.serving.records import parse
 from nbmlops.serving.served import Served
 
 __all__ = ["Service", "make_app"]
 
 MOST_WAITING = 256  # requests that wait for the model; more are told to come again
+MOST_BODIES = 16  # of the largest size, held at once
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -59,12 +59,12 @@ class Service:
         # Two threads: what asks the model for an answer waits for no explanation and no database.
         self.asking = ThreadPoolExecutor(1, "nbmlops-model", initializer=pinned)
         self.beside = ThreadPoolExecutor(1, "nbmlops-beside", initializer=pinned)
-        self.waiting = 0
+        self.waiting = self.held_bytes = 0
 
     async def run(self, pool: ThreadPoolExecutor, work: Callable[..., Any], *words: Any) -> Any:
         """Do work in a thread, unless too much waits for it."""
         if self.waiting >= MOST_WAITING:
-            raise Refused(503, [problem("busy", "Too many requests wait.")], "Try again.", {"Retry-After": "1"})
+            raise _busy()
         self.waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work, *words)
@@ -80,11 +80,20 @@ class Service:
         if size.isdecimal() and int(size[:20]) > self.max_bytes:
             raise self._too_large()
         body = bytearray()
+        request.state.held_bytes = 0
         async for part in request.stream():
             body += part
+            self.held_bytes += len(part)
+            request.state.held_bytes += len(part)
             if len(body) > self.max_bytes:
                 raise self._too_large()
+            if self.held_bytes > MOST_BODIES * self.max_bytes:
+                raise _busy()
         return bytes(body)
+
+    def let_go(self, request: Request) -> None:
+        """Forget the body of a request that is answered."""
+        self.held_bytes -= getattr(request.state, "held_bytes", 0)
 
     def close(self) -> None:
         """End the threads; requests that have begun are answered first."""
@@ -94,6 +103,10 @@ class Service:
 
     def _too_large(self) -> Refused:
         return Refused(413, [problem("too_large", f"More than {self.max_bytes:,} bytes.")], "Send fewer rows at once.")
+
+
+def _busy() -> Refused:
+    return Refused(503, [problem("busy", "Too many requests wait.")], "Try again.", {"Retry-After": "1"})
 
 
 def pinned() -> None:
@@ -161,6 +174,8 @@ def _answering(service: Service, work: Work, path: str) -> Callable[[Request], A
             return Response(status_code=400)
         except Exception as error:
             return refuse(report(error, path))
+        finally:
+            service.let_go(request)
 
     return endpoint
 
@@ -175,8 +190,8 @@ async def _predict(service: Service, request: Request) -> Response:
 
 
 async def _explain(service: Service, request: Request) -> Response:
-    content = parse(await service.content(request))
-    return answer(await service.run(service.beside, about.explained, service.served, content))
+    body = await service.content(request)
+    return answer(await service.run(service.beside, about.explained, service.served, body))
 
 
 async def _feedback(service: Service, request: Request) -> Response:
