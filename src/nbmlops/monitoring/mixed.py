@@ -116,8 +116,8 @@ def _gives_chances(case: Case) -> bool:
 
 
 def _words(case: Case, label: Any) -> str:
-    target = case.target or "the answer"
     if case.task == "regression":
-        return target
-    said = target if case.target and str(label) in ("1", "True", "yes", "true") else f"{target} = {label}"
+        return case.target or "the answer"
+    yes = str(label) in ("1", "True", "yes", "true")
+    said = str(label) if not case.target else case.target if yes else f"{case.target} = {label}"
     return f"the chance of {said}" if _gives_chances(case) else f"the share said to be {said}"

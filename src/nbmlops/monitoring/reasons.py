@@ -83,6 +83,9 @@ def sentence(what: str, question: Question, before: float, after: float) -> str:
     """Return one step in words: ``hour = 19 raises the chance of late from 24 % to 41 %``."""
     unit = question.unit
     first, last = amount(before, unit), amount(after, unit)
+    if unit != "value" and not all(-1e-9 <= v <= 1 + 1e-9 for v in (before, after)):  # on the way it may be no chance
+        points = f"{100 * abs(after - before):.2g} points"
+        return f"{what} {'raises' if after > before else 'lowers'} {question.words} by {points}"
     if first == last:
         return f"{what} leaves {question.words} at {first}"
     return f"{what} {'raises' if after > before else 'lowers'} {question.words} from {first} to {last}"
@@ -107,13 +110,16 @@ def _together(rest: Sequence[dict[str, Any]], question: Question) -> str:
 def amount(value: float, unit: str) -> str:
     """Return what is explained as people say it.
 
-    >>> amount(0.4132, "probability"), amount(0.004, "probability"), amount(1234.5, "value")
-    ('41 %', '0.4 %', '1,234')
+    >>> amount(0.4132, "probability"), amount(0.004, "probability"), amount(0.996, "share"), amount(1234.5, "value")
+    ('41 %', '0.4 %', '99.6 %', '1,234')
     """
     if unit == "value":
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     percent = 100 * value
-    return f"{percent:.0f} %" if 1 <= percent <= 99 or percent in (0.0, 100.0) else f"{percent:.2g} %"
+    near = min(abs(percent), abs(100 - percent))  # close to never and to always, digits count
+    if near < 0.01 or near >= 1:
+        return f"{percent + 0.0:.0f} %".replace("-0 ", "0 ")
+    return f"{percent:.2g} %" if abs(percent) < 1 else f"{percent:.{1 if near >= 0.1 else 2}f} %"
 
 
 def shown(value: Any) -> str:
