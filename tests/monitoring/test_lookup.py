@@ -77,6 +77,17 @@ def test_feedback_is_there_oldest_first(late, held_out):
     assert "outcome True" in repr(found)
 
 
+def test_feedback_that_came_under_its_key_first_is_there(late, held_out):
+    nb.feedback({"booking": 17, "reason": "booked twice"}, kind="flag", model="late", key="booking")
+    nb.feedback({"booking": 18, "reason": "another"}, kind="flag", model="late", key="booking")
+    one = nb.predict("late", held_out[:1].assign(booking=17), key="booking").prediction_id[0]
+    found = nb.prediction(one)
+    assert (found.key, [row["reason"] for row in found.flags]) == (17, ["booked twice"])
+    nb.feedback({"booking": 17, "outcome": True}, model="late", key="booking")
+    assert [row["kind"] for row in nb.prediction(one).feedback] == ["flag", "outcome"]
+    assert nb.prediction(one).flags == ()
+
+
 def test_a_flag_is_open_until_somebody_judges_the_row():
     flag, outcome, opinion = ({"kind": kind} for kind in ("flag", "outcome", "opinion"))
     assert open_flags([outcome, flag]) == (flag,)

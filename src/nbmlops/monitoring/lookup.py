@@ -210,9 +210,25 @@ def _feedback(prediction_id: str, model: str, key: Any) -> list[Json]:
     from nbmlops.store import predictions as stored
 
     came = stored.newest(session.store(), [prediction_id])
-    if key is not None:
-        came += [row for row in stored.unmatched(session.store(), model) if row["key"] == str(key)]
+    came += [] if key is None else _by_key(prediction_id, model, key)
     return [plain(row) for row in sorted(came, key=lambda row: row["id"])]
+
+
+def _by_key(prediction_id: str, model: str, key: Any) -> list[Json]:
+    """Return what named a key when no prediction of it was known, and belongs to this one."""
+    import pandas as pd
+
+    from nbmlops.monitoring import matching
+    from nbmlops.store import predictions as stored
+
+    wanted = matching.keys(pd.Series([key], dtype=object))[0]
+    rows = [row for row in stored.unmatched(session.store(), model) if row["key"] == wanted]
+    if not rows:
+        return []
+    times = matching.moments(pd.Series([row["key_at"] for row in rows], dtype=object))
+    names = pd.Series([row["key"] for row in rows], dtype=object).to_numpy()
+    found = zip(rows, matching.matched(model, names, times), strict=True)
+    return [{**row, "prediction_id": i} for row, i in found if i == prediction_id]
 
 
 def _answers(version: ModelVersion | None) -> Json:

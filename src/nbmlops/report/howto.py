@@ -231,10 +231,22 @@ def _performance(version: ModelVersion) -> tuple[Any, str]:
 def _flags(version: ModelVersion) -> list[Mapping[str, Any]]:
     """Return the flags on predictions of a version that nobody has answered, the newest first."""
     from nbmlops.monitoring.lookup import open_flags
+    from nbmlops.monitoring.recorded import came
     from nbmlops.store import predictions as stored
 
-    flagged = stored.feedback_of(session.store(), version.name, version.version, kind="flag")
-    came: dict[str, list[Mapping[str, Any]]] = {}
-    for row in stored.newest(session.store(), list(dict.fromkeys(f["prediction_id"] for f in flagged))):
-        came.setdefault(row["prediction_id"], []).append(row)
-    return sorted((f for rows in came.values() for f in open_flags(rows)), key=lambda f: str(f["id"]), reverse=True)
+    flagged = {row["id"]: row for row in came(version.name, version.version, kind="flag")}
+    ids = list(dict.fromkeys(row["prediction_id"] for row in flagged.values()))
+    said = flagged | {row["id"]: row for row in stored.newest(session.store(), ids)}
+    of: dict[str, list[Mapping[str, Any]]] = {}
+    for _, row in sorted(said.items()):
+        of.setdefault(row["prediction_id"], []).append(row)
+    found = [flag for one, rows in of.items() if (flags := open_flags(rows)) and _is_of(version, one) for flag in flags]
+    return sorted(found, key=lambda flag: str(flag["id"]), reverse=True)
+
+
+def _is_of(version: ModelVersion, prediction_id: str) -> bool:
+    """Tell whether a version made a prediction: what came under a key may belong to another's."""
+    from nbmlops.store import predictions as stored
+
+    found = stored.find(session.store(), prediction_id)
+    return found is not None and found[0].version == version.version
