@@ -86,6 +86,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/ledger.py
 	@$(BIN)/python bench/fan.py
 	@$(BIN)/python bench/warm.py
+	@$(BIN)/python bench/serve.py
 
 # What is tried to lose data, here and on others: some ten minutes.
 durability: setup .venv-peers/.installed
