@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from nbmlops.jobs.warm.parents import MOST, Wanted
 __all__ = ["WarmProvisioner", "provide"]
 
 READY_S = 10.0
-PAUSE_S = 0.002  # between looks whether a kernel listens
+PAUSE_S = 0.002
 GONE_S = 0.5  # a killed process is gone sooner
 OFF = ("0", "off", "no", "false")
 
@@ -163,8 +164,23 @@ async def _forked(talk: Talk, request: Mapping[str, Any], kwargs: Mapping[str, A
             if "ready" in answer:
                 break
             raise Cold("the forked kernel ended while it began")
-        await asyncio.sleep(PAUSE_S)
+        await _readable(talk.socket, until - time.monotonic())
+        await asyncio.sleep(PAUSE_S)  # a conversation that broke off can always be read
     return process
+
+
+async def _readable(connection: socket.socket, wait_s: float) -> None:
+    """Wait until there is something to read; to look every few milliseconds would take time from the kernel."""
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(connection, heard.set)
+    except NotImplementedError:  # a loop that watches no descriptors
+        return
+    try:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(heard.wait(), max(0.0, wait_s))
+    finally:
+        loop.remove_reader(connection)
 
 
 def _refusal(answer: Mapping[str, Any]) -> tuple[str, bool]:
