@@ -51,7 +51,7 @@ _PUBLIC = {
     "feedback": "nbmlops.monitoring.feedback",
     "performance": "nbmlops.monitoring.performance",
     "training_increment": "nbmlops.monitoring.increment",
-    "with_increment": "nbmlops.monitoring.increment",
+    "with_increment": "nbmlops.monitoring.joined",
     "errors_gone": "nbmlops.monitoring.errors_gone",
     "to_review": "nbmlops.monitoring.to_review",
     "review_estimate": "nbmlops.monitoring.to_review",

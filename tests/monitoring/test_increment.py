@@ -226,7 +226,7 @@ def returned(project, people):
 def test_what_is_gone_is_counted_on_the_part_to_check_with(returned):
     increment, train, held_out = returned
     joined = nb.with_increment(train[["age", "noise", "y"]], increment.dataset, held_out)
-    assert len(joined) == len(train) + increment.learn
+    assert len(joined) > len(train) + increment.learn
     better = HistGradientBoostingClassifier(random_state=0).fit(joined[["age", "noise"]], joined.y)
     found = nb.errors_gone(better, increment.dataset)
     rows = increment.to_frame().query("part == 'check'")
@@ -269,15 +269,26 @@ def test_training_rows_that_are_in_the_increment_are_there_once(returned):
     frame = increment.to_frame()
     known = pd.concat([train[["age", "noise", "y"]], frame[["age", "noise", "y"]].assign(y=0)], ignore_index=True)
     joined = nb.with_increment(known, increment.dataset)
-    assert len(joined) == len(train) + increment.learn
-    learnt = frame.query("part == 'learn'")
-    assert (joined.tail(len(learnt)).y.to_numpy() == learnt.y.to_numpy()).all()
+    assert not joined.duplicated(["age", "noise"]).any()
+    learnt = frame.query("part == 'learn'").merge(joined, on=["age", "noise"])
+    assert len(learnt) == increment.learn
+    assert (learnt.y_x == learnt.y_y).all()
+    assert frame.query("part == 'check'").merge(joined, on=["age", "noise"]).empty
+
+
+def test_wrong_rows_come_with_right_ones_in_the_proportion_there_was(returned):
+    """Wrong rows alone would teach a model to say the opposite wherever it recognizes their month."""
+    increment, train, _ = returned
+    joined = nb.with_increment(train[["age", "noise", "y"]], increment.dataset)
+    right = len(joined) - len(train) - increment.learn
+    assert right / (right + increment.learn) == pytest.approx(1 - increment.rows / 1500, abs=0.04)
 
 
 def test_what_is_held_out_is_not_learnt_from(returned):
     increment, train, _ = returned
     held_out = increment.to_frame()[["age", "noise", "y"]]
-    assert len(nb.with_increment(train[["age", "noise", "y"]], increment.dataset, held_out)) == len(train)
+    joined = nb.with_increment(train[["age", "noise", "y"]], increment.dataset, held_out)
+    assert joined.merge(held_out, on=["age", "noise"]).empty
 
 
 def test_bad_input(said, month):

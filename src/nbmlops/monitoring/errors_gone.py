@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid
 from nbmlops.hooks import Shown
-from nbmlops.monitoring.increment import CHECK, LEARN, OWN, SUFFIX, Increment, increment_of
+from nbmlops.monitoring.increment import CHECK, LEARN, OWN, SUFFIX, Increment, increment_of, wrong_in
+from nbmlops.monitoring.joined import right_then
 from nbmlops.monitoring.returned import Returned, returned
 from nbmlops.records import Finding, plain
 from nbmlops.registry import measures, sketch
@@ -102,7 +103,7 @@ def errors_gone(model: Any, increment: str | None = None) -> ErrorsGone:
     made = increment_of(increment or f"{subject.version.name}{SUFFIX}")  # type: ignore[union-attr]
     case, frame = returned(made.model), made.to_frame()
     truth, before = (case.labels(frame[c]) for c in (made.target, "prediction"))
-    wrong = _wrong(made, before, truth)
+    wrong = wrong_in(made, before, truth)
     columns = _columns(subject, [c for c in frame.columns if c not in (*OWN, made.target)])
     parts = {}
     for part in (CHECK, LEARN):
@@ -123,13 +124,6 @@ def errors_gone(model: Any, increment: str | None = None) -> ErrorsGone:
     )
     session.keep("errors_gone", subject.name, found.to_dict())
     return found
-
-
-def _wrong(made: Increment, said: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which answers are wrong, by the limit of the increment where they are numbers."""
-    if made.limit is not None:
-        return np.asarray(np.abs(said.astype(float) - truth.astype(float)) > made.limit)
-    return np.array([t is not None and s != t for s, t in zip(said.tolist(), truth.tolist(), strict=True)], dtype=bool)
 
 
 def _columns(subject: Subject, there: list[str]) -> list[str]:
@@ -154,7 +148,7 @@ def _still_wrong(
         return np.zeros(0, dtype=bool)
     with threadpool_limits(limits=1):
         said = measures.ask(subject.estimator, features).predicted
-    return _wrong(made, case.labels(said.tolist()), truth)
+    return wrong_in(made, case.labels(said.tolist()), truth)
 
 
 def _told(what: str, happened: NDArray[np.bool_], subject: Subject, features: pd.DataFrame) -> dict[str, Any]:
@@ -180,23 +174,15 @@ def _right(
     subject: Subject, made: Increment, case: Returned, columns: list[str]
 ) -> tuple[dict[str, Any], int, int, list[str]]:
     """Return what is wrong now of rows that were right then, how many were wrong then, of how many, and notes."""
-    versions = {about["version"] for about in made.made_of}
-    at = case.said["at"]
-    of_then = (case.said["version"].isin(versions) & (at >= made.first_at) & (at <= made.last_at)).to_numpy(dtype=bool)
-    said = case.said[of_then & case.said["outcome"].notna().to_numpy(dtype=bool)]
-    truth = case.labels(said["outcome"])
-    wrong = _wrong(made, case.labels(said["prediction"]), truth)
-    right = np.flatnonzero(~wrong & np.array([t is not None and t == t for t in truth], dtype=bool))
-    if len(right) > MOST_RIGHT:
-        right = np.sort(np.random.default_rng(0).choice(right, MOST_RIGHT, replace=False))
-    rows, kept = case.inputs_of(said["prediction_id"].iloc[right].tolist())
-    notes = [f"{int((~kept).sum()):,} rows that were right have no inputs any more"] if not kept.all() else []
-    if absent := [c for c in columns if c not in rows]:
+    found = right_then(made, case, 2 * MOST_RIGHT)
+    notes = [f"{found.gone:,} rows that were right have no inputs any more"] if found.gone else []
+    if absent := [c for c in columns if c not in found.features]:
         notes.append(f"rows that were right cannot be asked again: {', '.join(absent)} is not recorded")
-        return _told("wrong", np.zeros(0, dtype=bool), subject, rows.iloc[:0]), int(wrong.sum()), len(said), notes
-    features = rows.loc[kept, columns]
-    broken = _still_wrong(subject, made, case, features, truth[right][kept])
-    return _told("wrong", broken, subject, features), int(wrong.sum()), len(said), notes
+        none = _told("wrong", np.zeros(0, dtype=bool), subject, found.features.iloc[:0])
+        return none, found.errors, found.known, notes
+    features = found.features.loc[~found.learn, columns]  # the half nothing learnt from
+    broken = _still_wrong(subject, made, case, features, found.truth[~found.learn])
+    return _told("wrong", broken, subject, features), found.errors, found.known, notes
 
 
 def _balance(check: Mapping[str, Any], right: Mapping[str, Any], errors: int, known: int) -> float | None:
@@ -215,8 +201,9 @@ def _findings(parts: Mapping[str, Mapping[str, Any]], right: Mapping[str, Any], 
         message = f"{told}, but the model was fitted on these rows: it says nothing of others"
         found = [Finding("errors_gone", "warning", message, "", check["share"])]
     else:
-        doubt = "; that the model did not see them is not known" if check["seen"] == UNKNOWN else ""
-        found = [Finding("errors_gone", "passed", f"{told}, on rows nothing learnt from{doubt}", "", check["share"])]
+        how = "on rows to check with; whether the model saw them is not known"
+        how = "on rows it did not learn from" if check["seen"] == HELD_OUT else how
+        found = [Finding("errors_gone", "passed", f"{told}, {how}", "", check["share"])]
     if right["n"]:
         seen = ", and it was fitted on some of them" if right["seen"] == FITTED else ""
         message = f"{right['wrong']:,} of {right['n']:,} rows that were right are wrong now{_share(right)}{seen}"

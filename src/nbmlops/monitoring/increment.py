@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,12 +20,11 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CHECK", "LEARN", "OWN", "Increment", "increment_of", "training_increment", "with_increment"]
+__all__ = ["CHECK", "LEARN", "OWN", "Increment", "half", "increment_of", "training_increment", "wrong_in"]
 
 OWN = ("prediction_id", "prediction", "why", "part")  # columns beside inputs and target
 LEARN, CHECK = "learn", "check"
 SUFFIX = "-increment"
-ALIKE = 0.5  # where so many training rows have a twin, an equal row is no sign of the same one
 Hashes = NDArray[np.uint64]
 
 
@@ -129,57 +128,6 @@ def training_increment(
     absent = [c["name"] for c in case.version.signature["columns"] if c["name"] not in features]
     told = replace(begun, missing=tuple(absent), notes=tuple(notes), left_out={k: n for k, n in left_out.items() if n})
     return _kept(told, features, rows) if len(rows) else told
-
-
-def with_increment(train: Any, increment: str | Sequence[str], held_out: Any = None, target: str | None = None) -> Any:
-    """Return training rows with what is to learn from an increment, once each, and without what is to check with.
-
-    Training rows that are in the increment, by what they hold, go: those to learn from come back with the truth the
-    increment knows, those to check with stay out. Rows that are also held out are not learnt from. Where most training
-    rows have a twin anyway nothing goes, for there an equal row is no sign of the same one.
-
-    Parameters
-    ----------
-    train : pandas.DataFrame
-        With the model's inputs and the target.
-    increment : str or list of str
-        Such as ``"late-flights-increment@2"``.
-    held_out : pandas.DataFrame, optional
-        Rows that will judge the model.
-    target : str, optional
-        Column of the truth in ``train``; what the increment calls it when absent.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the columns of ``train``; what the increment does not have is missing.
-
-    Raises
-    ------
-    NotFound
-        No such data set version, or it is no increment.
-    Invalid
-        The training rows lack inputs of the increment.
-
-    Examples
-    --------
-    >>> nb.with_increment(train, "late-flights-increment@2", held_out).shape  # doctest: +SKIP
-    """
-    import pandas as pd
-
-    found = [increment_of(ref) for ref in ([increment] if isinstance(increment, str) else increment)]
-    called = target or found[0].target
-    added = pd.concat([f.to_frame().rename(columns={f.target: called}) for f in found], ignore_index=True)
-    inputs = [c for c in added.columns if c not in (*OWN, called)]
-    if absent := [c for c in (*inputs, called) if c not in train.columns]:
-        raise Invalid(f"The training rows lack {', '.join(absent)}.", "Pass the rows the model is trained on.")
-    known, new = sketch.hashes(train[inputs]), sketch.hashes(added[inputs])
-    there = np.isin(known, new) if _tells(known) else np.zeros(len(train), dtype=bool)
-    chosen = (added["part"] == LEARN).to_numpy(dtype=bool)
-    if held_out is not None and len(held_out):
-        chosen = chosen & ~np.isin(new, sketch.hashes(held_out[inputs]))
-    joined = added.loc[chosen].reindex(columns=train.columns)
-    return pd.concat([train[~there], joined], ignore_index=True) if len(joined) else train[~there]
 
 
 def increment_of(ref: str) -> Increment:
@@ -390,7 +338,7 @@ def _kept(told: Increment, features: pd.DataFrame, rows: pd.DataFrame) -> Increm
 
     from nbmlops.quality.versions import dataset
 
-    part = np.where(_half(features, rows), LEARN, CHECK)
+    part = np.where(half(features), LEARN, CHECK)
     own = {told.target: _typed(rows["truth"]), "prediction_id": rows["prediction_id"].astype(object)}
     own |= {
         "prediction": _typed(rows["prediction"]),
@@ -419,10 +367,17 @@ def _kept(told: Increment, features: pd.DataFrame, rows: pd.DataFrame) -> Increm
     return found
 
 
-def _half(features: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
+def wrong_in(made: Increment, said: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which answers are wrong, by the limit of an increment where they are numbers."""
+    if made.limit is not None:
+        return np.asarray(np.abs(said.astype(float) - truth.astype(float)) > made.limit)
+    return np.array([t is not None and s != t for s, t in zip(said.tolist(), truth.tolist(), strict=True)], dtype=bool)
+
+
+def half(features: pd.DataFrame) -> NDArray[np.bool_]:
     """Draw half of the rows by what they hold, so that equal rows are on one side, today and next time."""
     if not len(features.columns):
-        return np.asarray(np.arange(len(rows)) % 2 == 0)
+        return np.asarray(np.arange(len(features)) % 2 == 0)
     mixed: Hashes = sketch.hashes(features) * np.uint64(0x9E3779B97F4A7C15)
     found: NDArray[np.bool_] = (mixed >> np.uint64(63)).astype(bool)
     return found
@@ -432,12 +387,6 @@ def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
     return pd.Series(column.tolist()).infer_objects()
-
-
-def _tells(known: Hashes) -> bool:
-    """Tell whether an equal row is likely the same one."""
-    _, counts = np.unique(known, return_counts=True)
-    return len(known) == 0 or float(counts[counts > 1].sum()) / len(known) < ALIKE
 
 
 def _names(case: Returned) -> list[str]:
