@@ -140,3 +140,23 @@ def test_metrics_count_what_was_answered(service):
     assert found["nbmlops_requests_total", (("code", "200"), ("path", "/predict"))] == 1
     assert found["nbmlops_errors_total", (("code", "422"), ("path", "/predict"))] == 1
     assert found["nbmlops_request_seconds_count", (("path", "/predict"),)] == 2
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_model_of_numbers_is_asked_by_place_and_says_the_same(serving, train, held_out):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    names = ["age", "noise"]
+    numbers = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[names], train.late)
+    nb.evaluate(numbers, held_out, target="late")
+    nb.register(numbers, "numbers")
+    client = serving("numbers")
+    assert client.service.served.by_place
+    said = client.predict({"rows": held_out[names][:5].to_dict("records")}).json()["predictions"]
+    assert [one["probability"] for one in said] == numbers.predict_proba(held_out[names][:5])[:, 1].tolist()
+
+
+def test_a_model_that_picks_columns_by_name_is_asked_by_name(service):
+    assert not service.service.served.by_place

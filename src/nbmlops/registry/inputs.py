@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbmlops.errors import Invalid
 from nbmlops.records import Finding, ModelVersion, plain
@@ -14,7 +14,19 @@ from nbmlops.registry import kinds, signature
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Checked", "Checker", "Problem", "check_frame", "checker", "joined", "merged", "refuse", "refused", "table"]
+__all__ = [
+    "Checked",
+    "Checker",
+    "Columns",
+    "Problem",
+    "check_frame",
+    "checker",
+    "joined",
+    "merged",
+    "refuse",
+    "refused",
+    "table",
+]
 
 MOST_LISTED = 1_000  # rows of one column that are listed one by one
 MOST_NAMED = 5  # rows that the message names
@@ -69,6 +81,14 @@ class Checked:
     """
 
     frame: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+
+class Columns(NamedTuple):
+    """Rows as arrays by column, what is wrong with them (no array then), and what is worth knowing."""
+
+    made: Mapping[str, Any]
     problems: tuple[Problem, ...] = ()
     notes: tuple[Finding, ...] = ()
 
@@ -128,9 +148,14 @@ class Checker:
         return Checked(_framed(made, rows), tuple(problems), tuple(notes))
 
     def records(self, rows: Sequence[Mapping[str, Any]]) -> Checked:
-        """Check rows as JSON has them, ``{column: value}`` each: quick for few."""
+        """Check rows as JSON has them, ``{column: value}`` each."""
         import pandas as pd
 
+        made, problems, notes = self.columns_of(rows)
+        return Checked(pd.DataFrame(made, columns=self.names, index=range(len(rows))), problems, notes)
+
+    def columns_of(self, rows: Sequence[Mapping[str, Any]]) -> Columns:
+        """Check rows as JSON has them, and return their columns: quick for few, for no frame is made."""
         problems: list[Problem] = []
         made: dict[str, Any] = {}
         notes = [*_extra(dict.fromkeys(name for row in rows for name in row), self.names)]
@@ -140,7 +165,7 @@ class Checker:
             problems += _problems(column, read, 0)
             notes += _unknown(column, read)
             made[column.name] = read.values
-        return Checked(pd.DataFrame(made, columns=self.names, index=range(len(rows))), tuple(problems), tuple(notes))
+        return Columns(made, tuple(problems), tuple(notes))
 
 
 def checker(version: ModelVersion) -> Checker:

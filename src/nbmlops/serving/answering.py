@@ -44,12 +44,12 @@ def predicted(served: Served, log: Log, body: bytes, caller: str, most: int) -> 
         Every problem of the rows at once, or what the model itself says of them.
     """
     wanted = asked(parse(body), served.columns, most, served.private)
-    checked = served.checker.records(wanted.rows)
+    checked = served.checker.columns_of(wanted.rows)
     if checked.problems:
         found = [problem(p.code, p.message, p.row, p.column) for p in checked.problems]
         raise Refused(422, found, "Nothing was predicted: mend these rows, and send all again.")
     began = time.perf_counter()
-    said = _said(served, checked.frame)
+    said = _said(served, checked.made)
     ids = log.write(Kept(served, wanted, said, caller, time.perf_counter() - began))
     about = {"model": served.version.name, "version": served.version.version}
     rows = [
@@ -70,9 +70,9 @@ def _note(served: Served, note: Finding) -> dict[str, Any]:
     return {"code": note.code, "column": note.column or None, "message": message}
 
 
-def _said(served: Served, frame: Any) -> Said:
+def _said(served: Served, columns: Mapping[str, Any]) -> Said:
     try:
-        return served.ask(frame)
+        return served.ask(columns)
     except (ValueError, TypeError) as error:  # of the rows: what is wrong with the model itself is another exception
         own = "" if served.private else f": {str(error).partition(chr(10))[0][:300]}"
         message = f"The model does not take these rows ({type(error).__name__}){own}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -63,6 +64,7 @@ def serve(
     if max_rows < 1 or max_bytes < 1:
         raise Invalid("A request holds one row and one byte at least.", "Give --max-rows and --max-bytes above 0.")
     served = resolve(ref)
+    warnings.filterwarnings("ignore", "X does not have valid feature names")  # it was tried that they do not matter
     record = Log("off" if disabled() else log, keeps_inputs())
     service = Service(served, record, tokens, hosts_for(host, allowed_hosts), max_rows, max_bytes)
     _run(make_app(service), served, record, host, port)
