@@ -7,7 +7,9 @@ from sklearn.metrics import roc_auc_score
 
 import nbmlops as nb
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.monitoring import blocks
 from nbmlops.monitoring.performance import same
+from nbmlops.monitoring.recorded import predicted
 from nbmlops.tracking import session
 
 
@@ -173,3 +175,40 @@ def test_a_model_that_predicted_nothing(late):
 )
 def test_same(one, other, expected):
     assert same(one, other) is expected
+
+
+def test_what_was_said_one_by_one_is_read_back_with_what_was_said_at_once(late, people):
+    frame = people(60, 4)
+    parts = [nb.predict("late", frame[:2]), nb.predict("late", frame[2:3]), nb.predict("late", frame[3:])]
+    made = pd.concat(parts, ignore_index=True)
+    nb.feedback(made[:3].assign(outcome=True))
+    found = predicted("late", inputs=True)
+    assert found.said["prediction_id"].tolist() == made["prediction_id"].tolist()
+    assert found.said["probability"].tolist() == made["probability"].tolist()
+    assert found.said["outcome"].tolist() == [True] * 3 + [None] * 57
+    pd.testing.assert_frame_equal(found.inputs, frame[found.inputs.columns], check_dtype=False)
+
+
+def test_a_block_is_read_back_as_it_was():
+    inputs = pd.DataFrame(
+        {
+            "whole": [1, 2, 3],
+            "share": [0.5, None, 1.5],
+            "yes": [True, False, True],
+            "maybe": [True, None, False],
+            "text": ["a", None, "b"],
+            "kind": pd.Categorical(["x", "y", None]),
+            "day": pd.to_datetime(["2024-01-01", None, "2024-03-01"]),
+            "zoned": pd.to_datetime(["2024-01-01", "2024-02-01", None]).tz_localize("Europe/Berlin"),
+        }
+    )
+    said = {"value": pd.Series(["late", "on time", "late"]), "probability": pd.Series([0.5, 0.25, 1.0])}
+    found = blocks.unpacked(blocks.packed({**said, "inputs": inputs}))
+    assert found["value"].tolist() == ["late", "on time", "late"]
+    assert found["probability"].tolist() == [0.5, 0.25, 1.0]
+    back = found["inputs"]
+    assert [str(back[c].dtype) for c in ("whole", "share", "yes", "day")][:3] == ["int64", "float64", "bool"]
+    known = {name: [None if value != value else value for value in back[name]] for name in ("maybe", "text", "kind")}
+    assert known == {"maybe": [True, None, False], "text": ["a", None, "b"], "kind": ["x", "y", None]}
+    assert back["day"].dropna().tolist() == inputs["day"].dropna().tolist()
+    assert back["zoned"].dropna().tolist() == inputs["zoned"].dropna().tolist()
