@@ -50,7 +50,7 @@ def ours() -> Any:
     from flights import FEATURES, TARGET, load, split
 
     import nbmlops as nb
-    from nbmlops.monitoring import asked, reasons
+    from nbmlops.monitoring.explaining import asked, reasons
 
     model, (train, held_out) = fitted(), split(load([1, 2, 3]))
     nb.register(model, "late-flights", nb.evaluate(model, held_out, target=TARGET), background=train[FEATURES])

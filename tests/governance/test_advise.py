@@ -236,7 +236,7 @@ def test_a_drift_check_without_truth_says_nothing_of_performance(good, people):
 
 
 def test_predictions_without_labels_are_reviewed_by_days(late, people, monkeypatch):
-    from nbmlops.monitoring import recorder
+    from nbmlops.monitoring.predicting import recorder
 
     (late / "charter.yaml").write_text(CHARTER + "review_days: 10\n")
     for day, seed in (("05", 3), ("14", 5)):

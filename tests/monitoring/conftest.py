@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import nbmlops as nb
-from nbmlops.monitoring import blocks
+from nbmlops.monitoring.predicting import blocks
 from nbmlops.records import in_block, new_block, now
 from nbmlops.registry import models
 from nbmlops.tracking import session

@@ -116,7 +116,7 @@ def test_what_was_answered_survives_a_kill(start, connected, log):
     for thread in threads:
         thread.join(60)
     session.reset()
-    from nbmlops.monitoring.recorded import predicted
+    from nbmlops.monitoring.predicting.recorded import predicted
 
     kept = predicted("late", inputs=True)
     ids = kept.said.prediction_id.tolist()

@@ -26,7 +26,7 @@ def explain(
 
     Example: nbmlops explain late-flights@champion --rows bookings.csv
     """
-    from nbmlops.monitoring.explain import explain as explained
+    from nbmlops.monitoring.explaining.explain import explain as explained
     from nbmlops.quality import look
 
     if path and ids:

@@ -22,7 +22,7 @@ def feedback(data: str, kind: str | None, as_json: bool, **about: str | None) ->
 
     Example: nbmlops feedback outcomes.csv --key booking --model late-flights
     """
-    from nbmlops.monitoring.feedback import feedback as received
+    from nbmlops.monitoring.returning.feedback import feedback as received
     from nbmlops.records import plain
     from nbmlops.registry.signature import read
 

@@ -18,7 +18,7 @@ def prediction(prediction_id: str, reasons: bool, as_json: bool) -> None:
 
     Example: nbmlops prediction 0190a0b0-0000-7000-8000-000000000011 --reasons
     """
-    from nbmlops.monitoring.lookup import prediction as found
+    from nbmlops.monitoring.predicting.lookup import prediction as found
     from nbmlops.widgets import text
 
     data = found(prediction_id).to_dict(reasons)

@@ -42,7 +42,7 @@ def score(data: str, ref: str, output: str, no_log: bool, as_json: bool, **about
 
     Example: nbmlops score bookings.csv --model late-flights@champion -o scored.csv
     """
-    from nbmlops.monitoring.scoring import score as scored
+    from nbmlops.monitoring.predicting.scoring import score as scored
 
     if no_log:
         click.echo(COSTS, err=True)
@@ -95,7 +95,7 @@ def list_(model: str, as_json: bool, as_csv: bool) -> None:
 
     Example: nbmlops predictions late-flights --json
     """
-    from nbmlops.monitoring.retention import listed
+    from nbmlops.monitoring.predicting.retention import listed
 
     found = listed(model)
     short = [{k: str(v)[:16] if k.endswith("_at") else v for k, v in row.items()} for row in found]
@@ -112,6 +112,6 @@ def prune(what_if: bool, as_json: bool) -> None:
 
     Example: nbmlops predictions prune --what-if
     """
-    from nbmlops.monitoring.retention import prune as pruned
+    from nbmlops.monitoring.predicting.retention import prune as pruned
 
     show(pruned(what_if=what_if), as_json)

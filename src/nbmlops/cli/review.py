@@ -27,7 +27,7 @@ def review(model: str, most: int, seed: int, estimate: bool, output: str | None,
 
     Example: nbmlops review late-flights --csv -o judge.csv
     """
-    from nbmlops.monitoring.to_review import review_estimate, to_review
+    from nbmlops.monitoring.returning.to_review import review_estimate, to_review
 
     if estimate:
         told = review_estimate(model)

@@ -37,7 +37,7 @@ def _parser() -> Parser:
 
 
 def _explain(shell: InteractiveShell, args: argparse.Namespace) -> Any:
-    from nbmlops.monitoring.explain import explain
+    from nbmlops.monitoring.explaining.explain import explain
 
     rows = None if args.rows is None else _rows(shell, args.rows)
     background = None if args.background is None else _value(shell, args.background)

@@ -25,7 +25,7 @@ def _parser() -> Parser:
 
 
 def _review(shell: InteractiveShell, args: argparse.Namespace) -> Any:
-    from nbmlops.monitoring.to_review import review_estimate, to_review
+    from nbmlops.monitoring.returning.to_review import review_estimate, to_review
 
     return review_estimate(args.model) if args.estimate else to_review(args.model, args.most, args.seed)
 

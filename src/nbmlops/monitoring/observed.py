@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nbmlops.drift.report import DriftReport
-    from nbmlops.monitoring.recorded import Predicted
+    from nbmlops.monitoring.predicting.recorded import Predicted
     from nbmlops.records import ModelVersion
     from nbmlops.store.predictions import Block
 
@@ -86,7 +86,7 @@ def drift(
 
 
 def _read(version: ModelVersion, against: Reference, spoken: set[str]) -> Read:
-    from nbmlops.monitoring import recorded
+    from nbmlops.monitoring.predicting import recorded
 
     outcomes = {row["prediction_id"]: row["outcome"] for row in recorded.came(version.name, version.version)}
     kept: list[pd.DataFrame] = []

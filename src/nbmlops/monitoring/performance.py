@@ -89,7 +89,7 @@ def performance(
     --------
     >>> nb.performance("late-flights", batch="2013-04").metrics["roc_auc"]  # doctest: +SKIP
     """
-    from nbmlops.monitoring import recorded
+    from nbmlops.monitoring.predicting import recorded
     from nbmlops.registry import models
 
     chosen = models.model_version(name if version is None else f"{name.partition('@')[0]}@{version}")

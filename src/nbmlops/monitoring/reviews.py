@@ -79,7 +79,7 @@ def _windows(version: ModelVersion, only: int | None, spans: list[dict[str, Any]
 
 
 def _review(version: ModelVersion, only: int | None, name: str, since: str, **which: Any) -> Iterator[Review]:
-    from nbmlops.monitoring.recorded import predicted
+    from nbmlops.monitoring.predicting.recorded import predicted
 
     said = predicted(version.name, only, **which).said
     if len(said):

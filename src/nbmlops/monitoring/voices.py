@@ -36,7 +36,7 @@ class Voice:
 
 def came(version: ModelVersion) -> list[dict[str, Any]]:
     """Return the opinions and flags of a version's predictions, each kind oldest first."""
-    from nbmlops.monitoring.recorded import came as fed
+    from nbmlops.monitoring.predicting.recorded import came as fed
 
     return [row for kind in ("opinion", "flag") for row in fed(version.name, version.version, kind=kind)]
 

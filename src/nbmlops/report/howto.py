@@ -230,8 +230,8 @@ def _performance(version: ModelVersion) -> tuple[Any, str]:
 
 def _flags(version: ModelVersion) -> list[Mapping[str, Any]]:
     """Return the flags on predictions of a version that nobody has answered, the newest first."""
-    from nbmlops.monitoring.lookup import open_flags
-    from nbmlops.monitoring.recorded import came
+    from nbmlops.monitoring.predicting.lookup import open_flags
+    from nbmlops.monitoring.predicting.recorded import came
     from nbmlops.store import predictions as stored
 
     flagged = {row["id"]: row for row in came(version.name, version.version, kind="flag")}

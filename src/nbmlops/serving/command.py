@@ -11,7 +11,7 @@ from typing import Any
 
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid
-from nbmlops.monitoring.recorder import keeps_inputs
+from nbmlops.monitoring.predicting.recorder import keeps_inputs
 from nbmlops.serving.auth import hosts_for, tokens_of
 from nbmlops.serving.log import Log, Mode
 from nbmlops.serving.served import Served, resolve

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nbmlops.errors import NbmlopsError
-from nbmlops.monitoring import blocks
+from nbmlops.monitoring.predicting import blocks
 from nbmlops.records import ids_of_block, new_block, now
 from nbmlops.serving.errors import Refused, problem
 from nbmlops.serving.records import Asked

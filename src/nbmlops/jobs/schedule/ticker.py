@@ -169,7 +169,7 @@ def _told(store: Store, jobs: Sequence[Job], project: Project, book: _Book) -> l
 
 def _pruned(project: Project, book: _Book) -> list[Finding]:
     """Once a day, let what predictions were made of expire; a fault there is a finding."""
-    from nbmlops.monitoring import retention
+    from nbmlops.monitoring.predicting import retention
 
     try:
         retention.prune_daily(project, book.at.isoformat())

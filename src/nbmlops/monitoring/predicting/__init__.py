@@ -1,0 +1,1 @@
+"""A prediction: checked, made, recorded in blocks, kept for so long, and given back."""
