@@ -72,6 +72,16 @@ def test_a_row_returns_once(said):
     assert set(second.to_frame().prediction_id).isdisjoint(first.to_frame().prediction_id)
 
 
+def test_the_same_rows_scored_twice_come_back_twice(said, late, month):
+    again = nb.predict("late", month, batch="june").assign(outcome=month.late)
+    nb.feedback(outcomes(pd.concat([said, again])))
+    wrong = int((said.prediction != said.outcome).sum())
+    assert nb.performance("late").known == 2 * len(month)
+    found = nb.training_increment("late")
+    assert (found.known, found.rows) == (2 * len(month), 2 * wrong)
+    assert set(found.to_frame().prediction_id) > set(again.prediction_id[again.prediction != again.outcome])
+
+
 def test_rows_of_the_evaluation_stay_out(late, held_out):
     said = nb.predict("late", held_out).assign(outcome=held_out.late)
     nb.feedback(outcomes(said))

@@ -104,7 +104,9 @@ def frame_of(made: Iterable[Block], inputs: bool = False) -> Predicted:
     """Return the predictions of blocks, without what came true."""
     import pandas as pd
 
-    parts = [_part(list(some), inputs) for _, some in groupby(made, key=lambda block: block.digest)]
+    # a file is named by what it holds: the same rows scored twice are two blocks of one file
+    lots = groupby(made, key=lambda block: block.prediction_id if block.digest else None)
+    parts = [_part(list(some), inputs) for _, some in lots]
     if not parts:
         return Predicted(pd.DataFrame(columns=list(OWN)), pd.DataFrame() if inputs else None)
     said = pd.concat([part.said for part in parts], ignore_index=True)
