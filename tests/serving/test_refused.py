@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import nbmlops as nb
 from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.serving import served as module
 from nbmlops.serving.auth import hosts_for, tokens_of
+from nbmlops.serving.errors import Refused
+from nbmlops.serving.records import parse
 from nbmlops.serving.served import resolve
 
 ROW = {"age": 44.5, "city": "Bern", "noise": 0.5}
@@ -58,6 +61,15 @@ def test_a_body_that_is_refused(service, body, status, code):
 def test_another_content_type(service, kind):
     answer = service("POST", "/predict", content=json.dumps(ROW), headers={"Content-Type": kind} if kind else {})
     assert answer.status_code == 415
+
+
+def test_a_name_twice_among_many_is_found_at_once():
+    names = [f'"n{i}": 0' for i in range(100_000)]
+    began = time.process_time()
+    with pytest.raises(Refused) as refused:
+        parse(f"{{{', '.join([*names, names[-1]])}}}".encode())
+    assert time.process_time() - began < 5  # comparing each with all takes minutes
+    assert "'n99999' twice" in refused.value.problems[0]["message"]
 
 
 def test_too_many_rows_and_bytes(serving):
