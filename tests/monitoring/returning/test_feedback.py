@@ -171,6 +171,20 @@ def test_a_date_alone_is_the_end_of_its_day(keyed):
     assert before.unknown == 1
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Zurich"])
+def test_times_that_are_midnight_throughout_are_dates(keyed, zone):
+    earlier = keyed(["B1"], at="2026-01-02T18:00:00.000000+00:00")[0]
+    one, two = keyed(["B1", "B2"], at="2026-01-05T18:00:00.000000+00:00")
+    days = pd.Series(pd.to_datetime(["2026-01-05", "2026-01-06", None])).dt.tz_localize(zone)
+    rows = pd.DataFrame({"b": ["B1", "B2", "B1"], "at": days, "outcome": [True, False, True]})
+    assert nb.feedback(rows[:2], model="late", key="b").unknown == 0
+    assert outcomes() == {earlier: None, one: True, two: False}
+    assert matching.moments(days, end_of_day=True)[2] == matching.NEVER
+    times = days + pd.to_timedelta([0, 1, 0], unit="h")
+    nb.feedback(rows.assign(at=times)[:2], model="late", key="b")  # of times that are none, midnight is midnight
+    assert outcomes()[earlier] is True
+
+
 def test_what_matches_nothing_joins_when_the_prediction_comes(keyed):
     rows = pd.DataFrame({"booking": ["B1", "B2", "B3"], "outcome": [True, False, True]})
     received = nb.feedback(rows, model="late", key="booking")

@@ -59,7 +59,8 @@ def moments(column: pd.Series[Any], end_of_day: bool = False) -> Ints:
     column : Series
         Times, or text as ISO 8601 has it.
     end_of_day : bool
-        A date alone is the end of that day: what was predicted on it is before it.
+        A date alone is the end of that day: what was predicted on it is before it. Times that are midnight throughout
+        are dates, as pandas holds them.
 
     Raises
     ------
@@ -79,8 +80,10 @@ def moments(column: pd.Series[Any], end_of_day: bool = False) -> Ints:
     if wrong := int((given & found.isna().to_numpy()).sum()):
         raise Invalid(f"{wrong:,} times cannot be read.", "Write 2026-03-01 or 2026-03-01T02:00:00+01:00.")
     ticks = found.dt.tz_localize(None).to_numpy("datetime64[ns]").view(np.int64)
-    whole_days = texts and end_of_day
-    return np.where(column.map(_is_day).to_numpy(dtype=bool), ticks + LAST_OF_DAY_NS, ticks) if whole_days else ticks
+    if not end_of_day:
+        return ticks
+    days = column.map(_is_day).to_numpy(dtype=bool) if texts else given & _all_midnight(column)
+    return np.where(days, ticks + LAST_OF_DAY_NS, ticks)
 
 
 def iso(moment: int) -> str | None:
@@ -222,3 +225,9 @@ def _is_day(value: Any) -> bool:
     if isinstance(value, str):
         return bool(DAY.fullmatch(value.strip()))
     return type(value) is date
+
+
+def _all_midnight(column: pd.Series[Any]) -> bool:
+    """Tell whether times are dates: a column of times holds no date alone."""
+    known = column.dropna()
+    return bool((known.dt.normalize() == known).all())
