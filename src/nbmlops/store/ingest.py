@@ -374,13 +374,21 @@ def _rows(kind: str) -> Callable[[_Batch, Event], None]:
 
 
 def _predictions(batch: _Batch, event: Event) -> None:
-    """Write a block; journals of schema 6 hold predictions one by one, and each is a block of its own."""
+    """Write one block, or those of one call; of journals of schema 6 each prediction is a block of its own."""
     table, _, columns = ROWS["prediction"]
-    for one in event["rows"] if isinstance(event["rows"], list) else [None]:
-        data = one and {"value": [one["value"]], "probability": [one["probability"]]}
-        ids = one and {"prediction_id": one["prediction_id"], "last_id": one["prediction_id"]}
-        block = {**event, **ids, "rows": 1, "inputs": 0, "data": data} if ids else event
-        batch.rows[table].append(_row(block, columns))
+    many = map(_alone, event["rows"]) if isinstance(event.get("rows"), list) else event.get("blocks", [{}])
+    batch.rows[table] += [_row({**event, **one}, columns) for one in many]
+
+
+def _alone(one: Event) -> Event:
+    data = {"value": [one["value"]], "probability": [one["probability"]]}
+    return {
+        "prediction_id": one["prediction_id"],
+        "last_id": one["prediction_id"],
+        "rows": 1,
+        "inputs": 0,
+        "data": data,
+    }
 
 
 def _row(event: Event, columns: Sequence[str]) -> tuple[Any, ...]:

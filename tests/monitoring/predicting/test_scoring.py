@@ -1,5 +1,6 @@
 """A file of any size is scored like a frame: in parts, whole or not at all, recorded when it is whole."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NbmlopsError, NotFound
-from nbmlops.monitoring.predicting import predictions
+from nbmlops.monitoring.predicting import predictions, recorder
 from nbmlops.store import predictions as stored
+from nbmlops.store.journal import Journal
 from nbmlops.tracking import session
 
 
@@ -225,6 +227,33 @@ def test_predictions_come_though_they_cannot_be_recorded(rows, monkeypatch):
         found = nb.score("rows.csv", "late", "scored.csv")
     assert (found.rows, found.recorded, [p.code for p in found.problems]) == (250, 0, ["not_recorded"])
     assert recorded() == []
+
+
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_no_journal_takes_is_not_counted_as_recorded(rows, monkeypatch):
+    rows.to_csv("rows.csv", index=False)
+    with monkeypatch.context() as patched, pytest.warns(RuntimeWarning, match="not recorded: .*No space left"):
+        patched.setattr(Journal, "_put", full_disk)
+        found = nb.score("rows.csv", "late", "scored.csv")
+    assert (found.rows, found.recorded, [p.code for p in found.problems]) == (250, 0, ["not_recorded"])
+    assert recorded() == []
+
+
+def test_the_blocks_of_a_call_are_one_record_of_the_journal(rows, monkeypatch):
+    from nbmlops.tracking import opened
+
+    kept, usual = [], opened.keep
+    monkeypatch.setattr(opened, "keep", lambda event: (kept.append(event), usual(event)))
+    monkeypatch.setattr(predictions, "PART_ROWS", 40)
+    monkeypatch.setattr(recorder, "MOST_IN_PLACE", 2)
+    said = nb.predict("late", rows)
+    (event,) = kept
+    assert [block["digest"] is None for block in event["blocks"]] == [True, True, False, False, False, False, False]
+    assert sorted(block.rows for block in recorded()) == [10, 40, 40, 40, 40, 40, 40]
+    assert nb.prediction(said.prediction_id.iloc[249])["inputs"]["age"] == pytest.approx(rows.age.iloc[249])
 
 
 def test_csv_is_as_pandas_writes_it(tmp_path):

@@ -62,5 +62,6 @@ def test_a_killed_process_leaves_whole_blocks_once(late, project, progress, wait
     assert len(scored) == 1000 * len(outputs)
     known = stored.known(session.store(), scored["prediction_id"].tolist())
     assert known == {*scored["prediction_id"]}  # whoever has an id can ask for it
+    assert len(blocks) % 5 == 0  # all blocks of a call or none
     assert 5 * len(outputs) <= len(blocks) <= 5 * (len(outputs) + 1)
     assert nb.score("rows.csv", "late", "again.csv").recorded == 1000

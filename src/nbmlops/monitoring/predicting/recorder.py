@@ -1,8 +1,8 @@
 """Keep what a model says while it says more: a thread packs and stores blocks, the journal learns of them at the end.
 
-A block's file is stored before the event that names it is written, and the events of one call come after all of its
-answers. So what is killed in between leaves files nobody names, which ``nbmlops store gc`` takes away, never a block
-without its file; and what fails half way records nothing.
+A block's file is stored before the event that names it is written, and one event with all blocks of a call comes after
+all of its answers. So what is killed in between leaves files nobody names, which ``nbmlops store gc`` takes away, never
+a block without its file; and what fails half way records nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nbmlops.monitoring.predicting import blocks
 from nbmlops.monitoring.predicting.behind import Behind
 from nbmlops.records import ids_of_block, new_block, now
 from nbmlops.store import waiting
-from nbmlops.tracking import session
+from nbmlops.tracking import opened, session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Recorder", "keeps_inputs"]
 
 Json = dict[str, Any]
+MOST_IN_PLACE = 100  # blocks of one event that hold their columns: it has to fit into one record of the journal
 
 
 def keeps_inputs() -> bool:
@@ -61,6 +62,7 @@ class Recorder:
 
         self.log = log and not disabled()
         self.rows, self.fault = 0, ""
+        self._added = 0
         self._behind = Behind("recorder") if self.log else None
         self._private = kept.private() if self.log else ()
         self._inputs = self.log and keeps_inputs()
@@ -102,14 +104,19 @@ class Recorder:
         columns["inputs"] = rows.drop(columns=[c for c in self._private if c in rows]) if self._inputs else None
         ids = ids_of_block(first, count)
         about = {"prediction_id": first, "last_id": ids[-1], "rows": count, "at": now(), "latency_s": latency_s}
-        self._store({**self._about, **about}, columns)
+        self._added += 1
+        self._store(about, columns)
         return ids
 
     def keep(self) -> int:
         """Record everything that was added, and return how many predictions that are."""
-        for event in self._stored_events():
-            session.write(event)
-            self.rows += event["rows"]
+        found = self._stored_blocks()
+        try:
+            if found:
+                opened.keep({**self._about, "blocks": found})
+            self.rows = sum(block["rows"] for block in found)
+        except (NbmlopsError, OSError) as error:
+            self.fault = _said(error)
         if self.fault:
             tell(
                 f"These predictions are not recorded: {self.fault.rstrip('.')}. No outcome can come back to their ids, "
@@ -122,12 +129,12 @@ class Recorder:
         if self._behind is None or self.fault:
             return
         try:
-            self._behind.do(_stored, about, columns)
+            self._behind.do(_stored, about, columns, self._added <= MOST_IN_PLACE)
         except (NbmlopsError, OSError) as error:
             self.fault = _said(error)
 
-    def _stored_events(self) -> list[Json]:
-        """Return the events of all blocks once they are stored, none after a fault."""
+    def _stored_blocks(self) -> list[Json]:
+        """Return all blocks once they are stored, none after a fault."""
         if self._behind is None or self.fault:
             return []
         try:
@@ -137,21 +144,21 @@ class Recorder:
             return []
 
     def _of(self, version: ModelVersion, batch: str | None, caller: str | None) -> Json:
-        opened = session.current()
+        run = session.current()
         return {
             "t": "prediction",
             "model": version.name,
             "version": version.version,
             "batch": batch,
-            "run_id": opened.run_id if opened else None,
+            "run_id": run.run_id if run else None,
             "caller": caller or environment.actor()[0],
             "inputs": int(self._inputs),
         }
 
 
-def _stored(about: Json, columns: Json) -> Json:
-    """Return the event of a block: its columns in itself where they are few, else in a file that is stored now."""
-    if about["rows"] <= blocks.FEW:
+def _stored(about: Json, columns: Json, in_place: bool) -> Json:
+    """Return a block for the journal: its columns in itself where they are few, else in a file that is stored now."""
+    if in_place and about["rows"] <= blocks.FEW:
         return {**about, "data": blocks.plainly(columns), "digest": None}
     digest, _ = waiting.keep(session.artifacts(), blocks.packed(columns))
     return {**about, "data": None, "digest": digest}
