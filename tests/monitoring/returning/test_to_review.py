@@ -97,6 +97,18 @@ def test_an_opinion_on_a_listed_row_is_a_judgement_and_unsure_is_none(said):
     assert ids[2] in left
 
 
+def test_who_is_unsure_after_all_has_not_judged(said):
+    first = nb.to_review("late", most=10)
+    ids = [row["prediction_id"] for row in first.rows][:2]
+    for verdict in ("disagree", "unsure"):
+        nb.feedback([{"prediction_id": i, "verdict": verdict} for i in ids[:1]], kind="opinion", actor="ada")
+    nb.feedback([{"prediction_id": ids[1], "verdict": "disagree"}], kind="opinion", actor="ada")
+    nb.feedback([{"prediction_id": ids[1], "verdict": "unsure"}], kind="opinion", actor="bob")
+    left = {row["prediction_id"] for row in nb.to_review("late", most=100).rows}
+    assert ids[0] in left
+    assert ids[1] not in left
+
+
 def test_flagged_and_disagreed_rows_come_with_what_was_said(said):
     ids = said.prediction_id.tolist()
     nb.feedback({"prediction_id": ids[0], "reason": "no such city"}, kind="flag")
@@ -164,6 +176,17 @@ def test_rows_of_a_drifted_segment(late, people):
 def test_private_columns_are_masked(project, late, people):
     (project / "charter.yaml").write_text("private: [city]\n")
     nb.predict("late", people(100, 9))
+    found = nb.to_review("late", most=10)
+    assert all(row["inputs"]["city"] == "masked" for row in found.rows)
+    assert "Bern" not in json.dumps(found.to_dict())
+
+
+def test_no_reason_names_a_value_that_became_private_later(project, late, people):
+    for _ in range(2):
+        nb.drift(people(2000, 5).assign(city="Bern"), "late@1")
+    nb.predict("late", people(300, 6).assign(city=["Bern"] * 250 + ["Ulm"] * 50))
+    assert "city is Bern" in json.dumps(nb.to_review("late", most=10).to_dict())
+    (project / "charter.yaml").write_text("private: [city]\n")
     found = nb.to_review("late", most=10)
     assert all(row["inputs"]["city"] == "masked" for row in found.rows)
     assert "Bern" not in json.dumps(found.to_dict())

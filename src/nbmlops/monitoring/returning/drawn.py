@@ -115,7 +115,7 @@ def judged_by(case: Returned, lists: Sequence[Mapping[str, Any]]) -> Judged:
 
 
 def _answers(case: Returned, lists: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return who answered: the newest verdict by prediction, or *outcome* where that is what came."""
+    """Return who answered: the newest verdict by prediction, each person's last, or *outcome* where that is what came."""
     listed: dict[str, str] = {}
     for one in lists:
         for prediction_id in one["ids"]:
@@ -123,7 +123,8 @@ def _answers(case: Returned, lists: Sequence[Mapping[str, Any]]) -> dict[str, st
     trusted = set(experts())
     found: dict[str, str] = {}
     columns = ["prediction_id", "kind", "verdict", "actor", "at"]
-    for prediction_id, kind, verdict, actor, at in case.came[columns].to_numpy().tolist():
+    newest = case.came.drop_duplicates(["prediction_id", "kind", "actor"], keep="last")
+    for prediction_id, kind, verdict, actor, at in newest[columns].to_numpy().tolist():
         asked = prediction_id in listed and at >= listed[prediction_id]
         if kind == "opinion" and verdict in VERDICTS and (asked or actor in trusted):
             found[prediction_id] = verdict
