@@ -1,6 +1,7 @@
 """Rows that were wrong come back as a data set to train on, without what judges; what is gone of them is counted."""
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -126,10 +127,30 @@ def test_where_the_charter_names_experts_others_are_none(said, project):
     assert nb.training_increment("late").rows == 0
 
 
+def test_an_expert_who_took_it_back_corrects_nothing(said):
+    nb.feedback(opinions(said[:3]), kind="opinion")
+    nb.feedback(said[["prediction_id"]][:2].assign(verdict="agree"), kind="opinion")
+    found = nb.training_increment("late")
+    assert found.to_frame().prediction_id.tolist() == said.prediction_id[2:3].tolist()
+
+
 def test_an_outcome_outweighs_an_opinion(said):
     nb.feedback(opinions(said[:5]), kind="opinion")
     nb.feedback(outcomes(said[:5].assign(outcome=said.prediction)))
     assert nb.training_increment("late").rows == 0
+
+
+def test_since_is_a_time_or_a_span(said):
+    nb.feedback(outcomes(said))
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).astimezone(timezone(timedelta(hours=-11)))
+    with pytest.raises(NotFound, match="has made no predictions"):
+        nb.training_increment("late", since=ahead.isoformat())  # as text it is before the predictions
+    for since in ("yesterday", "-7d", "", 7, float("nan")):
+        with pytest.raises(Invalid, match="since is") as told:
+            nb.training_increment("late", since=since)
+        assert "2026-03-01" in told.value.hint
+    assert nb.training_increment("late", since="2026-01-01", most=1).rows == 1
+    assert nb.training_increment("late", since="7d").rows == int((said.prediction != said.outcome).sum()) - 1
 
 
 def test_at_most_so_many_and_the_rest_next_time(said):
@@ -162,6 +183,15 @@ def test_a_private_column_is_not_in_it_unless_the_rows_are_handed_over(project, 
     whole = nb.training_increment("late", data=month.assign(prediction_id=said.prediction_id))
     assert whole.missing == ()
     assert set(whole.to_frame().city) == {"Ulm", "Bern"}
+
+
+def test_a_column_that_became_private_later_is_not_in_it(project, said, month):
+    nb.feedback(outcomes(said))
+    (project / "charter.yaml").write_text("private: [city]\n")
+    found = nb.training_increment("late")
+    assert found.missing == ("city",)
+    assert "city: private, so not in it" in found.notes[-1]
+    assert "city" not in found.to_frame()
 
 
 def test_inputs_that_are_gone_are_counted(said, month):

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown, service
-from nbmlops.monitoring.performance import canonical
+from nbmlops.monitoring.performance import ago, canonical
+from nbmlops.monitoring.returning.matching import iso, moments
 from nbmlops.monitoring.returning.returned import Returned, experts, refuse_own, returned
+from nbmlops.quality.answers import seconds
 from nbmlops.records import now, plain
 from nbmlops.registry import sketch
 from nbmlops.tracking import session
@@ -81,7 +83,7 @@ def training_increment(
     name : str
         The model's name; or ``NAME@3`` for the predictions of one version.
     since : str, optional
-        Only predictions made after this time.
+        Only predictions made after this time, UTC where it has no zone; or of so long a span until now, such as ``7d``.
     most : int, optional
         At most so many rows, the newest; the others are left for the next increment.
     data : DataFrame, optional
@@ -101,7 +103,7 @@ def training_increment(
         No such model, or it made no predictions; of a model of numbers without an evaluation: what is wrong is not
         known.
     Invalid
-        ``data`` lacks ``prediction_id``, or nobody knows what to call the truth.
+        ``data`` lacks ``prediction_id``, nobody knows what to call the truth, or ``since`` is no time.
 
     Examples
     --------
@@ -110,7 +112,7 @@ def training_increment(
     """
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
         raise Invalid(f"most is {most!r}.", "Write how many rows, such as 500.")
-    case = returned(name, since)
+    case = returned(name, _after(since))
     called = target or case.version.signature.get("target")
     if not called:
         raise Invalid(f"Which column is the truth of {case.name}?", "Pass target=.")
@@ -128,6 +130,23 @@ def training_increment(
     absent = [c["name"] for c in case.version.signature["columns"] if c["name"] not in features]
     told = replace(begun, missing=tuple(absent), notes=tuple(notes), left_out={k: n for k, n in left_out.items() if n})
     return _kept(told, features, rows) if len(rows) else told
+
+
+def _after(since: Any) -> str | None:
+    """Return a time, or the start of a span until now, as text in UTC that compares as predictions have it."""
+    import pandas as pd
+
+    if since is None:
+        return None
+    if isinstance(since, str) and seconds(since):
+        return ago(since)
+    try:
+        found = iso(int(moments(pd.Series([since], dtype=object))[0]))
+    except Invalid:
+        found = None
+    if found is None:
+        raise Invalid(f"since is {since!r}.", "Write 2026-03-01, 2026-03-01T02:00:00+01:00 or a span such as 7d.")
+    return found
 
 
 def increment_of(ref: str) -> Increment:
@@ -202,9 +221,8 @@ def _revised(case: Returned) -> set[str]:
 def _expected(case: Returned) -> dict[str, set[Any]]:
     """Return what experts expected, the newest of each; everybody is one where the charter names none."""
     known = experts()
-    opinions = case.came[(case.came["kind"] == "opinion") & (case.came["verdict"] != "agree")]
-    newest = opinions.drop_duplicates(["prediction_id", "actor"], keep="last")
-    newest = newest[newest["outcome"].notna()]
+    newest = case.came[case.came["kind"] == "opinion"].drop_duplicates(["prediction_id", "actor"], keep="last")
+    newest = newest[(newest["verdict"] != "agree") & newest["outcome"].notna()]
     chosen = newest[newest["actor"].isin(known)] if known else newest
     found: dict[str, set[Any]] = {}
     for prediction_id, value in zip(chosen["prediction_id"], case.labels(chosen["outcome"]), strict=True):
@@ -256,8 +274,8 @@ def _not_new(
     left_out["evaluation"] = int(judged.sum())
     left_out["earlier_increment"] = int((seen & ~judged).sum())
     left_out["twice"] = int((twice & ~seen & ~judged).sum())
-    if hidden := [n for n in _private() if n not in features and n in _names(case)]:
-        notes.append(f"{', '.join(hidden)}: private, so not recorded; data= takes the rows themselves")
+    if hidden := [n for n in case.hidden if n not in features]:
+        notes.append(f"{', '.join(hidden)}: private, so not in it; data= takes the rows themselves")
     return judged | seen | twice, notes
 
 
@@ -391,9 +409,3 @@ def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _names(case: Returned) -> list[str]:
     return [c["name"] for c in case.version.signature["columns"]]
-
-
-def _private() -> tuple[str, ...]:
-    from nbmlops.registry.kept import private
-
-    return private()
