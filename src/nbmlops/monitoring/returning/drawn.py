@@ -115,7 +115,7 @@ def judged_by(case: Returned, lists: Sequence[Mapping[str, Any]]) -> Judged:
 
 
 def _answers(case: Returned, lists: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return who answered: the newest verdict by prediction, each person's last, or *outcome* where that is what came."""
+    """Return who answered: the newest verdict by prediction, each person's last, or *outcome* where that came."""
     listed: dict[str, str] = {}
     for one in lists:
         for prediction_id in one["ids"]:
