@@ -51,6 +51,15 @@ class Returned:
         return str(self.version.signature["task"])
 
     @cached_property
+    def hidden(self) -> tuple[str, ...]:
+        """The columns of the model that are private by now, or were at registration."""
+        from nbmlops.registry.kept import private
+        from nbmlops.registry.signature import names
+
+        every = {*private(), *self.version.signature.get("private", ())}
+        return tuple(n for n in names(self.version.signature) if n in every)
+
+    @cached_property
     def limit(self) -> float | None:
         """The absolute error beyond which a number is wrong; None of classes.
 
@@ -86,6 +95,8 @@ class Returned:
     def inputs_of(self, ids: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
         """Return what predictions were made of, in the columns of the model that are recorded, and of which it is kept.
 
+        What is private is not in it, though it may have been recorded before it was.
+
         Parameters
         ----------
         ids : sequence of str
@@ -101,7 +112,7 @@ class Returned:
         found = frame_of(needed, inputs=True)
         there = found.inputs if found.inputs is not None else found.said.iloc[:, :0]
         rows = there.set_axis(found.said["prediction_id"].to_numpy(), axis=0).reindex(list(ids))
-        chosen = [n for n in names(self.version.signature) if n in rows.columns]
+        chosen = [n for n in names(self.version.signature) if n in rows.columns and n not in self.hidden]
         return _restored(rows[chosen], self.version.signature), kept
 
 

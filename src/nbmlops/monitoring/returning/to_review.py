@@ -259,9 +259,6 @@ def _rows(
     case: Returned, chosen: Sequence[int], why: Mapping[str, Mapping[int, str]], drawn: Mapping[int, float]
 ) -> list[dict[str, Any]]:
     """Return what a person needs to judge each row."""
-    from nbmlops.registry.kept import private
-
-    hidden = [c["name"] for c in case.version.signature["columns"] if c["name"] in private()]
     said = case.said.iloc[list(chosen)]
     inputs, kept = case.inputs_of(said["prediction_id"].tolist())
     words = {**why, "random": {place: f"drawn by chance ({p:.2g} of all)" for place, p in drawn.items()}}
@@ -271,7 +268,7 @@ def _rows(
     for n, (place, row) in enumerate(zip(chosen, records, strict=True)):
         reasons = [r for r in REASONS if place in words.get(r, {})]
         about = {k: row[k] for k in ("prediction_id", "at", "version", "prediction", "probability", "outcome")}
-        values = _plain({**values_of[n], **dict.fromkeys(hidden, MASKED)}) if kept[n] else None
+        values = _plain({**values_of[n], **dict.fromkeys(case.hidden, MASKED)}) if kept[n] else None
         told = {"reasons": reasons, "why": "; ".join(words[r][place] for r in reasons), "inputs": values}
         found.append({**_plain(about), **told, "drawn_with": drawn.get(place)})
     return found
