@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid, NotFound
-from nbmlops.hooks import Shown, service
+from nbmlops.hooks import Shown
 from nbmlops.monitoring.performance import ago, canonical
+from nbmlops.monitoring.returning.judges import judged, twice
 from nbmlops.monitoring.returning.matching import iso, moments
-from nbmlops.monitoring.returning.returned import Returned, experts, refuse_own, returned
+from nbmlops.monitoring.returning.returned import Returned, refuse_own, returned
+from nbmlops.monitoring.returning.truths import candidates
 from nbmlops.quality.answers import seconds
 from nbmlops.records import now, plain
 from nbmlops.registry import sketch
@@ -116,7 +118,7 @@ def training_increment(
     called = target or case.version.signature.get("target")
     if not called:
         raise Invalid(f"Which column is the truth of {case.name}?", "Pass target=.")
-    rows, left_out = _candidates(case)
+    rows, left_out = candidates(case)
     begun = Increment(case.name, None, str(called), known=int(case.said["outcome"].notna().sum()), limit=case.limit)
     begun = replace(begun, at=now())
     features, rows, gone = _features(case, rows, data, str(called))
@@ -179,58 +181,6 @@ def _read(row: Mapping[str, Any]) -> Increment:
     return Increment(**fields)
 
 
-def _candidates(case: Returned) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return what was wrong or corrected: id, version, at, key, prediction, truth and why; and what is left out."""
-    said, left_out = case.said, {}
-    truth, expected = case.labels(said["outcome"]), _expected(case)
-    unknown = said["outcome"].notna().to_numpy(dtype=bool) & ~_there(truth)
-    left_out["no_class"] = int(unknown.sum())
-    left_out["contradicting"] = sum(len(v) > 1 for v in expected.values())
-    answers = case.labels(said["prediction"])
-    by_expert = np.zeros(len(said), dtype=bool)
-    places = {i: n for n, i in enumerate(said["prediction_id"])} if expected else {}
-    for prediction_id, values in expected.items():
-        place = places.get(prediction_id)
-        if place is not None and len(values) == 1 and not _there(truth[place : place + 1])[0] and not unknown[place]:
-            truth[place], by_expert[place] = next(iter(values)), True
-    wrong, revised = case.wrong(answers, truth), said["prediction_id"].isin(_revised(case)).to_numpy(dtype=bool)
-    revised = revised & _there(truth)
-    reasons = {"wrong": wrong & ~by_expert, "revised": revised, "expert": wrong & by_expert}
-    chosen = np.logical_or.reduce(list(reasons.values()))
-    why = [", ".join(k for k, mask in reasons.items() if mask[place]) for place in np.flatnonzero(chosen)]
-    kept = said.loc[chosen, ["prediction_id", "version", "batch", "at", "key", "key_at"]]
-    return kept.assign(prediction=answers[chosen], truth=truth[chosen], why=why).reset_index(drop=True), left_out
-
-
-def _there(values: NDArray[Any]) -> NDArray[np.bool_]:
-    import pandas as pd
-
-    return np.asarray(pd.notna(values), dtype=bool)
-
-
-def _revised(case: Returned) -> set[str]:
-    """Return the predictions of which one source told one outcome and later another."""
-    outcomes = case.came[case.came["kind"] == "outcome"]
-    several = outcomes[outcomes.duplicated(["prediction_id", "source"], keep=False)]
-    told: dict[tuple[str, str], set[Any]] = {}
-    for prediction_id, source, outcome in several[["prediction_id", "source", "outcome"]].to_numpy().tolist():
-        told.setdefault((prediction_id, source), set()).add(canonical(outcome))
-    return {prediction_id for (prediction_id, _), values in told.items() if len(values) > 1}
-
-
-def _expected(case: Returned) -> dict[str, set[Any]]:
-    """Return what experts expected, the newest of each; everybody is one where the charter names none."""
-    known = experts()
-    newest = case.came[case.came["kind"] == "opinion"].drop_duplicates(["prediction_id", "actor"], keep="last")
-    newest = newest[(newest["verdict"] != "agree") & newest["outcome"].notna()]
-    chosen = newest[newest["actor"].isin(known)] if known else newest
-    found: dict[str, set[Any]] = {}
-    for prediction_id, value in zip(chosen["prediction_id"], case.labels(chosen["outcome"]), strict=True):
-        if value is not None and value == value:
-            found.setdefault(prediction_id, set()).add(value)
-    return found
-
-
 def _features(case: Returned, rows: pd.DataFrame, data: Any, target: str) -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """Return the inputs of rows as far as they are there, those rows, and of how many nothing is left."""
     from nbmlops.registry.signature import names
@@ -266,79 +216,17 @@ def _not_new(
     case: Returned, features: pd.DataFrame, rows: pd.DataFrame, target: str, left_out: dict[str, int]
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Tell which rows judged the model, or were in an increment already; count them, and say what is not known."""
-    judged, notes = _judged(case, features)
+    evaluated, notes = judged(case, features)
     before = {(i, t) for earlier in _earlier(case.name) for i, t in _ids(earlier)}
     own = list(zip(rows["prediction_id"], map(canonical, rows["truth"]), strict=True))
     seen = np.array([key in before for key in own], dtype=bool)
-    twice = _twice(features, rows, seen)
-    left_out["evaluation"] = int(judged.sum())
-    left_out["earlier_increment"] = int((seen & ~judged).sum())
-    left_out["twice"] = int((twice & ~seen & ~judged).sum())
+    again = twice(features, rows, seen)
+    left_out["evaluation"] = int(evaluated.sum())
+    left_out["earlier_increment"] = int((seen & ~evaluated).sum())
+    left_out["twice"] = int((again & ~seen & ~evaluated).sum())
     if hidden := [n for n in case.hidden if n not in features]:
         notes.append(f"{', '.join(hidden)}: private, so not in it; data= takes the rows themselves")
-    return judged | seen | twice, notes
-
-
-def _twice(features: pd.DataFrame, rows: pd.DataFrame, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which rows are there again: under the same business key, or asked of another version too.
-
-    Of one version equal rows are different cases; those of another version are these, as many of them.
-    """
-    import pandas as pd
-
-    if not len(rows):
-        return np.zeros(0, dtype=bool)
-    content = sketch.hashes(features) if len(features.columns) else np.arange(len(rows), dtype=np.uint64)
-    about = pd.DataFrame({"content": content, "truth": [canonical(t) for t in rows["truth"]]}).astype({"truth": str})
-    about = about.assign(version=rows["version"], key=rows["key"], key_at=rows["key_at"], seen=seen)
-    about["nth"] = about.groupby(["version", "content", "truth"]).cumcount()
-    about = about.sort_values("seen", ascending=False, kind="stable")  # what was returned before stays first
-    again = about.duplicated(["content", "truth", "nth"])
-    again |= about["key"].notna() & about.duplicated(["key", "key_at", "truth"])
-    found: NDArray[np.bool_] = again.sort_index().to_numpy(dtype=bool)
-    return found
-
-
-def _judged(case: Returned, features: pd.DataFrame) -> tuple[NDArray[np.bool_], list[str]]:
-    """Tell which rows judged a version of the model, in an evaluation, a gate or by the charter."""
-    found, notes = np.zeros(len(features), dtype=bool), []
-    for what, columns, known in _judges(case):
-        shared = [c for c in columns if c in features.columns]
-        if known is None or not shared or (isinstance(known, np.ndarray) and len(shared) < len(columns)):
-            notes.append(f"the rows of {what} are not known here, so some of them may be in it")
-            continue
-        rows = known if isinstance(known, np.ndarray) else sketch.hashes(known[shared])
-        found |= np.isin(sketch.hashes(features[shared]), rows)
-    return found, list(dict.fromkeys(notes))
-
-
-def _judges(case: Returned) -> Iterator[tuple[str, list[str], Any]]:
-    """Yield what judged the versions of a model: its name, the columns known of it, and its rows or their hashes."""
-    from nbmlops.quality.versions import load_dataset
-    from nbmlops.registry.values import judged_rows
-    from nbmlops.store import models
-    from nbmlops.store.runs import results_of
-
-    versions = {v.evaluation: v.ref for v in models.listed(session.store(), case.name) if v.evaluation}
-    names = {v.ref for v in models.listed(session.store(), case.name)}
-    seen: set[str] = set()
-    for result in results_of(session.store(), kind="evaluation"):
-        about = result["data"]
-        ours = versions.get(result["result_id"]) or (about["model"] if about["model"] in names else None)
-        if ours and about.get("data") not in seen:
-            seen.add(about.get("data"))
-            columns, rows = judged_rows(about) or ([], None)
-            yield f"the evaluation of {ours}", columns, rows
-    gates = (r["data"] for r in results_of(session.store(), kind="gate"))
-    refs = {g["dataset"] for g in gates if g.get("dataset") and {g["challenger"], g["champion"]} & names}
-    agreed = service("governance.charter", "charter")()
-    for ref in sorted(refs | ({agreed.rows} if agreed and agreed.rows else set())):
-        try:
-            frame = load_dataset(ref)
-        except NotFound:
-            yield ref, [], None
-            continue
-        yield ref, [c for c in _names(case) if c in frame], frame
+    return evaluated | seen | again, notes
 
 
 def _ids(earlier: Increment) -> Iterator[tuple[str, Any]]:
@@ -405,7 +293,3 @@ def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
     return pd.Series(column.tolist()).infer_objects()
-
-
-def _names(case: Returned) -> list[str]:
-    return [c["name"] for c in case.version.signature["columns"]]

@@ -1,0 +1,92 @@
+"""What is true of predictions as far as it is known: by an outcome, else by what experts expect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nbmlops.monitoring.performance import canonical
+from nbmlops.monitoring.returning.returned import Returned, experts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Truths", "candidates", "truths"]
+
+
+class Truths(NamedTuple):
+    """What is true of each prediction of a case, None (NaN) where nobody knows, and what could not be used."""
+
+    values: NDArray[Any]
+    known: NDArray[np.bool_]
+    by_expert: NDArray[np.bool_]  # no outcome is known
+    left_out: dict[str, int]
+
+
+def truths(case: Returned) -> Truths:
+    """Return what is true of each prediction: its outcome, else what experts expect who do not contradict each other.
+
+    Parameters
+    ----------
+    case : Returned
+    """
+    said, left_out = case.said, {}
+    truth, expected = case.labels(said["outcome"]), _expected(case)
+    unknown = said["outcome"].notna().to_numpy(dtype=bool) & ~_there(truth)
+    left_out["no_class"] = int(unknown.sum())
+    left_out["contradicting"] = sum(len(v) > 1 for v in expected.values())
+    by_expert = np.zeros(len(said), dtype=bool)
+    places = {i: n for n, i in enumerate(said["prediction_id"])} if expected else {}
+    for prediction_id, values in expected.items():
+        place = places.get(prediction_id)
+        if place is not None and len(values) == 1 and not _there(truth[place : place + 1])[0] and not unknown[place]:
+            truth[place], by_expert[place] = next(iter(values)), True
+    return Truths(truth, _there(truth), by_expert, left_out)
+
+
+def candidates(case: Returned) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return what was wrong or corrected: id, version, at, key, prediction, truth and why; and what is left out.
+
+    Parameters
+    ----------
+    case : Returned
+    """
+    said, answers = case.said, case.labels(case.said["prediction"])
+    truth, known, by_expert, left_out = truths(case)
+    wrong, revised = case.wrong(answers, truth), said["prediction_id"].isin(_revised(case)).to_numpy(dtype=bool)
+    reasons = {"wrong": wrong & ~by_expert, "revised": revised & known, "expert": wrong & by_expert}
+    chosen = np.logical_or.reduce(list(reasons.values()))
+    why = [", ".join(k for k, mask in reasons.items() if mask[place]) for place in np.flatnonzero(chosen)]
+    kept = said.loc[chosen, ["prediction_id", "version", "batch", "at", "key", "key_at"]]
+    return kept.assign(prediction=answers[chosen], truth=truth[chosen], why=why).reset_index(drop=True), left_out
+
+
+def _there(values: NDArray[Any]) -> NDArray[np.bool_]:
+    import pandas as pd
+
+    return np.asarray(pd.notna(values), dtype=bool)
+
+
+def _revised(case: Returned) -> set[str]:
+    """Return the predictions of which one source told one outcome and later another."""
+    outcomes = case.came[case.came["kind"] == "outcome"]
+    several = outcomes[outcomes.duplicated(["prediction_id", "source"], keep=False)]
+    told: dict[tuple[str, str], set[Any]] = {}
+    for prediction_id, source, outcome in several[["prediction_id", "source", "outcome"]].to_numpy().tolist():
+        told.setdefault((prediction_id, source), set()).add(canonical(outcome))
+    return {prediction_id for (prediction_id, _), values in told.items() if len(values) > 1}
+
+
+def _expected(case: Returned) -> dict[str, set[Any]]:
+    """Return what experts expected, the newest of each; everybody is one where the charter names none."""
+    known = experts()
+    newest = case.came[case.came["kind"] == "opinion"].drop_duplicates(["prediction_id", "actor"], keep="last")
+    newest = newest[(newest["verdict"] != "agree") & newest["outcome"].notna()]
+    chosen = newest[newest["actor"].isin(known)] if known else newest
+    found: dict[str, set[Any]] = {}
+    for prediction_id, value in zip(chosen["prediction_id"], case.labels(chosen["outcome"]), strict=True):
+        if value is not None and value == value:
+            found.setdefault(prediction_id, set()).add(value)
+    return found
