@@ -1,6 +1,7 @@
 """Rows are checked before the model is asked: every problem is listed, with its row and its column."""
 
 import datetime
+import json
 
 import numpy as np
 import pandas as pd
@@ -318,3 +319,54 @@ def test_where_values_may_miss_is_read_from_the_steps():
 
 def test_what_is_no_sklearn_answers_for_itself():
     assert missing.columns_that_may_miss(object(), ["a"]) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given", "expected"),
+    [
+        (pd.Categorical([1, 2, 12]), ["1", 12, "2.0"], [1, 12, 2]),
+        (pd.Categorical([1.0, 2.0]), ["1", 2], [1.0, 2.0]),
+        (pd.Categorical([1, 2, 12]), ["13", 14], [13, 14]),
+        (pd.Categorical([True, False]), ["True", "false", True], [True, False, True]),
+        (pd.Series([True, False, None], dtype=object), ["True", False], [True, False]),
+        (pd.Series([1, "b"], dtype=object), ["1", "b", 1], [1, "b", 1]),
+        (pd.Categorical(["1", "02"]), ["1", "02"], ["1", "02"]),
+    ],
+)
+def test_a_category_is_passed_on_as_the_value_that_was_fitted(fitted, given, expected):
+    known = json.loads(json.dumps({"columns": signature.columns_of(pd.DataFrame({"zone": fitted}))}))
+    frames = [pd.Series(given, dtype=object), pd.Series(given, dtype=object).astype("category")]
+    for column in frames[: 1 + (len(set(map(str, given))) == len(given))]:
+        checked = inputs.check_frame(known, pd.DataFrame({"zone": column}))
+        assert checked.problems == ()
+        assert [(type(v), v) for v in checked.frame.zone.tolist()] == [(type(v), v) for v in expected]
+    version = inputs.Checker(tuple(inputs._columns(known, ["zone"], ())), "late@1")
+    assert version.records([{"zone": v} for v in given]).frame.zone.tolist() == expected
+
+
+def test_a_category_that_cannot_be_the_fitted_one_is_refused():
+    texts = {"columns": signature.columns_of(pd.DataFrame({"zone": ["1", "2", "3"]}))}
+    for column in ([1, 2], pd.Series([1, "2"], dtype=object)[:1], pd.Categorical([1, 2]), [1.0, 2.0]):
+        assert {p.code for p in inputs.check_frame(texts, pd.DataFrame({"zone": column})).problems} == {"wrong_type"}
+    version = inputs.Checker(tuple(inputs._columns(texts, ["zone"], ())), "late@1")
+    assert version.records([{"zone": 1}]).problems[0].message == "zone in row 0 is 1 and should be text"
+    months = {"columns": signature.columns_of(pd.DataFrame({"month": pd.Categorical(range(1, 13))}))}
+    checked = inputs.check_frame(months, pd.DataFrame({"month": ["1", "May"]}))
+    assert [p.message for p in checked.problems] == ["month in row 1 is 'May' and should be a number"]
+    checked = inputs.check_frame(months, pd.DataFrame({"month": ["1", "13", None]}))
+    assert checked.problems == ()
+    assert [n.detail["unknown"] for n in checked.notes] == [{"13": 1}]
+
+
+def test_a_signature_of_before_with_categories_as_text_is_read():
+    old = {"columns": [{"name": "m", "kind": "category", "dtype": "category", "categories": ["1", "2"], "distinct": 2}]}
+    for given in ([1, 2], ["1", "2"]):
+        checked = inputs.check_frame(old, pd.DataFrame({"m": given}))
+        assert (checked.problems, checked.notes, checked.frame.m.tolist()) == ((), (), given)
+
+
+def test_one_text_of_two_values_tells_neither():
+    both = signature.columns_of(pd.DataFrame({"zone": pd.Series([1, "1"], dtype=object)}))
+    assert both[0]["holds"] == ""
+    checked = inputs.check_frame({"columns": both}, pd.DataFrame({"zone": pd.Series([1, "1"], dtype=object)}))
+    assert (checked.problems, checked.frame.zone.tolist()) == ((), [1, "1"])

@@ -255,7 +255,7 @@ def _notebook(version: ModelVersion) -> str:
 def _range(column: Mapping[str, Any]) -> str:
     if column.get("categories") is not None:
         more = f" and {left} more" if (left := column["distinct"] - MOST_CATEGORIES) > 0 else ""
-        return ", ".join(column["categories"][:MOST_CATEGORIES]) + more
+        return ", ".join(map(str, column["categories"][:MOST_CATEGORIES])) + more
     return "-" if column.get("min") is None else f"{_short(column['min'])} to {_short(column['max'])}"
 
 

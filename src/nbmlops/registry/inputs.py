@@ -32,6 +32,7 @@ MOST_LISTED = 1_000  # rows of one column that are listed one by one
 MOST_NAMED = 5  # rows that the message names
 MOST_VALUES = 3
 MOST_CATEGORIES = 10  # unknown ones that a note counts by name
+TEXTS = ("str", "large_string")  # types of columns that hold nothing else
 PLURAL = {
     "missing_column": "is not there",
     "missing_value": "is missing",
@@ -255,8 +256,9 @@ def _columns(known: Mapping[str, Any], may_miss: Collection[str], hidden: Collec
             dtype=str(c.get("dtype") or ""),
             may_miss=name in may_miss or bool(c.get("nullable")),
             shown=name not in hidden,
-            categories=frozenset(seen) if seen is not None else None,
+            categories={kinds.text_of(value): value for value in seen} if seen is not None else None,
             whole=whole,
+            holds=c.get("holds") or ("text" if str(c.get("dtype")).startswith(TEXTS) else ""),
         )
 
 
@@ -301,7 +303,7 @@ def _sentence(column: kinds.Column, code: str, row: int, value: Any) -> str:
     where = f"{column.name} in row {row}"
     if code == "wrong_type":
         what = repr(value)[:40] if column.shown else "of another kind"
-        return f"{where} is {what} and should be {kinds.WORDS.get(column.kind or '', 'another value')}"
+        return f"{where} is {what} and should be {column.word}"
     return f"{where} {PLURAL[code]}"
 
 

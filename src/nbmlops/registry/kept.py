@@ -55,7 +55,9 @@ def completed(
     made: Json = {"columns": columns, "output": {**said, "probability": hasattr(model, "predict_proba")}}
     made |= {"private": [n for n in names if n in hidden], "datasets": _datasets(fitted_on or {})}
     if profile is not None:
-        made["example"] = [{n: None if n in hidden else _typical(profile, n, i) for n in names} for i in range(3)]
+        own = {c["name"]: {str(value): value for value in c.get("categories") or ()} for c in columns}
+        rows_of = ({n: None if n in hidden else _typical(profile, n, i) for n in names} for i in range(3))
+        made["example"] = [{n: own[n].get(str(value), value) for n, value in row.items()} for row in rows_of]
     if rows is not None:
         made["background"] = _background(signature, rows, hidden)
     return {**signature, **made}

@@ -20,6 +20,7 @@ __all__ = ["ABSENT", "WORDS", "Column", "Read", "read", "read_values"]
 
 ABSENT: Any = object()  # a record has no such key
 WORDS = {"number": "a number", "boolean": "true or false", "time": "a time", "category": "text"}
+HELD = {"numbers": "a number", "booleans": "true or false", "mixed": "text or a number"}  # by its categories
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 NUMBERS = ("floating", "decimal", "boolean", "empty")  # as infer_dtype calls them; whole ones may be too large
 Places = NDArray[np.intp]
@@ -39,9 +40,12 @@ class Column:
     may_miss : bool
     shown : bool
         Whether a value may be named.
-    categories : frozenset of str or None
+    categories : mapping of str to object, or None
+        The values it was fitted on by their text (see :func:`text_of`).
     whole : bool
         These are all there were.
+    holds : {"text", "numbers", "booleans", "mixed"} or ""
+        What its categories are; empty where that is not known, and they are passed on as they come.
     """
 
     name: str
@@ -49,8 +53,14 @@ class Column:
     dtype: str = ""
     may_miss: bool = True
     shown: bool = True
-    categories: frozenset[str] | None = None
+    categories: Mapping[str, Any] | None = None
     whole: bool = False
+    holds: str = ""
+
+    @property
+    def word(self) -> str:
+        """What a value should be, in words."""
+        return HELD.get(self.holds) or WORDS.get(self.kind or "", "another value")
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,11 @@ class Read:
         """Return how often each category is there that was never seen; empty where not all that were are known."""
         if column.kind != "category" or not column.whole or not column.categories:
             return {}
-        counts = _counted(self.given)
-        return {value: n for value, n in counts.items() if value not in column.categories}
+        counts: Counter[str] = Counter()
+        for value, n in _counted(self.given).items():
+            if (own := fitted(value, column)) is not ABSENT and (text := text_of(own)) not in column.categories:
+                counts[text] += n
+        return counts
 
 
 def read(column: Column, given: pd.Series[Any], texts: bool = False) -> Read:
@@ -126,8 +139,14 @@ def _as_array(column: Column, given: Sequence[Any]) -> Any:
         return np.array(given, dtype=bool)
     if column.kind == "time":
         return _zoned(pd.to_datetime(pd.Series(list(given), dtype=object), utc=True), column).array
-    found = pd.Series([np.nan if value is None else value for value in given], dtype=object)
-    return (found.astype("category") if column.dtype == "category" else found.infer_objects()).array
+    own = given if column.kind != "category" else [None if value is None else fitted(value, column) for value in given]
+    return _as_fitted(pd.Series([np.nan if value is None else value for value in own], dtype=object), column).array
+
+
+def _as_fitted(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
+    if column.dtype == "category":
+        return values.astype("category")
+    return values if column.dtype == "object" and column.holds not in ("", "text") else values.infer_objects()
 
 
 def _numbers(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
@@ -178,6 +197,9 @@ def _categories(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any
     import pandas as pd
 
     types = pd.api.types
+    text = _is_str(given) or types.infer_dtype(given, skipna=True) in ("string", "empty")
+    if column.holds and not (column.holds == "text" and text):
+        return _mapped(given, column)
     if isinstance(given.dtype, pd.CategoricalDtype):
         return given, None
     if types.is_numeric_dtype(given.dtype) or types.is_datetime64_any_dtype(given.dtype):
@@ -185,12 +207,30 @@ def _categories(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any
         strange = ~given.astype(str).isin(column.categories or ()).to_numpy(bool) if fits else np.ones(len(given), bool)
         return given.astype("category") if fits else given, strange
     bad = None
-    if given.dtype == object and types.infer_dtype(given, skipna=True) not in ("string", "empty"):
+    if given.dtype == object and not text:
         bad = ~_each(given, lambda value: _is_category(value, column))
     if column.dtype == "category":
         return given.astype("category"), bad
     plain = given.astype(object).where(given.notna(), np.nan) if types.is_extension_array_dtype(given.dtype) else given
     return (given if _is_str(given) else plain), bad
+
+
+def _mapped(given: pd.Series[Any], column: Column) -> tuple[Any, NDArray[np.bool_]]:
+    """Return each value as the one the model was fitted on that reads the same."""
+    import pandas as pd
+
+    if isinstance(given.dtype, pd.CategoricalDtype):
+        known = given.cat.categories.tolist()
+        own = [fitted(value, column) for value in known]
+        bad = np.array([value is ABSENT for value in own] + [False])[given.cat.codes.to_numpy()]
+        if all(type(one) is type(other) and one == other for one, other in zip(known, own, strict=True)):
+            return given, bad
+    missing = given.isna().to_numpy(bool)
+    pairs = zip(given.astype(object), missing, strict=True)
+    values = [ABSENT if gone else fitted(value, column) for value, gone in pairs]
+    bad = np.array([value is ABSENT for value in values], dtype=bool) & ~missing
+    plain = pd.Series([np.nan if value is ABSENT else value for value in values], given.index, object, given.name)
+    return _as_fitted(plain, column), bad
 
 
 SERIES: Mapping[str, Callable[..., tuple[Any, NDArray[np.bool_] | None]]] = {
@@ -223,9 +263,51 @@ def _is_time(value: Any, column: Column) -> bool:
 
 
 def _is_category(value: Any, column: Column) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, (int, float, bool, np.generic, date)) and str(value) in (column.categories or ())
-    )
+    return fitted(value, column) is not ABSENT
+
+
+def fitted(value: Any, column: Column) -> Any:
+    """Return a category as the model was fitted on it, one never seen as it would have been; ABSENT where none is."""
+    known, text = column.categories or {}, text_of(value)
+    if isinstance(value, str) and column.holds in ("", "text"):
+        return value
+    if column.holds == "text" or not isinstance(value, (str, int, float, bool, np.generic, date)):
+        return ABSENT
+    if not column.holds:
+        return value if str(value) in known else ABSENT
+    if text in known:
+        return known[text]
+    return known.get(text_of(own), own) if (own := OWN[column.holds](value)) is not ABSENT else ABSENT
+
+
+def _number_of(value: Any) -> Any:
+    """Return a number, also of text, a whole one as such; ABSENT where it is none."""
+    if isinstance(value, (bool, np.bool_, date)):
+        return ABSENT
+    try:
+        found = float(value)
+    except (ValueError, TypeError, OverflowError):
+        return ABSENT
+    if not math.isfinite(found):
+        return ABSENT
+    return int(found) if found.is_integer() else found
+
+
+OWN: Mapping[str, Callable[[Any], Any]] = {
+    "numbers": _number_of,
+    "booleans": lambda value: TRUTHS.get(str(value).strip().lower(), ABSENT),
+    "mixed": lambda value: value,
+}
+
+
+def text_of(value: Any) -> str:
+    """Return a category as text: 1 and 1.0 are one.
+
+    >>> text_of(1.0), text_of("01")
+    ('1', '01')
+    """
+    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value) if whole else value)
 
 
 VALUES: Mapping[str, Callable[[Any, Column], bool]] = {
@@ -282,10 +364,10 @@ def _some(found: Iterable[tuple[str, Places]]) -> list[tuple[str, Places]]:
     return [(code, places) for code, places in found if len(places)]
 
 
-def _counted(given: Any) -> Mapping[str, int]:
+def _counted(given: Any) -> Mapping[Any, int]:
     import pandas as pd
 
     if isinstance(given, pd.Series):
         counts = given.value_counts()
-        return {str(value): int(n) for value, n in counts.items() if n}
-    return Counter(str(value) for value in given if value is not None and value is not ABSENT and value == value)
+        return {value: int(n) for value, n in counts.items() if n}
+    return Counter(value for value in given if value is not None and value is not ABSENT and value == value)

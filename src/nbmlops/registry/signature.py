@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.records import plain
 
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["columns_of", "kind_of", "names", "read", "select", "table"]
 
 MAX_CATEGORIES = 100
+HOLDS: Mapping[str, set[type]] = {
+    "text": {str},
+    "booleans": {bool},
+    "numbers": {int, float},
+    "mixed": {str, bool, int, float},
+}
 HELD_BY = {"number": {"number", "boolean"}, "boolean": {"boolean", "number"}}  # what a column of a kind may come as
 
 
@@ -57,7 +65,7 @@ def kind_of(column: pd.Series[Any]) -> str:
     """Return what a column holds: boolean, number, time or category."""
     from pandas.api import types
 
-    if types.is_bool_dtype(column):
+    if types.is_bool_dtype(column) and str(column.dtype) != "category":
         return "boolean"
     if types.is_numeric_dtype(column):
         return "number"
@@ -112,7 +120,38 @@ def select(signature: Mapping[str, Any], frame: Any, model: str) -> pd.DataFrame
 def _range(column: pd.Series[Any]) -> dict[str, Any]:
     seen = column.dropna()
     if kind_of(column) == "category":
-        counts = seen.astype(str).value_counts()
-        shown = sorted(counts.index[:MAX_CATEGORIES])
-        return {"categories": shown, "distinct": len(counts)}
+        return _categories(seen)
     return {"min": plain(seen.min()), "max": plain(seen.max())} if len(seen) else {"min": None, "max": None}
+
+
+def _categories(seen: pd.Series[Any]) -> dict[str, Any]:
+    """Return the most frequent categories, as the values they are where JSON has such, how many, and of what."""
+    counts = seen.astype(str).value_counts()
+    shown = sorted(counts.index[:MAX_CATEGORIES])
+    values = _distinct(seen)
+    holds = _held(values)
+    if holds in ("numbers", "booleans", "mixed"):
+        own = {str(value): value for value in values}
+        shown = sorted((own[text] for text in shown), key=str if holds == "mixed" else None)
+    return {"categories": shown, "distinct": len(counts), "holds": holds}
+
+
+def _distinct(seen: pd.Series[Any]) -> list[Any]:
+    """Return the values of a column of categories, one alone where all are text."""
+    import pandas as pd
+
+    if isinstance(seen.dtype, pd.CategoricalDtype):
+        return list(seen.cat.categories.tolist())
+    if pd.api.types.infer_dtype(seen, skipna=True) == "string":
+        return [""]
+    found = {(type(value), str(value)): value for value in seen.tolist()}
+    return [value.item() if isinstance(value, np.generic) else value for value in found.values()]
+
+
+def _held(values: Sequence[Any]) -> str:
+    """Return what categories are: text, numbers, booleans, mixed, or nothing where a text would not tell which one."""
+    kinds = {type(value) for value in values}
+    for name, some in HOLDS.items():
+        if kinds and kinds <= some and np.inf not in values:
+            return name if len({str(value) for value in values}) == len(values) else ""
+    return ""

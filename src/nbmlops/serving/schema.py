@@ -16,6 +16,7 @@ TYPES: Mapping[str, Json] = {
     "time": {"type": "string", "format": "date-time"},
     "category": {"type": "string"},
 }
+HELD = {"numbers": "number", "booleans": "boolean", "mixed": ["string", "number"]}  # categories that are no text
 TEXT: Json = {"type": "string", "minLength": 1, "maxLength": 200}
 PROBLEM: Json = {
     "type": "object",
@@ -112,8 +113,10 @@ def _row(served: Served) -> Json:
 
 def _column(column: Mapping[str, Any], private: bool) -> Json:
     found = dict(TYPES.get(column.get("kind") or "", {}))
+    if own := HELD.get(column.get("holds") or ""):
+        found["type"] = own
     if column.get("nullable") and "type" in found:
-        found["type"] = [found["type"], "null"]
+        found["type"] = [*([found["type"]] if isinstance(found["type"], str) else found["type"]), "null"]
     if not private and column.get("categories"):
         found["examples"] = list(column["categories"][:5])
     return found
