@@ -53,10 +53,11 @@ def reviews(version: ModelVersion, alone: bool = True, days: int | None = None, 
     >>> [r.name for r in reviews(nb.model_version("late-flights@champion"))]  # doctest: +SKIP
     ['2013-05', '2013-04']
     """
+    from nbmlops.monitoring.predicting.recorded import known_late
     from nbmlops.store import predictions as stored
 
     only = version.version if alone else None
-    spans = stored.periods(session.store(), version.name, only)
+    spans = stored.periods(session.store(), version.name, only, known_late(version.name))
     labelled = [s for s in reversed(spans) if s["batch"] is not None]
     found = _labelled(version, only, labelled) if labelled else _windows(version, only, spans, days or DAYS)
     return list(islice((r for r in found if r.known >= FEWEST), most))

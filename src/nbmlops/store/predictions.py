@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import operator as op
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,6 +32,8 @@ MOST = 500  # values in one statement
 PRUNED = "predictions_pruned"  # the key in ``meta`` of when it was last asked what is expired
 CAME = tuple(column.name for column in feedback.c)
 DIGITS = re.compile(r"[0-9a-f]{8}")
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+DAY = sa.case((predictions.c.batch.is_(None), sa.func.substr(predictions.c.at, 1, 10)), else_="")  # where no label is
 OF_BLOCK = feedback.c.prediction_id.between(predictions.c.prediction_id, predictions.c.last_id)
 
 
@@ -133,7 +137,7 @@ def batches(store: Store, model: str) -> list[str]:
         return sorted(connection.scalars(query.distinct()))
 
 
-def periods(store: Store, model: str, version: int | None = None) -> list[dict[str, Any]]:
+def periods(store: Store, model: str, version: int | None = None, late: Collection[str] = ()) -> list[dict[str, Any]]:
     """Return each label predictions were made under, oldest first: batch (None where none), first_at, last_at, known.
 
     Parameters
@@ -144,17 +148,36 @@ def periods(store: Store, model: str, version: int | None = None) -> list[dict[s
         Of this version alone.
     """
     c = predictions.c
+    late : collection of str
+        Predictions whose outcome came under their key before they were known: these are known too.
     known_rows = sa.func.count(feedback.c.prediction_id.distinct()).label("known")
     came = sa.and_(OF_BLOCK, feedback.c.kind == "outcome")
     query = sa.select(c.batch, sa.func.min(c.at).label("first_at"), sa.func.max(c.at).label("last_at"), known_rows)
     query = query.select_from(predictions.outerjoin(feedback, came)).where(*_which(model, version)).group_by(c.batch)
     with store.reading() as connection:
-        found = [{**row, "known": int(row["known"])} for row in connection.execute(query).mappings()]
+        found = [dict(row) for row in connection.execute(query).mappings()]
+    more = Counter(block.batch for block in _of_late(store, model, late) if version in (None, block.version))
+    for row in found:
+        row["known"] = int(row["known"]) + more[row["batch"]]
     return sorted(found, key=lambda row: (row["first_at"], row["batch"] or ""))
 
 
 def feedback_of(
     store: Store,
+def _of_late(store: Store, model: str, ids: Collection[str]) -> list[Any]:
+    """Return version, batch and day of the block of each of some predictions for which no outcome came by its id."""
+    if not ids:
+        return []
+    told = {row["prediction_id"] for row in newest(store, list(ids)) if row["kind"] == "outcome"}
+    c = predictions.c
+    query = sa.select(c.prediction_id, c.version, c.batch, DAY.label("day")).where(c.model == model)
+    with store.reading() as connection:
+        made = list(connection.execute(query))
+    made.sort(key=lambda block: block.prediction_id)  # by character, which not every database sorts by
+    firsts = [block.prediction_id for block in made]
+    return [made[bisect_right(firsts, i) - 1] for i in {*ids} - told]
+
+
     model: str,
     version: int | None = None,
     batch: str | None = None,
@@ -202,14 +225,14 @@ def expired(store: Store, before: str) -> list[Block]:
         return [_block(row) for row in connection.execute(query).mappings()]
 
 
-def overview(store: Store, model: str) -> list[dict[str, Any]]:
+def overview(store: Store, model: str, late: Collection[str] = ()) -> list[dict[str, Any]]:
     """Return what a model predicted, by version and label, or day where there is none: oldest first.
 
-    Each with version, batch, day, first_at, last_at, rows, known (outcomes), with_inputs (rows).
+    Each with version, batch, day, first_at, last_at, rows, known (outcomes; ``late`` as of :func:`periods`),
+    with_inputs (rows).
     """
     c = predictions.c
-    day = sa.case((c.batch.is_(None), sa.func.substr(c.at, 1, 10)), else_="").label("day")
-    by = (c.version, c.batch, day)
+    by = (c.version, c.batch, DAY.label("day"))
     kept = sa.func.sum(sa.case((c.inputs == 1, c.rows), else_=0)).label("with_inputs")
     times = (sa.func.min(c.at).label("first_at"), sa.func.max(c.at).label("last_at"))
     made = sa.select(*by, *times, sa.func.sum(c.rows).label("rows"), kept).where(c.model == model).group_by(*by)
@@ -221,7 +244,9 @@ def overview(store: Store, model: str) -> list[dict[str, Any]]:
         found = [dict(row) for row in connection.execute(made).mappings()]
     for row in found:
         row |= {name: int(row[name] or 0) for name in ("rows", "with_inputs")}
-        row["known"] = known_rows.get((row["version"], row["batch"], row["day"]), 0)
+    more = Counter((block.version, block.batch, block.day) for block in _of_late(store, model, late))
+        of = (row["version"], row["batch"], row["day"])
+        row["known"] = known_rows.get(of, 0) + more[of]
     return sorted(found, key=lambda row: (row["first_at"], row["version"]))
 
 

@@ -177,6 +177,15 @@ def test_a_missed_target_fires_once_for_each_batch_that_misses_it(job, fired, wa
     assert [f[1] for f in fired(5)] == ["target:late@1/2026-04.roc_auc"]
 
 
+def test_outcomes_that_were_there_before_their_predictions_are_judged(job, fired, watched, people):
+    job("when: {target: late.roc_auc}")
+    assert fired(0) == []
+    rows = people(400, 5).assign(booking=range(400))
+    nb.feedback(rows.assign(outcome=~rows.late), model="late", key="booking")
+    nb.predict("late@champion", rows, batch="2026-02", key="booking")
+    assert [f[1] for f in fired(1)] == ["target:late@1/2026-02.roc_auc"]
+
+
 def test_a_target_nobody_agreed_on_is_a_finding_and_stops_no_other_job(job, fired, watched):
     watched("2026-01")
     job("when: {target: late.auc}")

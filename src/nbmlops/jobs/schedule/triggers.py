@@ -121,9 +121,11 @@ def _watched(model: str) -> tuple[int, str | None, int] | None:
     from nbmlops.registry import models
     from nbmlops.store import predictions
     from nbmlops.tracking import session
+    from nbmlops.monitoring.predicting.recorded import known_late
 
     version = models.model_version(f"{model}@champion" if _has_champion(model) else model).version
-    found = [p for p in predictions.periods(session.store(), model, version) if p["known"]]
+    spans = predictions.periods(session.store(), model, version, known_late(model))
+    found = [p for p in spans if p["known"]]
     return (version, found[-1]["batch"], found[-1]["known"]) if found else None
 
 

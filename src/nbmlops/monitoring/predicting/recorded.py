@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbmlops.store.predictions import Block
 
-__all__ = ["Predicted", "came", "content", "frame_of", "predicted"]
+__all__ = ["Predicted", "came", "content", "frame_of", "joined", "known_late", "predicted"]
 
 OWN = ("prediction_id", "prediction", "probability", "version", "at", "batch", "key", "key_at")
 
@@ -81,18 +81,32 @@ def came(
     from nbmlops.store import predictions as stored
 
     found = stored.feedback_of(session.store(), model, version, batch, after, until, kind)
-    late = [row for row in _joined(model, kind) if row["prediction_id"]]
+    late = [row for row in joined(model, kind) if row["prediction_id"]]
     return sorted([*found, *late], key=lambda row: row["id"]) if late else found
 
 
-def _joined(model: str, kind: str | None) -> list[dict[str, Any]]:
-    """Return what names a key of a prediction that was not known when it came, each with that prediction's id."""
+def known_late(model: str) -> list[str]:
+    """Return the predictions of a model that were not known yet when an outcome came under their key."""
+    return [row["prediction_id"] for row in joined(model, "outcome") if row["prediction_id"]]
+
+
+def joined(model: str, kind: str | None = None, among: Container[str] | None = None) -> list[dict[str, Any]]:
+    """Return what named a key of which no prediction was known, each with the id of that prediction by now, or none.
+
+    Parameters
+    ----------
+    model : str
+    kind : str, optional
+        Any kind when absent.
+    among : container of str, optional
+        Only what names one of these keys.
+    """
     import pandas as pd
 
     from nbmlops.monitoring.returning.matching import matched, moments
     from nbmlops.store import predictions as stored
 
-    rows = stored.unmatched(session.store(), model, kind)
+    rows = [row for row in stored.unmatched(session.store(), model, kind) if among is None or row["key"] in among]
     if not rows:
         return []
     keys = pd.Series([row["key"] for row in rows], dtype=object).to_numpy()

@@ -123,9 +123,10 @@ def listed(model: str) -> list[dict[str, Any]]:
     NotFound
         It predicted nothing.
     """
+    from nbmlops.monitoring.predicting.recorded import known_late
     from nbmlops.store import predictions as stored
 
-    found = stored.overview(session.store(), model)
+    found = stored.overview(session.store(), model, known_late(model))
     if not found:
         raise unknown("predictions of a model", model, stored.models_of(session.store()))
     return [_kept(row) for row in found]

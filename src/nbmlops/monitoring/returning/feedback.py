@@ -279,11 +279,12 @@ def _strangers(rows: Sequence[Row]) -> list[str]:
 
 
 def _latest(rows: Sequence[Row]) -> dict[tuple[Any, ...], Said]:
-    """Return the newest that each one said of these predictions and keys."""
+    """Return the newest that each one said of these predictions and keys, also by key before a prediction was known."""
+    from nbmlops.monitoring.predicting.recorded import joined
     from nbmlops.store import predictions as stored
 
     ids = list(dict.fromkeys(row["prediction_id"] for row in rows if row["prediction_id"]))
     came = stored.newest(session.store(), ids)
-    for model in sorted({row["model"] for row in rows if not row["prediction_id"]}):
-        came += stored.unmatched(session.store(), model)
-    return {_who(row): _said(row) for row in came}
+    for model in sorted({row["model"] for row in rows if "key" in row}):
+        came += joined(model, among={row["key"] for row in rows if row.get("model") == model})
+    return {_who(row): _said(row) for row in sorted(came, key=lambda row: row["id"])}

@@ -133,7 +133,7 @@ def returned(ref: str, after: str | None = None) -> Returned:
     """
     import pandas as pd
 
-    from nbmlops.monitoring.predicting.recorded import predicted
+    from nbmlops.monitoring.predicting import recorded
     from nbmlops.registry import models
     from nbmlops.store import models as kept
     from nbmlops.store import predictions as stored
@@ -145,8 +145,9 @@ def returned(ref: str, after: str | None = None) -> Returned:
     blocks = stored.blocks(session.store(), name, number, after=after)
     if not blocks:
         raise NotFound(f"{ref} has made no predictions that were kept.", f'Make some: nb.predict("{ref}", frame).')
-    came = pd.DataFrame(stored.feedback_of(session.store(), name, number, after=after, kind=None), columns=list(CAME))
-    return Returned(version, number, predicted(name, number, after=after).said, came, blocks)
+    said = recorded.predicted(name, number, after=after).said
+    came = pd.DataFrame(recorded.came(name, number, after=after, kind=None), columns=list(CAME))
+    return Returned(version, number, said, came[came["prediction_id"].isin(said["prediction_id"])], blocks)
 
 
 CAME = ("id", "prediction_id", "kind", "outcome", "verdict", "reason", "source", "actor", "at")
