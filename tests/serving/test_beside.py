@@ -1,6 +1,11 @@
 """What goes with predictions over HTTP: reasons, what came true, how to use the model."""
 
+import errno
+
+import pytest
+
 import nbmlops as nb
+from nbmlops.store.journal import Journal
 
 ROW = {"age": 44.5, "city": "Bern", "noise": 0.5}
 
@@ -74,6 +79,55 @@ def test_every_problem_of_feedback_is_named_and_nothing_is_kept(service):
     assert not nb.prediction(one)["feedback"]
     for wrong in ([], {"feedback": []}, {"feedback": 3}, {"feedback": [3]}, "x"):
         assert returned(service, wrong)[0] == 422
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key": "B-7", "at": "soon", "outcome": True},
+        {"key": "B-7", "at": "9999-12-31", "outcome": True},
+        {"key": "B-7", "at": " ", "outcome": True},
+        {"key": " ", "outcome": True},
+        {"key": "B" * 401, "outcome": True},
+        {"prediction_id": "", "outcome": True},
+        {"prediction_id": "x" * 37, "outcome": True},
+        {"prediction_id": "a\0b", "outcome": True},
+        {"prediction_id": "x", "outcome": " "},
+        {"prediction_id": "x", "kind": "flag", "reason": " "},
+        {"prediction_id": "x", "kind": "opinion", "verdict": "agree", "reason": "x" * 4001},
+    ],
+)
+def test_one_wrong_row_of_any_kind_keeps_all_others_out(service, wrong):
+    one = ids(service, [{**ROW}])[0]
+    flag = {"prediction_id": one, "kind": "flag", "reason": "wrong city"}
+    status, found = returned(service, {"feedback": [{"prediction_id": one, "outcome": True}, flag, wrong]})
+    assert (status, {p["row"] for p in found["detail"]}) == (422, {2})
+    assert not nb.prediction(one)["feedback"]
+
+
+def test_predictions_of_another_model_are_as_unknown_as_to_reasons(late, serving, model, held_out):
+    nb.register(model, "other")
+    client = serving()
+    theirs, own = nb.predict("other", held_out[:1]).prediction_id.iloc[0], ids(client, [ROW])[0]
+    rows = [{"prediction_id": own, "outcome": True}, {"prediction_id": theirs, "outcome": True}]
+    status, found = returned(client, {"feedback": rows})
+    assert (status, [p["row"] for p in found["detail"]]) == (404, [1])
+    assert not nb.prediction(own)["feedback"]
+    assert not nb.prediction(theirs)["feedback"]
+
+
+@pytest.mark.parametrize("mode", ["fast", "audit"])
+def test_what_comes_back_on_a_full_disk_is_not_acknowledged(serving, monkeypatch, mode):
+    client = serving(log=mode)
+    sent = {"prediction_id": ids(client, [ROW])[0], "outcome": True}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "_put", full)
+        assert returned(client, sent)[0] == 503
+    assert returned(client, sent)[1]["new"] == 1
 
 
 def test_reasons_of_a_row_and_of_a_recorded_prediction(service):

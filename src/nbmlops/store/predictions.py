@@ -23,7 +23,7 @@ from nbmlops.store.database import Store, Transaction
 from nbmlops.store.tables import feedback, meta, predictions
 
 __all__ = [
-    *("Block", "batches", "blocks", "expired", "feedback_of", "find", "holders", "known"),
+    *("ID", "Block", "batches", "blocks", "expired", "feedback_of", "find", "holders", "known"),
     *("models_of", "newest", "newest_first", "overview", "periods", "place_in", "pruned", "pruned_at", "replace"),
     "unmatched",
 ]
@@ -67,6 +67,8 @@ def place_in(block: Block, prediction_id: str) -> int | None:
 
 def find(store: Store, prediction_id: str) -> tuple[Block, int] | None:
     """Return the block of a prediction and its place there, or None."""
+    if not ID.fullmatch(prediction_id):  # not every database can be asked for any text
+        return None
     ids = predictions.c.prediction_id
     query = sa.select(predictions).where(ids <= prediction_id).order_by(ids.desc()).limit(1)
     with store.reading() as connection:
@@ -78,13 +80,13 @@ def find(store: Store, prediction_id: str) -> tuple[Block, int] | None:
     return None if place is None else (block, place)
 
 
-def known(store: Store, ids: Sequence[str]) -> set[str]:
-    """Return which of some prediction ids exist."""
+def known(store: Store, ids: Sequence[str], model: str | None = None) -> set[str]:
+    """Return which of some prediction ids exist, or are those of one model."""
     firsts = {f"{i[:BLOCK]}00000000" for i in ids}
-    held = _held(store, firsts)
+    held = _held(store, firsts, model)
     found = {i for i in ids if _in_one(held, i)}
     rest = {i for i in ids if i not in found} - firsts  # those of schema 6 are blocks of one
-    held = _held(store, rest)
+    held = _held(store, rest, model)
     return found | {i for i in rest if _in_one(held, i)}
 
 
@@ -162,8 +164,6 @@ def periods(store: Store, model: str, version: int | None = None, late: Collecti
     return sorted(found, key=lambda row: (row["first_at"], row["batch"] or ""))
 
 
-def feedback_of(
-    store: Store,
 def _of_late(store: Store, model: str, ids: Collection[str]) -> list[Any]:
     """Return version, batch and day of the block of each of some predictions for which no outcome came by its id."""
     if not ids:
@@ -178,6 +178,8 @@ def _of_late(store: Store, model: str, ids: Collection[str]) -> list[Any]:
     return [made[bisect_right(firsts, i) - 1] for i in {*ids} - told]
 
 
+def feedback_of(
+    store: Store,
     model: str,
     version: int | None = None,
     batch: str | None = None,
@@ -321,11 +323,13 @@ def _in(store: Store, wanted: Sequence[Any], column: Any, values: Sequence[str])
     return found
 
 
-def _held(store: Store, firsts: Iterable[str]) -> dict[str, list[tuple[int, int]]]:
+def _held(store: Store, firsts: Iterable[str], model: str | None) -> dict[str, list[tuple[int, int]]]:
     """Return by prefix the numbers that blocks begin with, and how many there are; each is named by its first id."""
     found: dict[str, list[tuple[int, int]]] = {}
     c = predictions.c
-    for first, rows in _in(store, (c.prediction_id, c.rows), c.prediction_id, sorted(firsts)):
+    for first, rows, of in _in(store, (c.prediction_id, c.rows, c.model), c.prediction_id, sorted(firsts)):
+        if model is not None and of != model:
+            continue
         found.setdefault(first[:BLOCK], []).append((_number(first) or 0, rows))
     return found
 

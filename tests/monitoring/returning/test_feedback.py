@@ -1,6 +1,7 @@
 """What comes back for predictions: outcomes, flags, opinions; by id or business key; appended, never lost."""
 
 import datetime
+import errno
 import json
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import nbmlops as nb
 from nbmlops.cli import main
-from nbmlops.errors import Invalid, NotFound
+from nbmlops.errors import Invalid, NotFound, Unavailable
 from nbmlops.monitoring.predicting.recorded import came, predicted
 from nbmlops.monitoring.returning import feedback as fed
 from nbmlops.monitoring.returning import matching
@@ -78,6 +79,36 @@ def test_unknown_ids_are_counted_named_and_kept(said):
     assert received.unknown == 2
     assert set(received.unknown_ids) == {*stranger.prediction_id}
     assert nb.feedback(stranger).duplicates == 2
+
+
+@pytest.mark.parametrize("odd", ["x" * 37, "a\0b"])
+def test_an_id_no_column_holds_is_refused_with_its_row_before_anything_is_kept(said, odd):
+    with pytest.raises(Invalid, match=r"prediction_id .* in 1 rows: 80"):
+        nb.feedback(pd.concat([said, pd.DataFrame({"prediction_id": [odd], "outcome": [True]})]))
+    assert nb.feedback(said).new == 80
+    with pytest.raises(NotFound):
+        nb.prediction(odd)
+
+
+def test_a_mixed_list_is_kept_whole_or_not_at_all(said):
+    one = said.prediction_id[0]
+    rows = [{"prediction_id": one, "outcome": True}, {"prediction_id": one, "verdict": "perhaps"}]
+    with pytest.raises(Invalid, match="no verdict"):
+        nb.feedback(rows, kind=None)
+    assert not nb.prediction(one)["feedback"]
+
+
+def test_what_cannot_be_written_is_an_error(said, monkeypatch):
+    from nbmlops.store.journal import Journal
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "_put", full)
+        with pytest.raises(Unavailable, match=r"80 rows of feedback are not kept \(No space"):
+            nb.feedback(said)
+    assert nb.feedback(said).new == 80
 
 
 def test_a_repeat_inside_one_frame_counts_once(said):

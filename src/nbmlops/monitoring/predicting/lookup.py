@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
@@ -14,7 +13,6 @@ from nbmlops.tracking import session
 
 __all__ = ["Prediction", "open_flags", "prediction"]
 
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 JUDGED = ("outcome", "opinion")  # what answers a flag
 Json = dict[str, Any]
 
@@ -160,8 +158,10 @@ def open_flags(came: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ..
 
 
 def _unknown(given: Any, asked: str) -> NotFound:
+    from nbmlops.store import predictions as stored
+
     said = str(given)[:60]
-    if not ID.fullmatch(asked):
+    if not stored.ID.fullmatch(asked):
         return NotFound(f"No prediction {said!r} in this project.", "An id has 36 characters; nb.predict returns them.")
     return NotFound(
         f"No prediction {said!r} in this project.", "nb.predict returns the ids; --no-log and log=False keep none."

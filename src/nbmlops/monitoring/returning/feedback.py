@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture import environment
 from nbmlops.capture.secrets import redact
-from nbmlops.errors import Invalid, unknown
+from nbmlops.errors import Invalid, Unavailable, unknown
 from nbmlops.monitoring.performance import same
 from nbmlops.records import now, plain
-from nbmlops.tracking import session
+from nbmlops.tracking import opened, session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,8 @@ NEEDS = {"outcome": "outcome", "flag": "reason", "opinion": "verdict"}
 SLICE_ROWS = 5000  # rows in one journal event
 NAMED = 1000  # ids of no prediction that are named; all are counted
 LONGEST = 4000  # characters of a reason
+ID_LENGTH, KEY_LENGTH = 36, 400  # characters that columns and indexes of every database hold
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 HINT = "It needs prediction_id (or key=, a column, and model=) and outcome; for an opinion verdict, for a flag reason."
 
 Row = dict[str, Any]
@@ -85,9 +88,12 @@ def feedback(
     Raises
     ------
     Invalid
-        A column is missing, or a value that is needed, or a verdict is none.
+        A column is missing, or a value that is needed, or a verdict is none, or an id is longer than ids are; nothing
+        is kept then.
     NotFound
         No such kind or model.
+    Unavailable
+        It cannot be written; hand it in again: what is kept already counts once.
 
     Examples
     --------
@@ -107,11 +113,21 @@ def feedback(
         changed += who in latest
         latest[who] = said
         kept.append(row)
-    at = now()
-    for start in range(0, len(kept), SLICE_ROWS):
-        session.write({"t": "feedback", "at": at, "rows": kept[start : start + SLICE_ROWS]})
+    _keep(kept)
     named = tuple(strangers[:NAMED])
     return Received(len(rows), len(kept) - changed, changed, len(rows) - len(kept), len(strangers), named)
+
+
+def _keep(rows: Sequence[Row]) -> None:
+    at = now()
+    for start in range(0, len(rows), SLICE_ROWS):
+        try:
+            opened.keep({"t": "feedback", "at": at, "rows": rows[start : start + SLICE_ROWS]})
+        except OSError as error:
+            raise Unavailable(
+                f"{len(rows) - start:,} rows of feedback are not kept ({error.strerror or error}).",
+                "Hand all in again when there is room: what is kept already counts once.",
+            ) from error
 
 
 def _rows(
@@ -184,9 +200,21 @@ def _subjects(table: pd.DataFrame, model: str | None, key: str | None) -> list[R
     if key is None and "prediction_id" not in table.columns:
         raise Invalid("Feedback without a column 'prediction_id'.", HINT)
     ids = [i.strip() for i in _texts(table, "prediction_id", "")]
+    _storable(ids, "prediction_id", ID_LENGTH)
     if key is None:
         return [{"prediction_id": i} if i else {} for i in ids]
     return _of_keys(table, ids, model, key)
+
+
+def _storable(names: Sequence[str], column: str, most: int) -> None:
+    """Refuse names that not every database can hold, before anything is kept."""
+    odd = [n for n, name in enumerate(names) if len(name) > most or NO_TEXT.search(name)]
+    if odd:
+        rows = f"{', '.join(map(str, odd[:5]))}{', ...' if len(odd) > 5 else ''}"
+        raise Invalid(
+            f"{column} has more than {most} characters, or some that are no text, in {len(odd):,} rows: {rows}.",
+            "Rows are counted from 0; nothing is kept.",
+        )
 
 
 def _of_keys(table: pd.DataFrame, ids: list[str], model: str | None, key: str) -> list[Row]:
@@ -201,6 +229,7 @@ def _of_keys(table: pd.DataFrame, ids: list[str], model: str | None, key: str) -
         raise Invalid(f"Column {key!r} names predictions of which model?", 'Say so: model="late-flights".')
     name = models.model_version(model).name
     found, empty = matching.keys(table[key]), np.full(len(table), matching.NEVER)
+    _storable([name or "" for name in found], key, KEY_LENGTH)
     times = matching.moments(table["at"], end_of_day=True) if "at" in table.columns else empty
     asked = [n for n, i in enumerate(ids) if not i and found[n] is not None]
     of = dict(zip(asked, matching.matched(name, found[asked], times[asked]) if asked else [], strict=True))
