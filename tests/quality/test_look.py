@@ -66,3 +66,28 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, name, content):
 def test_a_file_that_is_not_there_is_one_clear_line():
     with pytest.raises(NotFound, match=r"No frame or file 'nix.csv'"):
         look.as_frame("nix.csv")
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ["2013-12-01", "2013-12-01T06:00", None],
+        ["2013-12-01T06:00", "2013-12-01", "x"],
+        ["12/01/2013", "2013-12-01 06:00", "x"],
+    ],
+)
+def test_times_of_different_forms_are_each_read(forms):
+    assert look.times(pd.Series(forms)).isna().tolist() == [False, False, True]
+
+
+def test_a_line_with_more_values_than_names_is_an_error(tmp_path):
+    from nbmlops.registry import signature
+
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,2,3\n4,5,6\n")
+    with pytest.raises(Invalid, match=r"rows.csv cannot be read: lines have more values"):
+        look.as_frame(path)
+    with pytest.raises(NotFound, match="lines have more values"):
+        signature.read(str(path))
+    path.write_text("a,b\n1,2,\n4,5,\n")
+    assert look.as_frame(path).a.tolist() == [1, 4]

@@ -370,3 +370,22 @@ def test_one_text_of_two_values_tells_neither():
     assert both[0]["holds"] == ""
     checked = inputs.check_frame({"columns": both}, pd.DataFrame({"zone": pd.Series([1, "1"], dtype=object)}))
     assert (checked.problems, checked.frame.zone.tolist()) == ((), [1, "1"])
+
+
+def test_times_of_different_forms_are_each_read(checker):
+    forms = ["2013-12-01", "2013-12-01T06:00:00.5", "20131201T070000+0100", datetime.date(2013, 12, 1)]
+    found = checker.records([{**RECORD, "since": form} for form in forms])
+    assert found.problems == ()
+    assert found.frame.since.dt.hour.tolist() == [0, 6, 6, 0]
+    bad = checker.records([{**RECORD, "since": "0001-01-01T00:00:00+14:00"}])
+    assert [p.code for p in bad.problems] == ["wrong_type"]
+
+
+def test_arrow_times_and_categories_that_miss_are_plain_for_the_model(needed):
+    needed("pyarrow")
+    for dtype in ("timestamp[us][pyarrow]", "timestamp[ns, UTC][pyarrow]"):
+        checked = check(good().assign(since=SEEN.since.astype(dtype).where([True, False, True])), True)
+        assert (checked.problems, isinstance(checked.frame.since.dtype, np.dtype)) == ((), True)
+        assert checked.frame.since.isna().tolist() == [False, True, False]
+    checked = check(good().assign(age=pd.Categorical([1, None, 2])), True)
+    assert (checked.problems, checked.frame.age.isna().tolist()) == ((), [False, True, False])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 import nbmlops as nb
 from nbmlops.errors import Invalid, NotAllowed, NotFound
+from nbmlops.serving import app
 from nbmlops.serving import served as module
 from nbmlops.serving.auth import hosts_for, tokens_of
 from nbmlops.serving.errors import Refused
@@ -46,6 +48,7 @@ TOKEN = "a-token-of-many-characters"
         (b'{"rows": [{}], "key": "booking"}', 422, "no_key"),
         (b'{"rows": [{}], "key_at": "at"}', 422, "key_at"),
         (b'{"rows": [{"k": 1, "at": "soon"}], "key": "k", "key_at": "at"}', 422, "no_time"),
+        (b'{"rows": [{"k": 1, "at": 20131201}], "key": "k", "key_at": "at"}', 422, "no_time"),
     ],
 )
 def test_a_body_that_is_refused(service, body, status, code):
@@ -211,10 +214,30 @@ def test_an_unknown_model(project, late):
 
 
 def test_too_much_that_waits_is_told_to_come_again(service, monkeypatch):
-    service.service.waiting = 10_000
+    inside = service.service
+    inside.waiting[inside.asking] = 10_000
     answer = service.predict(ROW)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert service("GET", "/health").status_code == 200
+
+
+def test_explanations_that_wait_hold_up_no_prediction(service):
+    inside, going, go_on = service.service, threading.Event(), threading.Event()
+    inside.beside.submit(lambda: (going.set(), go_on.wait(30)))
+    assert going.wait(30)
+
+    async def ask():
+        asked = [asyncio.create_task(service.ask("POST", "/explain", json=ROW)) for _ in range(300)]
+        while sum(task.done() for task in asked) < 300 - app.MOST_BESIDE:
+            await asyncio.sleep(0)
+        said = await service.ask("POST", "/predict", json=ROW)
+        go_on.set()
+        return said, await asyncio.gather(*asked)
+
+    said, explained = asyncio.run(ask())
+    assert said.status_code == 200
+    assert sorted({a.status_code for a in explained}) == [200, 503]
+    assert app.MOST_BESIDE < app.MOST_WAITING
 
 
 def test_bodies_that_are_held_have_a_bound(serving):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,10 @@ __all__ = [
     "holds",
     "is_file",
     "names",
+    "no_shift",
     "numbers",
     "read",
+    "read_csv",
     "require",
     "seconds",
     "times",
@@ -49,6 +52,7 @@ HOLDS = {
     "timedelta": "numbers",
     "timedelta64": "numbers",
 }
+NO_TEXT = ("integer", "floating", "mixed-integer", "mixed-integer-float", "decimal", "boolean", "datetime64")
 
 
 def as_frame(data: Any) -> pd.DataFrame:
@@ -102,12 +106,40 @@ def read(path: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise NotFound(f"No frame or file {str(path)!r}.", "Name a variable, or a CSV or Parquet file.")
     try:
-        return pd.read_parquet(path) if path.suffix in (".parquet", ".pq") else pd.read_csv(path, low_memory=False)
+        return pd.read_parquet(path) if path.suffix in (".parquet", ".pq") else read_csv(path, low_memory=False)
     except (ValueError, OSError) as error:  # ParserError, EmptyDataError, UnicodeDecodeError, ArrowInvalid
         first = str(error).strip().splitlines()[0]
         raise Invalid(f"{path.name} cannot be read: {first}.", "Give a CSV or a Parquet file.") from error
     except ImportError as error:
         raise MissingPackage("Parquet files need pyarrow.", "pip install pyarrow") from error
+
+
+def read_csv(path: str | Path, **more: Any) -> pd.DataFrame:
+    """Return a CSV file as a frame; a line with more values than the header has names is an error, never shifted.
+
+    Raises
+    ------
+    ValueError
+        Of pandas, or for such a line.
+    """
+    import pandas as pd
+
+    with no_shift():
+        frame: pd.DataFrame = pd.read_csv(path, index_col=False, **more)
+    return frame
+
+
+@contextmanager
+def no_shift() -> Iterator[None]:
+    """Make an error of pandas' warning that values of a line were cut off for want of names."""
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            yield
+        except pd.errors.ParserWarning as warning:
+            raise ValueError("lines have more values than the header has names") from warning
 
 
 @dataclass(frozen=True)
@@ -248,7 +280,15 @@ def times(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column as UTC times; what is no time is missing."""
     import pandas as pd
 
-    return pd.to_datetime(column, errors="coerce", utc=True)
+    if pd.api.types.infer_dtype(column, skipna=True) in NO_TEXT:
+        return pd.to_datetime(column, errors="coerce", utc=True)
+    found = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")  # each by itself, not as the first
+    if not (other := found.isna() & column.notna()).any():
+        return found
+    guessed = pd.to_datetime(column.where(other), errors="coerce", utc=True)
+    if found.isna().all() or guessed.isna().all():
+        return guessed if found.isna().all() else found
+    return pd.to_datetime(found.astype(object).where(~other, guessed.astype(object)), errors="coerce", utc=True)
 
 
 def seconds(moments: pd.Series[Any]) -> NDArray[np.float64]:

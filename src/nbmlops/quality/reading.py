@@ -161,7 +161,7 @@ def _parsed(path: Path, form: str) -> pd.DataFrame:
         if form == "jsonl":  # what is text there stays text: 007 is no number, and a date no guess
             dates: dict[str, Any] = {} if pd.__version__ >= "3.1" else {"convert_dates": False}
             return look.as_frame(pd.read_json(path, lines=True, dtype=False, **dates))
-        return look.as_frame(pd.read_csv(path, low_memory=False))
+        return look.as_frame(look.read_csv(path, low_memory=False))
     except ImportError as error:
         raise MissingPackage("Parquet files need pyarrow.", "pip install pyarrow") from error
     except (ValueError, OSError, EOFError) as error:  # a parser's words may quote the data: they are not shown

@@ -7,7 +7,7 @@ import numbers
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,7 +138,8 @@ def _as_array(column: Column, given: Sequence[Any]) -> Any:
     if column.kind == "boolean" and not misses:
         return np.array(given, dtype=bool)
     if column.kind == "time":
-        return _zoned(pd.to_datetime(pd.Series(list(given), dtype=object), utc=True), column).array
+        moments = [None if value is None else _moment(value) for value in given]
+        return _zoned(pd.to_datetime(pd.Series(moments, dtype=object), utc=True), column).array
     own = given if column.kind != "category" else [None if value is None else fitted(value, column) for value in given]
     return _as_fitted(pd.Series([np.nan if value is None else value for value in own], dtype=object), column).array
 
@@ -154,7 +155,7 @@ def _numbers(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, N
 
     types = pd.api.types
     if isinstance(given.dtype, pd.CategoricalDtype):
-        given = given.astype(given.cat.categories.dtype)
+        given = given.astype(object).infer_objects()  # a type of whole numbers could hold none that is missing
     if types.is_numeric_dtype(given.dtype) and not types.is_complex_dtype(given.dtype):
         return _without_extension(given), None
     if types.is_datetime64_any_dtype(given.dtype) or types.is_timedelta64_dtype(given.dtype):
@@ -184,6 +185,8 @@ def _booleans(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, 
 def _times(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
     import pandas as pd
 
+    if isinstance(given.dtype, pd.ArrowDtype) and given.dtype.kind == "M":
+        given = pd.Series(given.array.__arrow_array__().to_pandas().array, given.index, name=given.name)
     if pd.api.types.is_datetime64_any_dtype(given.dtype):
         return _zoned(given, column), None
     if pd.api.types.is_numeric_dtype(given.dtype):
@@ -257,9 +260,17 @@ def _is_time(value: Any, column: Column) -> bool:
     if isinstance(value, date):
         return True
     try:
-        return isinstance(value, str) and datetime.fromisoformat(value) is not None
-    except ValueError:
+        return isinstance(value, str) and _moment(value) is not None
+    except (ValueError, OverflowError):  # no time, or one that UTC has no year for
         return False
+
+
+def _moment(value: Any) -> Any:
+    """Return a time, text read by itself whatever form others have, in UTC where it has a zone."""
+    if not isinstance(value, str):
+        return value
+    found = datetime.fromisoformat(value)
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _is_category(value: Any, column: Column) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.quality import look
 from nbmlops.records import plain
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def read(path: str) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_parquet(path) if str(path).endswith(".parquet") else pd.read_csv(path)
+        return pd.read_parquet(path) if str(path).endswith(".parquet") else look.read_csv(path)
     except (OSError, ValueError) as error:
         raise NotFound(f"{path} cannot be read: {error}.", "Pass a CSV or Parquet file.") from error
 

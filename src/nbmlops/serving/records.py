@@ -132,8 +132,8 @@ def _without(rows: list[Json], name: str | None) -> Iterator[Json]:
 def _no_times(rows: list[Json], name: str) -> Iterator[Json]:
     for place, row in enumerate(rows):
         try:
-            _in_utc(str(row.get(name)))
-        except (ValueError, OverflowError):
+            _in_utc(row[name])
+        except (KeyError, TypeError, ValueError, OverflowError):  # a number is no text, and so no time
             yield problem("no_time", f"{_said(name)} is no time such as 2013-12-01T06:00.", place, name)
 
 

@@ -212,3 +212,13 @@ def test_a_block_is_read_back_as_it_was():
     assert known == {"maybe": [True, None, False], "text": ["a", None, "b"], "kind": ["x", "y", None]}
     assert back["day"].dropna().tolist() == inputs["day"].dropna().tolist()
     assert back["zoned"].dropna().tolist() == inputs["zoned"].dropna().tolist()
+
+
+def test_a_time_of_a_key_is_read_by_itself_and_is_no_number(late, people):
+    frame = people(3, 9).assign(booking=[1, 2, 3], asked=["2013-12-01", "2013-12-01T06:00", "2013-12-01 07:00+01:00"])
+    said = nb.predict("late", frame, key="booking", key_at="asked")
+    hours = [pd.Timestamp(nb.prediction(i)["key_at"]).hour for i in said.prediction_id]
+    assert hours == [0, 6, 6]
+    for numbers in ([20131201] * 3, pd.Series([20131201] * 3, dtype=object)):
+        with pytest.raises(Invalid, match="asked is no time in row 0, 3 in all"):
+            nb.predict("late", frame.assign(asked=numbers), key="booking", key_at="asked")

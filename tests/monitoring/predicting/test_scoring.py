@@ -165,6 +165,7 @@ def test_no_rows_make_an_empty_file(rows):
         (None, "scored.csv", NotFound, "no such file"),
         ("", "scored.csv", Invalid, "rows.csv cannot be read"),
         ("age,city,noise\n1,Ulm,1\n1,Ulm,1,3,4,5\n", "scored.csv", Invalid, "rows.csv cannot be read"),
+        ("age,city,noise\n9,1,Ulm,1\n9,1,Ulm,1\n", "scored.csv", Invalid, "more values than the header has names"),
         ("age,city\n1,Ulm\n", "scored.csv", Invalid, "needs columns that are not there: noise"),
         ("age,age,city,noise\n1,1,Ulm,1\n", "scored.csv", Invalid, "age is there more than once"),
         ("age,city,noise\n1,Ulm,1\n", "scored.xlsx", Invalid, "neither CSV nor Parquet"),

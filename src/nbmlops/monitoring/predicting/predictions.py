@@ -143,7 +143,8 @@ class Asker:
         found = {} if self.key is None else {"key": table[self.key]}
         if self.key_at is not None:
             found["key_at"] = times = look.times(table[self.key_at])
-            if bad := np.flatnonzero((times.isna() & table[self.key_at].notna()).to_numpy()).tolist():
+            strange = times.isna() | (look.holds(table[self.key_at]) in ("numbers", "booleans"))
+            if bad := np.flatnonzero((strange & table[self.key_at].notna()).to_numpy(bool)).tolist():
                 raise Invalid(f"{self.key_at} is no time in row {bad[0]}, {len(bad):,} in all.", "Write 2013-12-31.")
         return found
 

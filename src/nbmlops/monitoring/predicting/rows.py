@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +122,15 @@ def _chunks(path: Path, there: list[str], dtype: dict[str, Any], size: int) -> F
     """Yield some columns; all are read, for only so a line with too many values is an error."""
     import pandas as pd
 
-    with _readable(path.name), pd.read_csv(path, dtype=dtype, chunksize=size, low_memory=False) as chunks:
-        yield from (chunk[there] for chunk in chunks)
+    reader = partial(pd.read_csv, path, dtype=dtype, chunksize=size, low_memory=False, index_col=False)
+    with _readable(path.name), reader() as chunks:
+        while (chunk := _next(chunks)) is not None:
+            yield chunk[there]
+
+
+def _next(chunks: Frames) -> pd.DataFrame | None:
+    with look.no_shift():  # only while it reads: a generator that waits would change the warnings of others
+        return next(chunks, None)
 
 
 def _of_dask(path: str, wanted: Sequence[str]) -> Rows:
