@@ -148,10 +148,10 @@ def periods(store: Store, model: str, version: int | None = None, late: Collecti
     model : str
     version : int, optional
         Of this version alone.
-    """
-    c = predictions.c
     late : collection of str
         Predictions whose outcome came under their key before they were known: these are known too.
+    """
+    c = predictions.c
     known_rows = sa.func.count(feedback.c.prediction_id.distinct()).label("known")
     came = sa.and_(OF_BLOCK, feedback.c.kind == "outcome")
     query = sa.select(c.batch, sa.func.min(c.at).label("first_at"), sa.func.max(c.at).label("last_at"), known_rows)
@@ -244,9 +244,9 @@ def overview(store: Store, model: str, late: Collection[str] = ()) -> list[dict[
     with store.reading() as connection:
         known_rows = {tuple(row[:3]): int(row[3]) for row in connection.execute(known_of)}
         found = [dict(row) for row in connection.execute(made).mappings()]
+    more = Counter((block.version, block.batch, block.day) for block in _of_late(store, model, late))
     for row in found:
         row |= {name: int(row[name] or 0) for name in ("rows", "with_inputs")}
-    more = Counter((block.version, block.batch, block.day) for block in _of_late(store, model, late))
         of = (row["version"], row["batch"], row["day"])
         row["known"] = known_rows.get(of, 0) + more[of]
     return sorted(found, key=lambda row: (row["first_at"], row["version"]))
