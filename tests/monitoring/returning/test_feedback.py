@@ -227,6 +227,30 @@ def test_what_matches_nothing_joins_when_the_prediction_comes(keyed):
     assert nb.performance("late").known == 2
 
 
+def test_what_joined_late_counts_like_all_the_rest(late, block, people):
+    from nbmlops.monitoring.predicting.retention import listed
+    from nbmlops.monitoring.reviews import reviews
+
+    frame = people(200, 5)
+    names, truth = [f"B{n}" for n in range(200)], ~frame.late.to_numpy()
+    rows = pd.DataFrame({"booking": names, "outcome": truth})
+    nb.feedback(rows, model="late", key="booking")
+    nb.feedback({"booking": "B7", "reason": "look at it"}, kind="flag", model="late", key="booking")
+    ids = block(late, frame, key=names, batch="may")
+    said = predicted("late").said
+    again = nb.feedback(rows, model="late", key="booking")
+    assert (again.new, again.changed, again.duplicates) == (0, 0, 200)
+    assert nb.feedback(rows.assign(outcome=~truth)[:9], model="late", key="booking").changed == 9
+    assert [row["known"] for row in listed("late")] == [200]
+    assert [review.known for review in reviews(late)] == [200]
+    why = {row["prediction_id"]: row["why"] for row in nb.to_review("late", most=10).rows}
+    assert "flagged: look at it" in why[ids[7]]
+    found = nb.training_increment("late")
+    assert found.why["revised"] == 9
+    assert found.known == 200
+    assert found.why["wrong"] == int((said.prediction != np.r_[~truth[:9], truth[9:]]).sum())
+
+
 def test_an_id_beats_a_key_and_each_row_may_have_either(keyed):
     one, two = keyed(["B1", "B2"])
     rows = [{"prediction_id": one, "b": "B2", "outcome": True}, {"prediction_id": None, "b": "B2", "outcome": False}]
@@ -258,30 +282,6 @@ BAD = [
     (pd.DataFrame({"prediction_id": ["a", " "], "outcome": [True, True]}), {}, "1 rows of feedback miss"),
     (pd.DataFrame({"prediction_id": ["a"], "outcome": [np.inf]}), {}, "1 rows of feedback have an infinite outcome"),
     ([1, 2], {}, "list is no table"),
-def test_what_joined_late_counts_like_all_the_rest(late, block, people):
-    from nbmlops.monitoring.predicting.retention import listed
-    from nbmlops.monitoring.reviews import reviews
-
-    frame = people(200, 5)
-    names, truth = [f"B{n}" for n in range(200)], ~frame.late.to_numpy()
-    rows = pd.DataFrame({"booking": names, "outcome": truth})
-    nb.feedback(rows, model="late", key="booking")
-    nb.feedback({"booking": "B7", "reason": "look at it"}, kind="flag", model="late", key="booking")
-    ids = block(late, frame, key=names, batch="may")
-    said = predicted("late").said
-    again = nb.feedback(rows, model="late", key="booking")
-    assert (again.new, again.changed, again.duplicates) == (0, 0, 200)
-    assert nb.feedback(rows.assign(outcome=~truth)[:9], model="late", key="booking").changed == 9
-    assert [row["known"] for row in listed("late")] == [200]
-    assert [review.known for review in reviews(late)] == [200]
-    why = {row["prediction_id"]: row["why"] for row in nb.to_review("late", most=10).rows}
-    assert "flagged: look at it" in why[ids[7]]
-    found = nb.training_increment("late")
-    assert found.why["revised"] == 9
-    assert found.known == 200
-    assert found.why["wrong"] == int((said.prediction != np.r_[~truth[:9], truth[9:]]).sum())
-
-
     ({"prediction_id": "a", "verdict": "perhaps"}, {"kind": "opinion"}, "'perhaps' is no verdict.*agree, disagree"),
     ({"prediction_id": "a", "verdict": None}, {"kind": "opinion"}, "1 rows of feedback miss their id or verdict"),
     (
