@@ -106,3 +106,22 @@ def test_a_full_disk(serving, monkeypatch, mode, status):
         assert client("GET", "/health").json()["log"]["state"] == "failing"
     assert client.predict(ROW).json()["predictions"][0]["prediction_id"]
     assert client("GET", "/health").json()["log"]["state"] == "ok"
+
+
+@pytest.mark.parametrize(("mode", "status"), [("fast", 200), ("audit", 503)])
+def test_what_waits_in_the_temporary_folder_is_no_audit(serving, monkeypatch, mode, status):
+    client = serving(log=mode)
+    one = client.predict(ROW).json()["predictions"][0]["prediction_id"]
+    usual = journal.Journal._put
+
+    def only_elsewhere(self, record):
+        if self.folder == self.home:
+            raise OSError(errno.EROFS, "Read-only file system")
+        usual(self, record)
+
+    with monkeypatch.context() as patched, pytest.warns(RuntimeWarning, match="waits in"):
+        patched.setattr(journal.Journal, "_put", only_elsewhere)
+        assert client.predict(ROW).status_code == status
+        assert client("POST", "/feedback", json={"prediction_id": one, "outcome": True}).status_code == status
+        answer = client("GET", "/health")
+        assert (answer.status_code, answer.json()["log"]["state"]) == (status, "elsewhere")

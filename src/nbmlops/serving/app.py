@@ -27,6 +27,7 @@ from nbmlops.serving.served import Served
 __all__ = ["Service", "make_app"]
 
 MOST_WAITING = 256  # requests that wait for the model; more are told to come again
+MOST_BESIDE = 32  # that wait for an explanation or the database
 MOST_BODIES = 16  # of the largest size, held at once
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -59,17 +60,18 @@ class Service:
         # Two threads: what asks the model for an answer waits for no explanation and no database.
         self.asking = ThreadPoolExecutor(1, "nbmlops-model", initializer=pinned)
         self.beside = ThreadPoolExecutor(1, "nbmlops-beside", initializer=pinned)
-        self.waiting = self.held_bytes = 0
+        self.waiting = {self.asking: 0, self.beside: 0}
+        self.held_bytes = 0
 
     async def run(self, pool: ThreadPoolExecutor, work: Callable[..., Any], *words: Any) -> Any:
-        """Do work in a thread, unless too much waits for it."""
-        if self.waiting >= MOST_WAITING:
+        """Do work in a thread, unless too much waits for that one."""
+        if self.waiting[pool] >= (MOST_WAITING if pool is self.asking else MOST_BESIDE):
             raise _busy()
-        self.waiting += 1
+        self.waiting[pool] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work, *words)
         finally:
-            self.waiting -= 1
+            self.waiting[pool] -= 1
 
     async def content(self, request: Request) -> bytes:
         """Return a request's body, if it may be JSON and is not too large."""
@@ -205,7 +207,7 @@ async def _feedback(service: Service, request: Request) -> Response:
 
 async def _health(service: Service, _request: Request) -> Response:
     version, log = service.served.version, service.log.state()
-    ready = not (log["mode"] == "audit" and log["state"] == "failing")
+    ready = not (log["mode"] == "audit" and log["state"] != "ok")
     content = {"live": True, "ready": ready, "model": version.name, "version": version.version, "log": log}
     return answer(content, 200 if ready else 503)
 

@@ -85,10 +85,12 @@ class Log:
         Raises
         ------
         Refused
-            503: the disk did not take it.
+            503: the disk did not take it, or it waits in the temporary folder, which a machine may empty.
         """
         if self.mode != "audit":
             return
+        if opened.moved():
+            raise _unrecorded()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._changed:
