@@ -22,7 +22,7 @@ KNOWN = {
     "alerts": ("file", "urls", "hook"),
     "warm": ("preload", "off", "most"),
     "slots": (),
-    "predictions": ("inputs", "keep_days"),
+    "predictions": ("inputs", "keep_days", "outcomes_after"),
     "scheduler": ("ping", "late_min", "workers", "server"),
     "capture": ("system_every_s", "outputs", "models", "model_max_mb", "mute"),
 }

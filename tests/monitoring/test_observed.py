@@ -11,6 +11,7 @@ from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.monitoring import observed
 from nbmlops.monitoring.voices import Voice, flags, opinions
+from nbmlops.tracking import session
 
 
 @pytest.fixture
@@ -212,3 +213,114 @@ def test_more_than_fits_is_left_out_and_said(late, block, people, monkeypatch):
     found = nb.drift("late")
     assert found.rows == 100
     assert "the newest 100 predictions; earlier ones are left out" in found.notes
+
+
+def outcomes(ids, frame, opposite=False, which=slice(None)):
+    truth = (frame.late != opposite).map({True: "1", False: "0"})
+    nb.feedback(pd.DataFrame({"prediction_id": ids, "outcome": truth.to_numpy()})[which])
+
+
+def test_outcomes_that_come_after_a_days_first_check_open_an_episode_once(days, people):
+    frames = {f"2026-01-0{d}": people(600, d) for d in range(1, 6)}
+    ids = days(frames)
+    assert nb.drift("late").episodes == ()
+    for day, frame in frames.items():
+        outcomes(ids[day], frame, opposite=True)
+    found = {e["code"]: e for e in nb.drift("late").episodes}
+    assert (found["performance"]["change"], found["performance"]["checks"]) == ("opened", 4)
+    assert len(nb.alerts()) == 1
+    again = {e["code"]: e for e in nb.drift("late").episodes}
+    assert (again["performance"]["change"], again["performance"]["checks"]) == ("ongoing", 4)
+    assert len(nb.alerts()) == 1
+
+
+def test_what_passes_later_closes_what_came_back_wrong(days, people):
+    frames = {f"2026-01-0{d}": people(600, d) for d in range(1, 6)}
+    ids = days(frames)
+    outcomes(ids["2026-01-01"], frames["2026-01-01"], opposite=True)
+    assert [e["change"] for e in nb.drift("late").episodes if e["code"] == "performance"] == ["opened"]
+    for day in ("2026-01-02", "2026-01-03"):
+        outcomes(ids[day], frames[day])
+    changes = [e["change"] for e in nb.drift("late").episodes if e["code"] == "performance"]
+    assert changes == ["closed"]
+
+
+def test_opinions_and_flags_that_come_later_open_episodes(days, people):
+    ids = days({f"2026-01-0{d}": people(100, d) for d in range(1, 6)})
+
+    def say(day, verdict, flagged):
+        rows = pd.DataFrame({"prediction_id": ids[day][:40], "verdict": verdict, "actor": "ann"})
+        nb.feedback(rows, kind="opinion")
+        nb.feedback(rows[:flagged].assign(reason="odd"), kind="flag")
+
+    for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
+        say(day, "agree", 1)
+    assert nb.drift("late").episodes == ()  # the fourth day was seen, and nobody had spoken of it
+    say("2026-01-04", "disagree", 30)
+    assert {(e["code"], e["change"], e["checks"]) for e in nb.drift("late").episodes} == {
+        ("opinions", "opened", 1),
+        ("flags", "opened", 1),
+    }
+    assert {(e["code"], e["change"], e["checks"]) for e in nb.drift("late").episodes} == {
+        ("opinions", "ongoing", 1),
+        ("flags", "ongoing", 1),
+    }
+
+
+def test_outcomes_between_two_days_do_not_hide_a_column_that_moves(days, people):
+    frames = {f"2026-01-0{d}": people(600, d) for d in range(1, 6)}
+    ids = days({day: f.assign(age=f.age + 15) if day > "2026-01-02" else f for day, f in frames.items()})
+    for day in ("2026-01-01", "2026-01-02"):
+        outcomes(ids[day], frames[day])
+
+    def of_age():
+        return [e for e in nb.drift("late").episodes if (e["code"], e["column"]) == ("feature_drift", "age")]
+
+    assert [(e["change"], e["checks"]) for e in of_age()] == [("opened", 2)]
+    for day in ("2026-01-03", "2026-01-04"):
+        outcomes(ids[day], frames[day])
+    assert [(e["change"], e["checks"]) for e in of_age()] == [("ongoing", 2)]
+
+
+def test_bad_news_that_comes_first_is_no_alarm(days, people):
+    frames = {f"2026-01-0{d}": people(600, d) for d in range(1, 6)}
+    ids = days(frames)
+    for day, frame in frames.items():
+        first = frame.late.to_numpy() | (frame.index.to_numpy() % 10 == 0)
+        outcomes(ids[day], frame, which=first)
+    found = nb.drift("late")
+    told = {f.code: (f.outcome, f.message) for f in found.findings}
+    assert found.verdict == "ok"
+    for code in ("target_drift", "performance"):
+        assert told[code][0] == "skipped"
+        assert told[code][1].startswith("insufficient data: outcomes are still to come: ")
+        assert told[code][1].endswith(" % known")
+    assert told["performance_estimated"][0] == "passed"
+    assert found.episodes == ()
+    assert [c["verdict"] for c in found.chunks] == ["ok"] * 4
+
+
+def test_where_outcomes_take_so_long_older_predictions_are_judged_alone(days, people, project, monkeypatch):
+    (project / "nbmlops.toml").write_text('[predictions]\noutcomes_after = "2d"\n')
+    session.reset()
+    frames = {f"2026-01-0{d}": people(600, d) for d in range(1, 6)}
+    ids = days(frames)
+    monkeypatch.setattr("nbmlops.monitoring.performance.now", observed.now)
+    for day, frame in frames.items():  # two days are old enough; of these half is known, of the others the bad news
+        old = day < "2026-01-03"
+        outcomes(ids[day], frame, which=slice(300) if old else frame.late.to_numpy())
+    found = nb.drift("late")
+    waits = [c["name"] for c in found.chunks if "still to come" in json.dumps(c["findings"])]
+    assert waits == ["2026-01-03", "2026-01-04"]
+    assert {f.code: f.outcome for f in found.findings}["performance"] == "passed"
+    assert "outcomes of predictions at least 2d old are judged: 600 of 1,200 are known (50 %)" in found.notes
+    assert found.verdict != "alert"
+    assert not [e for e in found.episodes if e["code"] == "target_drift"]
+
+
+def test_a_span_that_is_none_is_said(days, people, project):
+    (project / "nbmlops.toml").write_text("[predictions]\noutcomes_after = 7\n")
+    session.reset()
+    days({"2026-01-01": people(60, 1)})
+    with pytest.raises(Invalid, match=r"^outcomes_after is 7 under \[predictions\]\. Write 7d"):
+        nb.drift("late")

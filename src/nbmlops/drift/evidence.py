@@ -35,7 +35,7 @@ def examine(frame: pd.DataFrame, against: Reference, together: bool = False) -> 
     profile = build(frame, like=against.profile.select([n for n in against.profile.columns if n in frame.columns]))
     profile = of_those_known(profile, against)
     asked, comparable = decide.contract(frame, profile, against.profile, against.inputs)
-    asked += [_repeated(frame, against), *_performance(frame, against), *_answers(profile, against)]
+    asked += [_repeated(frame, against), *_performance(frame, against), *_answers(frame, profile, against)]
     asked += [_together(frame, against, comparable)] if together else []
     asked += decide.features(profile, against.profile, comparable, against.importance)
     return asked, profile
@@ -123,6 +123,8 @@ def _performance(frame: pd.DataFrame, against: Reference) -> list[Finding]:
     if lacking or truth not in against.profile.columns:
         message = f"no column of the {' and the '.join(lacking or ['truth'])}"
         realised = [Finding("performance", "not_applicable", message)]
+    elif why := _to_come(frame, against):
+        realised = [Finding("performance", "skipped", f"insufficient data: {why}")]
     else:
         column = against.profile.columns[str(truth)]
         realised = performance.findings(frame[truth], frame[said], column, against.metrics, bool(against.model))
@@ -153,17 +155,24 @@ def _of_training_rows(finding: Finding, against: Reference) -> Finding:
     return replace(finding, outcome="skipped", message=why)
 
 
-def _answers(profile: Profile, against: Reference) -> list[Asked]:
+def _to_come(frame: pd.DataFrame, against: Reference) -> str:
+    """Return why what came true of these rows is not judged yet; nothing where it is."""
+    return against.to_come(frame) if against.to_come else ""
+
+
+def _answers(frame: pd.DataFrame, profile: Profile, against: Reference) -> list[Asked]:
     """Judge prediction and target by the rule of the features."""
-    return [_answer(role, getattr(against, role), profile, against) for role in ("prediction", "target")]
+    return [_answer(role, getattr(against, role), profile, against, frame) for role in ("prediction", "target")]
 
 
-def _answer(role: str, name: str | None, profile: Profile, against: Reference) -> Asked:
+def _answer(role: str, name: str | None, profile: Profile, against: Reference, frame: pd.DataFrame) -> Asked:
     code = f"{role}_drift"
     if not name or name not in profile.columns:
         return Finding(code, "not_applicable", f"no column of the {role}", name or "")
     if against.trained and role == "prediction":
         return _of_training_rows(Finding(code, "passed", "", name), against)
+    if role == "target" and (why := _to_come(frame, against)):
+        return Finding(code, "skipped", f"insufficient data: {why}", name)
     return decide.one(code, name, profile, against.profile)
 
 

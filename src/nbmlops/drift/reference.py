@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ class Reference:
     held_out: HeldOut | None = None
     frame: pd.DataFrame | None = field(default=None, repr=False, compare=False)  # rows at hand, never kept
     awaited: tuple[str, ...] = ()  # what is not known of every row yet, an answer or an outcome: rows do not lack it
+    to_come: Callable[[pd.DataFrame], str] | None = field(default=None, repr=False, compare=False)  # why rows wait
     trained: str = ""  # the model these very rows were fitted to: they say nothing of how well it answers
 
     def repeated(self) -> Repeats | None:

@@ -148,10 +148,10 @@ def _recorded(ref: Any, column: str | None, *how: Any) -> DriftReport:
     return found
 
 
-def kept(report: DriftReport) -> DriftReport:
-    """Keep a report; one against a model version with its episodes."""
+def kept(report: DriftReport, came: Sequence[str] = ()) -> DriftReport:
+    """Keep a report; one against a model version with its episodes, what ``came`` back later observed apart."""
     if "@" in report.reference:
-        report = hooks.service("monitoring.episodes", "observe")(report)
+        report = hooks.service("monitoring.episodes", "observe")(report, came=came)
     from nbmlops.tracking import session
 
     session.keep("drift", report.subject, report.to_dict())

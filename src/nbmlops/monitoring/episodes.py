@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,10 +23,18 @@ __all__ = ["Episode", "Observation", "Step", "advance", "episodes", "observe", "
 
 PERSISTENT, WINDOW = 2, 3  # notices in so many of the last observations open an episode
 PASSES = 2  # observations in a row that close one
-REMEMBERED = 12  # observations that are looked back on, for some say nothing of a column
+REMEMBERED = 48  # observations that are looked back on, for some say nothing of a column
 WAIT_S = 2  # how long a check waits for the store
 STATES = ("opened", "ongoing", "closed")
 ONLY_BROKEN = ("column_missing", "stuck", "unanswerable")  # told only where they are broken
+
+OUTCOMES = "outcomes"
+CAME = {  # what comes back after a prediction, by the observation it makes
+    OUTCOMES: ("performance", "charter_target", "target_drift"),
+    "opinions": ("opinions",),
+    "flags": ("flags",),
+}
+REST = ("", "")  # stands for every code and column an observation does not name; without it these passed
 
 Key = tuple[str, str]
 Levels = Mapping[Key, Level]
@@ -43,6 +51,7 @@ class Observation:
     at: str
     levels: Levels
     messages: Mapping[Key, str] = field(default_factory=dict)
+    worse: tuple[str, ...] = ()  # names under which the same would count with a higher level
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ def advance(
     open_ : iterable of Episode
         Those that are not closed.
     before : sequence of mapping
-        The levels of the newest earlier observations, oldest first; what is absent passed.
+        The levels of the newest earlier observations, oldest first; what is absent passed, or is as ``REST`` says.
     seen : sequence of Observation
         The new ones, oldest first.
     new : callable
@@ -133,6 +142,8 @@ def advance(
 
 def _recovered(keys: Iterable[Key], seen: Observation) -> dict[Key, Level]:
     """Return what passed though nothing says so: findings that are told only where they are broken."""
+    if REST in seen.levels:
+        return {}
     gone = {column for code, column in seen.levels if code == "column_missing"}
     return {(c, n): "ok" for c, n in keys if c in ONLY_BROKEN and n not in gone}
 
@@ -151,7 +162,7 @@ def _step(episode: Episode | None, key: Key, level: Level, past: Sequence[Levels
 
 
 def _opened(key: Key, level: Level, past: Sequence[Levels], seen: Observation) -> Step | None:
-    judged = [levels.get(key, "ok") for levels in past]
+    judged = [levels.get(key, levels.get(REST, "ok")) for levels in past]
     window = [level for level in judged if level != "insufficient data"][-WINDOW:]
     persists = sum(level in ("notice", "alert") for level in window) >= PERSISTENT
     if not (level == "alert" or (level == "notice" and persists)):
@@ -173,7 +184,7 @@ def _again(episode: Episode, seen: Observation) -> Episode:
     return replace(episode, state="ongoing", checks=checks, passes=passes, last_on=seen.said, last_at=seen.at)
 
 
-def observe(report: DriftReport, clock: Callable[[], str] = now) -> DriftReport:
+def observe(report: DriftReport, clock: Callable[[], str] = now, came: Sequence[str] = ()) -> DriftReport:
     """Follow the episodes of the model version a report is about, and send what has to be said.
 
     Whatever fails here is a note of the report: the check itself stands.
@@ -184,6 +195,8 @@ def observe(report: DriftReport, clock: Callable[[], str] = now) -> DriftReport:
         Against a model version.
     clock : callable
         Gives the time.
+    came : sequence of str
+        What comes back later than a chunk is first checked, observed apart: ``outcomes``, ``opinions``, ``flags``.
 
     Returns
     -------
@@ -198,7 +211,7 @@ def observe(report: DriftReport, clock: Callable[[], str] = now) -> DriftReport:
     if disabled():
         return report
     try:
-        steps = _kept(report, clock)
+        steps = _kept(report, clock, came)
     except Exception as error:
         reason = redact(str(error).strip().partition("\n")[0])
         note = f"not monitored: {type(error).__name__}: {reason}"
@@ -207,17 +220,17 @@ def observe(report: DriftReport, clock: Callable[[], str] = now) -> DriftReport:
     return replace(report, episodes=tuple(told), notes=(*report.notes, *alerts.deliver(clock)))
 
 
-def _kept(report: DriftReport, clock: Callable[[], str]) -> list[Step]:
+def _kept(report: DriftReport, clock: Callable[[], str], came: Sequence[str]) -> list[Step]:
     """Write observations, episodes and alerts in one transaction, so that two checks at once open one episode."""
     from nbmlops.store import episodes as stored
 
     model, _, number = report.reference.rpartition("@")
-    version, seen = int(number), _observations(report, clock())
+    version, seen = int(number), _observations(report, clock(), came)
     channels = [c.name for c in alerts.channels(session.project())]
     about = alerts.about(report.reference)
     with session.store().atomic(WAIT_S) as change:
-        known = stored.seen(change, model, version, [o.name for o in seen])
-        fresh = [o for o in seen if o.name not in known]
+        known = stored.seen(change, model, version, [name for o in seen for name in (o.name, *o.worse)])
+        fresh = [o for o in seen if known.isdisjoint((o.name, *o.worse))]
         history = [{(c, n): level for c, n, level in h} for h in stored.history(change, model, version, REMEMBERED)]
         standing = [Episode(**row) for row in stored.opened(change, model, version)]
         steps = advance(model, version, standing, history, fresh)  # type: ignore[arg-type]
@@ -264,13 +277,38 @@ def _words(step: Step) -> str:
     return f"episode ongoing: {found.what} ({found.level}), {since}, {count}"
 
 
-def _observations(report: DriftReport, at: str) -> list[Observation]:
+def _observations(report: DriftReport, at: str, came: Sequence[str]) -> list[Observation]:
     """Return each chunk as an observation, named by the chunk; without chunks the check is one."""
     whole = report.findings
     if report.chunk is None:
         return [Observation(new_id(), at[:10], at, *_levels(whole))]
     passed = {(f.code, f.column) for f in whole if f.outcome in ("passed", "warning", "issue")}
-    return [_of_chunk(report.chunk, row, passed, at) for row in report.chunks]
+    if not came:
+        return [_of_chunk(report.chunk, row, passed, at) for row in report.chunks]
+    later = {code for codes in CAME.values() for code in codes}
+    follows = {(f.code, f.column) for f in whole if f.code in later and f.outcome not in ("not_applicable", "muted")}
+    waits = {(f.code, f.column) for f in whole if f.code in later} | {(code, "") for code in later}
+    seen = [_of_chunk(report.chunk, row, passed | follows, at) for row in report.chunks]
+    return [one for o in seen for one in (_without(o, waits), *_apart(o, came))]
+
+
+def _without(seen: Observation, waits: set[Key]) -> Observation:
+    """Return what a chunk says of its inputs and answers; of what comes back later it says nothing."""
+    levels: dict[Key, Level] = {key: level for key, level in seen.levels.items() if key not in waits}
+    return replace(seen, levels={**levels, **dict.fromkeys(waits, "insufficient data")})
+
+
+def _apart(seen: Observation, came: Iterable[str]) -> Iterator[Observation]:
+    """Yield what came back of a chunk, once it is enough to be judged, and again where its level has risen since."""
+    for what in came:
+        levels = {key: level for key, level in seen.levels.items() if key[0] in CAME[what]}
+        if what == OUTCOMES and ("performance", "") in levels:  # a target that was not broken is not told
+            judged = levels["performance", ""] != "insufficient data"
+            levels = {("charter_target", ""): "ok", **levels} if judged else levels
+        level = max(levels.values(), key=LEVELS.index, default="insufficient data")
+        if level != "insufficient data":
+            name, *worse = (f"{seen.name} {what} {one}" for one in LEVELS[LEVELS.index(level) :])
+            yield replace(seen, name=name, worse=tuple(worse), levels={**levels, REST: "insufficient data"})
 
 
 def _of_chunk(column: str, row: Mapping[str, Any], judged: set[Key], at: str) -> Observation:

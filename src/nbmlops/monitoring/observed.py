@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from nbmlops.drift.answers import is_chance
 from nbmlops.drift.reference import Reference, load
 from nbmlops.errors import NotFound
 from nbmlops.monitoring import voices
-from nbmlops.monitoring.performance import canonical
+from nbmlops.monitoring.episodes import CAME, OUTCOMES
+from nbmlops.monitoring.performance import ago, canonical, outcomes_after, to_come
 from nbmlops.quality import look
 from nbmlops.records import LEVELS, Finding, now
 from nbmlops.tracking import session
@@ -72,17 +73,21 @@ def drift(
     read = _read(version, against, {row["prediction_id"] for row in came})
     unit, over = _unit(read)
     frame, notes = _frame(read)
-    frame = frame.assign(**{unit: _chunks(frame.pop(AT), unit, over)})
+    at = frame.pop(AT)
+    frame, ripe, told = _outcomes(frame, at, unit, against.target)
+    frame = frame.assign(**{unit: _chunks(at, unit, over)})
     for name, role in ((chunk, "chunk"), (by, "segment")):
         look.require(frame, name, role)
     against, more = _comparable(frame, against)
-    against = replace(against, awaited=tuple(filter(None, (against.target, against.prediction))))
+    against = replace(against, awaited=tuple(filter(None, (against.target, against.prediction))), to_come=ripe)
     heard = voices.counted(came, read.when, _rows_of(read, unit), lambda at: _chunk(at, unit))
     own = unit if chunk is None and frame[unit].notna().any() else None
     frame = frame if own else frame.drop(columns=unit)
     report = reports.report_of(frame, against, voices.whole(heard), own or chunk, by, measures, multivariate)
     report = _with_voices(report, voices.by_chunk(heard)) if own else report
-    return reports.kept(replace(report, notes=(*report.notes, *notes, *more)))
+    return reports.kept(
+        replace(report, notes=(*report.notes, *notes, *told, *more)), came=tuple(CAME) if own else (OUTCOMES,)
+    )
 
 
 def _read(version: ModelVersion, against: Reference, spoken: set[str]) -> Read:
@@ -203,6 +208,26 @@ def _frame(read: Read) -> tuple[pd.DataFrame, list[str]]:
     if gone:
         notes.append(f"inputs of {gone:,} of {gone + len(frame):,} predictions are not kept: these are left out")
     return frame, notes
+
+
+def _outcomes(
+    frame: pd.DataFrame, at: pd.Series[Any], unit: str, target: str | None
+) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], str], list[str]]:
+    """Return the frame with the outcomes that had time to come, what says why some rows wait, and notes."""
+    after = outcomes_after()
+    until = None if after is None else _chunk(ago(after), unit)
+    old = at.isin([one for one in at.cat.categories if until is None or _chunk(str(one), unit) < until])
+
+    def ripe(rows: pd.DataFrame) -> str:
+        return to_come(int(rows[target].notna().sum()), int(old.loc[rows.index].sum()), after)
+
+    if after is None or target not in frame:
+        return frame, ripe, []
+    frame = frame.assign(**{str(target): frame[target].where(old)})
+    known, rows = int(frame[target].notna().sum()), int(old.sum())
+    share = f" ({100 * known / rows:.0f} %)" if rows else ""
+    note = f"outcomes of predictions at least {after} old are judged: {known:,} of {rows:,} are known{share}"
+    return frame, ripe, [note]
 
 
 def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

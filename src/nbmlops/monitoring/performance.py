@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.registry.measures import Answers
 
-__all__ = ["Performance", "ago", "agreement", "canonical", "early", "judged", "performance", "same", "verdicts"]
+__all__ = [
+    *("Performance", "ago", "agreement", "canonical", "early", "judged", "mature", "outcomes_after"),
+    *("performance", "same", "settled", "to_come", "verdicts"),
+]
 
 FEWEST = 10  # opinions below which no share of agreement is told
 FEWEST_COMPARED = 30  # predictions on either side, to tell that outcomes of the newest are still to come
+KNOWN = 0.8  # share of outcomes from which those of some predictions are judged, where nothing says how long they take
 LONGEST_S = 100 * 365 * 86_400.0
 
 
@@ -51,6 +55,11 @@ class Performance(Shown):
     def broken(self) -> tuple[str, ...]:
         """The targets that are broken, by name."""
         return tuple(f.column for f in self.findings if f.outcome == "issue")
+
+    @property
+    def early(self) -> str:
+        """Why outcomes cannot be judged yet; empty where they can."""
+        return next((f.message for f in self.findings if f.code == "early"), "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -101,6 +110,80 @@ def performance(
     agreed = agreement(recorded.came(chosen.name, version, batch, until=until, kind="opinion"), said["prediction_id"])
     found = judged(chosen, version, batch, said, agreed)
     return replace(found, older_than=older_than, findings=(*found.findings, *early(said)))
+
+
+def settled(name: str, batch: str | None = None) -> Performance:
+    """Return the performance on the outcomes that had time to come, with the finding ``early`` where they had not.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`performance`.
+    batch : str, optional
+
+    Raises
+    ------
+    NotFound
+        No such model, or it made no such predictions.
+    """
+    after = outcomes_after()
+    try:
+        found, ripe = performance(name, batch=batch, older_than=after), True
+    except NotFound:
+        if after is None:
+            raise
+        found, ripe = performance(name, batch=batch), False
+    why = to_come(found.known, found.predictions if ripe else 0, after)
+    if not why or found.early:
+        return found
+    return replace(found, findings=(*found.findings, Finding("early", "warning", why, "", found.coverage)))
+
+
+def mature(said: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return those of some predictions whose outcomes had time to come, and why they cannot be judged where it is so.
+
+    Parameters
+    ----------
+    said : DataFrame
+        As :func:`recorded.predicted` returns it.
+    """
+    after = outcomes_after()
+    old = said if after is None else said[(said["at"] <= ago(after)).to_numpy(dtype=bool)]
+    why = to_come(int(old["outcome"].notna().sum()), len(old), after)
+    return old, why or next((f.message for f in early(old)), "")
+
+
+def to_come(known: int, rows: int, after: str | None) -> str:
+    """Return why the outcomes of some predictions are not judged yet; nothing where they are.
+
+    Parameters
+    ----------
+    known, rows : int
+        Outcomes, and the predictions that are old enough.
+    after : str, optional
+        How long outcomes take: then every prediction that is so old is judged, however many outcomes are known.
+
+    Examples
+    --------
+    >>> to_come(48, 100, None), to_come(80, 100, None), to_come(48, 100, "7d")
+    ('outcomes are still to come: 48 % known', '', '')
+    """
+    if after is not None:
+        return "" if rows else f"outcomes are still to come: no prediction is {after} old"
+    share = known / rows if rows else 0.0
+    return "" if share >= KNOWN else f"outcomes are still to come: {100 * share:.0f} % known"
+
+
+def outcomes_after() -> str | None:
+    """Return how long outcomes take to come: ``[predictions] outcomes_after``, None where the project does not say."""
+    span = session.project().setting("predictions", "outcomes_after")
+    if span is None:
+        return None
+    try:
+        ago(span)
+    except Invalid as error:
+        raise Invalid(f"outcomes_after is {span!r} under [predictions].", error.hint) from error
+    return str(span)
 
 
 def judged(
