@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 import nbmlops as nb
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.monitoring.returning.increment import half
 
 COLUMNS = ["age", "city", "noise"]
 
@@ -267,7 +268,9 @@ def test_what_is_gone_is_counted_on_the_part_to_check_with(returned):
     increment, train, held_out = returned
     joined = nb.with_increment(train[["age", "noise", "y"]], increment.dataset, held_out)
     assert len(joined) > len(train) + increment.learn
-    better = HistGradientBoostingClassifier(random_state=0).fit(joined[["age", "noise"]], joined.y)
+    features = joined[["age", "noise"]]
+    with nb.run("better"):
+        better = HistGradientBoostingClassifier(random_state=0).fit(features, joined.y)
     found = nb.errors_gone(better, increment.dataset)
     rows = increment.to_frame().query("part == 'check'")
     gone = int((better.predict(rows[["age", "noise"]]) == rows.y).sum())
@@ -295,9 +298,65 @@ def test_rows_the_model_was_fitted_on_judge_nothing(returned):
     assert "the model was fitted on these rows" in repr(found)
 
 
+def test_a_model_whose_fit_is_not_known_has_passed_nothing(returned):
+    increment, train, _ = returned
+    unknown = HistGradientBoostingClassifier(random_state=0).fit(train[["age", "noise"]], train.y)
+    found = nb.errors_gone(unknown, increment.dataset)
+    assert (found.check["seen"], found.right["seen"], found.balance) == ("not known", "not known", None)
+    assert "passed" not in {f.outcome for f in found.findings}
+    assert "whether the model saw these rows is not known" in repr(found)
+
+
+@pytest.fixture
+def timetable(project):
+    """An increment of rows that repeat, and training rows that have most of them too."""
+
+    def rows(n, seed, late):
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame({"hour": rng.integers(0, 24, n), "line": rng.integers(0, 20, n)})
+        return frame.assign(y=((frame.hour > 12) ^ ((frame.line > 15) & late)).astype(int))
+
+    train, may = rows(4000, 1, False), rows(1500, 2, True)
+    model = HistGradientBoostingClassifier(random_state=0).fit(train[["hour", "line"]], train.y)
+    nb.register(model, "bus")
+    said = nb.predict("bus", may[["hour", "line"]])
+    nb.feedback(said.assign(outcome=may.y)[["prediction_id", "outcome"]])
+    return nb.training_increment("bus", target="y"), pd.concat([train, may], ignore_index=True)
+
+
+def fitted(features, target):
+    with nb.run("fit"):
+        return HistGradientBoostingClassifier(random_state=0).fit(features, target)
+
+
+def test_rows_to_check_with_are_taken_out_though_rows_repeat(timetable):
+    increment, train = timetable
+    frame = increment.to_frame()
+    joined = nb.with_increment(train, increment.dataset)
+    check, learn = (frame[frame.part == part] for part in ("check", "learn"))
+    assert joined.merge(check, on=["hour", "line"]).empty
+    features = joined[["hour", "line"]]
+    learn = learn[["hour", "line"]].drop_duplicates()
+    assert len(features.merge(learn)) > len(train.merge(learn))
+    found = nb.errors_gone(fitted(features, joined.y), increment.dataset)
+    assert (found.check["seen"], found.right["seen"]) == ("held out", "held out")
+    assert found.balance is not None
+
+
+def test_where_rows_repeat_a_model_that_has_equal_rows_has_passed_nothing(timetable):
+    increment, train = timetable
+    rows = pd.concat([train, increment.to_frame()[["hour", "line", "y"]]])
+    features = rows[["hour", "line"]]
+    found = nb.errors_gone(fitted(features, rows.y), increment.dataset)
+    assert (found.check["seen"], found.right["seen"], found.balance) == ("not known", "not known", None)
+    assert "passed" not in {f.outcome for f in found.findings}
+
+
 def test_what_was_right_and_is_wrong_now_is_told(returned):
     increment, train, _ = returned
-    worse = HistGradientBoostingClassifier(random_state=0).fit(train[["age", "noise"]], 1 - train.y)
+    features = train[["age", "noise"]]
+    with nb.run("worse"):
+        worse = HistGradientBoostingClassifier(random_state=0).fit(features, 1 - train.y)
     found = nb.errors_gone(worse, increment.dataset)
     assert found.right["share"] > 0.8
     assert found.balance < 0
@@ -322,6 +381,70 @@ def test_wrong_rows_come_with_right_ones_in_the_proportion_there_was(returned):
     joined = nb.with_increment(train[["age", "noise", "y"]], increment.dataset)
     right = len(joined) - len(train) - increment.learn
     assert right / (right + increment.learn) == pytest.approx(1 - increment.rows / 1500, abs=0.04)
+
+
+def test_rows_that_judge_the_model_are_not_among_the_right_ones(late, held_out, month, people, project):
+    nb.dataset("late-eval", month[:100], keep=True)
+    (project / "charter.yaml").write_text("rows: late-eval@1\n")
+    rows = pd.concat([held_out, month], ignore_index=True)
+    said = nb.predict("late", rows).assign(outcome=rows.late)
+    nb.feedback(outcomes(said))
+    increment, train = nb.training_increment("late"), people(50, 77)
+    added = nb.with_increment(train, increment.dataset)[len(train) :]
+    assert added.merge(pd.concat([held_out, month[:100]]), on=COLUMNS).empty
+    free = said[len(held_out) + 100 :]
+    assert increment.learn / len(added) == pytest.approx((free.prediction != free.outcome).mean(), abs=0.04)
+
+
+def test_each_row_comes_once_over_versions_and_increments(said, month, fit, held_out, people):
+    other = fit("noise", "age", "city")
+    nb.register(other, "late", evaluation=nb.evaluate(other, held_out, target="late"))
+    again = nb.predict("late@2", month).assign(outcome=month.late)
+    nb.feedback(outcomes(pd.concat([said, again])))
+    found = [nb.training_increment("late", most=most) for most in (10, None)]
+    train = people(50, 77)
+    joined = nb.with_increment(train, [increment.dataset for increment in found])
+    assert not joined.duplicated(COLUMNS).any()
+    inputs = [column for column in found[0].to_frame() if column in COLUMNS]
+    assert len(joined) - len(train) == half(month[inputs]).sum()  # one of each to learn from
+
+
+def test_a_row_that_was_revised_comes_with_what_is_known_now(said, people):
+    nb.feedback(outcomes(said))
+    first = nb.training_increment("late")
+    learn = first.to_frame().query("part == 'learn'").prediction_id
+    right = said[said.prediction_id.isin(learn)].assign(outcome=lambda rows: rows.prediction)
+    nb.feedback(outcomes(right[:5]))
+    second, train = nb.training_increment("late"), people(50, 77)
+    joined = nb.with_increment(train, [second.dataset, first.dataset])
+    assert not joined.duplicated(COLUMNS).any()
+    now = second.to_frame().merge(joined, on=COLUMNS)
+    assert len(now) == 5
+    assert (now.late_x == now.late_y).all()
+
+
+def test_rows_experts_agree_with_were_right(said, people):
+    nb.feedback(opinions(said[:40]), kind="opinion")
+    increment, train = nb.training_increment("late"), people(50, 77)
+    with pytest.raises(Invalid, match="No row of that time is known to be right"):
+        nb.with_increment(train, increment.dataset)
+    nb.feedback(said[["prediction_id"]][40:160].assign(verdict="agree"), kind="opinion")
+    added = nb.with_increment(train, increment.dataset)[len(train) :]
+    assert increment.learn / len(added) == pytest.approx(40 / 160, abs=0.08)
+    about = [nb.prediction(i)["inputs"] for i in said.prediction_id[40:160]]
+    agreed = pd.DataFrame(about).assign(said=said.prediction[40:160].to_numpy())
+    right = added.merge(agreed, on=COLUMNS)
+    assert len(right) == len(added) - increment.learn
+    assert (right.late == right.said).all()
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_an_expert_who_agrees_contradicts_one_who_does_not(said, expected):
+    nb.feedback(opinions(said[:3]) if expected else opinions(said[:3]).drop(columns="expected"), kind="opinion")
+    nb.feedback(said[["prediction_id"]][:2].assign(verdict="agree"), kind="opinion", actor="ada")
+    found = nb.training_increment("late")
+    assert found.rows == (1 if expected else 0)
+    assert found.left_out["contradicting"] == 2
 
 
 def test_what_is_held_out_is_not_learnt_from(returned):

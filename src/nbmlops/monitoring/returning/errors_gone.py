@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from nbmlops.errors import Invalid
 from nbmlops.hooks import Shown
 from nbmlops.monitoring.returning.increment import CHECK, LEARN, OWN, SUFFIX, Increment, increment_of, wrong_in
-from nbmlops.monitoring.returning.joined import right_then
+from nbmlops.monitoring.returning.joined import ALIKE, right_then
 from nbmlops.monitoring.returning.returned import Returned, returned
-from nbmlops.records import Finding, plain
+from nbmlops.records import Finding, Outcome, plain
 from nbmlops.registry import measures, sketch
 from nbmlops.registry.subject import Subject, subject_of
 from nbmlops.stats import intervals
@@ -71,7 +71,9 @@ def errors_gone(model: Any, increment: str | None = None) -> ErrorsGone:
     """Say how many errors of a training increment are gone with a model, and what was right and is wrong now.
 
     Only the half that is to check with judges. Rows the model was fitted on, as far as its fit is known, are told as
-    *fitted* and judge nothing. Any other model errs on other rows: so both sides are told, and their balance.
+    *fitted* and judge nothing; neither do those of which it is *not known*: the fit is not, or most of its rows have a
+    twin and some of these rows are equal to them. Any other model errs on other rows: so both sides are told, and their
+    balance.
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ def errors_gone(model: Any, increment: str | None = None) -> ErrorsGone:
         chosen = wrong & (frame["part"] == part).to_numpy(dtype=bool)
         still = _still_wrong(subject, made, case, frame.loc[chosen, columns], truth[chosen])
         parts[part] = _told("gone", ~still, subject, frame.loc[chosen, columns])
-    right, errors, known, notes = _right(subject, made, case, columns)
+    right, errors, known, notes = _right(subject, made, case, frame, columns)
     balance = _balance(parts[CHECK], right, errors, known)
     found = ErrorsGone(
         subject.name,
@@ -167,15 +169,17 @@ def _seen(subject: Subject, features: pd.DataFrame) -> str:
     if not known or not len(features):
         return UNKNOWN
     found = sketch.finding(known, features)
+    if found.outcome == "passed" and found.effect and known["alike"] >= ALIKE:
+        return UNKNOWN  # some equal rows of the fit, as rows of others would
     return {"skipped": UNKNOWN, "passed": HELD_OUT}.get(found.outcome, FITTED)
 
 
 def _right(
-    subject: Subject, made: Increment, case: Returned, columns: list[str]
+    subject: Subject, made: Increment, case: Returned, frame: pd.DataFrame, columns: list[str]
 ) -> tuple[dict[str, Any], int, int, list[str]]:
     """Return what is wrong now of rows that were right then, how many were wrong then, of how many, and notes."""
-    found = right_then(made, case, 2 * MOST_RIGHT)
-    notes = [f"{found.gone:,} rows that were right have no inputs any more"] if found.gone else []
+    found = right_then(made, case, frame, 2 * MOST_RIGHT)
+    notes = [f"{found.gone:,} rows of that time have no inputs any more"] if found.gone else []
     if absent := [c for c in columns if c not in found.features]:
         notes.append(f"rows that were right cannot be asked again: {', '.join(absent)} is not recorded")
         none = _told("wrong", np.zeros(0, dtype=bool), subject, found.features.iloc[:0])
@@ -187,7 +191,7 @@ def _right(
 
 def _balance(check: Mapping[str, Any], right: Mapping[str, Any], errors: int, known: int) -> float | None:
     """Return by how much the share of wrong rows of that time falls, judged by both sides."""
-    if not known or check["n"] < FEWEST or right["n"] < FEWEST or FITTED in (check["seen"], right["seen"]):
+    if not known or min(check["n"], right["n"]) < FEWEST or {check["seen"], right["seen"]} != {HELD_OUT}:
         return None
     return float((errors * check["share"] - (known - errors) * right["share"]) / known)
 
@@ -200,14 +204,17 @@ def _findings(parts: Mapping[str, Mapping[str, Any]], right: Mapping[str, Any], 
     elif check["seen"] == FITTED:
         message = f"{told}, but the model was fitted on these rows: it says nothing of others"
         found = [Finding("errors_gone", "warning", message, "", check["share"])]
+    elif check["seen"] == UNKNOWN:
+        message = f"{told}; whether the model saw these rows is not known"
+        found = [Finding("errors_gone", "skipped", message, "", check["share"])]
     else:
-        how = "on rows to check with; whether the model saw them is not known"
-        how = "on rows it did not learn from" if check["seen"] == HELD_OUT else how
-        found = [Finding("errors_gone", "passed", f"{told}, {how}", "", check["share"])]
+        found = [Finding("errors_gone", "passed", f"{told}, on rows it did not learn from", "", check["share"])]
     if right["n"]:
-        seen = ", and it was fitted on some of them" if right["seen"] == FITTED else ""
+        words = {FITTED: ", and it was fitted on some of them", UNKNOWN: "; whether it saw them is not known"}
+        seen = words.get(right["seen"], "")
         message = f"{right['wrong']:,} of {right['n']:,} rows that were right are wrong now{_share(right)}{seen}"
-        found.append(Finding("right_before", "warning" if right["wrong"] else "passed", message, "", right["share"]))
+        quiet: Outcome = "skipped" if right["seen"] == UNKNOWN else "passed"
+        found.append(Finding("right_before", "warning" if right["wrong"] else quiet, message, "", right["share"]))
     if balance is not None:
         message = f"on balance {100 * abs(balance):.2g} % of the rows of that time {'fewer' if balance > 0 else 'more'}"
         found.append(Finding("balance", "passed" if balance > 0 else "warning", f"{message} are wrong", "", balance))
@@ -215,7 +222,7 @@ def _findings(parts: Mapping[str, Mapping[str, Any]], right: Mapping[str, Any], 
         words = {FITTED: "fitted: it learnt from them", HELD_OUT: "it did not learn from them"}
         how = words.get(learn["seen"], "whether it saw them is not known")
         message = f"to learn from: {learn['gone']:,} of {learn['n']:,} gone ({how})"
-        found.append(Finding("learnt", "not_applicable" if learn["seen"] == FITTED else "passed", message))
+        found.append(Finding("learnt", "passed" if learn["seen"] == HELD_OUT else "not_applicable", message))
     return found
 
 

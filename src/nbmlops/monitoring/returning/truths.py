@@ -80,13 +80,23 @@ def _revised(case: Returned) -> set[str]:
 
 
 def _expected(case: Returned) -> dict[str, set[Any]]:
-    """Return what experts expected, the newest of each; everybody is one where the charter names none."""
+    """Return what experts expect, the newest of each, what was said where they agree.
+
+    Everybody is one where the charter names none. Who disagrees and says no more contradicts those who agree.
+    """
     known = experts()
     newest = case.came[case.came["kind"] == "opinion"].drop_duplicates(["prediction_id", "actor"], keep="last")
-    newest = newest[(newest["verdict"] != "agree") & newest["outcome"].notna()]
     chosen = newest[newest["actor"].isin(known)] if known else newest
+    agrees = (chosen["verdict"] == "agree").to_numpy(dtype=bool)
+    told = case.said.set_index("prediction_id")["prediction"].reindex(chosen["prediction_id"][agrees])
+    values = chosen["outcome"].to_numpy(dtype=object, copy=True)
+    values[agrees] = told.to_numpy(dtype=object)
+    agreed = {*chosen["prediction_id"][agrees]}
     found: dict[str, set[Any]] = {}
-    for prediction_id, value in zip(chosen["prediction_id"], case.labels(chosen["outcome"]), strict=True):
+    about = zip(chosen["prediction_id"], chosen["verdict"], case.labels(values), strict=True)
+    for prediction_id, verdict, value in about:
         if value is not None and value == value:
             found.setdefault(prediction_id, set()).add(value)
+        elif verdict == "disagree" and prediction_id in agreed:
+            found.setdefault(prediction_id, set()).add(None)
     return found
