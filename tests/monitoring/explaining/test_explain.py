@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 import nbmlops as nb
 from nbmlops.cli import main
@@ -249,6 +249,46 @@ def test_a_prediction_of_which_the_private_part_was_not_recorded(private):
     row = nb.explain("private", private.prediction_id.iloc[0]).rows[0]
     assert row["inputs"]["age"] == "masked"
     assert any("without age, which is private, it says" in note for note in row["notes"])
+
+
+@pytest.fixture
+def no_gaps(project, train, held_out):
+    """A model that takes no missing value, and whose column age is private."""
+    (project / "charter.yaml").write_text("private: [age]\n")
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[["age", "noise"]], train.late)
+    nb.register(model, "late", background=train)
+    return model
+
+
+def test_rows_most_like_one_are_asked_with_its_private_values(no_gaps, held_out):
+    row = nb.explain("late", held_out[:1]).rows[0]
+    for near in row["nearest"]:
+        asked = pd.DataFrame({"age": held_out.age.iloc[:1].to_numpy(), "noise": near["inputs"]["noise"]})
+        assert near["inputs"]["age"] == "masked"
+        assert near["probability"] == pytest.approx(no_gaps.predict_proba(asked)[0, 1])
+
+
+def test_a_model_that_takes_no_gaps_is_told_of_without_curves(no_gaps):
+    found = nb.explain("late")
+    assert (found.importance, found.dependence) == ({}, ())
+    note = "late@1 cannot answer its background without age, which is private: no curves are drawn"
+    assert note in found.notes
+    assert found.sentences
+    assert found.background == {"rows": 0, "kept": 500}
+
+
+def test_a_number_that_is_another_without_what_is_private_is_told(project, people):
+    frame = people(300, 1)
+    model = HistGradientBoostingRegressor(max_iter=20).fit(frame[["age", "noise"]], 3 * frame.age)
+    nb.register(model, "n", background=frame)
+    (project / "charter.yaml").write_text("private: [age]\n")
+    said = nb.predict("n", frame[:1])
+    found = nb.explain("n", said.prediction_id[0])
+    (note,) = found.rows[0]["notes"]
+    now = model.predict(frame[:1][["age", "noise"]].assign(age=np.nan))[0]
+    assert note == f"it said {said.prediction[0]:.4g} then; without age, which is private, it says {now:.4g}"
+    assert "private, not recorded, so missing: age" in found.notes
+    assert not any("held as the row has it" in note for note in found.notes)
 
 
 def test_what_is_missing_and_what_is_unknown(project, people):

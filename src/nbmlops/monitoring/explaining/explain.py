@@ -5,17 +5,21 @@ What moves an answer is a property of the model. It says nothing about what woul
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.monitoring.explaining import effects, reasons
 from nbmlops.monitoring.explaining.asked import Case, Rows, are_ids, block_of, case_of, rows_of, said_by
-from nbmlops.monitoring.explaining.mixed import Question, question
+from nbmlops.monitoring.explaining.mixed import Mixed, Question, question
 from nbmlops.monitoring.explaining.neighbours import Neighbour, nearest
 from nbmlops.monitoring.explaining.unknown import notes_of
+from nbmlops.monitoring.performance import same
 from nbmlops.records import ModelVersion, plain
 from nbmlops.registry import models
 from nbmlops.registry.sentences import sentences
@@ -150,7 +154,7 @@ def _of_rows(case: Case, rows: Any, notes: Sequence[str], most: int, seed: int) 
         _background(case, 0 if against is None else len(against)),
         tuple(told),
         left,
-        notes=(*notes, *asked.notes, *more, *_of_private(case)),
+        notes=(*notes, *asked.notes, *more, *_of_private(case, _not_given(case, asked.frame) if asked.ids else ())),
     )
 
 
@@ -177,11 +181,28 @@ def _otherwise(case: Case, asked: Rows, said: Answers, place: int) -> list[str]:
     """Return a note where the model says something else than was recorded: what is private was not."""
     if not asked.recorded:
         return []
-    then, now = asked.recorded[place].get("probability"), _probability(said, place)
-    if then is None or now is None or abs(then - now) < 1e-9:
+    then = asked.recorded[place]
+    chances = then.get("probability"), _probability(said, place), "{:.1%}".format
+    answers = then["prediction"], plain(said.predicted[place]), reasons.shown
+    differ = [pair for pair in (chances, answers) if None not in pair and not _alike(*pair[:2])]
+    if not differ:
         return []
-    why = f"without {', '.join(case.hidden)}, which is private, " if case.hidden else ""
-    return [f"it said {then:.1%} then; {why}it says {now:.1%}"]
+    before, now, shown = differ[0] if case.task == "binary" else differ[-1]
+    gone = ", ".join(_not_given(case, asked.frame.iloc[[place]]))
+    why = f"without {gone}, which is private, " if gone else ""
+    return [f"it said {shown(before)} then; {why}it says {shown(now)}"]
+
+
+def _alike(then: Any, now: Any) -> bool:
+    """Tell whether two answers are the same but for what floating point makes of them."""
+    if isinstance(then, (int, float)) and isinstance(now, (int, float)):
+        return math.isclose(then, now, rel_tol=1e-6, abs_tol=1e-9)
+    return same(then, now)
+
+
+def _not_given(case: Case, rows: pd.DataFrame) -> list[str]:
+    """Return the private columns of which rows hold nothing."""
+    return [name for name in case.hidden if rows[name].isna().all()]
 
 
 def _reasons(case: Case, about: Question, row: pd.DataFrame, against: pd.DataFrame, seed: int) -> Json:
@@ -207,12 +228,26 @@ def _nearest(case: Case, frame: pd.DataFrame) -> list[list[Json]]:
     if case.background is None:
         return [[] for _ in range(len(frame))]
     found = [nearest(case.background, frame.iloc[i], NEAREST, case.hidden) for i in range(len(frame))]
+    if case.hidden:
+        return [_with_own(case, frame.iloc[[i]], near) for i, near in enumerate(found)]
     places = sorted({n.place for near in found for n in near})
     if not places:
         return [[] for _ in found]
     like = case.background.iloc[places]
     said = said_by(case, like)
     return [[_neighbour(case, n, like, said, places.index(n.place)) for n in near] for near in found]
+
+
+def _with_own(case: Case, row: pd.DataFrame, near: Sequence[Neighbour]) -> list[Json]:
+    """Return rows like a given one, asked with its private values: of theirs none are kept."""
+    assert case.background is not None
+    if not near:
+        return []
+    mixed = Mixed(case.background, row, case.open)
+    theirs = np.zeros((len(near), len(case.open)), dtype=bool)
+    like = mixed.rows(theirs, np.array([n.place for n in near], dtype=np.int64))
+    said = said_by(case, like)
+    return [_neighbour(case, n, like, said, place) for place, n in enumerate(near)]
 
 
 def _neighbour(case: Case, found: Neighbour, like: pd.DataFrame, said: Answers, place: int) -> Json:
@@ -245,11 +280,10 @@ def _background(case: Case, used: int) -> Json:
     return {"rows": used, "kept": 0 if case.background is None else len(case.background)}
 
 
-def _of_private(case: Case) -> list[str]:
-    if not case.hidden:
-        return []
-    names = ", ".join(case.hidden)
-    return [f"private, so not shown, and held as the row has it: {names}"]
+def _of_private(case: Case, gone: Collection[str] = ()) -> list[str]:
+    held, gone = [n for n in case.hidden if n not in gone], list(gone)
+    told = [f"private, so not shown, and held as the row has it: {', '.join(held)}"] if held else []
+    return [*told, *([f"private, not recorded, so missing: {', '.join(gone)}"] if gone else [])]
 
 
 def _no_background(case: Case) -> NotFound:
@@ -262,11 +296,12 @@ def _no_background(case: Case) -> NotFound:
 
 
 def _of_model(case: Case, most: int, seed: int) -> Explanation:
-    about = _asked_of_model(case)
-    shares, measured_by = effects.importance(case, about, seed)
+    missing = [str(_no_background(case))] if case.background is None else _cannot_ask(case)
+    asked = replace(case, background=None) if missing else case
+    about = _asked_of_model(asked)
+    shares, measured_by = effects.importance(asked, about, seed)
     top = [name for name in shares if name in case.open][:most]
-    drawn = effects.dependence(case, about, top, seed) if about is not None and case.background is not None else []
-    missing = [str(_no_background(case))] if case.background is None else []
+    drawn = effects.dependence(case, about, top, seed) if about is not None and not missing else []
     return Explanation(
         case.name,
         about.words if about else "",
@@ -280,6 +315,18 @@ def _of_model(case: Case, most: int, seed: int) -> Explanation:
         sentences=tuple(sentences(case.estimator, case.names)),
         notes=(*missing, *_of_private(case)),
     )
+
+
+def _cannot_ask(case: Case) -> list[str]:
+    """Return a note where a model does not answer the background, of which private columns are not kept."""
+    if case.background is None or not (gone := _not_given(case, case.background)):
+        return []
+    try:
+        said_by(case, case.background)
+    except Invalid:
+        names = ", ".join(gone)
+        return [f"{case.name} cannot answer its background without {names}, which is private: no curves are drawn"]
+    return []
 
 
 def _asked_of_model(case: Case) -> Question | None:
