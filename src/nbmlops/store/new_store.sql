@@ -369,6 +369,8 @@ CREATE INDEX models_run ON models (run_id);
 
 CREATE UNIQUE INDEX observations_name ON observations (model, version, name);
 
+CREATE INDEX predictions_digest ON predictions (digest) WHERE digest IS NOT NULL;
+
 CREATE INDEX predictions_model ON predictions (model, version, at);
 
 CREATE INDEX results_run ON results (run_id);

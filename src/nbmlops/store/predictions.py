@@ -219,12 +219,18 @@ def unmatched(store: Store, model: str, kind: str | None = None) -> list[dict[st
         return list(map(_said, connection.execute(query.order_by(c.id))))
 
 
-def expired(store: Store, before: str) -> list[Block]:
-    """Return the blocks made before a time that still keep what they were made of."""
+def expired(store: Store, before: str, most: int) -> Iterator[list[Block]]:
+    """Yield the blocks made before a time that still keep what they were made of, so many at once."""
     c = predictions.c
-    query = sa.select(predictions).where(c.at < before, c.inputs == 1).order_by(c.at, c.prediction_id)
-    with store.reading() as connection:
-        return [_block(row) for row in connection.execute(query).mappings()]
+    query = sa.select(predictions).where(c.at < before, c.inputs == 1).order_by(c.prediction_id).limit(most)
+    after = ""
+    while True:
+        with store.reading(sync=not after) as connection:
+            page = [_block(row) for row in connection.execute(query.where(c.prediction_id > after)).mappings()]
+        if not page:
+            return
+        yield page
+        after = page[-1].prediction_id
 
 
 def overview(store: Store, model: str, late: Collection[str] = ()) -> list[dict[str, Any]]:

@@ -267,6 +267,7 @@ events = Table(
 
 # What was predicted at once is one row, a block: its predictions' ids are one prefix and a number, counted from
 # `prediction_id`, which is that of the first. Small blocks hold their rows as JSON, others name a file.
+IN_FILE = text("digest IS NOT NULL")
 predictions = Table(
     "predictions",
     metadata,
@@ -284,6 +285,7 @@ predictions = Table(
     Column("data", Text),
     Column("digest", String(64)),
     Index("predictions_model", "model", "version", "at"),
+    Index("predictions_digest", "digest", sqlite_where=IN_FILE, postgresql_where=IN_FILE),
 )
 
 # What came back for predictions: outcomes, experts' flags, users' opinions. Rows are added, never changed; the newest

@@ -18,7 +18,8 @@ def html(data: Mapping[str, Any]) -> str:
 def text(data: Mapping[str, Any]) -> str:
     """Return one line."""
     kept = f"older than {number(data['keep_days'])} days (before {data['before'][:10]})"
+    stay = f"; damaged files that keep theirs: {number(len(data['damaged']))}" if data["damaged"] else ""
     if not data["blocks"]:
-        return f"no inputs are {kept}"
+        return f"no inputs are {kept}{stay}"
     would = "would be taken" if data["what_if"] else "taken"
-    return f"inputs of {number(data['rows'])} predictions of {', '.join(data['models'])} {would}, {kept}"
+    return f"inputs of {number(data['rows'])} predictions of {', '.join(data['models'])} {would}, {kept}{stay}"

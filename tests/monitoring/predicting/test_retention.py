@@ -79,6 +79,40 @@ def test_a_block_whose_file_is_gone_holds_up_nothing(said):
     assert retention.prune(at=NOW).blocks == 0
 
 
+def test_a_damaged_file_holds_up_no_other_and_is_said(said, monkeypatch):
+    from nbmlops.jobs.schedule.ticker import tick
+
+    monkeypatch.setattr(retention, "AT_ONCE", 1)
+    (old,) = [b for b in stored.blocks(session.store(), "late") if b.batch == "a"]
+    (path,) = (p for p in (session.project().home / "artifacts").glob("*/*") if old.digest.endswith(p.name[-20:]))
+    path.chmod(0o600)
+    path.write_bytes(b"damaged")
+    with pytest.warns(RuntimeWarning, match="expired predictions are damaged, 1 in all"):
+        found = retention.prune(at=NOW)
+    assert (found.blocks, found.rows, found.damaged) == (1, 10, (old.digest,))
+    assert "damaged files that keep theirs: 1" in repr(found)
+    assert nb.prediction(said[0].prediction_id.iloc[0])["inputs"] is None
+    (still,) = [b for b in stored.blocks(session.store(), "late") if b.batch == "a"]
+    assert still == old
+    with pytest.warns(RuntimeWarning, match="damaged"):
+        told = tick(session.project(), "2023-04-12T00:00:00+00:00")
+    assert [f.code for f in told.findings] == ["pruned"]
+
+
+def test_what_expired_is_read_in_pages(said, monkeypatch):
+    monkeypatch.setattr(retention, "AT_ONCE", 1)
+    pages = list(stored.expired(session.store(), NOW, 1))
+    assert [len(page) for page in pages] == [1, 1]
+    assert retention.prune(at=NOW).rows == 200
+    assert pruned_events()[0]["rows"] == 200
+
+
+def test_who_else_is_in_a_file_is_asked_of_an_index(said):
+    with session.store().reading() as connection:
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN SELECT count(*) FROM predictions WHERE digest = 'x'")
+        assert "predictions_digest" in str(plan.fetchall())
+
+
 def test_days_are_the_projects(said, project):
     (project / "nbmlops.toml").write_text("[predictions]\nkeep_days = 1000\n")
     session.reset()

@@ -172,10 +172,10 @@ def _pruned(project: Project, book: _Book) -> list[Finding]:
     from nbmlops.monitoring.predicting import retention
 
     try:
-        retention.prune_daily(project, book.at.isoformat())
+        found = retention.prune_daily(project, book.at.isoformat())
+        return [Finding("pruned", "warning", found.fault)] if found and found.damaged else []
     except Exception as error:
         return [Finding("pruned", "warning", redact(f"predictions: {type(error).__name__}: {error}"))]
-    return []
 
 
 def _follow(store: Store, jobs: Sequence[Job], project: Project, book: _Book) -> dict[str, str]:

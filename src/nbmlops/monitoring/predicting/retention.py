@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from nbmlops.capture import environment
 from nbmlops.config import Project
-from nbmlops.errors import Invalid, NotFound, unknown
+from nbmlops.errors import Conflict, Invalid, NotFound, tell, unknown
 from nbmlops.hooks import Shown
 from nbmlops.monitoring.predicting import blocks
 from nbmlops.records import now, plain
@@ -36,6 +36,8 @@ class Pruned(Shown):
         What was predicted before this time is expired.
     blocks, rows : int
         From how many it was taken, or would be.
+    damaged : tuple of str
+        Digests of files that could not be read: what is in them stays, and is asked for again the next time.
     """
 
     shows: ClassVar[str] = "pruned"
@@ -46,6 +48,17 @@ class Pruned(Shown):
     rows: int = 0
     models: tuple[str, ...] = ()
     what_if: bool = False
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def fault(self) -> str:
+        """What stays though it expired; "" where nothing does."""
+        if not self.damaged:
+            return ""
+        return (
+            f"Files of expired predictions are damaged, {len(self.damaged)} in all, so their inputs are not taken: "
+            f"{', '.join(self.damaged[:3])}. Put a good copy there, or delete them."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -75,18 +88,29 @@ def prune(project: Project | None = None, at: str | None = None, what_if: bool =
     project = project or session.project()
     store, days = open_store(project), keep_days(project)
     before = _before(at or now(), days)
-    found = stored.expired(store, before)
-    names = tuple(sorted({block.model for block in found}))
-    counted = Pruned(before, days, len(found), sum(block.rows for block in found), names, what_if)
+    counted = Pruned(before, days, what_if=what_if)
+    for page in stored.expired(store, before, AT_ONCE):
+        counted = _and(counted, page, () if what_if else _taken(store, page))
     if not what_if:
-        for start in range(0, len(found), AT_ONCE):
-            _taken(store, found[start : start + AT_ONCE])
         with store.atomic() as change:
             stored.pruned(change, at or now())
-            if found:
-                about = {"blocks": counted.blocks, "rows": counted.rows, "before": before, "models": list(names)}
-                change.event("prune", "predictions", about, environment.actor())
+            if counted.blocks:
+                about = {"blocks": counted.blocks, "rows": counted.rows, "before": before}
+                change.event("prune", "predictions", {**about, "models": list(counted.models)}, environment.actor())
+    if counted.damaged:
+        tell(counted.fault)
     return counted
+
+
+def _and(counted: Pruned, page: Sequence[Block], damaged: Collection[Block]) -> Pruned:
+    taken = [block for block in page if block not in damaged]
+    return replace(
+        counted,
+        blocks=counted.blocks + len(taken),
+        rows=counted.rows + sum(block.rows for block in taken),
+        models=tuple(sorted({*counted.models, *(block.model for block in taken)})),
+        damaged=(*counted.damaged, *(str(block.digest) for block in damaged)),
+    )
 
 
 def prune_daily(project: Project, at: str) -> Pruned | None:
@@ -142,18 +166,23 @@ def _before(at: str, days: float) -> str:
     return (datetime.fromisoformat(at) - timedelta(days=days)).astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _taken(store: Store, found: list[Block]) -> None:
-    """Write blocks without inputs, all or none of these, then let their old files go."""
+def _taken(store: Store, found: list[Block]) -> list[Block]:
+    """Write blocks without inputs, all or none of these, then let their old files go; return those of damaged files."""
     from nbmlops.store import predictions as stored
 
-    place = store.artifacts
-    without = [(block, *_without(block, place)) for block in found]
+    place, without, damaged = store.artifacts, [], []
+    for block in found:
+        try:
+            without.append((block, *_without(block, place)))
+        except Conflict:  # what cannot be read cannot be written without inputs
+            damaged.append(block)
     with store.atomic() as change:
         for block, data, digest in without:
             stored.replace(change, block, data, digest)
     for digest in {block.digest for block, _, kept in without if block.digest and kept != block.digest}:
         if not stored.holders(store, digest):  # the same answers of the same rows are one file
             place.delete(digest, before=time.time() - DAY_S)  # a younger one may be named by what is on its way: gc's
+    return damaged
 
 
 def _without(block: Block, place: Artifacts) -> tuple[Mapping[str, Any] | None, str | None]:

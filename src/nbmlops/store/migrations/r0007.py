@@ -21,6 +21,8 @@ def upgrade(op: Operations) -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER INDEX predictions_7_pkey RENAME TO predictions_pkey")
     op.create_index("predictions_model", "predictions", ["model", "version", "at"])
+    in_file = sa.text("digest IS NOT NULL")
+    op.create_index("predictions_digest", "predictions", ["digest"], sqlite_where=in_file, postgresql_where=in_file)
     _feedback(op)
 
 
