@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ABSENT", "WORDS", "Column", "Read", "read", "read_values"]
+__all__ = ["ABSENT", "WORDS", "Column", "Read", "fitted", "read", "read_values", "text_of", "without_arrow"]
 
 ABSENT: Any = object()  # a record has no such key
 WORDS = {"number": "a number", "boolean": "true or false", "time": "a time", "category": "text"}
@@ -185,8 +185,7 @@ def _booleans(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, 
 def _times(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
     import pandas as pd
 
-    if isinstance(given.dtype, pd.ArrowDtype) and given.dtype.kind == "M":
-        given = pd.Series(given.array.__arrow_array__().to_pandas().array, given.index, name=given.name)
+    given = without_arrow(given)
     if pd.api.types.is_datetime64_any_dtype(given.dtype):
         return _zoned(given, column), None
     if pd.api.types.is_numeric_dtype(given.dtype):
@@ -332,6 +331,15 @@ VALUES: Mapping[str, Callable[[Any, Column], bool]] = {
 def _each(given: pd.Series[Any], fits: Callable[[Any], bool]) -> NDArray[np.bool_]:
     """Return for each value whether it fits; each distinct one is asked once where that is possible."""
     return np.fromiter((bool(fits(value)) for value in given.astype(object)), dtype=bool, count=len(given))
+
+
+def without_arrow(given: pd.Series[Any]) -> pd.Series[Any]:
+    """Return times of an Arrow type as plain ones, all else as it is."""
+    import pandas as pd
+
+    if not isinstance(given.dtype, pd.ArrowDtype) or given.dtype.kind != "M":
+        return given
+    return pd.Series(pd.to_datetime(given.array.__arrow_array__().to_pandas()).array, given.index, name=given.name)
 
 
 def _without_extension(given: pd.Series[Any]) -> pd.Series[Any]:

@@ -274,3 +274,27 @@ def test_csv_is_as_pandas_writes_it(tmp_path):
         out.add(frame[2:])
     assert (tmp_path / "a.csv").read_bytes() == frame.to_csv(index=False, lineterminator="\n").encode()
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_keys_are_text_in_parquet_also_where_the_first_part_has_none(rows, needed):
+    needed("pyarrow")
+    rows = rows.assign(booking=[None] * 100 + [f"B{i}" for i in range(150)])
+    nb.score(rows, "late", "scored.parquet", key="booking")
+    assert pd.read_parquet("scored.parquet").booking.fillna("-").tolist()[99:102] == ["-", "B0", "B1"]
+    nb.score(rows.assign(booking=[None, *range(249)]), "late", "scored.parquet", key="booking")
+    assert pd.read_parquet("scored.parquet").booking.fillna("-").tolist()[:3] == ["-", "0", "1"]
+
+
+@pytest.mark.parametrize("count", [1001, 2500])
+def test_wrong_rows_of_one_part_are_of_the_rows_and_few_are_listed(rows, people, monkeypatch, count):
+    from nbmlops.monitoring.predicting import scoring
+
+    monkeypatch.setattr(scoring, "PART_ROWS", 1001)
+    frame = people(4000, 9)
+    frame["age"] = frame.age.astype(object)
+    frame.iloc[:count, frame.columns.get_loc("age")] = "old"
+    frame.iloc[3999, frame.columns.get_loc("noise")] = np.inf
+    with pytest.raises(Invalid, match="noise in row 3999") as error:
+        nb.score(frame, "late", "scored.csv")
+    ages = [p for p in error.value.problems if p.column == "age"]
+    assert (len(ages), sum(p.count for p in ages)) == (1001, count)

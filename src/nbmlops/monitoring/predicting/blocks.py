@@ -1,7 +1,7 @@
 """A block of predictions as bytes and back: what was said of each row, and what it was said of.
 
 Columns go into an ``npz`` of plain arrays, which numpy reads anywhere and which runs nothing: numbers as they are,
-times as nanoseconds, everything else as places in a list of the values there are. Few rows stay JSON.
+times as whole numbers of their unit, everything else as places in a list of the values there are. Few rows stay JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbmlops.records import plain
+from nbmlops.registry import kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ def unpacked(content: bytes | Mapping[str, Any]) -> dict[str, Any]:
 
     if not isinstance(content, bytes):
         inputs = content.get("inputs")
-        said = {name: pd.Series(content[name]) for name in SAID if content.get(name) is not None}
+        said = {n: pd.Series(content[n], dtype=_dtype(n)) for n in SAID if content.get(n) is not None}
         return {**said, "inputs": None if inputs is None else pd.DataFrame(inputs)}
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         about = json.loads(file.read(ABOUT))
@@ -96,20 +97,32 @@ def without_inputs(said: Said) -> dict[str, Any]:
 
 def _values(column: Any) -> list[Any]:
     values: Iterable[Any] = column.tolist() if hasattr(column, "tolist") else column
-    return [None if v is None or v != v else plain(v) for v in values]
+    return [None if _misses(v) else plain(v) for v in values]
+
+
+def _misses(value: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def _dtype(name: str) -> type | None:
+    """Return the type of a column of what was said: keys stay what they are, a large number is no float."""
+    return object if name in KEYS else None
 
 
 def _array(column: Any) -> tuple[NDArray[Any], Json]:
     """Return a column as a plain array, and how it is read back."""
     import pandas as pd
 
-    series = pd.Series(column)
+    series = kinds.without_arrow(pd.Series(column))
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
         return series.to_numpy(), {"kind": "number"}
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         zone = getattr(series.dtype, "tz", None)
-        naive = series.dt.tz_convert("UTC").dt.tz_localize(None) if zone else series
-        return naive.to_numpy("datetime64[ns]").view("i8"), {"kind": "time", "zone": zone and str(zone)}
+        naive = (series.dt.tz_convert("UTC").dt.tz_localize(None) if zone else series).to_numpy()
+        unit = np.datetime_data(naive.dtype)[0]
+        return naive.view("i8"), {"kind": "time", "zone": zone and str(zone), "unit": unit}
     codes, known = pd.factorize(series if str(series.dtype) == "str" else series.astype(object))
     return _smallest(codes, len(known)), {"kind": "text", "values": [plain(v) for v in known.tolist()]}
 
@@ -125,10 +138,11 @@ def _series(array: NDArray[Any], how: Mapping[str, Any]) -> pd.Series[Any]:
     if how["kind"] == "number":
         return pd.Series(array)
     if how["kind"] == "time":
-        times = pd.Series(array.view("datetime64[ns]"))
+        times = pd.Series(array.view(f"datetime64[{how.get('unit', 'ns')}]"))  # nanoseconds before units were kept
         return times.dt.tz_localize("UTC").dt.tz_convert(how["zone"]) if how["zone"] else times
     values = np.array([*how["values"], None], dtype=object)  # code -1 is missing
-    return pd.Series(values[array]).infer_objects()
+    found = pd.Series(values[array])
+    return found if how["name"] in KEYS else found.infer_objects()
 
 
 def _read(file: zipfile.ZipFile, name: str) -> NDArray[Any]:

@@ -130,7 +130,7 @@ class Recorder:
             return
         try:
             self._behind.do(_stored, about, columns, self._added <= MOST_IN_PLACE)
-        except (NbmlopsError, OSError) as error:
+        except Exception as error:  # whatever it is: the answers are there all the same
             self.fault = _said(error)
 
     def _stored_blocks(self) -> list[Json]:
@@ -139,7 +139,7 @@ class Recorder:
             return []
         try:
             return self._behind.results()
-        except (NbmlopsError, OSError) as error:
+        except Exception as error:  # whatever it is: the answers are there all the same
             self.fault = _said(error)
             return []
 
@@ -165,4 +165,6 @@ def _stored(about: Json, columns: Json, in_place: bool) -> Json:
 
 
 def _said(error: Exception) -> str:
-    return error.message if isinstance(error, NbmlopsError) else str(error)
+    if isinstance(error, (NbmlopsError, OSError)):
+        return error.message if isinstance(error, NbmlopsError) else str(error)
+    return f"their record cannot be made ({type(error).__name__})"  # its own words could hold values of rows

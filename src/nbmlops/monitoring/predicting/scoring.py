@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scored", "score"]
 
+OF_COLUMNS = ("missing_column", "duplicate_column")
 Progress = Callable[[int, int], None]
 
 
@@ -164,9 +165,9 @@ class _Scoring:
 
         checker = self.asker.checker
         checked = checker.frame(frame, first=self.rows.first + self.done, texts=self.rows.texts)
-        if any(p.row is None and p.count == 1 for p in checked.problems):  # of the columns: so it is in every part
+        if any(p.row is None and p.code in OF_COLUMNS for p in checked.problems):  # so it is in every part
             raise inputs.refused(checked.problems, checker.model, checker.names, self.rows.name)
-        self.problems += checked.problems
+        self.problems = [*inputs.joined([*self.problems, *checked.problems])]  # few are listed, the others counted
         known = {c for note in self.seen if note.code == "extra_columns" for c in note.detail["columns"]}
         self.seen += [n for n in checked.notes if n.code != "extra_columns" or not known]
         if not self.problems:

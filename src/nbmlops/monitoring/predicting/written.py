@@ -153,6 +153,7 @@ class _Parquet:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Write rows as one row group."""
+        frame = _with_text_keys(frame)
         table = self.arrow.Table.from_pandas(frame, schema=self._schema(frame), preserve_index=False)
         if self.writer is None:
             self.writer = self.arrow.parquet.ParquetWriter(self.file, table.schema)
@@ -164,9 +165,18 @@ class _Parquet:
             self.writer.close()
 
     def _schema(self, frame: pd.DataFrame) -> Any:
-        """Return the types of the first rows, ids as text also where there are none."""
+        """Return the types of the first rows, ids and keys as text also where there are none."""
         if self.writer is not None:
             return self.writer.schema
         found = self.arrow.Schema.from_pandas(frame, preserve_index=False).remove_metadata()
-        place = found.get_field_index("prediction_id")
-        return found.set(place, self.arrow.field("prediction_id", self.arrow.string()))
+        for place in range(found.get_field_index("prediction_id") + 1):
+            found = found.set(place, self.arrow.field(found.names[place], self.arrow.string()))
+        return found
+
+
+def _with_text_keys(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the key before the ids as text: the first rows may have none to know its type by."""
+    from nbmlops.monitoring.returning.matching import keys
+
+    names = frame.columns[: frame.columns.get_loc("prediction_id")]
+    return frame.assign(**{str(name): keys(frame[name]) for name in names})

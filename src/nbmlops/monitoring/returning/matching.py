@@ -25,7 +25,7 @@ __all__ = ["iso", "keys", "matched", "moments"]
 
 NEVER = np.iinfo(np.int64).min  # a time that is missing, as pandas has it
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-LAST_OF_DAY_NS = 86_400 * 10**9 - 1000
+LAST_OF_DAY_US = 86_400 * 10**6 - 1
 Ints = NDArray[np.int64]
 
 
@@ -52,7 +52,7 @@ def keys(column: pd.Series[Any]) -> NDArray[Any]:
 
 
 def moments(column: pd.Series[Any], end_of_day: bool = False) -> Ints:
-    """Return times as nanoseconds since 1970 in UTC, the least number where none is given; without a zone it is UTC.
+    """Return times as microseconds since 1970 in UTC, the least number where none is given; without a zone it is UTC.
 
     Parameters
     ----------
@@ -79,22 +79,22 @@ def moments(column: pd.Series[Any], end_of_day: bool = False) -> Ints:
     found = pd.to_datetime(column, utc=True) if read is None else read
     if wrong := int((given & found.isna().to_numpy()).sum()):
         raise Invalid(f"{wrong:,} times cannot be read.", "Write 2026-03-01 or 2026-03-01T02:00:00+01:00.")
-    ticks = found.dt.tz_localize(None).to_numpy("datetime64[ns]").view(np.int64)
+    ticks = found.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
     if not end_of_day:
         return ticks
     days = column.map(_is_day).to_numpy(dtype=bool) if texts else given & _all_midnight(column)
-    return np.where(days, ticks + LAST_OF_DAY_NS, ticks)
+    return np.where(days, ticks + LAST_OF_DAY_US, ticks)
 
 
 def iso(moment: int) -> str | None:
-    """Return nanoseconds since 1970 as text in UTC, None where they are missing.
+    """Return microseconds since 1970 as text in UTC, None where they are missing.
 
     >>> iso(0)
     '1970-01-01T00:00:00.000000+00:00'
     """
     if moment == NEVER:
         return None
-    return f"{np.datetime_as_string(np.datetime64(int(moment), 'ns'), unit='us')}+00:00"
+    return f"{np.datetime_as_string(np.datetime64(int(moment), 'us'))}+00:00"
 
 
 def matched(model: str, wanted: NDArray[Any], times: Ints) -> list[str]:

@@ -177,7 +177,7 @@ def _as(column: pd.Series[Any], about: Mapping[str, Any]) -> pd.Series[Any]:
         return column.astype(bool)
     if about.get("dtype") == "category":
         seen = about.get("categories") or []
-        known = seen if seen and about.get("distinct") == len(seen) else None
+        known = seen if about.get("distinct") == len(seen) and column.isin(seen).any() else None
         return column.astype(pd.CategoricalDtype(known))
     return column
 
