@@ -81,8 +81,8 @@ def feedback() -> Json:
     one = {
         "type": "object",
         "properties": {
-            "prediction_id": TEXT,
-            "key": {"type": ["string", "integer"]},
+            "prediction_id": {**TEXT, "maxLength": 36},
+            "key": {"type": ["string", "integer"], "maxLength": 400},
             "at": {"type": "string", "format": "date-time"},
             "kind": {"enum": ["outcome", "opinion", "flag"], "default": "outcome"},
             "outcome": {"type": ["string", "number", "boolean"]},
