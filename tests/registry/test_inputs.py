@@ -389,3 +389,12 @@ def test_arrow_times_and_categories_that_miss_are_plain_for_the_model(needed):
         assert checked.frame.since.isna().tolist() == [False, True, False]
     checked = check(good().assign(age=pd.Categorical([1, None, 2])), True)
     assert (checked.problems, checked.frame.age.isna().tolist()) == ((), [False, True, False])
+
+
+def test_an_unknown_value_of_a_private_column_is_counted_and_not_named():
+    known = {**KNOWN, "private": ["city"]}
+    notes = inputs.check_frame(known, good().assign(city=["Oslo", "Rome", "Oslo"])).notes
+    assert [n.detail for n in notes] == [{"rows": 3, "unknown": {}}]
+    both = inputs.merged([*notes, *notes])
+    assert [n.detail for n in both] == [{"rows": 6, "unknown": {}}]
+    assert not any(name in n.message for n in (*notes, *both) for name in ("Oslo", "Rome", ": "))

@@ -274,3 +274,26 @@ def test_a_client_that_leaves_is_no_fault(service, capsys):
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     asyncio.run(service.app({**scope, "headers": headers, "scheme": "http", "asgi": {"version": "3.0"}}, gone, sent))
     assert capsys.readouterr().err == ""
+
+
+def test_values_of_a_column_made_private_later_are_nowhere(project, serving, late):
+    (project / "charter.yaml").write_text("private: [city]\n")
+    service = serving()
+    described = service("GET", "/openapi.json").text
+    assert not [name for name in late.signature["columns"][1]["categories"] if name in described]
+    assert "Oslo" not in service.predict({**ROW, "city": "Oslo"}).text
+
+
+def test_what_was_private_at_registration_stays_so(project, model, held_out, serving, monkeypatch):
+    (project / "charter.yaml").write_text("private: [city]\n")
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    (project / "charter.yaml").unlink()
+
+    def fails(self, frame):
+        raise ValueError("cannot take 'Ulm'")
+
+    assert module.resolve("late").private == {"city"}
+    assert serving().predict({"rows": [ROW], "key": "city"}).json()["detail"][0]["code"] == "private"
+    monkeypatch.setattr(module.Served, "ask", fails)
+    assert "Ulm" not in serving().predict(ROW).text

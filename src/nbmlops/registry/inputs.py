@@ -78,7 +78,8 @@ class Checked:
         The columns of the signature in its order; to be asked only where there are no problems.
     problems : tuple of Problem
     notes : tuple of Finding
-        Codes ``extra_columns`` (ignored) and ``unknown_category`` (``detail`` counts them).
+        Codes ``extra_columns`` (ignored) and ``unknown_category`` (``detail`` counts them, none by name
+        where the column is private).
     """
 
     frame: pd.DataFrame
@@ -342,10 +343,17 @@ def _unknown(column: kinds.Column, read: kinds.Read) -> Iterator[Finding]:
     if not counts:
         return
     total = sum(counts.values())
-    most = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES])
-    named = ", ".join(list(most)[:MOST_VALUES])
-    says = f"{column.name} holds {len(counts)} categories the model never saw, in {total:,} rows: {named}"
+    most = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES]) if column.shown else {}
+    named = _named(most)
+    many = f"{len(counts)} categor{'y' if len(counts) == 1 else 'ies'}"
+    says = f"{column.name} holds {many} the model never saw, in {total:,} row{'s' * (total != 1)}{named}"
     yield Finding("unknown_category", "warning", says, column.name, detail={"rows": total, "unknown": most})
+
+
+def _named(values: Iterable[str]) -> str:
+    """Return some of the values, nothing where none may be named."""
+    named = ", ".join(list(values)[:MOST_VALUES])
+    return f": {named}" if named else ""
 
 
 def joined(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -377,6 +385,7 @@ def _added(one: Finding, other: Finding) -> Finding:
     for value, n in other.detail["unknown"].items():
         counts[value] = counts.get(value, 0) + n
     total = one.detail["rows"] + other.detail["rows"]
-    named = ", ".join(sorted(counts, key=lambda v: -counts[v])[:MOST_VALUES])
-    says = f"{one.column} holds categories the model never saw, in {total:,} rows: {named}"
+    named = _named(sorted(counts, key=lambda v: -counts[v]))
+    many = "a category" if len(counts) == 1 else "categories"
+    says = f"{one.column} holds {many} the model never saw, in {total:,} rows{named}"
     return replace(one, message=says, detail={"rows": total, "unknown": counts})

@@ -46,7 +46,8 @@ class Served:
     def example(self) -> dict[str, Any]:
         """A row that is nobody's, from the signature."""
         found = (self.version.signature.get("example") or [{}])[0]
-        return {c["name"]: _example(c, found.get(c["name"])) for c in self.version.signature["columns"]}
+        columns = [_bare(c) if c["name"] in self.private else c for c in self.version.signature["columns"]]
+        return {c["name"]: _example(c, None if c["name"] in self.private else found.get(c["name"])) for c in columns}
 
     def ask(self, columns: Mapping[str, Any]) -> Said:
         """Return what the model says of checked rows, given by column; called from one thread at a time."""
@@ -83,7 +84,8 @@ def resolve(ref: str) -> Served:
         model = models.cached(version)
     except UntrustedContent as error:
         raise NotAllowed(error.message, error.hint) from error
-    served = Served(version, model, inputs.checker(version), frozenset(kept.private()))
+    private = frozenset({*version.signature.get("private", ()), *kept.private()})
+    served = Served(version, model, inputs.checker(version), private)
     return replace(served, by_place=_answers_by_place(version, model))
 
 
@@ -128,10 +130,15 @@ def _array(columns: Mapping[str, Any]) -> Any:
     return np.array([np.asarray(values, dtype=float) for values in columns.values()]).T  # laid out as a frame is
 
 
+def _bare(column: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a column without what was seen in it."""
+    return {name: column[name] for name in ("name", "kind", "holds") if name in column}
+
+
 def _example(column: Mapping[str, Any], value: Any) -> Any:
     if value is not None:
         return value
-    known = column.get("categories") or [""]
+    known = column.get("categories") or [{"numbers": 0, "booleans": False}.get(column.get("holds") or "", "")]
     usual = {"number": column.get("min") or 0, "boolean": False, "time": column.get("min") or "2013-01-01T00:00:00"}
     return usual.get(column.get("kind") or "", known[0])
 
