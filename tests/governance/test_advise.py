@@ -138,6 +138,16 @@ def test_a_review_without_outcomes_is_none(late, people):
     assert found.advice == "retrain"
 
 
+def test_outcomes_still_to_come_lose_nothing(late, people):
+    live(people(1000, 3), "2026-01", known=480)
+    found = nb.advise("late")
+    assert (found.advice, found.rule) == ("insufficient data", "unknown")
+    assert "Performance in 2026-01: outcomes are still to come: 48 % known" in found.because
+    assert any("outcomes_after" in line for line in found.needed)
+    live(people(1000, 5), "2026-02")
+    assert nb.advise("late").rests_on["review"] == "2026-02"
+
+
 def test_a_broken_contract_comes_first(late, people, fit):
     live(people(1000, 3), "2026-01")
     compare(fit("age", "city"), people(800, 4))

@@ -11,6 +11,7 @@ from nbmlops.monitoring import performance as judged
 from nbmlops.monitoring.performance import agreement, early
 from nbmlops.records import now
 from nbmlops.stats import intervals
+from nbmlops.tracking import session
 
 
 @pytest.fixture
@@ -70,6 +71,18 @@ def test_even_coverage_and_few_predictions_are_not_early():
     assert early(even.assign(at="2026-01-01")) == []
     sparse = even.assign(outcome=[True] * 60 + [None] * 40)
     assert [f.code for f in early(sparse)] == ["early"]
+
+
+def test_what_judges_by_itself_waits_for_outcomes_or_so_long_as_they_take(weeks, project):
+    nb.feedback(pd.concat([weeks[0][:70], weeks[1][:70], weeks[2][:70]]))
+    assert judged.settled("late").early == "outcomes are still to come: 70 % known"
+    (project / "nbmlops.toml").write_text('[predictions]\noutcomes_after = "7d"\n')
+    session.reset()
+    found = judged.settled("late")
+    assert (found.early, found.predictions, found.known, found.older_than) == ("", 200, 140, "7d")
+    (project / "nbmlops.toml").write_text('[predictions]\noutcomes_after = "9w"\n')
+    session.reset()
+    assert judged.settled("late").early == "outcomes are still to come: no prediction is 9w old"
 
 
 def opinion(ids, verdict, actor="ann"):

@@ -120,6 +120,19 @@ def test_in_use_it_is_what_came_true(whole, people):
     assert not missing("wrong")
 
 
+def test_outcomes_still_to_come_break_nothing(whole, people):
+    frame = people(300, 5)
+    said = nb.predict("late@champion", frame)
+    outcomes = said.assign(outcome=~said.prediction.astype(bool))[["prediction_id", "outcome"]]
+    nb.feedback(outcomes[:200])
+    assert "In use: outcomes are still to come: 67 % known. What comes early" in says("wrong")
+    assert "In use, agreed" not in says("wrong")
+    assert "in use it breaks" not in nb.how_to("late").because
+    nb.feedback(outcomes[200:])
+    assert "In use, agreed: roc_auc at least 0.6 is broken" in says("wrong")
+    assert "in use it breaks the target of roc_auc" in nb.how_to("late").because
+
+
 def test_numbers_are_off_by_so_much(project, people):
     from sklearn.linear_model import LinearRegression
 

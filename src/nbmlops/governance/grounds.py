@@ -67,8 +67,9 @@ def grounds(version: ModelVersion, at: str) -> Grounds:
     """
     agreed, report = charter(), _newest(version.name, "drift", version.ref)
     days = agreed.review_days if agreed else None
-    seen = reviews(version, days=days, most=1)
-    performance = _performance(version, agreed, seen, report)
+    every = reviews(version, days=days, most=1)
+    seen = [r for r in every if not r.to_come]
+    performance = _performance(version, agreed, every, report)
     since = seen[0].since if seen else report["at"] if report and _answered(report) else ""
     return Grounds(
         version,
@@ -129,15 +130,25 @@ def _ids(results: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _performance(version: ModelVersion, agreed: Charter | None, seen: Sequence[Review], report: Json | None) -> Side:
     """Return the realised performance against the targets, else against the evaluation it was registered with."""
-    if seen:
-        return _reviewed(version, agreed, seen[0])
+    waits = tuple(_waits(r) for r in seen if r.to_come)
+    if ripe := [r for r in seen if not r.to_come]:
+        side = _reviewed(version, agreed, ripe[0])
+        return replace(side, findings=(*side.findings, *waits))
     if report and (answered := _answered(report)):
         found = tuple(Finding(**{k: v for k, v in f.items() if k != "level"}) for f in answered)
         agreed_on = [f for f in found if f.code == "charter_target"] or found
         return Side(_state(agreed_on), found, rests_on={"drift": report["result_id"]})
+    if waits:
+        needed = "the outcomes still to come, or how long they take: outcomes_after under [predictions] in nbmlops.toml"
+        return Side("", waits, (needed,))
     says = f"Performance: fewer than {FEWEST} outcomes of {version.ref} are known in any period"
     needed = f"{FEWEST} outcomes of what it predicted in one period: nbmlops feedback FILE"
     return Side("", (Finding("performance", "skipped", says, version.ref),), (needed,))
+
+
+def _waits(review: Review) -> Finding:
+    says = f"Performance in {review.name}: {review.to_come}"
+    return Finding("performance", "skipped", says, detail={"n": review.known, "review": review.name})
 
 
 def _answered(report: Json) -> list[Json]:
@@ -176,7 +187,7 @@ def _viability(version: ModelVersion, agreed: Charter | None, days: int | None) 
     if not bounds:
         says = "Viability: the charter says of no metric where the model is not worth having (viable)"
         return Side("", (Finding("viability", "not_applicable", says),))
-    seen = reviews(version, alone=False, days=days)
+    seen = [r for r in reviews(version, alone=False, days=days) if not r.to_come]
     found = [(r, f) for r in seen for f in targets.judge(bounds, r.performance.metrics) if f.outcome != "skipped"]
     lost = {r.name for r, f in found if f.outcome == "issue"}
     told = tuple(replace(_of_review(f, r), code="viability") for r, f in found)

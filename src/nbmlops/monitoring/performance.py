@@ -133,10 +133,10 @@ def settled(name: str, batch: str | None = None) -> Performance:
         if after is None:
             raise
         found, ripe = performance(name, batch=batch), False
-    why = to_come(found.known, found.predictions if ripe else 0, after)
-    if not why or found.early:
-        return found
-    return replace(found, findings=(*found.findings, Finding("early", "warning", why, "", found.coverage)))
+    why = to_come(found.known, found.predictions if ripe else 0, after) or ("" if after else found.early)
+    rest = tuple(f for f in found.findings if f.code != "early")
+    waits = (Finding("early", "warning", why, "", found.coverage),) if why else ()
+    return replace(found, findings=(*rest, *waits))
 
 
 def mature(said: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -150,7 +150,7 @@ def mature(said: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     after = outcomes_after()
     old = said if after is None else said[(said["at"] <= ago(after)).to_numpy(dtype=bool)]
     why = to_come(int(old["outcome"].notna().sum()), len(old), after)
-    return old, why or next((f.message for f in early(old)), "")
+    return old, why or ("" if after else next((f.message for f in early(old)), ""))
 
 
 def to_come(known: int, rows: int, after: str | None) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
-from nbmlops.monitoring.performance import Performance, judged
+from nbmlops.monitoring.performance import Performance, judged, mature
 from nbmlops.records import ModelVersion
 from nbmlops.tracking import session
 
@@ -26,6 +25,7 @@ class Review:
     name: str
     since: str
     performance: Performance
+    to_come: str = ""  # why its outcomes cannot be judged yet
 
     @property
     def known(self) -> int:
@@ -46,7 +46,7 @@ def reviews(version: ModelVersion, alone: bool = True, days: int | None = None, 
     days : int, optional
         Length of a period without labels; 30 when absent.
     most : int
-        How many.
+        How many. A period whose outcomes are still to come stands among them and counts for none.
 
     Examples
     --------
@@ -60,7 +60,12 @@ def reviews(version: ModelVersion, alone: bool = True, days: int | None = None, 
     spans = stored.periods(session.store(), version.name, only, known_late(version.name))
     labelled = [s for s in reversed(spans) if s["batch"] is not None]
     found = _labelled(version, only, labelled) if labelled else _windows(version, only, spans, days or DAYS)
-    return list(islice((r for r in found if r.known >= FEWEST), most))
+    seen: list[Review] = []
+    for review in (r for r in found if r.known >= FEWEST):
+        seen.append(review)
+        if sum(not r.to_come for r in seen) == most:
+            break
+    return seen
 
 
 def _labelled(version: ModelVersion, only: int | None, spans: list[dict[str, Any]]) -> Iterator[Review]:
@@ -84,7 +89,8 @@ def _review(version: ModelVersion, only: int | None, name: str, since: str, **wh
 
     said = predicted(version.name, only, **which).said
     if len(said):
-        yield Review(name, since, judged(version, only, name, said))
+        old, why = mature(said)
+        yield Review(name, since, judged(version, only, name, old if len(old) else said), why)
 
 
 def _earlier(at: str, days: int) -> str:

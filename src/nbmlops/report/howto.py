@@ -220,10 +220,10 @@ def _words() -> tuple[Mapping[str, Mapping[str, str]], str]:
 
 def _performance(version: ModelVersion) -> tuple[Any, str]:
     """Return how a version's predictions came true, or why that cannot be said."""
-    from nbmlops.monitoring.performance import performance
+    from nbmlops.monitoring.performance import settled
 
     try:
-        return performance(version.ref), ""
+        return settled(version.ref), ""
     except NbmlopsError as error:
         return None, str(error)
 

@@ -47,7 +47,7 @@ def _doubts(facts: Facts) -> Iterator[str]:
         yield f"{count(len(facts.episodes), 'problem')} of its data {'is' if len(facts.episodes) == 1 else 'are'} open"
     if facts.flags:
         yield f"{count(len(facts.flags), 'flag')} of experts {'is' if len(facts.flags) == 1 else 'are'} open"
-    if facts.performance is not None and facts.performance.broken:
+    if facts.performance is not None and facts.performance.broken and not facts.performance.early:
         yield f"in use it breaks the target of {joined(facts.performance.broken)}"
     if not facts.version.metrics:
         yield "nobody measured how often it is wrong"

@@ -132,7 +132,12 @@ def _realised(facts: Facts) -> tuple[list[str], Gap | None]:
         )
     of = f"of {found.predictions:,} predictions whose outcome is known ({percent(found.coverage)})"
     says = [f"In use: {told}"] if (told := errors(found.metrics, facts.version.signature, of)) else []
-    says += [f"In use, agreed: {f.message}." for f in found.findings if f.code == "target"]
+    if found.early:
+        says.append(
+            f"In use: {found.early.removesuffix(': see older_than')}. What comes early is seldom like the rest."
+        )
+    else:
+        says += [f"In use, agreed: {f.message}." for f in found.findings if f.code == "target"]
     return says + list(_agreement(getattr(found, "agreement", None))), None
 
 

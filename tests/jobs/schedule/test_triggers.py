@@ -186,6 +186,17 @@ def test_outcomes_that_were_there_before_their_predictions_are_judged(job, fired
     assert [f[1] for f in fired(1)] == ["target:late@1/2026-02.roc_auc"]
 
 
+def test_outcomes_still_to_come_fire_nothing(job, fired, watched):
+    job("when: {target: late.roc_auc}")
+    fired(0)
+    first, second = (watched(name, wrong=True, outcomes=False) for name in ("2026-01", "2026-02"))
+    nb.feedback(first[:200])
+    assert fired(1) == []
+    nb.feedback(second[:10])
+    nb.feedback(first)
+    assert [f[1] for f in fired(2)] == ["target:late@1/2026-01.roc_auc"]  # the newest that can be judged
+
+
 def test_a_target_nobody_agreed_on_is_a_finding_and_stops_no_other_job(job, fired, watched):
     watched("2026-01")
     job("when: {target: late.auc}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Cause", "Seen", "counted", "look", "named", "rest"]
 
 REMEMBERED = 1000  # causes a job has fired for
+LOOKED_BACK = 3  # newest batches among which one is judged: outcomes of the others are still to come
 FOLLOWED = 200  # newest works of the job that goes before
 State = Mapping[str, Any]
 
@@ -102,31 +103,36 @@ def _after(when: When, store: Store, state: Mapping[str, Any]) -> Seen:
 
 
 def _target(when: When, store: Store, state: Mapping[str, Any]) -> Seen:
-    """Whether a target is missed by the newest predictions whose outcome is known: a batch, or all of a version."""
+    """Whether a target is missed by the newest predictions whose outcomes had time to come: a batch, or all."""
     model, _, metric = when.value.rpartition(".")
     chosen = _watched(model)
     if chosen is None:
         return Seen()
-    version, batch, known = chosen
-    of = f"{model}@{version}" + (f"/{batch}" if batch is not None else "")
-    cause, evidence = f"target:{of}.{metric}", f"{of}:{known}"
+    version, spans = chosen
+    known = sum(span["known"] for span in spans)
+    evidence = f"{model}@{version}/{spans[0]['batch']}:{known}{_old_enough()}"
     if evidence == state.get("evidence"):
         return Seen(evidence=evidence)
-    says = _missed(_performance(f"{model}@{version}", batch), metric)
-    return Seen((Cause(cause, f"{of}: {says}"),), evidence) if says else Seen((), evidence, (cause,))
+    for batch in (span["batch"] for span in spans[:LOOKED_BACK]):
+        found = _performance(f"{model}@{version}", batch)
+        says, of = _missed(found, metric), f"{model}@{version}" + (f"/{batch}" if batch is not None else "")
+        if not found.early:
+            cause = f"target:{of}.{metric}"
+            return Seen((Cause(cause, f"{of}: {says}"),), evidence) if says else Seen((), evidence, (cause,))
+    return Seen(evidence=evidence)
 
 
-def _watched(model: str) -> tuple[int, str | None, int] | None:
-    """Return version, newest batch and number of the predictions to judge; None while no outcome is known."""
+def _watched(model: str) -> tuple[int, list[dict[str, Any]]] | None:
+    """Return the version and its batches that hold outcomes, the newest first; None while no outcome is known."""
+    from nbmlops.monitoring.predicting.recorded import known_late
     from nbmlops.registry import models
     from nbmlops.store import predictions
     from nbmlops.tracking import session
-    from nbmlops.monitoring.predicting.recorded import known_late
 
     version = models.model_version(f"{model}@champion" if _has_champion(model) else model).version
     spans = predictions.periods(session.store(), model, version, known_late(model))
     found = [p for p in spans if p["known"]]
-    return (version, found[-1]["batch"], found[-1]["known"]) if found else None
+    return (version, found[::-1]) if found else None
 
 
 def _has_champion(model: str) -> bool:
@@ -137,9 +143,17 @@ def _has_champion(model: str) -> bool:
 
 
 def _performance(ref: str, batch: str | None) -> Performance:
-    from nbmlops.monitoring.performance import performance
+    from nbmlops.monitoring.performance import settled
 
-    return performance(ref, batch=batch)
+    return settled(ref, batch)
+
+
+def _old_enough() -> str:
+    """Return the day until which outcomes are judged, where the project says how long they take."""
+    from nbmlops.monitoring.performance import ago, outcomes_after
+
+    after = outcomes_after()
+    return "" if after is None else f":{ago(after)[:10]}"
 
 
 def _missed(found: Performance, metric: str) -> str:
