@@ -278,6 +278,7 @@ def test_a_record_without_a_key_and_no_records(checker):
 def test_a_record_with_an_unknown_category_is_noted(checker):
     (note,) = checker.records([{**RECORD, "city": "Rom"}]).notes
     assert note.detail == {"rows": 1, "unknown": {"Rom": 1}}
+    assert note.message == "city holds 1 category the model never saw, in 1 row: Rom"
 
 
 def test_where_values_may_miss_is_read_from_the_steps():
