@@ -113,7 +113,7 @@ class Recorder:
         found = self._stored_blocks()
         try:
             if found:
-                opened.keep({**self._about, "blocks": found})
+                opened.keep({**self._about, **(found[0] if len(found) == 1 else {"blocks": found})})
             self.rows = sum(block["rows"] for block in found)
         except (NbmlopsError, OSError) as error:
             self.fault = _said(error)
