@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nbmlops.errors import Invalid, NbmlopsError, NotFound
+from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.monitoring.returning.drawn import Draw, Judged, judged_by, kept_lists
+from nbmlops.monitoring.returning.reasons import Found, by_reason, errors
 from nbmlops.monitoring.returning.returned import Returned, returned
 from nbmlops.records import Finding, now, plain
 from nbmlops.stats import sampling
@@ -27,16 +27,11 @@ REASONS = (
     "random",
 )
 RANDOM_SHARE = 0.4  # of a list
-SURE, UNSURE = 0.9, 0.6  # probability of what was said
-LOOKED_AT = 20_000  # of the newest predictions, for reasons that need their inputs
-ASKED = 1_000  # of these the challenger is asked
 FEWEST = 30  # judged rows an estimate is made of
 MOST_OPEN = 0.2  # share of drawn rows that may be unjudged without a warning
 FILLED_IN = ("outcome", "verdict", "expected", "reason")  # columns for the person who judges
 OF_FEEDBACK = (*FILLED_IN, "source", "kind", "actor", "at")  # columns that mean something when the list comes back
 MASKED = "masked"
-Places = NDArray[np.int64]
-Found = tuple[Places, Sequence[str]]  # rows, the most worth first, and why each, in words
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,7 +131,7 @@ def to_review(name: str, most: int = 50, seed: int = 0) -> ReviewList:
     case, lists = returned(name), kept_lists(str(name).partition("@")[0])
     known = judged_by(case, lists)
     drawn, threshold = _by_chance(case, lists, known, _wanted(most), seed)
-    found, notes = _by_reason(case, known, most, seed)
+    found, notes = by_reason(case, known, most, seed)
     chosen = _chosen(found, drawn, most)
     rows = _rows(case, chosen, {r: dict(zip(p.tolist(), w, strict=True)) for r, (p, w) in found.items()}, drawn)
     counts = {r: n for r in REASONS if (n := sum(r in row["reasons"] for row in rows))}
@@ -190,7 +185,7 @@ def review_estimate(name: str) -> ReviewEstimate:
         message = f"insufficient data: {about['n']} drawn rows are judged, {FEWEST} are needed ({left} wait)"
         return replace(begun, findings=(Finding("review_estimate", "skipped", message),))
     right = np.where(known.known, ~known.wrong, known.agrees)
-    values = _errors(case) if numbers else right
+    values = errors(case) if numbers else right
     told = (sampling.mean if numbers else sampling.share)(values[rows], draw.probability[rows])
     return replace(begun, **told._asdict(), findings=tuple(_doubts(about)))
 
@@ -217,28 +212,6 @@ def _by_chance(
     this = {"seed": seed, "threshold": threshold, "until": until, "version": case.number}
     draw = Draw(case, [*lists, this])
     return {int(i): float(draw.probability[i]) for i in np.flatnonzero(draw.drawn & waits)}, threshold
-
-
-def _by_reason(case: Returned, known: Judged, most: int, seed: int) -> tuple[dict[str, Found], list[str]]:
-    """Return the rows each reason names, the most worth first, and what could not be asked."""
-    notes: list[str] = []
-    asked: Mapping[str, Callable[[], Found]] = {
-        "flagged": lambda: _told(case, known, "flag"),
-        "disagreed": lambda: _told(case, known, "opinion"),
-        "confident_wrong": lambda: _sure_and_wrong(case, known),
-        "disagrees_with_challenger": lambda: _of_challenger(case, known, seed),
-        "drifted_segment": lambda: _of_episodes(case, known),
-        "uncertain": lambda: _unsure(case, known),
-    }
-    found = {}
-    for reason, ask in asked.items():
-        try:
-            places, words = ask()
-        except NbmlopsError as error:
-            notes.append(f"{reason} could not be asked: {error.message}")
-            continue
-        found[reason] = (places[:most], words[:most])
-    return found, notes
 
 
 def _chosen(found: Mapping[str, Found], drawn: Mapping[int, float], most: int) -> list[int]:
@@ -298,116 +271,6 @@ def _kept(made: ReviewList, lists: Sequence[Mapping[str, Any]], threshold: float
     more = {"threshold": threshold, "until": until, "at": at, "wanted": _wanted(made.most), "waiting": made.waiting}
     session.keep("review_list", made.model, {**about, **more})
     return replace(made, at=at)
-
-
-def _confidence(case: Returned) -> NDArray[np.float64]:
-    """Return how probable what was said is; NaN where the model does not say."""
-    chance = case.said["probability"].to_numpy(dtype=float)
-    return np.maximum(chance, 1 - chance) if case.task == "binary" else chance
-
-
-def _best(places: Places, worth: NDArray[np.float64]) -> Places:
-    return places[np.argsort(-worth[places], kind="stable")]
-
-
-def _told(case: Returned, known: Judged, kind: str) -> Found:
-    """Return rows somebody flagged, or disagrees with, the newest first, with the reason they gave."""
-    came = case.came[case.came["kind"] == kind]
-    came = came if kind == "flag" else came.drop_duplicates(["prediction_id", "actor"], keep="last")
-    came = came if kind == "flag" else came[came["verdict"] == "disagree"]
-    reasons = dict(zip(came["prediction_id"], came["reason"], strict=True))  # oldest first: the last one stays
-    settled = known.answered if kind == "flag" else known.answered | known.known
-    place = {i: n for n, i in enumerate(case.said["prediction_id"]) if not settled[n]} if reasons else {}
-    found = [(place[i], reason) for i, reason in reversed(list(reasons.items())) if i in place]
-    begin = "flagged" if kind == "flag" else "somebody disagrees"
-    return np.array([p for p, _ in found], dtype=np.int64), [f"{begin}: {r}" if r else begin for _, r in found]
-
-
-def _sure_and_wrong(case: Returned, known: Judged) -> Found:
-    """Return rows whose outcome is another than what the model was sure of; of numbers those that are furthest off."""
-    if case.task == "regression":
-        off = np.abs(_errors(case))
-        places = _best(np.flatnonzero(known.wrong & ~known.answered), off)
-        return places, [f"off by {off[p]:.4g}, and nine in ten are within {case.limit:.4g}" for p in places]
-    sure = _confidence(case)
-    places = _best(np.flatnonzero(known.wrong & ~known.answered & (sure >= SURE)), sure)
-    return places, [f"sure of it ({100 * sure[p]:.0f} %), and the outcome is another" for p in places]
-
-
-def _errors(case: Returned) -> NDArray[np.float64]:
-    truth, said = (case.labels(case.said[c]).astype(float) for c in ("outcome", "prediction"))
-    return np.asarray(np.abs(said - truth))
-
-
-def _unsure(case: Returned, known: Judged) -> Found:
-    """Return rows of which the model is not sure, the least sure first."""
-    if case.task == "regression":
-        return np.zeros(0, dtype=np.int64), []
-    sure = _confidence(case)
-    places = _best(np.flatnonzero(~known.known & ~known.answered & (sure < UNSURE)), -sure)
-    return places, [f"not sure ({100 * sure[p]:.0f} %)" for p in places]
-
-
-def _newest(known: Judged) -> Places:
-    """Return the newest rows that wait, the newest first."""
-    return np.flatnonzero(~known.known & ~known.answered)[::-1][:LOOKED_AT]
-
-
-def _with_inputs(case: Returned, places: Places) -> tuple[pd.DataFrame, Places]:
-    rows, kept = case.inputs_of(case.said["prediction_id"].iloc[places].tolist())
-    return rows[kept], places[kept]
-
-
-def _of_challenger(case: Returned, known: Judged, seed: int) -> Found:
-    """Return rows of which the challenger says something else, among some drawn of the newest."""
-    from nbmlops.registry import models
-    from nbmlops.store.models import find
-
-    challenger = find(session.store(), case.name, "challenger")
-    newest = _newest(known)
-    if challenger is None or challenger.ref == case.version.ref or not len(newest):
-        return np.zeros(0, dtype=np.int64), []
-    if len(newest) > ASKED:
-        newest = np.random.default_rng(seed).choice(newest, ASKED, replace=False)
-    rows, places = _with_inputs(case, newest)
-    theirs = case.labels(models.answers(challenger, rows).predicted.tolist()) if len(rows) else np.zeros(0)
-    ours = case.labels(case.said["prediction"].iloc[places])
-    other = np.flatnonzero(case.wrong(ours, theirs))
-    return places[other], [f"{challenger.ref} says {plain(theirs[i])}" for i in other]
-
-
-def _of_episodes(case: Returned, known: Judged) -> Found:
-    """Return rows with what there is more of than at registration, in the columns of open episodes, in turn."""
-    from nbmlops.drift.profile import Profile
-    from nbmlops.monitoring.episodes import rows as episodes
-    from nbmlops.registry import models
-
-    drifted = list(dict.fromkeys(e["column"] for e in episodes(case.version.ref, "open") if e["column"]))
-    if not drifted:
-        return np.zeros(0, dtype=np.int64), []
-    reference = Profile.from_json(models.reference(case.version.ref)["profile"])
-    inputs, places = _with_inputs(case, _newest(known))
-    found = [_more_of(reference, inputs, places, c) for c in drifted if c in inputs and c in reference.columns]
-    pairs = [pair for several in _in_turn(found) for pair in several]
-    return np.array([p for p, _ in pairs], dtype=np.int64), [words for _, words in pairs]
-
-
-def _in_turn(found: Sequence[Sequence[tuple[int, str]]]) -> Iterator[list[tuple[int, str]]]:
-    for n in range(max(map(len, found), default=0)):
-        yield [one[n] for one in found if n < len(one)]
-
-
-def _more_of(reference: Any, inputs: pd.DataFrame, places: Places, column: str) -> list[tuple[int, str]]:
-    """Return rows in the bin of a column whose share grew most since the reference was made."""
-    from nbmlops.drift.columns import Raw, measure
-
-    about, before = reference.columns[column], np.array(reference.total[column].counts, dtype=float)
-    codes = measure(about, Raw(inputs[column]))[0].codes
-    grown = np.bincount(codes, minlength=len(before)) / max(1, len(codes)) - before / max(1.0, before.sum())
-    most = int(grown.argmax())
-    labels = [*about.bins.labels]
-    words = f"{column} is {labels[most] if most < len(labels) else 'elsewhere'}: more of these than at registration"
-    return [(int(places[i]), words) for i in np.flatnonzero(codes == most)] if grown[most] > 0 else []
 
 
 def _doubts(about: Mapping[str, int]) -> Iterator[Finding]:
