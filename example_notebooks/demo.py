@@ -1,4 +1,4 @@
-"""The main job on a year of flights: explore, check drift, retrain where answers went wrong, serve, learn from users.
+"""The main job on a year of flights: explore, check drift, retrain where answers went wrong, explain, tell support.
 
 python example_notebooks/demo.py                 runs all of it in demo/
 python example_notebooks/demo.py --only-setup    makes demo/ to work in by hand
@@ -57,8 +57,8 @@ def main() -> None:
     execute(nb, "01_explore_and_track.ipynb")
     execute(nb, "02_drift_check.ipynb")
     year = [live_through(month) for month in range(4, 13)]
-    execute(nb, "05_in_use.ipynb")
-    show(year, nb, time.perf_counter() - began)
+    used = in_use(nb)
+    show(year, nb, used, time.perf_counter() - began)
 
 
 def set_up(folder: Path) -> None:
@@ -111,6 +111,16 @@ def live_through(month: int) -> dict:
     }
 
 
+def in_use(nb) -> str:
+    """Write the page for support; return why the champion says what it says of a late evening flight."""
+    from flights import FEATURES, load
+
+    nb.report(f"{MODEL}@champion", "late-flights.html", role="support")
+    december = load([12])
+    evening = december[december["hour"] >= 20][FEATURES]
+    return repr(nb.explain(f"{MODEL}@champion", evening[:1], most=3))
+
+
 def inputs(drift) -> list:
     """Return what the report found of the columns the model uses."""
     return [f for f in drift.findings if f.code == "feature_drift" and f.effect is not None]
@@ -138,7 +148,7 @@ def decision(nb, before: int) -> str:
     return f"promoted v{now.version}" if now.version != before else f"refused v{challenger.version}"
 
 
-def show(year: list[dict], nb, seconds: float) -> None:
+def show(year: list[dict], nb, used: str, seconds: float) -> None:
     """Print the year, the report of the last retraining and what to type next."""
     names = [k for k in year[0] if not k.startswith("_")]
     widths = {k: max(len(k), *(len(row[k]) for row in year)) for k in names}
@@ -146,6 +156,7 @@ def show(year: list[dict], nb, seconds: float) -> None:
     for row in [{k: k for k in names}, *year]:
         print("  ".join(row[k].ljust(widths[k]) for k in names).rstrip())
     print(f"\n{moral(year)}")
+    print(f"\n{used}")
     print(f"\nReport of the last retraining: {Path.cwd().name}/{os.path.relpath(nb.report('03_retrain'))}")
     print(f"How to use the model: {Path.cwd().name}/late-flights.html")
     print(f"Verified: {verified()}")

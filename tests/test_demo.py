@@ -34,6 +34,29 @@ def test_the_year_promotes_some_challengers_and_refuses_others(tmp_path):
     assert "How often it is wrong" in (tmp_path / "year" / "late-flights.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_model_in_use_is_asked_disagreed_with_and_learns_from_its_errors(tmp_path):
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
+    words = [sys.executable, str(ROOT / "example_notebooks" / "demo.py"), "use", "--only-setup"]
+    subprocess.run(words, cwd=tmp_path, env=env, check=True)
+    for name in ("01_explore_and_track", "05_in_use"):
+        words = [str(Path(sys.executable).with_name("nbmlops")), "run", f"{name}.ipynb", f"{name}-done.ipynb"]
+        done = subprocess.run(words, cwd=tmp_path / "use", env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+    notebook = nbformat.read(tmp_path / "use" / "05_in_use-done.ipynb", as_version=4)
+    said = "\n".join(
+        str(o.get("text") or o.get("data", {}).get("text/plain", ""))
+        for c in notebook.cells
+        for o in c.get("outputs", [])
+    )
+    assert re.search(r"200 bookings asked one by one", said)
+    assert re.search(r"agreement: [\d.]+ % of 50 opinions", said)
+    assert re.search(r"the outcome of ([\d,]+) of \1 predictions is known", said)
+    assert re.search(r"\d+ of [\d,]+ errors are gone \(.*\), on rows it did not learn from", said)
+    assert "service ended with 0" in said
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_committed_notebook_was_executed_and_names_no_machine(path):
     notebook = nbformat.read(path, as_version=4)
