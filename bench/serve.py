@@ -134,7 +134,9 @@ def ask(server: tuple[int, psutil.Process], sent: bytes, count: int) -> dict[str
     before = used(process)
     times = sorted(talk(port, sent, count))
     cpu = (used(process) - before) / count
-    threads = [threading.Thread(target=talk, args=(port, sent, count // CONNECTIONS)) for _ in range(CONNECTIONS)]
+    threads = [
+        threading.Thread(target=talk, args=(port, sent, count // CONNECTIONS), daemon=True) for _ in range(CONNECTIONS)
+    ]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -171,14 +173,22 @@ def receive(connection: socket.socket) -> None:
     """Read one answer, which has to be a good one."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200"), data
     length = next(
         int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
     )
     while len(body) < length:
-        body += connection.recv(65536)
+        body += more(connection)
+
+
+def more(connection: socket.socket) -> bytes:
+    """Return what came; a server that hung up is no answer."""
+    data = connection.recv(65536)
+    if not data:
+        raise SystemExit("the server hung up")
+    return data
 
 
 def rows(kind: str, count: int) -> list[dict[str, Any]]:
