@@ -10,8 +10,8 @@ import numpy as np
 
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
+from nbmlops.monitoring.returning.doubts import Found, by_reason, errors
 from nbmlops.monitoring.returning.drawn import Draw, Judged, judged_by, kept_lists
-from nbmlops.monitoring.returning.reasons import Found, by_reason, errors
 from nbmlops.monitoring.returning.returned import Returned, returned
 from nbmlops.records import Finding, now, plain
 from nbmlops.stats import sampling
