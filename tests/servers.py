@@ -105,13 +105,30 @@ def run_postgres(version: int | None = None, settings: dict[str, str] = FAST) ->
         shutil.rmtree(folder, ignore_errors=True)
 
 
+# Two copies of one object at once leave moto's object empty at times; S3 itself keeps it whole.
+ONE_AT_A_TIME = """
+import sys
+from threading import Lock
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import run_simple
+
+app, lock = DomainDispatcherApplication(create_backend_app), Lock()
+
+def answer(environ, start_response):
+    with lock:
+        return app(environ, start_response)
+
+run_simple("127.0.0.1", int(sys.argv[1]), answer, threaded=True, request_handler=MotoRequestHandler)
+"""
+
+
 @contextmanager
 def run_s3() -> Iterator[str]:
     """Run a server that speaks the S3 protocol, in a process of its own, and yield its address."""
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("s3fs") is None:
         raise Missing("An S3 server for tests needs moto and s3fs. pip install -e '.[dev]' brings both.")
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-c", ONE_AT_A_TIME, str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, preexec_fn=_end_with_us, **quiet)
     try:
