@@ -324,3 +324,12 @@ def test_a_span_that_is_none_is_said(days, people, project):
     days({"2026-01-01": people(60, 1)})
     with pytest.raises(Invalid, match=r"^outcomes_after is 7 under \[predictions\]\. Write 7d"):
         nb.drift("late")
+
+
+def test_rows_that_are_asked_twice_are_no_data_that_came_twice(late, people):
+    frame = people(400, 3)
+    for _ in range(2):
+        nb.predict("late", frame)
+    found = nb.drift("late")
+    assert [f.outcome for f in found.findings if f.code == "rows_repeated"] == ["not_applicable"]
+    assert found.rows == 800

@@ -262,15 +262,17 @@ def _column(parts: list[pd.Series[Any]]) -> pd.Series[Any]:
 def _comparable(frame: pd.DataFrame, against: Reference) -> tuple[Reference, list[str]]:
     """Return the reference with the inputs that are recorded, and the note on those that are not.
 
-    Rows are not compared with each other then: without all columns they are alike where they were not.
+    Rows are not compared with each other: whoever asks twice delivers no data twice, and without all columns rows are
+    alike where they were not.
     """
     from nbmlops.registry.kept import private
 
+    against = replace(against, profile=replace(against.profile, whole=None))
     lacking = [name for name in against.inputs if name not in frame.columns]
     if not lacking:
         return against, []
     inputs = tuple(name for name in against.inputs if name in frame.columns)
-    against = replace(against, inputs=inputs, profile=replace(against.profile, whole=None))
+    against = replace(against, inputs=inputs)
     hidden = [name for name in lacking if name in private()]
     others = [name for name in lacking if name not in hidden]
     said = [f"private, so not recorded and not compared: {', '.join(hidden)}"] if hidden else []

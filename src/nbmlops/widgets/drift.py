@@ -94,7 +94,7 @@ def _matters(findings: Sequence[Json]) -> list[Json]:
     told = [f for f in _ordered(findings) if f["outcome"] in ("issue", "warning")]
     asked = ("performance", "performance_estimated", "target_drift", "prediction_drift")
     if small := [f for f in findings if f["outcome"] == "skipped"]:
-        message = f"{len(small)} checks, such as {small[-1]['message']}"
+        message = f"{len(small)} checks, such as {small[-1]['message'].removeprefix('insufficient data: ')}"
         told.append(small[0] if len(small) == 1 else {**small[-1], "code": "", "message": message})
     told += [f for f in findings if f["code"] in asked and f["outcome"] == "passed"]
     return told + [f for f in findings if f["code"] == TOGETHER and f["outcome"] in ("passed", "not_applicable")]
