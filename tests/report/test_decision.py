@@ -4,6 +4,7 @@ import pytest
 
 from nbmlops.report import decision, snapshot
 from nbmlops.report.blocks import Missing, Table
+from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
@@ -11,7 +12,7 @@ from .conftest import gate, promote, register
 
 
 def decided(run):
-    return decision.decide(snapshot.build(run))
+    return decision.decide(snapshot.build(subject_of(run)))
 
 
 def test_a_promoted_challenger_is_done(retrained):
@@ -70,7 +71,7 @@ def test_a_failed_run_says_where_since_when_and_what_serves(failed):
 
 
 def test_a_target_crossed_by_its_interval_is_not_shown(retrained):
-    table = next(b for b in decided(retrained).viable if isinstance(b, Table))
+    table = next(b for b in decided(retrained).part("viable").blocks if isinstance(b, Table))
     assert table.rows[0][0] == "roc_auc at least 0.65: ranks well enough"
     assert (table.rows[0][4].word, table.rows[0][4].tone) == ("shown", "good")
     crossed = {"column": "roc_auc", "effect": 0.66, "outcome": "warning"}
@@ -81,7 +82,7 @@ def test_a_target_crossed_by_its_interval_is_not_shown(retrained):
 
 def test_all_six_outcomes_are_counted_open_ones_first(retrained):
     page = decided(retrained)
-    assert [(n, v.word) for n, v in page.tally] == [
+    assert [(n, v.word) for n, v in page.part("found").tally] == [
         (1, "issue"),
         (1, "warning"),
         (1, "skipped"),
@@ -89,12 +90,12 @@ def test_all_six_outcomes_are_counted_open_ones_first(retrained):
         (1, "not applicable"),
         (6, "passed"),
     ]
-    table = page.open[0]
+    table = page.part("found").blocks[0]
     assert [row[0].word for row in table.rows] == ["issue", "warning"]
 
 
 def test_value_has_three_numbers_and_a_unit(retrained):
-    table = next(b for b in decided(retrained).worth if isinstance(b, Table))
+    table = next(b for b in decided(retrained).part("worth").blocks if isinstance(b, Table))
     assert table.headers[0] == "EUR per 1,000 rows"
     low, expected, high = (float(v.replace(",", "")) for v in table.rows[0][1:])
     assert low < expected < high
@@ -105,6 +106,6 @@ def test_what_is_unknown_is_missing_with_what_to_do(project):
         pass
     page = decided(get_run(run.run_id))
     assert page.answer.word == "For information"
-    for blocks in (page.viable, page.worth, page.open):
+    for blocks in [page.part(key).blocks for key in ("viable", "worth", "found")]:
         assert isinstance(blocks[0], Missing)
         assert blocks[0].do

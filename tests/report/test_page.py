@@ -11,6 +11,7 @@ import pytest
 import nbmlops as nb
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.report import page, snapshot
+from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
@@ -164,7 +165,7 @@ def test_the_facts_inside_are_those_of_the_hash(retrained, tmp_path):
     seen = Page(read(nb.report(retrained, tmp_path / "r.html")))
     link = next(a for a in seen.all("a") if "download" in a)
     facts = json.loads(base64.b64decode(link["href"].partition(",")[2]))
-    assert facts == snapshot.build(retrained)
+    assert facts == snapshot.build(subject_of(retrained))
     assert snapshot.digest(facts) in seen.text
 
 
@@ -298,7 +299,7 @@ def test_a_missing_folder_says_what_to_type(champion, tmp_path):
 
 
 def test_the_notebook_is_the_one_of_the_snapshot(retrained):
-    taken = snapshot.build(retrained)
+    taken = snapshot.build(subject_of(retrained))
     assert page.render(taken, NOTEBOOK) != page.render(taken)
     assert "No executed notebook" in page.render(taken)
 

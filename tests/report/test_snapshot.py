@@ -3,13 +3,14 @@
 import json
 
 from nbmlops.report import snapshot
+from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 
 from .conftest import promote
 
 
 def test_holds_the_whole_story_of_a_retraining(retrained):
-    taken = snapshot.build(retrained)
+    taken = snapshot.build(subject_of(retrained))
     assert [p["name"] for p in taken["parts"]] == ["fit"]
     assert sorted(r["kind"] for r in taken["results"]) == ["check", "drift", "evaluation", "gate", "profile"]
     assert {m["ref"] for m in taken["models"]} == {"late-flights@1", "late-flights@2"}
@@ -22,42 +23,42 @@ def test_holds_the_whole_story_of_a_retraining(retrained):
 
 
 def test_leaves_the_counts_of_a_profile_out(retrained):
-    assert len(snapshot.canonical(snapshot.build(retrained))) < 20_000
+    assert len(snapshot.canonical(snapshot.build(subject_of(retrained)))) < 20_000
 
 
 def test_is_plain_json_and_the_same_twice(retrained):
-    one, two = snapshot.build(retrained), snapshot.build(retrained)
+    one, two = snapshot.build(subject_of(retrained)), snapshot.build(subject_of(retrained))
     assert json.loads(snapshot.canonical(one)) == one
     assert snapshot.digest(one) == snapshot.digest(two)
 
 
 def test_its_time_is_that_of_the_newest_fact(retrained):
-    before = snapshot.build(retrained)
+    before = snapshot.build(subject_of(retrained))
     assert before["as_of"] >= retrained.ended_at
     promote(2, "better")
-    after = snapshot.build(retrained)
+    after = snapshot.build(subject_of(retrained))
     assert after["as_of"] == after["events"][-1]["at"] > before["as_of"]
     assert snapshot.digest(after) != snapshot.digest(before)
 
 
 def test_what_happens_to_other_versions_is_not_its_story(retrained):
-    before = snapshot.digest(snapshot.build(retrained))
+    before = snapshot.digest(snapshot.build(subject_of(retrained)))
     with session.store().atomic() as change:
         change.event("alias", "price@champion", {"version": 9, "from": None}, ("eve", "os"))
         change.event("flag", "late-flights@20", {"text": "odd"}, ("eve", "os"))
-    assert snapshot.digest(snapshot.build(retrained)) == before
+    assert snapshot.digest(snapshot.build(subject_of(retrained))) == before
 
 
 def test_a_broken_charter_is_said_not_raised(project, retrained):
     (project / "charter.yaml").write_text("metrics: 3")
-    taken = snapshot.build(retrained)
+    taken = snapshot.build(subject_of(retrained))
     assert "metrics is 3" in taken["charter"]["unreadable"]
 
 
 def test_numbers_that_are_not_finite_stay_json(project):
     with session.run("odd") as run:
         session.log(loss=float("nan"))
-    taken = snapshot.build(session_run(run.run_id))
+    taken = snapshot.build(subject_of(session_run(run.run_id)))
     assert taken["run"]["summary"]["loss"] == "NaN"
     snapshot.canonical(taken)
 

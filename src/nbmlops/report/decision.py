@@ -11,7 +11,7 @@ from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Tone, Verdict, verdict
 from nbmlops.report.text import as_float, count, duration, finite, joined, measured, number, signed, stamp, when
 
-__all__ = ["Decision", "decide"]
+__all__ = ["Decision", "Part", "decide"]
 
 Json = Mapping[str, Any]
 OUTCOME_TONES: dict[str, Tone] = {"issue": "bad", "warning": "warn", "passed": "good"}
@@ -33,35 +33,40 @@ MOST_OPEN = 5
 
 
 @dataclass(frozen=True)
+class Part:
+    """A titled part of page one; ``tally`` counts findings by outcome."""
+
+    key: str
+    title: str
+    blocks: Sequence[Block]
+    tally: Sequence[tuple[int, Verdict]] = ()
+
+
+@dataclass(frozen=True)
 class Decision:
-    """The first page as data."""
+    """The first page as data: what is asked, what is recommended, and its parts."""
 
     question: str
     answer: Verdict
     because: str
-    viable: Sequence[Block]
-    worth: Sequence[Block]
-    tally: Sequence[tuple[int, Verdict]]
-    open: Sequence[Block]
-    decided: Sequence[Block]
-    signed: bool
+    parts: Sequence[Part]
+    signed: bool = False  # there is something to sign for
+
+    def part(self, key: str) -> Part:
+        """Return a part by its key."""
+        return next(p for p in self.parts if p.key == key)
 
 
 def decide(snapshot: Json) -> Decision:
-    """Return page one of a snapshot."""
-    question, answer, because = _asked(snapshot)
+    """Return page one of a run's snapshot."""
     found = facts.findings(snapshot)
-    return Decision(
-        question=question,
-        answer=answer,
-        because=because,
-        viable=_viable(snapshot),
-        worth=_worth(snapshot),
-        tally=_tally(found),
-        open=_open(snapshot, found),
-        decided=_decided(snapshot),
-        signed=bool(facts.made(snapshot)),
+    parts = (
+        Part("viable", "Is it viable?", _viable(snapshot)),
+        Part("worth", "Is it worth it?", _worth(snapshot)),
+        Part("found", "What was found", _open(snapshot, found), _tally(found)),
+        Part("decided", "Who decided", _decided(snapshot)),
     )
+    return Decision(*_asked(snapshot), parts, signed=bool(facts.made(snapshot)))
 
 
 def _asked(snapshot: Json) -> tuple[str, Verdict, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,20 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.hooks import Shown
-from nbmlops.report import facts, snapshot
-from nbmlops.report.text import duration, visible, when
+from nbmlops.report import snapshot
+from nbmlops.report.kinds.kind import kind_of, subject_of
+from nbmlops.report.text import visible, when
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
     import jinja2
 
-    from nbmlops.records import ModelVersion
-    from nbmlops.tracking.runs import Run
 
-__all__ = ["Report", "render", "rendered", "report", "run_of", "template", "title_of", "written"]
+__all__ = ["Report", "render", "rendered", "report", "template", "written"]
 
 
-def report(ref: str | Run | ModelVersion, output: str | Path | None = None, role: str | None = None) -> Path:
+def report(ref: Any, output: str | Path | None = None, role: str | None = None) -> Path:
     """Write the report of a run as one HTML file and return its path.
 
     The first page is the decision: what is asked, whether the model is viable, what it is worth, what was found and who
@@ -81,9 +81,7 @@ class Report(Shown):
         return dataclasses.asdict(self)
 
 
-def written(
-    ref: str | Run | ModelVersion | None = None, output: str | Path | None = None, role: str | None = None
-) -> Report:
+def written(ref: Any = None, output: str | Path | None = None, role: str | None = None) -> Report:
     """Write a report like :func:`report`, of the last run of this notebook when none is named; say what it says.
 
     Examples
@@ -91,19 +89,18 @@ def written(
     >>> written("forest").answer  # doctest: +SKIP
     'Done'
     """
-    from nbmlops.report.decision import decide
-
     if _known(role) == "support":
         return _manual(ref, output)
-    run = run_of(ref)
-    taken = snapshot.build(run)
-    kept = taken["notebook"]
-    page = render(taken, session.artifacts().get(kept["digest"]) if kept else None)
-    target = _target(run.run_id[-12:], output)
+    subject = subject_of(ref)
+    taken = snapshot.build(subject)
+    page = render(taken, _appendix(taken))
+    target = _target(subject.name, output)
     _write(target, page.encode("utf-8"))
-    first = decide(taken)
+    kind = kind_of(subject.kind)
+    first = kind.decide(taken)
     says = first.question, first.answer.word, first.because
-    return Report(str(target), title_of(taken), *says, when(taken["as_of"]), snapshot.digest(taken), run.run_id)
+    run_id = subject.key.partition(":")[2] if subject.kind == "run" else ""
+    return Report(str(target), kind.head(taken).title, *says, when(taken["as_of"]), snapshot.digest(taken), run_id)
 
 
 def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
@@ -121,26 +118,35 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
     str
         HTML; the same for the same facts.
     """
-    from nbmlops.report.decision import decide
-    from nbmlops.report.sections import build
-
-    run = taken["run"]
+    kind = kind_of(taken["kind"])
+    head = kind.head(taken)
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
-            title=title_of(taken),
-            overline=f"{taken['project']} · {run['kind']} run {run['run_id'][-6:]}",
-            meta=_meta(run),
-            decision=decide(taken),
-            sections=build(taken, notebook),
+            title=head.title,
+            overline=f"{taken['project']} · {head.over}",
+            meta=head.meta,
+            decision=kind.decide(taken),
+            sections=kind.sections(taken, notebook),
             css=template("page.css"),
             as_of=when(taken["as_of"]),
-            ending=run["run_id"][-6:],
+            ending=_ending(taken["subject"]),
             digest=snapshot.digest(taken),
             embedded=base64.b64encode(snapshot.canonical(taken)).decode(),
         )
     )
+
+
+def _appendix(taken: Mapping[str, Any]) -> bytes | None:
+    """Return the executed notebook a snapshot names by its digest."""
+    kept = taken.get("notebook")
+    return session.artifacts().get(kept["digest"]) if kept else None
+
+
+def _ending(key: str) -> str:
+    """Return the end of a subject's key, fit for a file's name."""
+    return re.sub(r"[^A-Za-z0-9@.-]+", "-", key.partition(":")[2] or key)[-6:]
 
 
 def rendered(data: Mapping[str, Any]) -> str:
@@ -181,59 +187,9 @@ def _known(role: str | None) -> str | None:
     return role
 
 
-def run_of(ref: str | Run | ModelVersion | None) -> Run:
-    """Return the run a person means by a run or a model version; the last one of this notebook by none.
-
-    Raises
-    ------
-    NotFound
-        No such run or model, or a version that no run made.
-    """
-    from nbmlops.records import ModelVersion
-    from nbmlops.registry.models import model_version
-    from nbmlops.tracking.runs import Run, get_run
-
-    if ref is None:
-        return _last()
-    if isinstance(ref, Run):
-        return ref
-    if not isinstance(ref, (str, ModelVersion)):
-        raise Invalid(f"{type(ref).__name__} is neither a run nor a model.", "Type a run's id, or NAME@champion.")
-    if isinstance(ref, str) and "@" not in ref:
-        return get_run(ref)
-    version = model_version(ref) if isinstance(ref, str) else ref
-    if version.run_id is None:
-        raise NotFound(
-            f"{version.ref} was registered outside any run, so there is no report of it.", "Train it in a %%track cell."
-        )
-    made = get_run(version.run_id)
-    return get_run(made.parent) if made.parent else made  # the notebook knows what it was compared with, and why
-
-
-def title_of(taken: Mapping[str, Any]) -> str:
-    """Return the title of a report."""
-    what = {"notebook": "Notebook report", "search": "Search report"}.get(taken["run"]["kind"], "Run report")
-    if any(r["kind"] == "gate" for r in taken["results"]):
-        what = "Retraining report"
-    return f"{what}: {visible(facts.subject_name(taken))}"
-
-
 def template(name: str) -> str:
     """Return a file of the report's templates; it works installed and from a clone."""
     return resources.files("nbmlops").joinpath("templates", "report", name).read_text(encoding="utf-8")
-
-
-def _last() -> Run:
-    """Return the last run of this notebook that is not part of another; of the project, where no notebook is known."""
-    from nbmlops.capture.environment import notebook_path
-    from nbmlops.tracking.runs import listed
-
-    path = notebook_path()
-    found = listed(notebook=session.project().relative(path) if path else None)
-    whole = next((run for run in found if not run.parent), None)
-    if whole is None:
-        raise Invalid("There is no run to report.", "Track a cell with %%track NAME, then type %report.")
-    return whole
 
 
 def _environment() -> jinja2.Environment:
@@ -253,14 +209,6 @@ def _environment() -> jinja2.Environment:
 def _seen(value: Any) -> Any:
     """Make hidden characters visible in whatever text reaches the page; markup of our templates passes."""
     return visible(value) if type(value) is str else value
-
-
-def _meta(run: Mapping[str, Any]) -> str:
-    by = f" · by {run['author']}" if run.get("author") else ""
-    where = f" · {run['notebook']}" if run.get("notebook") else ""
-    return (
-        f"{run['experiment']}{where} · started {when(run['started_at'])} · took {duration(run.get('duration_s'))}{by}"
-    )
 
 
 def _target(name: str, output: str | Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""A report as data: what the store knows about a run, as plain JSON with its as-of time.
+"""A report as data: what the store knows of its subject, as plain JSON with its as-of time.
 
 The page is drawn from this alone. Nothing in it depends on when, where or by whom it is rendered, so the same facts
 give the same bytes, and the SHA-256 of its canonical form is what a person can approve.
@@ -8,74 +8,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from nbmlops.errors import NbmlopsError
 from nbmlops.records import plain
-from nbmlops.report import facts
+from nbmlops.report.kinds.kind import Subject, kind_of
 from nbmlops.tracking import session
-
-if TYPE_CHECKING:
-    from nbmlops.records import ModelVersion
-    from nbmlops.store.database import Store
-    from nbmlops.tracking.runs import Run, Series
 
 __all__ = ["SCHEMA", "build", "canonical", "digest"]
 
-SCHEMA = 1
-NOTEBOOK = "notebook.ipynb"  # the executed notebook among a run's artifacts
-KEPT = (
-    *("run_id", "experiment", "name", "kind", "status", "cause", "started_at", "ended_at", "duration_s", "author"),
-    *("parent", "previous", "notebook", "cell_id", "order", "error", "git", "tags", "params", "summary", "datasets"),
-    *("models", "artifacts"),
-)
-REF = re.compile(r"[^@\s]+@[0-9]+")
-MAX_SOURCE, MAX_SERIES = 8_000, 200
+SCHEMA = 2
 
 
-def build(run: Run) -> dict[str, Any]:
-    """Return everything a report of a run says, as plain JSON.
+def build(subject: Subject, number: int = 1) -> dict[str, Any]:
+    """Return everything a report says, as plain JSON.
 
     Parameters
     ----------
-    run : Run
+    subject : Subject
+        See :func:`nbmlops.report.kinds.kind.subject_of`.
+    number : int
+        The how-manyth report of this subject it is.
 
     Returns
     -------
     dict
-        ``schema``, ``as_of`` (the newest time among the facts, never that of rendering), ``project``, ``run``,
-        ``parts`` (the tracked cells of a notebook), ``results``, ``models``, ``before`` (the runs of the version it was
-        compared with), ``events``, ``serving``, ``charter``, ``targets``, ``value``, ``environment``, ``notebook``.
+        ``schema``, ``kind``, ``subject`` (its key), ``number``, ``project``, ``as_of`` (the newest time among the
+        facts, never that of rendering), and the facts of its kind.
 
     Examples
     --------
-    >>> build(nb.get_run("forest"))["schema"]  # doctest: +SKIP
-    1
+    >>> build(subject_of("forest"))["schema"]  # doctest: +SKIP
+    2
     """
-    from nbmlops.store.runs import results_of
-
-    store = session.store()
-    parts = list(_descendants(run))
-    ids = [run.run_id, *(part.run_id for part in parts)]
-    results = [_lean(r) for r in results_of(store, ids)]
-    versions = _versions(store, ids, results)
-    events = _events(store, versions, ids)
-    found = {
-        "schema": SCHEMA,
-        "project": session.project().name,
-        "run": {**_about(run), "source": str(run.source or "")[:MAX_SOURCE]},
-        "parts": [_about(part) for part in parts],
-        "results": results,
-        "models": [v.to_dict() for v in versions],
-        "before": _before(store, ids, versions, results, events),
-        "events": events,
-        "serving": _serving(store, versions, run.status),
-        "environment": _environment([run, *parts]),
-        "notebook": _notebook(run),
-    }
-    clean: dict[str, Any] = plain({**found, **_agreed(found), "as_of": _as_of(run, results, events)})
+    envelope = {"schema": SCHEMA, "kind": subject.kind, "subject": subject.key, "number": number}
+    found = kind_of(subject.kind).gather(subject)
+    clean: dict[str, Any] = plain({**found, **envelope, "project": session.project().name})
     return clean
 
 
@@ -92,149 +60,3 @@ def canonical(snapshot: Mapping[str, Any]) -> bytes:
 def digest(snapshot: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a snapshot's canonical form."""
     return hashlib.sha256(canonical(snapshot)).hexdigest()
-
-
-def _lean(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the counts of a profile: they are kept for merging, and no reader needs them."""
-    data = result["data"]
-    if result["kind"] == "profile":
-        data = {k: v for k, v in data.items() if k in ("findings", "rows", "target")}
-    return {**result, "data": data}
-
-
-def _descendants(run: Run) -> Iterable[Run]:
-    for child in run.children:
-        yield child
-        yield from _descendants(child)
-
-
-def _about(run: Run) -> dict[str, Any]:
-    data = run.to_dict()
-    return {**{k: data.get(k) for k in KEPT}, "series": {_titled(s): _values(s) for s in run.series()}}
-
-
-def _titled(series: Series) -> str:
-    context = ",".join(f"{k}={v}" for k, v in sorted(series.context.items()))
-    return f"{series.name}[{context}]" if context else series.name
-
-
-def _values(series: Series) -> list[float]:
-    """Return a metric that was logged more than once, as it went."""
-    return plain(series.thinned(MAX_SERIES).values)  # type: ignore[no-any-return]
-
-
-def _versions(store: Store, ids: Sequence[str], results: Iterable[Mapping[str, Any]]) -> list[ModelVersion]:
-    """Return the model versions these runs made or judged, newest first within each name."""
-    from nbmlops.store.models import listed
-
-    named = {ref for result in results for ref in _refs(result)}
-    return [v for v in listed(store) if v.run_id in ids or v.ref in named]
-
-
-def _refs(result: Mapping[str, Any]) -> set[str]:
-    """Return the model versions a result is about."""
-    data = result["data"]
-    texts = [result["subject"], *(data.get(k) for k in ("model", "challenger", "champion", "reference", "subject"))]
-    texts = [t.get("ref") if isinstance(t, Mapping) else t for t in texts]
-    return {ref for text in texts if isinstance(text, str) for ref in REF.findall(text)}
-
-
-def _events(store: Store, versions: Iterable[ModelVersion], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what was changed about these versions and runs, oldest first; other versions' history is not theirs."""
-    from nbmlops.store.events import listed
-
-    known = {(v.name, v.version) for v in versions}
-    subjects = {f"{name}@{number}" for name, number in known} | set(ids)
-    with store.reading() as connection:
-        found = listed(connection)
-    return [e for e in found if e["subject"] in subjects or _moves(e, known)]
-
-
-def _moves(event: Mapping[str, Any], known: set[tuple[str, int]]) -> bool:
-    name = event["subject"].rpartition("@")[0]
-    return any((name, event["data"].get(key)) in known for key in ("version", "from"))
-
-
-def _before(
-    store: Store,
-    ids: Sequence[str],
-    versions: Iterable[ModelVersion],
-    results: Iterable[Mapping[str, Any]],
-    events: Iterable[Mapping[str, Any]],
-) -> dict[str, Any] | None:
-    """Return the run of the version this one was compared with, for what changed since."""
-    others = [v for v in versions if v.run_id and v.run_id not in ids]
-    champions = {ref for r in results if r["kind"] == "gate" for ref in REF.findall(str(r["data"].get("champion")))}
-    replaced = {f"{e['subject'].rpartition('@')[0]}@{e['data'].get('from')}" for e in events if e["action"] == "alias"}
-    chosen = next((v for v in others if v.ref in champions), None) or next(
-        (v for v in others if v.ref in replaced), None
-    )
-    whole = _whole(store, str(chosen.run_id)) if chosen else []
-    return {"ref": chosen.ref, "parts": [_about(run) for run in whole]} if chosen and whole else None
-
-
-def _whole(store: Store, run_id: str) -> list[Run]:
-    """Return the runs a version came from: the notebook, where it had one, and the cell that fitted it."""
-    from nbmlops.store.runs import load
-    from nbmlops.tracking.runs import Run
-
-    data = load(store, run_id)
-    notebook = load(store, data["parent"]) if data and data["parent"] else None
-    return [Run(found) for found in (notebook, data) if found]
-
-
-def _serving(store: Store, versions: Iterable[ModelVersion], status: str) -> list[dict[str, Any]]:
-    """Return which versions people's predictions come from: of these models, or of all where a run made none."""
-    from nbmlops.store.models import aliases
-
-    names = {v.name for v in versions}
-    if status == "finished" and not names:
-        return []
-    return [
-        {"name": name, "alias": alias, "version": number}
-        for name, pointing in sorted(aliases(store).items())
-        for alias, number in sorted(pointing.items())
-        if alias == "champion" and (name in names or not names)
-    ]
-
-
-def _agreed(facts_so_far: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the charter, its targets against the evaluation that counts, and what that model is worth by it."""
-    from nbmlops.governance.charter import charter
-    from nbmlops.governance.value import value
-
-    judged = facts.evaluation(facts_so_far)
-    try:
-        agreed = charter()
-    except NbmlopsError as error:
-        return {"charter": {"unreadable": str(error)}, "targets": [], "value": None}
-    if agreed is None:
-        return {"charter": None, "targets": [], "value": None}
-    targets = [f.to_dict() for f in agreed.judge((judged or {}).get("metrics") or {})]
-    worth: dict[str, Any] | None = None
-    if judged is not None and agreed.value:
-        try:
-            worth = value(judged, agreed, facts.champion_evaluation(facts_so_far))
-        except NbmlopsError as error:
-            worth = {"unknown": str(error)}
-    return {"charter": agreed.to_dict(), "targets": targets, "value": worth}
-
-
-def _environment(runs: Iterable[Run]) -> dict[str, Any] | None:
-    """Return Python, platform and packages of the first run that recorded them."""
-    found = next((run.environment for run in runs if run.environment), None)
-    if not found:
-        return None
-    data: dict[str, Any] = json.loads(session.artifacts().get(found))
-    return {**data, "digest": found}
-
-
-def _notebook(run: Run) -> dict[str, Any] | None:
-    """Return where the executed notebook is kept: its digest binds its content to the snapshot."""
-    kept = next((a for a in run.artifacts if a.name == NOTEBOOK), None)
-    return {"digest": kept.digest, "size_bytes": kept.size_bytes} if kept else None
-
-
-def _as_of(run: Run, results: Iterable[Mapping[str, Any]], events: Iterable[Mapping[str, Any]]) -> str:
-    ended = str(run.ended_at or run.started_at)
-    return max([ended, *(str(r["at"]) for r in results), *(str(e["at"]) for e in events)])

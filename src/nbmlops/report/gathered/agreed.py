@@ -1,0 +1,33 @@
+"""What people agreed: the charter, its targets, and what a model is worth by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbmlops.errors import NbmlopsError
+from nbmlops.report import facts
+
+__all__ = ["gather"]
+
+
+def gather(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``charter``, its ``targets`` against the evaluation that counts, and what that model is worth by it."""
+    from nbmlops.governance.charter import charter
+    from nbmlops.governance.value import value
+
+    judged = facts.evaluation(found)
+    try:
+        agreed = charter()
+    except NbmlopsError as error:
+        return {"charter": {"unreadable": str(error)}, "targets": [], "value": None}
+    if agreed is None:
+        return {"charter": None, "targets": [], "value": None}
+    targets = [f.to_dict() for f in agreed.judge((judged or {}).get("metrics") or {})]
+    worth: dict[str, Any] | None = None
+    if judged is not None and agreed.value:
+        try:
+            worth = value(judged, agreed, facts.champion_evaluation(found))
+        except NbmlopsError as error:
+            worth = {"unknown": str(error)}
+    return {"charter": agreed.to_dict(), "targets": targets, "value": worth}
