@@ -21,6 +21,8 @@ FLIGHTS = {
     "metrics": [{"name": "roc_auc", "at_least": 0.65}],
     "margin": 0.02,
     "limits": ["not for cargo"],
+    "risk": {"tier": "low", "why": "the desk checks each answer", "harms": "a needless call", "tolerated": "1 in 100"},
+    "oversight": "The desk may book as it likes.",
     "roles": {"manager": ["ada@example.org"]},
 }
 
@@ -40,6 +42,25 @@ def test_it_says_what_was_agreed(project):
     assert (found.promotes, found.margin, found.path) == ("better", 0.02, "charter.yaml")
     assert found.role_of("ada@example.org") == ("manager",)
     assert found.missing == ()
+
+
+def test_it_says_what_harm_can_come_and_who_can_stop_it(project):
+    write(project, FLIGHTS | {"standards": ["ISO/IEC 42001"], "declaration": "register, number 17"})
+    found = nb.charter()
+    assert found.risk == {**FLIGHTS["risk"], "harms": ("a needless call",)}
+    assert found.oversight == "The desk may book as it likes."
+    assert (found.standards, found.declaration) == (("ISO/IEC 42001",), "register, number 17")
+    assert found.to_dict()["risk"]["harms"] == ["a needless call"]
+
+
+@pytest.mark.parametrize(
+    ("risk", "words"),
+    [({"level": "low"}, "risk has 'level'"), ({"tier": ["low"]}, "risk.tier is"), ({"harms": {"a": 1}}, "risk.harms")],
+)
+def test_a_risk_nobody_can_read_is_refused(project, risk, words):
+    write(project, {"risk": risk})
+    with pytest.raises(Invalid, match=words):
+        nb.charter()
 
 
 def test_the_one_next_to_the_notebook_comes_first(project, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nbmlops.errors import Conflict, Invalid, NotFound
+from nbmlops.governance import plan
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, plain
 from nbmlops.registry import exceptions, targets
@@ -42,7 +43,15 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "private": (list, str),
     "review_days": (int,),
     "left": (list, str),
+    "vision": (str,),
+    "budget": (dict,),
+    "deliverables": (list,),
+    "risk": (dict,),
+    "oversight": (str,),
+    "standards": (list, str),
+    "declaration": (str,),
 }
+RISK = ("tier", "why", "harms", "tolerated")
 # What a charter should say, why, and whose it is to say (the keys of the roles in the design).
 WANTED = (
     ("problem", "the question the model answers", "stakeholder"),
@@ -51,6 +60,8 @@ WANTED = (
     ("value", "what each outcome is worth", "stakeholder"),
     ("metrics", "the targets a model has to keep", "scientist"),
     ("limits", "where the model must not be used", "product"),
+    ("risk", "how much harm a wrong answer can do, and why", "compliance"),
+    ("oversight", "who can stop an answer or decide otherwise, and how", "product"),
     ("roles", "who plays which role", "manager"),
 )
 
@@ -81,6 +92,13 @@ class Charter(Shown):
     review_days: int | None = None  # between reviews of a champion
     rows: str | None = None  # version of a data set whose kept rows the gate of a job compares on
     left: tuple[str, ...] = ()  # people who left: what they own has to be handed over
+    vision: str = ""
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    deliverables: tuple[plan.Deliverable, ...] = ()
+    risk: Mapping[str, Any] = field(default_factory=dict)  # tier, why, harms, tolerated
+    oversight: str = ""  # who can stop an answer or decide otherwise, and how
+    standards: tuple[str, ...] = ()  # norms that were applied
+    declaration: str = ""  # where the declaration of conformity is kept
 
     def judge(self, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[Finding, ...]:
         """Return one finding a target: passed (shown), warning (not shown), issue (broken) or skipped (not measured).
@@ -214,6 +232,13 @@ def _charter(path: Path, content: Mapping[str, Any]) -> Charter:
         days,
         content.get("rows") or None,
         _texts(content.get("left")),
+        str(content.get("vision") or "").strip(),
+        plan.budget(content.get("budget") or {}),
+        plan.deliverables(content.get("deliverables")),
+        _risk(content.get("risk") or {}),
+        str(content.get("oversight") or "").strip(),
+        _texts(content.get("standards")),
+        str(content.get("declaration") or "").strip(),
     )
 
 
@@ -244,6 +269,14 @@ def _value(content: Mapping[str, Any]) -> dict[str, Any]:
     return dict(content)
 
 
+def _risk(content: Mapping[str, Any]) -> dict[str, Any]:
+    _only("risk", content, RISK)
+    for key, said in content.items():
+        if isinstance(said, dict) or (isinstance(said, list) and key != "harms"):
+            raise Invalid(f"{FILE}: risk.{key} is {said!r}.", f"It should be {'a list' if key == 'harms' else 'text'}.")
+    return {k: _texts(v) if k == "harms" else str(v).strip() for k, v in content.items() if v is not None}
+
+
 def _policy(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     for alias, rule in content.items():
         if not isinstance(rule, dict):
@@ -263,6 +296,14 @@ def _texts(value: Any) -> tuple[str, ...]:
 TEMPLATE = """\
 # What people agreed before the first model. Every key may be left out; what is there is held to.
 project: {project}
+
+# What it shall be one day, in one sentence; the budget, and what is handed over by when: the project's report holds
+# the facts against them (nbmlops report project).
+vision:
+# budget: {{amount: 60000, unit: EUR, spent: 21000}}      or per_month: 3000 and since: 2026-01-01
+# deliverables:
+#   - {{name: first champion, due: 2026-03-31, done: 2026-03-20, owner: ada@example.org}}
+#   - {{name: how-to page, due: 2026-06-30, owner: ada@example.org}}
 
 # The question, in one sentence, as the stakeholder would ask it.
 problem:
@@ -299,6 +340,16 @@ margin: 0.01
 
 # Where the model must not be used.
 limits: []
+
+# How much harm a wrong answer can do and why, whom it can harm, and how much of it is borne; who can stop an answer
+# or decide otherwise, and how.
+# risk: {{tier: low, why: a person checks each answer, harms: [a late warning], tolerated: one in a hundred}}
+risk:
+oversight:
+
+# Norms that were applied, and where a declaration of conformity is kept; for systems that have to have one.
+# standards: [ISO/IEC 42001]
+# declaration: register of the company, number 17
 
 # Who plays which role: stakeholder, expert, product, scientist, data_engineer, ml_engineer, software_engineer,
 # backend_engineer, manager, compliance, support, user.
