@@ -35,6 +35,7 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     unit = data["value"].get("unit") or "" if data["value"] else ""
     worth = ", ".join(f"{outcome.replace('_', ' ')} {number(v)}" for outcome, v in per.items())
     found = [
+        ("Vision", data.get("vision") or ""),
         ("Problem", data["problem"]),
         ("Users", ", ".join(data["users"])),
         ("Decision", data["decision"]),
