@@ -193,6 +193,37 @@ def test_value_against_the_champion_says_whether_the_rows_are_the_same(project):
     assert found["champion"] == {"difference": pytest.approx(20 * 40), "same_rows": True}
 
 
+@pytest.mark.parametrize("rows_known", [True, False])
+def test_value_against_the_champion_has_an_interval_where_both_answered_the_same_rows(project, rows_known):
+    import numpy as np
+    import pandas as pd
+
+    from nbmlops.registry.measures import Answers, confusion
+    from nbmlops.registry.values import packed
+    from nbmlops.tracking import session
+
+    def judged(chance, rows):
+        both = np.column_stack([1 - chance, chance])
+        answers = Answers("binary", chance > 0.5, both, chance, (False, True), truth)
+        digest = session.artifacts().put(packed(answers, rows))
+        known = {"values": digest, "task": "binary", "positive": True, "rows": len(truth)}
+        return {**known, "confusion": confusion(answers), "data": None if rows_known else "abc"}
+
+    write(project, FLIGHTS)
+    rng = np.random.default_rng(0)
+    truth = rng.random(2000) < 0.3
+    rows = pd.DataFrame({"hour": rng.random(2000)})
+    good, bad = (np.clip(0.3 + shift * (truth - 0.3) + rng.normal(0, 0.2, 2000), 0, 1) for shift in (0.5, 0.2))
+    found = value(judged(good, rows if rows_known else None), nb.charter(), judged(bad, rows if rows_known else None))
+    assert found["champion"]["same_rows"]
+    assert found["champion"]["n"] == 2000
+    assert found["champion"]["expected"] == pytest.approx(found["champion"]["difference"])
+    assert 0 < found["champion"]["low"] < found["champion"]["expected"] < found["champion"]["high"]
+    other = value(judged(good, rows), nb.charter(), {**judged(bad, rows[::-1]), "data": "other"})
+    assert "low" not in other["champion"]
+    assert not other["champion"]["same_rows"]
+
+
 def test_value_needs_every_outcome_and_counts(project):
     write(project, {"value": {"per": {"true_positive": 1}}})
     with pytest.raises(Invalid, match="what a false positive is worth"):

@@ -9,10 +9,13 @@ import numpy as np
 
 from nbmlops.errors import Invalid
 from nbmlops.governance.charter import OUTCOMES, Charter
+from nbmlops.registry import values
+from nbmlops.stats import paired
 
 __all__ = ["value"]
 
 ROWS = 1000
+Json = Mapping[str, Any]
 
 
 def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -29,7 +32,8 @@ def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str
     charter : Charter
         With ``value.per`` for each of the four outcomes.
     champion : mapping, optional
-        The evaluation of the present champion on the same rows; the difference is added under ``champion``.
+        The evaluation of the present champion; the difference is added under ``champion``: ``low``, ``expected`` and
+        ``high`` row by row where both were judged on the same rows and their answers were kept, else ``difference``.
 
     Returns
     -------
@@ -62,10 +66,33 @@ def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str
     if volume := charter.value.get("volume"):
         found["volume"] = {**volume, "expected": found["expected"] / ROWS * float(volume.get("rows") or 0)}
     if champion:
-        other = value(champion, charter)
-        same = evaluation.get("data") == champion.get("data")
-        found["champion"] = {"difference": found["expected"] - other["expected"], "same_rows": same}
+        found["champion"] = _against(evaluation, champion, charter, found)
     return found
+
+
+def _against(evaluation: Json, champion: Json, charter: Charter, found: Json) -> dict[str, Any]:
+    """Return what a model is worth more than the champion; with an interval where both answered the same rows."""
+    other = value(champion, charter)
+    both = values.of_same_rows(evaluation, champion)
+    data = evaluation.get("data")
+    said: dict[str, Any] = {
+        "difference": found["expected"] - other["expected"],
+        "same_rows": both is not None or (data is not None and data == champion.get("data")),
+    }
+    if both is None:
+        return said
+    new, old = (
+        _earned(told, side["threshold"], _worth(charter)) for told, side in zip(both, (found, other), strict=True)
+    )
+    gained = paired.gain(ROWS * (new - old))
+    return said | {"low": gained.low, "expected": gained.value, "high": gained.high, "n": len(new)}
+
+
+def _earned(told: tuple[str, Any, Any], threshold: float, worth: Any) -> Any:
+    """Return what each row earns when those at or above a threshold are acted on."""
+    _, said, truth = told
+    hit, alarm, miss, quiet = worth
+    return np.where(said >= threshold, np.where(truth, hit, alarm), np.where(truth, miss, quiet))
 
 
 def _worth(charter: Charter) -> Any:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from nbmlops.registry.measures import Answers
 
-__all__ = ["fitted_on", "held_out", "judged_rows", "packed", "same_rows"]
+__all__ = ["fitted_on", "held_out", "judged_rows", "of_same_rows", "packed", "same_rows"]
+
+Told = tuple[str, NDArray[Any], NDArray[Any]]  # what kind of answer, what was said, what came true
 
 
 def packed(answers: Answers, features: pd.DataFrame | None = None) -> bytes:
@@ -41,7 +43,7 @@ def packed(answers: Answers, features: pd.DataFrame | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def held_out(ref: str) -> tuple[str, NDArray[Any], NDArray[Any]]:
+def held_out(ref: str) -> Told:
     """Return what a registered version said of the rows of its evaluation, and what came true there.
 
     Parameters
@@ -67,8 +69,43 @@ def held_out(ref: str) -> tuple[str, NDArray[Any], NDArray[Any]]:
         raise NotFound(
             f"{ref} has no evaluation whose values were kept.", "Evaluate it on held-out rows and register it again."
         )
+    return _told(evaluation, _loaded(evaluation))
+
+
+def of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Told, Told] | None:
+    """Return what two models said of each row, where both were evaluated on the very same rows in the same order.
+
+    Parameters
+    ----------
+    one, other : mapping
+        Evaluations as JSON.
+
+    Returns
+    -------
+    tuple of two, or None
+        Each as :func:`held_out` returns it; None where the rows differ or the answers were not kept.
+    """
+    if not one.get("values") or not other.get("values") or one.get("rows") != other.get("rows"):
+        return None
+    try:
+        first, second = _loaded(one), _loaded(other)
+    except NotFound:
+        return None
+    known = "rows" in first and "rows" in second
+    alike = known and all(np.array_equal(first[name], second[name]) for name in ("row_columns", "rows"))
+    if not alike and (not one.get("data") or one["data"] != other.get("data")):
+        return None
+    told = _told(one, first), _told(other, second)
+    return told if told[0][0] == told[1][0] and np.array_equal(told[0][2], told[1][2]) else None
+
+
+def _loaded(evaluation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     with np.load(io.BytesIO(session.artifacts().get(evaluation["values"])), allow_pickle=False) as kept:
-        truth, said, probability = kept["truth"], kept["predicted"], kept.get("probability")
+        return dict(kept)
+
+
+def _told(evaluation: Mapping[str, Any], kept: Mapping[str, NDArray[Any]]) -> Told:
+    truth, said, probability = kept["truth"], kept["predicted"], kept.get("probability")
     if evaluation["task"] == "regression":
         return "number", said.astype(float), truth.astype(float)
     if evaluation["task"] == "binary" and probability is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     *(
         "below",
+        "earlier",
         "experiments",
         "ids_like",
         "latest_results",
@@ -81,6 +82,26 @@ def newest(
     query = f"SELECT run_id FROM runs WHERE {' AND '.join(where)} ORDER BY started_at DESC, run_id DESC"
     with reading(store) as connection:
         found = connection.execute(query if limit is None else f"{query} LIMIT {int(limit)}", values)
+        return [run_id for (run_id,) in found.fetchall()]
+
+
+def earlier(store: Store, run: Json, most: int) -> list[str]:
+    """Return the ids of the runs before a run, newest first: of its notebook, or else of its experiment and kind.
+
+    Parameters
+    ----------
+    store : Store
+    run : dict
+        ``kind``, ``notebook``, ``experiment`` and ``started_at``.
+    most : int
+    """
+    column = "notebook" if run["kind"] == "notebook" and run.get("notebook") else "experiment"
+    query = (
+        f"SELECT run_id FROM runs WHERE {column} = ? AND kind = ? AND started_at < ? AND deleted_at IS NULL "
+        f"AND experiment IS NOT NULL ORDER BY started_at DESC, run_id DESC LIMIT {int(most)}"
+    )
+    with reading(store) as connection:
+        found = connection.execute(query, (run[column], run["kind"], run["started_at"]))
         return [run_id for (run_id,) in found.fetchall()]
 
 
