@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ __all__ = [
     "measured",
     "number",
     "percent",
+    "short",
     "size",
     "stamp",
     "visible",
@@ -177,6 +179,16 @@ def duration(seconds: Any) -> str:
     minutes, rest = divmod(round(known), 60)
     hours, minutes_left = divmod(minutes, 60)
     return f"{hours} h {minutes_left} min" if hours else f"{minutes} min {rest} s"
+
+
+def short(value: Any, most: int = 300) -> str:
+    """Return a setting as text, cut where it is long.
+
+    >>> short("linear"), short([1, None]), short("abcdef", 4)
+    ('linear', '[1, null]', 'abc…')
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def size(size_bytes: Any) -> str:

@@ -1,0 +1,46 @@
+"""The sections behind page one, in the order a reviewer asks; each a function of the snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbmlops.report import evidence
+from nbmlops.report.blocks import Section
+from nbmlops.report.sections.changed import changed
+from nbmlops.report.sections.data import data
+from nbmlops.report.sections.glossary import glossary
+from nbmlops.report.sections.performance import performance
+from nbmlops.report.sections.record import audit, reproducibility
+from nbmlops.report.sections.run import appendix, failure, parameters
+from nbmlops.report.sections.use import limits
+
+__all__ = ["build"]
+
+Json = Mapping[str, Any]
+
+
+def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:
+    """Return every section of a report, also those that can only say what is missing.
+
+    Parameters
+    ----------
+    snapshot : mapping
+        See :func:`nbmlops.report.snapshot.build`.
+    notebook : bytes, optional
+        The executed notebook; the snapshot holds its digest.
+    """
+    return [
+        *failure(snapshot),
+        changed(snapshot),
+        parameters(snapshot),
+        data(snapshot),
+        evidence.checks(snapshot),
+        evidence.drift(snapshot),
+        performance(snapshot),
+        limits(snapshot),
+        reproducibility(snapshot),
+        audit(snapshot),
+        glossary(snapshot),
+        appendix(snapshot, notebook),
+    ]

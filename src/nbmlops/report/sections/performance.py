@@ -1,0 +1,137 @@
+"""How well a model answers rows it has not seen, where it is weak, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbmlops.report import charts, facts
+from nbmlops.report.blocks import Block, Figure, Fold, Missing, Say, Section, Table, Verdict, verdict
+from nbmlops.report.decision import HEADLINES, METRIC_HEADS, metric_rows
+from nbmlops.report.evidence import MOST_CHARTS, finding_tables
+from nbmlops.report.text import as_float, count, finite, measured, number, percent
+
+__all__ = ["performance"]
+
+Json = Mapping[str, Any]
+MOST_IMPORTANT = 12
+
+
+def performance(snapshot: Json) -> Section:
+    """Return how well the model answers rows it has not seen, where it is weak, and what it rests on."""
+    judged = facts.evaluation(snapshot)
+    gates = _gates(snapshot)
+    if judged is None:
+        missing = Missing("No evaluation on held-out rows in this run", "%evaluate MODEL FRAME --target COLUMN")
+        return Section("performance", "Performance", "How good the answers are is not known.", [missing, *gates])
+    title = f"{judged.get('estimator') or judged.get('model')} on {number(judged.get('rows'))} held-out rows"
+    blocks: list[Block] = [Table(title, METRIC_HEADS, metric_rows(judged), numeric=(1, 3)), *gates]
+    others = [f for f in judged.get("findings") or [] if f.get("code") != "target"]
+    blocks += finding_tables("Findings of the evaluation", facts.ordered(others)) if others else []
+    blocks += [*_calibration(judged), *_slices(judged), *_importance(judged), *_realised(snapshot), *_series(snapshot)]
+    return Section("performance", "Performance", _performance_words(judged), blocks)
+
+
+def _performance_words(judged: Json) -> str:
+    far = judged.get("far_off") or {}
+    words = f"Measured on {number(judged.get('rows'))} rows the model was not fitted on, target {judged.get('target')}."
+    if far.get("n") is not None:
+        words += f" Far off in {number(far['n'])} rows ({percent(far.get('share'))}: {far.get('means')})."
+    return words
+
+
+def _gates(snapshot: Json) -> list[Block]:
+    """Return champion and challenger side by side."""
+    heads = ("Comparison", "Metric", "Champion", "Challenger", "Difference", "95 % interval", "Verdict")
+    rows = [
+        (
+            r["subject"],
+            str(r["data"].get("metric")),
+            number(r["data"].get("champion_value")),
+            number(r["data"].get("challenger_value")),
+            *measured(r["data"].get("difference"), r["data"].get("low"), r["data"].get("high"), sign=True),
+            verdict(r["data"].get("verdict")),
+        )
+        for r in facts.results(snapshot, "gate")
+    ]
+    if not rows:
+        return [Missing("No comparison with a champion in this run", "%gate CHALLENGER CHAMPION")]
+    gate = facts.newest(snapshot, "gate") or {}
+    small = f"{number(gate.get('rows'))} rows could show a difference of {number(gate.get('detectable'))} or more"
+    margin = f"being worse by {number(gate.get('margin'))} was agreed to be tolerable"
+    caption = "Both on the same held-out rows, positive is better"
+    return [Table(caption, heads, rows, numeric=(2, 3, 4), tight=(1, 5)), Say(f"{small}; {margin}.")]
+
+
+def _calibration(judged: Json) -> list[Block]:
+    bins = judged.get("calibration") or []
+    if not bins:
+        return []
+    columns = [[b.get(k) for b in bins] for k in ("predicted", "observed", "n")]
+    svg = charts.calibration(*columns, title="Calibration")
+    rows = [(percent(b.get("predicted")), percent(b.get("observed")), _bounds(b), number(b.get("n"))) for b in bins]
+    heads = ("Predicted", "Observed", "95 % interval", "Rows")
+    numbers = Table("Calibration in bins of equally many rows", heads, rows, numeric=(0, 1, 3))
+    return [Figure(svg, charts.alt(svg).partition(": ")[2]), Fold("Numbers of the chart", [numbers])]
+
+
+def _bounds(part: Json) -> str:
+    low, high = part.get("low"), part.get("high")
+    return f"[{percent(low)}, {percent(high)}]" if finite(as_float(low), as_float(high)) else "-"
+
+
+def _slices(judged: Json) -> list[Block]:
+    slices = judged.get("slices") or []
+    if not slices:
+        return [Missing("Parts of the data were not looked at one by one", "%evaluate MODEL FRAME --by COLUMN")]
+    metrics = judged.get("metrics") or {}
+    name = next((n for n in (*HEADLINES, *metrics) if n in metrics), "")
+    weak = {f.get("column") for f in judged.get("findings") or [] if f.get("code") == "slice"}
+    rows = [_slice_row(part, name, part.get("slice") in weak) for part in slices]
+    table = Table(
+        f"{name} in each part of the data", ("Part", "Rows", name, "95 % interval", "Finding"), rows, numeric=(1, 2)
+    )
+    if len(rows) <= MOST_IMPORTANT:
+        return [table]
+    return [Fold(f"{name} in each of {len(rows)} parts of the data", [table])]
+
+
+def _slice_row(part: Json, name: str, weak: bool) -> tuple[Any, ...]:
+    found = (part.get("metrics") or {}).get(name) or {}
+    value, bounds = measured(found.get("value"), found.get("low"), found.get("high"))
+    needs = f": needs {part['needs']} rows" if part.get("needs") else ""
+    finding = Verdict("weak", "warn") if weak else verdict(f"{part.get('level')}{needs}")
+    return str(part.get("slice")), number(part.get("n")), value, bounds, finding
+
+
+def _importance(judged: Json) -> list[Block]:
+    shares = {str(k): as_float(v) for k, v in (judged.get("importance") or {}).items()}
+    if not shares:
+        return [Missing("What the answers rest on was not measured", "%evaluate, for a model with columns")]
+    top = sorted(shares.items(), key=lambda item: -item[1])[:MOST_IMPORTANT]
+    svg = charts.bars([k for k, _ in top], [v for _, v in top], title="What the answers rest on", shares=True)
+    return [Figure(svg, f"Mixing up {top[0][0]} costs most: {percent(top[0][1])} of what mixing up all columns costs.")]
+
+
+def _realised(snapshot: Json) -> list[Block]:
+    """Return how predictions came true, where outcomes are known."""
+    blocks: list[Block] = []
+    for result in facts.results(snapshot, "performance"):
+        data = result["data"]
+        caption = (
+            f"{result['subject']}: {number(data.get('known'))} of {number(data.get('predictions'))} outcomes known"
+        )
+        blocks.append(Table(caption, METRIC_HEADS, metric_rows(data), numeric=(1, 3), tight=(2,)))
+        if found := data.get("findings"):
+            blocks += finding_tables("Realised against the targets", facts.ordered(found))
+    return blocks
+
+
+def _series(snapshot: Json) -> list[Block]:
+    figures: list[Block] = [
+        Figure(charts.line(list(enumerate(values, 1)), title=name, x_label="logged", y_label=name))
+        for part in facts.all_parts(snapshot)
+        for name, values in sorted(part["series"].items())
+        if len(values) > 2
+    ]
+    return [Fold(f"How {count(len(figures), 'metric')} went", figures[:MOST_CHARTS])] if figures else []
