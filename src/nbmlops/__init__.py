@@ -65,6 +65,7 @@ _PUBLIC = {
     "lineage": "nbmlops.registry.lineage",
     "handover": "nbmlops.governance.handover",
     "history": "nbmlops.governance.history",
+    "throughput": "nbmlops.governance.throughput",
     "delete": "nbmlops.governance.deletion",
     "restore": "nbmlops.governance.deletion",
     "report": "nbmlops.report.page",

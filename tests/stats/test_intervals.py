@@ -96,6 +96,19 @@ def test_mean_difference_is_scipys_paired_t_interval():
     assert intervals.mean_difference(a, b)[1:] == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize("n", [6, 7, 9, 20, 101])
+def test_the_interval_of_a_median_is_the_quantile_tests_of_scipy(n):
+    x = np.random.default_rng(n).exponential(size=n)
+    expected = stats.quantile_test(x, p=0.5).confidence_interval()
+    assert intervals.median(x)[1:] == pytest.approx((expected.low, expected.high))
+
+
+def test_five_values_enclose_no_median_and_none_have_none():
+    assert np.isnan(intervals.median([1, 2, 3, 4, 5])[1:]).all()
+    with pytest.raises(Invalid, match="at least one"):
+        intervals.median([])
+
+
 def test_unequal_pairs_are_refused():
     with pytest.raises(Invalid, match="equally many"):
         intervals.mean_difference([1, 2], [1])

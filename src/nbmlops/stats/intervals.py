@@ -21,6 +21,7 @@ __all__ = [
     "few_of_a_class",
     "mean",
     "mean_difference",
+    "median",
     "placements",
     "share",
 ]
@@ -195,6 +196,38 @@ def mean_difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Int
     if left.size != right.size:
         raise Invalid(f"Pairs need equally many values, not {left.size} and {right.size}.")
     return mean(left - right, confidence)
+
+
+def median(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Return a median with the interval between two of the values, by rank; no bounds (NaN) where too few enclose it.
+
+    Nothing is asked of how the values are spread; the interval holds at least as often as it says.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+    confidence : float
+
+    Returns
+    -------
+    Interval
+
+    References
+    ----------
+    Conover, Practical Nonparametric Statistics, 3rd ed. (1999), 3.2.
+
+    Examples
+    --------
+    >>> [float(bound) for bound in median([5, 1, 4, 2, 3, 9])]
+    [3.5, 1.0, 9.0]
+    """
+    x = np.sort(np.asarray(values, dtype=float).ravel())
+    if not x.size:
+        raise Invalid("A median needs at least one value, and there is none.")
+    rank = int(stats.binom.ppf((1 - confidence) / 2, x.size, 0.5))
+    if not rank:
+        return Interval(float(np.median(x)), float("nan"), float("nan"))
+    return Interval(float(np.median(x)), float(x[rank - 1]), float(x[x.size - rank]))
 
 
 def between(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval:
