@@ -19,6 +19,7 @@ __all__ = [
     "ordered",
     "results",
     "subject_name",
+    "whose",
 ]
 
 OUTCOMES = ("issue", "warning", "skipped", "muted", "not_applicable", "passed")  # open ones first
@@ -105,3 +106,13 @@ def subject_name(snapshot: Json) -> str:
     """Return what the report is about: the model registered or judged here, else the experiment."""
     versions = made(snapshot) or snapshot["models"]
     return str(versions[0]["name"] if versions else snapshot["run"]["experiment"])
+
+
+def whose(snapshot: Json, role: str) -> str:
+    """Return whose something is: the role, with its people where the charter names them.
+
+    >>> whose({"charter": {"roles": {"manager": ["ada@example.org"]}}}, "manager")
+    'manager: ada@example.org'
+    """
+    people = ((snapshot.get("charter") or {}).get("roles") or {}).get(role) or []
+    return f"{role.replace('_', ' ')}: {', '.join(people)}" if people else role.replace("_", " ")

@@ -1,0 +1,97 @@
+"""What keeping a model up takes: whether its data is still there, what a run costs, who does what, until when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from nbmlops.errors import NotFound
+from nbmlops.hooks import service
+from nbmlops.report import facts
+from nbmlops.tracking import session
+
+__all__ = ["gather"]
+
+Json = Mapping[str, Any]
+
+
+def gather(found: Json) -> dict[str, Any]:
+    """Return ``viable``: data, machine, parameters nobody gave a default, open flags, owner and the next review."""
+    return {
+        "viable": {
+            "data": _data(found),
+            "machine": _machine(found.get("environment") or {}),
+            "by_hand": _by_hand(found),
+            "owner": next((m.get("owner") for m in facts.made(found) or found["models"]), None),
+            "flags": _flags(found),
+            **_review(found),
+        }
+    }
+
+
+def _data(found: Json) -> list[dict[str, Any]]:
+    """Return the data these runs read, and whether a version with its rows is kept."""
+    from nbmlops.store.datasets import listed
+
+    read = [d for part in facts.all_parts(found) for d in part.get("datasets") or [] if d.get("role") == "read"]
+    used = {str(d.get("fingerprint")): d for d in read}
+    versions = {str(v["fingerprint"]): v for v in reversed(listed(session.store()))} if used else {}
+    return [_dataset(d, versions.get(fingerprint)) for fingerprint, d in used.items()]
+
+
+def _dataset(used: Json, version: Json | None) -> dict[str, Any]:
+    about = {"name": used.get("name"), "rows": used.get("rows"), "version": None, "kept": False, "source": None}
+    if version is None:
+        return about
+    known = {"version": f"{version['name']}@{version['version']}", "source": version["source"]}
+    return {**about, **known, "kept": bool(version["digest"])}
+
+
+def _machine(environment: Json) -> dict[str, Any]:
+    cpu = environment.get("cpu") or {}
+    return {"cpu": cpu.get("model"), "cores": cpu.get("cores"), "platform": environment.get("platform")}
+
+
+def _by_hand(found: Json) -> dict[str, Any]:
+    """Return what a person has to do for a run: start it, and say what has no default."""
+    run = found["run"]
+    kept = found.get("notebook")
+    return {"job": (run.get("tags") or {}).get("job"), "needed": _needed(kept["digest"]) if kept else None}
+
+
+def _needed(digest: str) -> list[str] | None:
+    """Return the parameters of an executed notebook that have no default; None where that cannot be told."""
+    try:
+        content = session.artifacts().get(digest)
+    except NotFound:
+        return None
+    if b"parameters" not in content:
+        return []
+    import nbformat
+
+    try:
+        nb = nbformat.reads(content.decode("utf-8"), as_version=4)
+    except (ValueError, nbformat.ValidationError):  # no notebook of ours, and the appendix says so
+        return None
+    language = nb.metadata.get("language_info", {}).get("name") or "python"
+    declared = service("jobs.parameters", "declared")(nb, "", language) if language == "python" else None
+    return None if declared is None else [p.name for p in declared.values() if p.needed]
+
+
+def _flags(found: Json) -> int:
+    return sum(event["action"] == "flag" for event in found["events"])
+
+
+def _review(found: Json) -> dict[str, Any]:
+    """Return since when the champion is in use, when it is to be looked at again, and until when approvals hold."""
+    days = (found.get("charter") or {}).get("review_days")
+    moves = [e for e in found["events"] if e["action"] == "alias" and e["subject"].endswith("@champion")]
+    since = moves[-1]["at"] if moves else None
+    due = (datetime.fromisoformat(since) + timedelta(days=days)).isoformat() if since and days else None
+    ends = sorted(str(e["data"]["expires_at"]) for e in found["events"] if _expires(e))
+    return {"champion_since": since, "review_days": days, "review_at": due, "expires_at": ends[0] if ends else None}
+
+
+def _expires(event: Json) -> bool:
+    return event["action"] == "approve" and bool((event.get("data") or {}).get("expires_at"))
