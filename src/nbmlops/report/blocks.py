@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,6 +16,7 @@ __all__ = [
     "Facts",
     "Figure",
     "Fold",
+    "Links",
     "Missing",
     "Notebook",
     "Say",
@@ -41,6 +42,24 @@ class Verdict:
 
     word: str
     tone: Tone = "quiet"
+
+
+class Links(str):
+    """Titles of sections, as text; on a page each leads to its section."""
+
+    to: tuple[tuple[str, str], ...]  # key and title
+
+    @classmethod
+    def to_those(cls, keys: Iterable[str], places: Mapping[str, str]) -> Links:
+        """Return links to those of the sections that are there; ``-`` without one.
+
+        >>> Links.to_those(["data", "none"], {"data": "Data"})
+        'Data'
+        """
+        to = tuple((key, places[key]) for key in keys if key in places)
+        made = cls(", ".join(title for _, title in to) or "-")
+        made.to = to
+        return made
 
 
 @dataclass(frozen=True)
@@ -129,12 +148,13 @@ Block = Table | Facts | Figure | Missing | Say | Code | Notebook | Fold
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the report; ``summary`` says in one line what the blocks show."""
+    """A titled part of the report; ``summary`` says in one line what the blocks show. ``folded``: opens on demand."""
 
     key: str
     title: str
     summary: str
     blocks: Sequence[Block]
+    folded: bool = False
 
 
 def verdict(word: object) -> Verdict:

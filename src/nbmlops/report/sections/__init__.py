@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.report import evidence
+from nbmlops.report import evidence, fields, frameworks
 from nbmlops.report.blocks import Section
 from nbmlops.report.sections.changed import changed
 from nbmlops.report.sections.data import data
@@ -30,7 +30,7 @@ def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:
     notebook : bytes, optional
         The executed notebook; the snapshot holds its digest.
     """
-    return [
+    evident = [
         *failure(snapshot),
         changed(snapshot),
         parameters(snapshot),
@@ -41,6 +41,12 @@ def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:
         limits(snapshot),
         reproducibility(snapshot),
         audit(snapshot),
+    ]
+    places = dict([fields.FIRST, *((s.key, s.title) for s in evident), ("glossary", "Glossary")])
+    return [
+        *evident,
+        fields.section(snapshot, places),
+        frameworks.section(snapshot, places),
         glossary(snapshot),
         appendix(snapshot, notebook),
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.report.blocks import Facts, Section
+from nbmlops.report.blocks import Block, Facts, Fold, Missing, Section, Table
+from nbmlops.report.known import people
+from nbmlops.report.text import count, joined
 
 __all__ = ["glossary"]
 
@@ -13,8 +15,44 @@ Json = Mapping[str, Any]
 
 
 def glossary(snapshot: Json) -> Section:
-    """Return the words a reader may not know."""
-    return Section("glossary", "Glossary", "Words as they are used here.", [Facts(WORDS)])
+    """Return the words a reader may not know, and what the columns named here mean."""
+    words = "Words as they are used here, and what the columns mean."
+    return Section("glossary", "Glossary", words, [Facts(WORDS), *_dictionary(snapshot)])
+
+
+def _dictionary(snapshot: Json) -> list[Block]:
+    """Return the data dictionary of the columns this report names; those nobody described are named."""
+    found = snapshot.get("dictionary") or {}
+    if found.get("unreadable"):
+        return [Missing(f"What the columns mean cannot be read: {str(found['unreadable']).rstrip('.')}", "mend it")]
+    columns = found.get("columns") or []
+    if not columns:
+        return []
+    rows = [tuple(str(c.get(k) or "-") for k in ("column", "meaning", "unit", "owner")) for c in columns if _said(c)]
+    open_ones = [str(c["column"]) for c in columns if not _said(c)]
+    blocks: list[Block] = [_table(rows)] if rows else []
+    return [*blocks, *_undescribed(open_ones, people(snapshot, "expert"))]
+
+
+def _said(column: Json) -> bool:
+    return bool(column.get("meaning") or column.get("unit"))
+
+
+def _table(rows: list[tuple[str, ...]]) -> Block:
+    table = Table("Columns named in this report", ("Column", "Meaning", "Unit", "Owner"), rows)
+    return table if len(rows) <= MOST_ROWS else Fold(f"{count(len(rows), 'column')} and what they mean", [table])
+
+
+def _undescribed(names: list[str], whose: str) -> list[Block]:
+    if not names:
+        return []
+    more = len(names) - MOST_NAMES
+    few = joined([*names[:MOST_NAMES], *([f"{more} more"] if more > 0 else [])])
+    what = f"Nobody has said what {'this column means' if len(names) == 1 else 'these columns mean'}: {few}"
+    return [Missing(what, f"{whose}: write meaning and unit in rules/<dataset>.yaml")]
+
+
+MOST_ROWS, MOST_NAMES = 20, 12
 
 
 WORDS = (

@@ -35,6 +35,8 @@ CHARTER = (
     ("decision", "Decision it supports"),
     ("value", "Value"),
     ("limits", "Limits"),
+    ("risk", "Risk"),
+    ("oversight", "Who can decide otherwise"),
 )
 
 

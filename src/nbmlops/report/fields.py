@@ -1,0 +1,165 @@
+"""Every field a reviewer may look for, once: who owns it, where it stands on the page, and what is known of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nbmlops.report import known
+from nbmlops.report.blocks import Block, Links, Missing, Say, Section, Table, Verdict
+from nbmlops.report.text import count, joined
+
+__all__ = ["BY_KEY", "FIELDS", "Field", "answers", "section"]
+
+Json = Mapping[str, Any]
+FIRST = ("decision", "The decision")  # page one, as a place to go to
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: its title, the section that answers it, whose it is, how it comes to be known, what to do if not."""
+
+    key: str
+    title: str
+    section: str
+    owner: str  # a role
+    how: Literal["computed", "written"]
+    answer: known.Answer
+    do: str
+
+    @property
+    def source(self) -> str:
+        """Where what is known comes from, in words."""
+        return "computed" if self.how == "computed" else "charter"
+
+
+def _computed(key: str, title: str, section: str, owner: str, answer: known.Answer, do: str) -> Field:
+    return Field(key, title, section, owner, "computed", answer, do)
+
+
+def _written(key: str, title: str, section: str, owner: str, at: str, answer: known.Answer | None = None) -> Field:
+    return Field(key, title, section, owner, "written", answer or known.written(at), f"write `{at}:` in charter.yaml")
+
+
+EVALUATE = "%evaluate MODEL FRAME --target COLUMN"
+REGISTER = "%register MODEL NAME"
+FIELDS = (
+    _computed("model", "Name and version", "decision", "scientist", known.model, REGISTER),
+    _computed("owner", "Whose the model is", "audit", "manager", known.owner, REGISTER),
+    _computed("made", "When it was made, by what", "reproducibility", "scientist", known.made, "%%track NAME"),
+    _written("purpose", "The question it answers", "limits", "stakeholder", "problem"),
+    _written("users", "Who uses the answers", "limits", "product", "users"),
+    _written("use", "The decision it supports", "limits", "stakeholder", "decision"),
+    _written("limits", "Where it must not be used", "limits", "product", "limits"),
+    _computed("how_to", "Instructions for its users", "limits", "support", known.how_to, REGISTER),
+    _written("worth", "What it is worth", "decision", "stakeholder", "value", known.worth),
+    _computed("training_data", "Data it learned from", "data", "data_engineer", known.training_data,
+              "name the frame in the tracked cell"),
+    _computed("evaluation_data", "Rows that judged it", "performance", "scientist", known.evaluation_data, EVALUATE),
+    _computed("sources", "Where the data comes from, and its licence", "data", "data_engineer", known.sources,
+              "write [sources.NAME] in nbmlops.toml, and load with nb.load_source"),
+    _computed("quality", "Whether the data keeps its rules", "checks", "data_engineer", known.quality, "%check FRAME"),
+    _computed("dictionary", "What the columns mean", "glossary", "expert", known.dictionary,
+              "write meaning and unit in rules/<dataset>.yaml"),
+    _written("private", "Personal data", "limits", "compliance", "private", known.private),
+    _computed("preparation", "How data becomes an answer", "pipeline", "scientist", known.preparation, REGISTER),
+    _computed("method", "Kind of model", "performance", "scientist", known.method, REGISTER),
+    _computed("parameters", "Settings", "parameters", "scientist", known.parameters, "set them in a %%track cell"),
+    _computed("inputs", "Inputs and answer", "pipeline", "scientist", known.inputs, REGISTER),
+    _computed("software", "Software and machine", "reproducibility", "backend_engineer", known.software,
+              "track in a notebook or with nb.run"),
+    _computed("code", "Code and seeds", "reproducibility", "software_engineer", known.code, "git init, then commit"),
+    _computed("security", "Whether loading it runs code", "reproducibility", "software_engineer", known.security,
+              REGISTER),
+    _computed("metrics", "How good the answers are", "performance", "scientist", known.metrics, EVALUATE),
+    _written("targets", "What was agreed to be good enough", "decision", "scientist", "metrics", known.targets),
+    _computed("baseline", "Compared with the champion or a constant", "performance", "scientist", known.baseline,
+              "%gate CHALLENGER CHAMPION"),
+    _computed("subgroups", "How good it is in each part", "performance", "expert", known.subgroups,
+              "%evaluate MODEL FRAME --by COLUMN"),
+    _computed("calibration", "Whether probabilities come true", "performance", "scientist", known.calibration,
+              "%evaluate a model that gives probabilities"),
+    _computed("errors", "How often it is far off", "performance", "expert", known.errors, EVALUATE),
+    _computed("explanation", "What the answers rest on", "explanations", "scientist", known.explanation, EVALUATE),
+    _computed("drift", "Whether the data is still like that", "drift", "ml_engineer", known.drift, "%drift FRAME"),
+    _computed("findings", "What was found and not looked at", "checks", "scientist", known.findings, "%check FRAME"),
+    _written("risk", "How much harm a wrong answer can do", "limits", "compliance", "risk", known.risk),
+    _written("harms", "Whom it can harm, and how", "limits", "compliance", "risk", known.harms),
+    _written("oversight", "Who can decide otherwise, and how", "limits", "product", "oversight"),
+    _written("standards", "Norms that were applied", "limits", "compliance", "standards"),
+    _written("declaration", "Declaration of conformity", "limits", "compliance", "declaration"),
+    _computed("trigger", "Why this run was started", "reproducibility", "manager", known.trigger,
+              "run it by a job, or as a person git knows"),
+    _computed("changes", "What changed since the last version", "changed", "manager", known.changes,
+              "promote a version: the next report compares with it"),
+    _computed("approvals", "Who decided", "audit", "manager", known.approvals, "%approve or %promote"),
+    _computed("challenge", "Who else than its maker has looked", "audit", "compliance", known.challenge,
+              "somebody else approves, reviews or flags it"),
+    _computed("monitoring", "What watches it in use", "monitoring", "ml_engineer", known.monitoring,
+              "make a job that runs %drift MODEL"),
+    _written("review", "When somebody looks again", "monitoring", "manager", "review_days", known.review),
+    _written("stop", "When it is taken out of use", "monitoring", "manager", "metrics", known.stop),
+    _computed("incidents", "What people objected to", "audit", "support", known.incidents, REGISTER),
+    _written("roles", "Who answers for what", "limits", "manager", "roles"),
+)  # fmt: skip
+BY_KEY = {field.key: field for field in FIELDS}
+
+
+def answers(snapshot: Json) -> dict[str, str | None]:
+    """Return what is known of each field, in one line; None where nothing is.
+
+    Parameters
+    ----------
+    snapshot : mapping
+        See :func:`nbmlops.report.snapshot.build`.
+    """
+    return {field.key: field.answer(snapshot) for field in FIELDS}
+
+
+def section(snapshot: Json, places: Mapping[str, str]) -> Section:
+    """Return every field with what is known of it, or that it is missing and whose it is.
+
+    Parameters
+    ----------
+    snapshot : mapping
+    places : mapping
+        Key to title of the sections on the page.
+    """
+    found = answers(snapshot)
+    rows = [_row(field, found[field.key], snapshot, places) for field in FIELDS]
+    heads = ("Field", "State", "What is known, or what to do", "Whose", "Where")
+    table = Table("Every field, known or missing", heads, rows, tight=(1,))
+    here = sum(value is not None for value in found.values())
+    words = f"{here} of {count(len(FIELDS), 'field')} known; a missing one says whose it is and what to do."
+    return Section("fields", "Every field", words, [*_gaps(found), table])
+
+
+def _gaps(found: Mapping[str, str | None]) -> list[Block]:
+    """Return how many fields each role still owes."""
+    owed = Counter(BY_KEY[key].owner for key, value in found.items() if value is None)
+    if not owed:
+        return [Say("Nothing is missing.")]
+    return [Missing(f"{count(sum(owed.values()), 'field')}: {joined([f'{n} of {r}' for r, n in owed.most_common()])}",
+                    "see the rows marked so")]  # fmt: skip
+
+
+def _row(
+    field: Field, value: str | None, snapshot: Json, places: Mapping[str, str]
+) -> tuple[str | Verdict, str | Verdict, str, str, str]:
+    state = field.source if value is not None else Verdict("missing", "warn")
+    where = Links.to_those([field.section], places)
+    return (
+        field.title,
+        state,
+        f"To do: {field.do}" if value is None else value,
+        known.people(snapshot, field.owner),
+        where,
+    )
+
+
+def where(keys: Sequence[str], places: Mapping[str, str]) -> Links:
+    """Return the sections that answer some fields, in the order of the page."""
+    wanted = {BY_KEY[key].section for key in keys}
+    return Links.to_those([key for key in places if key in wanted], places)
