@@ -35,6 +35,7 @@ __all__ = [
         "rows_of",
     ),
     "summaries",
+    "that_kept",
 ]
 
 Json = dict[str, Any]
@@ -225,6 +226,22 @@ def measured(project: Project, experiment: str, most: int = 1000) -> list[dict[s
         for run, name, context, value in connection.execute(query, (experiment,)).fetchall():
             found[run].append({"name": name, "context": json.loads(context), "value": value})
     return [flat_metrics(metrics) for metrics in found.values()]
+
+
+def that_kept(store: Store, digest: str, name: str) -> list[str]:
+    """Return the runs that kept a file of this content under a name, the newest first.
+
+    Parameters
+    ----------
+    store : Store
+    digest, name : str
+    """
+    query = (
+        "SELECT a.run_id FROM artifacts a JOIN runs r ON r.run_id = a.run_id "
+        "WHERE a.digest = ? AND a.name = ? AND r.deleted_at IS NULL ORDER BY r.started_at DESC, r.run_id DESC"
+    )
+    with reading(store) as connection:
+        return [run_id for (run_id,) in connection.execute(query, (digest, name)).fetchall()]
 
 
 def results_of(

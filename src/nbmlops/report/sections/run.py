@@ -67,7 +67,7 @@ def appendix(snapshot: Json, notebook: bytes | None) -> Section:
             f"{count(len(cells), 'cell')}; artifact {str(kept.get('digest'))[:12]} ({size(kept.get('size_bytes'))})."
         )
         return Section("notebook", "Notebook", words, [Fold("Show the notebook", [Notebook(cells)])])
-    if source := snapshot["run"].get("source"):
+    if source := (snapshot.get("run") or {}).get("source"):
         return Section("notebook", "Code", "The code of this run.", [Fold("Show the code", [Code(source)])])
     missing = Missing("No executed notebook is kept with this run", "nbmlops run NOTEBOOK keeps it")
     return Section("notebook", "Notebook", "There is nothing to show.", [missing])

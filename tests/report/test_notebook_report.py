@@ -1,0 +1,176 @@
+"""A notebook executed anywhere: what its file says, nothing it cannot know, and no secret."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.errors import Invalid, NotFound
+from nbmlops.report import executed, page, snapshot
+from nbmlops.report.kinds.kind import kind_of, subject_of
+from nbmlops.tracking import session
+
+from .conftest import NOTEBOOK
+from .test_page import Page, assert_safe
+
+FAILED = Path(__file__).parent / "notebooks" / "papermill_failed.ipynb"
+
+
+def made(*cells, metadata=None, path="x.ipynb"):
+    """Write a notebook; a cell is its source, its count and what it printed."""
+    written = [
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "source": source,
+            "execution_count": number,
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": text}] if text else [],
+        }
+        for source, number, text in cells
+    ]
+    Path(path).write_text(
+        json.dumps({"cells": written, "metadata": metadata or {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    return path
+
+
+def taken(path):
+    return snapshot.build(subject_of(path))
+
+
+def answer(found):
+    first = kind_of(found["kind"]).decide(found)
+    return first.question, first.answer.word, first.because
+
+
+@pytest.fixture
+def bare(project):
+    """A notebook that papermill executed and that failed; nbmlops never heard of it."""
+    shutil.copy(FAILED, "bare.ipynb")
+    return "bare.ipynb"
+
+
+def test_a_bare_papermill_notebook_says_what_failed(bare):
+    found = taken(bare)
+    assert found["kind"] == "notebook"
+    assert found["subject"] == f"notebook:{executed.read(Path(bare)).digest}"
+    assert answer(found) == (
+        "Notebook 'bare.ipynb' failed in cell 7",
+        "failed",
+        "ZeroDivisionError: division by zero. Since 26 November 2026, 12:40 UTC. 3 of 5 code cells ran to the end.",
+    )
+    assert found["parameters"] == [{"name": "n", "value": "5", "given": True}]
+    assert found["times"]["duration_s"] == 2.556142
+    assert [c["status"] for c in found["cells"]] == ["completed", "completed", "completed", "failed", "not run"]
+    assert found["as_of"] == "2026-11-26T12:40:20.690730+00:00"
+
+
+def test_its_page_is_safe_and_names_what_is_missing(bare):
+    markup = nb.report(bare, "r.html").read_text()
+    assert_safe(markup)
+    text = Page(markup).text
+    assert "Missing: Which data it read or wrote is not known. To do: execute it with nbmlops run" in text
+    assert "Missing: Which packages it ran with is not known." in text
+    assert "Traceback" in text
+    assert "Show the notebook" in text
+    assert nb.report(bare, "again.html").read_text() == markup
+
+
+def test_the_snapshot_names_the_kept_notebook(bare):
+    found = taken(bare)
+    assert session.artifacts().get(found["notebook"]["digest"]) == Path(bare).read_bytes()
+    assert found["file"]["digest"] == found["notebook"]["digest"]
+    kept = session.store()
+    from nbmlops.store.runs import results_of
+
+    taken(bare)
+    assert [r["data"]["kept"] for r in results_of(kept, kind="notebook")] == [found["notebook"]["digest"]]
+
+
+def test_a_notebook_a_run_made_gives_that_runs_report(retrained):
+    Path("copy.ipynb").write_bytes(NOTEBOOK)
+    assert subject_of("copy.ipynb").key == f"run:{retrained.run_id}"
+    Path("copy.ipynb").write_bytes(NOTEBOOK + b" ")
+    assert subject_of("copy.ipynb").kind == "notebook"
+
+
+def test_plain_jupyter_without_times(project):
+    found = taken(made(("x = 1", 1, ""), ("x", 2, "1")))
+    assert answer(found)[:2] == ("Nothing is asked to be decided", "for information")
+    assert found["times"] == {"began": None, "ended": None, "duration_s": None}
+    assert found["as_of"] == taken("x.ipynb")["as_of"]
+    assert "When it ran and how long is not known" in page.render(found)
+
+
+def test_order_and_what_did_not_run_are_findings(project):
+    text = Page(page.render(taken(made(("a", 3, ""), ("b", 1, ""), ("c", None, ""), ("  ", None, ""))))).text
+    assert "Was all of 'x.ipynb' meant to run?" in text
+    assert "cells ran in another order than they stand: 2 before one above" in text
+    assert "1 code cell did not run to the end" in text
+
+
+def test_one_that_never_ran_and_one_without_cells(project):
+    assert answer(taken(made(("a", None, ""))))[0] == "Notebook 'x.ipynb' was not executed"
+    found = taken(made(path="none.ipynb"))
+    assert answer(found)[0] == "Notebook 'none.ipynb' was not executed"
+    assert "there is no code in it" in page.render(found)
+
+
+def test_secrets_are_masked_wherever_they_stand(project):
+    metadata = {"papermill": {"parameters": {"db_password": "hunter2hunter2", "n": 3}, "version": "2.6.0"}}
+    path = made(('API_KEY = "s3cr3t-abc-123"', 1, "postgresql://me:hunter3@db/x"), metadata=metadata)
+    found = taken(path)
+    everything = (
+        page.render(found, page.appendix(found)) + session.artifacts().get(found["notebook"]["digest"]).decode()
+    )
+    for secret in ("s3cr3t-abc-123", "hunter2", "hunter3"):
+        assert secret not in everything
+    assert "Secrets are masked in the copy" in everything
+
+
+def test_a_large_notebook_is_read_and_cut(project):
+    path = made(*((f"x{i}", i, "row 1234 of a table\n" * 100_000) for i in range(1, 26)))
+    assert Path(path).stat().st_size > 50_000_000
+    found = taken(path)
+    assert found["file"]["left_out"] > 47_000_000
+    assert found["notebook"]["size_bytes"] < 2_500_000
+    assert len(page.render(found, page.appendix(found))) < 300_000
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "is empty"),
+        ("no json", "it is not JSON"),
+        ("[]", "no list of cells"),
+        ('{"cells": {}}', "no list of cells"),
+        ('{"cells": [1]}', "no list of cells"),
+        ("[" * 100_000, "it is not JSON"),
+        ('{"nbformat": 3, "worksheets": [{"cells": []}]}', "format 3"),
+    ],
+)
+def test_what_is_no_notebook_is_one_clear_line(project, content, says):
+    Path("x.ipynb").write_text(content)
+    with pytest.raises(Invalid, match=says):
+        nb.report("x.ipynb")
+
+
+def test_no_file_and_a_folder(project):
+    with pytest.raises(NotFound, match="No notebook 'gone"):
+        nb.report("gone.ipynb")
+    Path("folder.ipynb").mkdir()
+    with pytest.raises(PermissionError, match="cannot be read"):
+        nb.report("folder.ipynb")
+
+
+@pytest.mark.parametrize("odd", [None, 3, "text", [], [3], {}, {"a": 1}])
+def test_odd_fields_of_a_notebook_are_survived(project, odd):
+    cell = {"cell_type": "code", "metadata": odd, "source": "x", "execution_count": odd, "outputs": odd}
+    milled = {"cell_type": "code", "metadata": {"papermill": odd, "execution": odd}, "source": ["x"]}
+    error = {**milled, "outputs": [{"output_type": "error", "ename": odd, "evalue": odd, "traceback": odd}]}
+    about = {"papermill": {"parameters": odd, "start_time": odd, "version": odd}, "kernelspec": odd}
+    content = {"cells": [cell, milled, error, {"cell_type": odd, "source": odd}], "metadata": about, "nbformat": 4}
+    Path("x.ipynb").write_text(json.dumps(content))
+    assert_safe(nb.report("x.ipynb", "r.html").read_text())
