@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.records import plain
 from nbmlops.report import decision, facts, sections
-from nbmlops.report.gathered import agreed, compared, earlier, viable, words
+from nbmlops.report.gathered import (
+    agreed,
+    chained,
+    changes,
+    compared,
+    earlier,
+    explained,
+    masked,
+    origins,
+    viable,
+    watched,
+    words,
+)
 from nbmlops.report.kinds.kind import Head, Kind, Subject
 from nbmlops.report.text import duration, visible, when
 from nbmlops.tracking import session
@@ -31,7 +43,11 @@ KEPT = (
 REF = re.compile(r"[^@\s]+@[0-9]+")
 MAX_SOURCE, MAX_SERIES = 8_000, 200
 # Each adds to the facts what it knows of those gathered before it.
-GATHERED = (agreed.gather, earlier.gather, compared.gather, viable.gather, words.gather)
+GATHERED = (
+    *(agreed.gather, masked.gather),  # what is private is known first, and nothing of it goes further
+    *(earlier.gather, compared.gather, changes.gather, origins.gather, explained.gather, viable.gather),
+    *(watched.gather, chained.gather, words.gather),
+)
 
 
 def find(ref: Any) -> Subject:

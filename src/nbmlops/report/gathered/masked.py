@@ -1,0 +1,53 @@
+"""What may be shown of private columns: that something was found of them, and never a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["gather", "masked", "private"]
+
+Json = Mapping[str, Any]
+PROSE = ("message", "slice", "notes", "because", "detail_text")
+NAMED = ("columns", "importance")  # mappings of a column to what is known of it
+
+
+def gather(found: Json) -> dict[str, Any]:
+    """Return ``private``, the columns nobody is shown a value of, and ``results`` without values of theirs."""
+    hidden = private(found)
+    return {"private": hidden, **({"results": [masked(r, hidden) for r in found["results"]]} if hidden else {})}
+
+
+def private(found: Json) -> list[str]:
+    """Return what the charter calls private, and what it did when the versions were registered."""
+    agreed = (found.get("charter") or {}).get("private") or ()
+    kept = (n for m in found["models"] for n in (m.get("signature") or {}).get("private") or ())
+    return sorted({*agreed, *kept})
+
+
+def masked(part: Any, hidden: list[str], key: str = "") -> Any:
+    """Return a part of a result without values of private columns."""
+    if isinstance(part, Mapping):
+        return _finding(part, hidden) if part.get("column") in hidden else _mapping(part, hidden, key)
+    if isinstance(part, (list, tuple)):
+        return [masked(p, hidden, key) for p in part]
+    return _told(part, hidden) if isinstance(part, str) and key in PROSE else part
+
+
+def _mapping(part: Json, hidden: list[str], key: str) -> dict[str, Any]:
+    """Leave out what is known of a private column but for a number, such as how much depends on it."""
+    kept = {k: v for k, v in part.items() if k not in hidden or key not in NAMED or isinstance(v, (int, float))}
+    return {k: masked(v, hidden, k) for k, v in kept.items()}
+
+
+def _finding(finding: Json, hidden: list[str]) -> dict[str, Any]:
+    """Keep what kind of finding it is and how it came out."""
+    said = f"{str(finding.get('code') or 'something').replace('_', ' ')} of {finding['column']}, which is private"
+    kept = {k: finding.get(k) for k in ("code", "outcome", "column", "effect", "direction", "level") if k in finding}
+    return {**kept, "message": said, "detail": {}}
+
+
+def _told(text: str, hidden: list[str]) -> str:
+    about = [name for name in hidden if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
+    return f"something about {' and '.join(about)}, which is private" if about else text
