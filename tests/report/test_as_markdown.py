@@ -5,7 +5,7 @@ from typing import get_args
 import mistune
 import pytest
 
-from nbmlops.report import blocks, markdown, snapshot
+from nbmlops.report import as_markdown, blocks, snapshot
 from nbmlops.report.blocks import Facts, Figure, Fold, Missing, Say, Section, Table, verdict
 from nbmlops.report.charts import line
 from nbmlops.report.kinds.kind import subject_of
@@ -57,7 +57,7 @@ def bare(text):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_becomes_markup(text):
-    shown = bare(html("\n\n".join(markdown._say(Say(text)))))
+    shown = bare(html("\n\n".join(as_markdown._say(Say(text)))))
     assert "<" not in shown, shown
 
 
@@ -76,7 +76,7 @@ def test_no_text_leaves_its_place(text):
         ],
     )
     plain = Section("x", "x", "x", [Table("x", ("x", "b"), [("x", verdict("x"))]), *_plain()])
-    tags = [_tags(html("\n\n".join(markdown._section(s)))) for s in (section, plain)]
+    tags = [_tags(html("\n\n".join(as_markdown._section(s)))) for s in (section, plain)]
     assert tags[0] == tags[1]
 
 
@@ -97,13 +97,13 @@ def _tags(text):
 
 @pytest.mark.parametrize("text", [*HOSTILE, "````", "a\n``````\n# out"])
 def test_code_stays_in_its_fence(text):
-    shown = html(markdown.code(text) + "\n")
+    shown = html(as_markdown.code(text) + "\n")
     assert shown.count("<pre>") == shown.count("<") // 4 == 1, shown
 
 
 def test_a_report_says_what_its_page_says(retrained):
     taken = snapshot.build(subject_of(retrained))
-    text = markdown.render(taken, NOTEBOOK)
+    text = as_markdown.render(taken, NOTEBOOK)
     assert text.startswith("project · notebook run ")
     assert "# Retraining report: late-flights" in text
     assert "## Replace champion late-flights@1 by late-flights@2?\n\n**● Recommended: yes**" in text
@@ -112,15 +112,15 @@ def test_a_report_says_what_its_page_says(retrained):
     assert "*Chart.* " in text
     assert "```\nflights.head()\n```" in text
     assert f"`{snapshot.digest(taken)}`" in text
-    assert text == markdown.render(taken, NOTEBOOK)
+    assert text == as_markdown.render(taken, NOTEBOOK)
 
 
 def test_every_block_can_be_drawn():
-    assert {block.kind for block in get_args(blocks.Block)} == set(markdown.DRAWN)
+    assert {block.kind for block in get_args(blocks.Block)} == set(as_markdown.DRAWN)
 
 
 def test_a_table_is_even_in_a_terminal():
-    assert markdown.table(("Name", "n"), [("a|b", "1"), (verdict("issue"), "20")], (1,)).split("\n") == [
+    assert as_markdown.table(("Name", "n"), [("a|b", "1"), (verdict("issue"), "20")], (1,)).split("\n") == [
         "| Name    |   n |",
         "| ------- | --: |",
         "| a\\|b    |   1 |",
@@ -129,5 +129,5 @@ def test_a_table_is_even_in_a_terminal():
 
 
 def test_html_of_a_notebook_is_text():
-    shown = markdown._Text("<table><thead><tr><th>a</th><th>b</th></tr></thead><tr><td>1 &lt; 2</td><td>3</td></tr>")
+    shown = as_markdown._Text("<table><thead><tr><th>a</th><th>b</th></tr></thead><tr><td>1 &lt; 2</td><td>3</td></tr>")
     assert shown.text == "a | b\n1 < 2 | 3"
