@@ -69,6 +69,7 @@ _PUBLIC = {
     "delete": "nbmlops.governance.deletion",
     "restore": "nbmlops.governance.deletion",
     "report": "nbmlops.report.page",
+    "site": "nbmlops.report.site.build",
     "how_to": "nbmlops.report.howto",
     "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",

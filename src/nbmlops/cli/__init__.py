@@ -52,6 +52,7 @@ COMMANDS = {
     "advise": "nbmlops.cli.advise:advise",
     "serve": "nbmlops.cli.serve:serve",
     "report": "nbmlops.cli.report:report",
+    "site": "nbmlops.cli.site:site",
     "store": "nbmlops.cli.store:store",
 }
 
