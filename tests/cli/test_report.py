@@ -27,7 +27,11 @@ def test_json_says_where_and_by_which_facts(project):
         pass
     done = CliRunner().invoke(main, ["report", "forest", "--json"])
     data = json.loads(done.output)
-    assert set(data) == {"path", "title", "question", "answer", "because", "as_of", "digest", "run_id"}
+    assert set(data) == {"path", "title", "question", "answer", "because", "as_of", "digest", "run_id"} | {
+        "number",
+        "stale",
+        "note",
+    }
     assert len(data["digest"]) == 64
 
 

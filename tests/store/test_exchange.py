@@ -57,6 +57,7 @@ def full(project, model, held_out):
         ledger.add(change, [{"key": "J@1", "notebook": "é.ipynb", "job": "J", "parameters": {"months": [1, None]}}])
         ledger.claim(change, "2100-01-01T00:00:00Z", "here")
         schedules.put(change, "J", state={"last": "J@1"})
+    nb.report("train")
     return project
 
 

@@ -441,3 +441,15 @@ def test_predictions_of_schema_6_become_blocks_of_one_and_feedback_outcomes(proj
     assert predictions.periods(store, "m") == [
         {"batch": "may", "first_at": AT.format(1), "last_at": AT.format(1), "known": 1}
     ]
+
+
+def test_a_store_of_schema_7_gets_the_table_of_reports_and_keeps_the_rest(project):
+    store = old_store()
+    with plain(store) as connection:
+        migrate(connection, 1, until=7)
+        before = contents(connection)
+    with pytest.warns(RuntimeWarning, match=f"schema 7 and is brought to schema {SCHEMA}"):
+        assert rows(store, "SELECT count(*) FROM reports") == [(0,)]
+    with store.reading() as connection:
+        after = contents(connection)
+    assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}

@@ -11,9 +11,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.errors import Invalid, NotAllowed, NotFound
+from nbmlops import __version__
+from nbmlops.errors import Invalid, NotAllowed, NotFound, tell
 from nbmlops.hooks import Shown
-from nbmlops.report import snapshot
+from nbmlops.report import kept, snapshot
 from nbmlops.report.kinds.kind import kind_of, subject_of
 from nbmlops.report.text import visible, when
 from nbmlops.tracking import session
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
     import jinja2
 
 
-__all__ = ["Report", "render", "rendered", "report", "template", "written"]
+__all__ = ["Report", "appendix", "content", "render", "rendered", "report", "template", "written"]
 
 
-def report(ref: Any, output: str | Path | None = None, role: str | None = None) -> Path:
-    """Write the report of a run as one HTML file and return its path.
+def report(ref: Any, output: str | Path | None = None, role: str | None = None, refresh: bool = False) -> Path:
+    """Write the report of a run as one file and return its path.
 
     The first page is the decision: what is asked, whether the model is viable, what it is worth, what was found and who
-    decided. The evidence follows. What is not known is shown as missing, with what to do.
+    decided. The evidence follows. What is not known is shown as missing, with what to do. A report is made once, with a
+    number, of what is known then: asking again gives the same bytes, and a warning where more is known by now.
 
     Parameters
     ----------
@@ -37,10 +39,13 @@ def report(ref: Any, output: str | Path | None = None, role: str | None = None) 
         A run (its id, the end of its id, an experiment), or a model such as ``"late-flights@champion"``: then the
         run that made this version.
     output : str or Path, optional
-        The file; ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing report is replaced.
+        The file: the facts alone where it ends in ``.json``, else HTML;
+        ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing file is replaced.
     role : str, optional
         For whom: one of the roles of a charter. ``support`` gets one page that says how to use the model (see
         :func:`how_to`), and ``ref`` is a model then.
+    refresh : bool
+        Make the next number, of what is known now.
 
     Returns
     -------
@@ -58,12 +63,18 @@ def report(ref: Any, output: str | Path | None = None, role: str | None = None) 
     >>> import nbmlops as nb
     >>> nb.report("late-flights@champion", output="report.html")  # doctest: +SKIP
     """
-    return Path(written(ref, output, role).path)
+    found = written(ref, output, role, refresh)
+    if found.note:
+        tell(found.note)
+    return Path(found.path)
 
 
 @dataclass(frozen=True, repr=False)
 class Report(Shown):
-    """A report that was written: where it is, and what it says first."""
+    """A report that was written: where it is, the how-manyth it is, and what it says first.
+
+    ``number`` is 0 where it is not kept, ``note`` says why, or that what is known has changed since (``stale``).
+    """
 
     shows: ClassVar[str] = "report"
 
@@ -75,13 +86,18 @@ class Report(Shown):
     as_of: str
     digest: str
     run_id: str
+    number: int = 0
+    stale: bool = False
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
         return dataclasses.asdict(self)
 
 
-def written(ref: Any = None, output: str | Path | None = None, role: str | None = None) -> Report:
+def written(
+    ref: Any = None, output: str | Path | None = None, role: str | None = None, refresh: bool = False
+) -> Report:
     """Write a report like :func:`report`, of the last run of this notebook when none is named; say what it says.
 
     Examples
@@ -92,18 +108,44 @@ def written(ref: Any = None, output: str | Path | None = None, role: str | None 
     if _known(role) == "support":
         return _manual(ref, output)
     subject = subject_of(ref)
-    taken = snapshot.build(subject)
-    page = render(taken, _appendix(taken))
-    target = _target(subject.name, output)
-    _write(target, page.encode("utf-8"))
+    found = kept.take(subject, refresh)
+    taken = found.snapshot
+    number = taken["number"]
+    target = _target("-".join(filter(None, (subject.name, str(number) if number > 1 else "", role))), output)
+    _write(target, content(taken, appendix(taken), target.suffix, role))
     kind = kind_of(subject.kind)
     first = kind.decide(taken)
     says = first.question, first.answer.word, first.because
-    run_id = subject.key.partition(":")[2] if subject.kind == "run" else ""
-    return Report(str(target), kind.head(taken).title, *says, when(taken["as_of"]), snapshot.digest(taken), run_id)
+    about = when(taken["as_of"]), snapshot.digest(taken), kept.run_of(taken)
+    return Report(str(target), kind.head(taken).title, *says, *about, number, found.stale, _note(found))
 
 
-def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
+def _note(found: kept.Taken) -> str:
+    if found.unkept:
+        return f"This report is not kept, so it has no number: {found.unkept}"
+    number = found.snapshot["number"]
+    return f"What is known has changed since: --refresh makes report {number + 1}." if found.stale else ""
+
+
+def content(taken: Mapping[str, Any], notebook: bytes | None, suffix: str, role: str | None = None) -> bytes:
+    """Return the bytes of a report's file, in the form its name asks for.
+
+    Parameters
+    ----------
+    taken : mapping
+        See :func:`nbmlops.report.snapshot.build`.
+    notebook : bytes or None
+        The executed notebook.
+    suffix : str
+        ``.json`` for the facts alone; HTML for any other.
+    role : str, optional
+    """
+    if suffix == ".json":
+        return snapshot.canonical(taken)
+    return render(taken, notebook, role).encode("utf-8")
+
+
+def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | None = None) -> str:
     """Return the page of a snapshot.
 
     Parameters
@@ -112,6 +154,8 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
         See :func:`nbmlops.report.snapshot.build`.
     notebook : bytes, optional
         The executed notebook, whose digest is in the snapshot.
+    role : str, optional
+        For whom.
 
     Returns
     -------
@@ -125,7 +169,9 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
         .get_template("page.html.j2")
         .render(
             title=head.title,
-            overline=f"{taken['project']} · {head.over}",
+            overline=f"{taken['project']} · {_numbered(taken, head.over)}",
+            generator=f"nbmlops {__version__}",
+            role=role or "",
             meta=head.meta,
             decision=kind.decide(taken),
             sections=kind.sections(taken, notebook),
@@ -138,10 +184,15 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
     )
 
 
-def _appendix(taken: Mapping[str, Any]) -> bytes | None:
-    """Return the executed notebook a snapshot names by its digest."""
-    kept = taken.get("notebook")
-    return session.artifacts().get(kept["digest"]) if kept else None
+def _numbered(taken: Mapping[str, Any], about: str) -> str:
+    number = taken["number"]
+    return f"Report {number} of {about}" if number else f"A report of {about} that is not kept"
+
+
+def appendix(taken: Mapping[str, Any]) -> bytes | None:
+    """Return the executed notebook a snapshot names by its digest, None where it names none."""
+    notebook = taken.get("notebook")
+    return session.artifacts().get(notebook["digest"]) if notebook else None
 
 
 def _ending(key: str) -> str:

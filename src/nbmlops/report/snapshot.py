@@ -43,8 +43,9 @@ def build(subject: Subject, number: int = 1) -> dict[str, Any]:
     """
     envelope = {"schema": SCHEMA, "kind": subject.kind, "subject": subject.key, "number": number}
     found = kind_of(subject.kind).gather(subject)
-    clean: dict[str, Any] = plain({**found, **envelope, "project": session.project().name})
-    return clean
+    whole = plain({**found, **envelope, "project": session.project().name})
+    read: dict[str, Any] = json.loads(canonical(whole).decode("utf-8", "surrogatepass"))
+    return read  # in the order in which it is kept, for that may show
 
 
 def canonical(snapshot: Mapping[str, Any]) -> bytes:

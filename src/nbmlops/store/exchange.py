@@ -46,12 +46,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {  # in this order the rows stand in their
     "work": ("id",),
     "attempts": ("key", "attempt"),
     "schedules": ("job",),
+    "reports": ("subject", "number"),
 }
 # The schema from which on an export has a table.
 SINCE = {"executions": 3, "dataset_versions": 4, "observations": 5, "episodes": 5, "alerts": 5} | {
     "work": 6,
     "attempts": 6,
     "schedules": 6,
+    "reports": 8,
 }
 NUMBERED = ("datasets", "models", "feedback", "work")  # their ids are given out by the database
 NOT_A_NUMBER = {"series": ("value",), "points": ("value",)}  # NULL in the store

@@ -63,6 +63,8 @@ class _Chosen:
             return row["series"] in self.series
         if table == "executions":
             return bool(row["number"] <= self.kernels.get(row["kernel"], -1))
+        if table == "reports":
+            return row["run_id"] is None or row["run_id"] in self.run_ids or row["digest"] in self.kept
         if table in OF_RUNS:
             return row["run_id"] is None or row["run_id"] in self.run_ids or row.get("result_id") in self.kept
         return True
@@ -223,7 +225,7 @@ def _out(table: str, name: str, values: list[Any]) -> list[Any]:
 def _of_artifacts(folder: Path) -> set[str]:
     """Return the digests that must be there: files of runs, models, data sets and what was registered with them."""
     found = {row["digest"] for table in ("artifacts", "executions") for row in read_lines(folder / f"{table}.jsonl")}
-    for table in ("model_versions", "dataset_versions"):
+    for table in ("model_versions", "dataset_versions", "reports"):
         for row in read_lines(folder / f"{table}.jsonl"):
             found.update(row[k] for k in ("digest", "profile", "environment") if row.get(k))
     _, parquet = pyarrow()
@@ -289,6 +291,7 @@ SAYS = {
     "alerts": "messages about episodes, once for each channel; `data` is JSON",
     "work": "fires of jobs, run keys and rows of fan-outs, and what became of each; `parameters` and `spec` are JSON",
     "attempts": "tries to do a work, each a run of its own (`run_id`)",
+    "reports": "reports that were made, by what they are about and number; what each says is `artifacts/<digest>`, JSON",
     "schedules": "jobs: how far their fires are in `work`, who paused them, failures in a row",
 }
 README = """\

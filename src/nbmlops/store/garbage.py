@@ -188,6 +188,9 @@ def _purge_rows(connection: Connection, rows: Sequence[tuple[int, str]], kept: f
         connection.execute(f"DELETE FROM {table} WHERE run_id IN ({marks(ids)})", ids)
     found = connection.execute(f"SELECT result_id FROM results WHERE run_id IN ({marks(ids)})", ids).fetchall()
     connection.executemany("DELETE FROM results WHERE result_id = ?", [r for r in found if r[0] not in kept])
+    found = connection.execute(f"SELECT subject, number, digest FROM reports WHERE run_id IN ({marks(ids)})", ids)
+    forgotten = [(subject, number) for subject, number, digest in found.fetchall() if digest not in kept]
+    connection.executemany("DELETE FROM reports WHERE subject = ? AND number = ?", forgotten)
     connection.execute(f"DELETE FROM runs WHERE no IN ({marks(numbers)})", numbers)
     outdate(connection, numbers)
 
@@ -220,8 +223,8 @@ def _used(connection: Connection, project: Project, gone: frozenset[str]) -> set
     with connection.reading():
         kept = mentioned(connection)
     for table, names in text_columns().items():
-        owner = "run_id" if table in (*OF_RUNS, "runs") else "kernel" if table == "executions" else "NULL"
-        result = "result_id" if table == "results" else "NULL"
+        owner = "run_id" if table in (*OF_RUNS, "runs", "reports") else "kernel" if table == "executions" else "NULL"
+        result = {"results": "result_id", "reports": "digest"}.get(table, "NULL")
         long = " OR ".join(f'length("{n}") >= 64' for n in names)
         listed = ", ".join(f'"{n}"' for n in names)
         sql = f"SELECT {owner}, {result}, {listed} FROM {table} WHERE {long}"
@@ -230,7 +233,7 @@ def _used(connection: Connection, project: Project, gone: frozenset[str]) -> set
                 staying = [texts for of, result_id, *texts in rows if of not in gone or result_id in kept]
                 used |= digests_in(text for texts in staying for text in texts if text)
     files = journal.journals(project.home / "journal")
-    files += [p for end in ("*.html", "*.json") for p in (project.home / "outputs").rglob(end)]
+    files += [p for end in ("*.html", "*.json", "*.md") for p in (project.home / "outputs").rglob(end)]
     return used.union(*map(_digests_of_file, files))
 
 

@@ -26,7 +26,7 @@ FILES = """
 SELECT DISTINCT digest FROM artifacts UNION SELECT digest FROM model_versions UNION SELECT digest FROM executions
 UNION SELECT profile FROM model_versions UNION SELECT environment FROM model_versions
 UNION SELECT digest FROM dataset_versions UNION SELECT profile FROM dataset_versions
-UNION SELECT digest FROM predictions
+UNION SELECT digest FROM predictions UNION SELECT digest FROM reports
 """
 OF_NOTHING = """
 SELECT (SELECT count(*) FROM series s WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.no = s.run)),

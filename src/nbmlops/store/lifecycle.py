@@ -19,7 +19,8 @@ from nbmlops.store.driver import Connection, connect, parts
 
 __all__ = ["delete_runs", "deleted_runs", "lineage", "mentioned", "restore_runs", "streamed"]
 
-RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+RUN_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+SAID = re.compile(rf"{RUN_ID}|[0-9a-f]{{64}}")
 
 
 def delete_runs(project: Project, run_ids: Sequence[str]) -> list[str]:
@@ -126,12 +127,12 @@ def lineage(connection: Connection, run_ids: Iterable[str]) -> list[str]:
 
 
 def mentioned(connection: Connection) -> frozenset[str]:
-    """Return the ids of runs and results that the event chain or a model version mentions."""
+    """Return the ids of runs and results, and the digests, that the event chain or a model version mentions."""
     found: set[str] = set()
     for sql in ("SELECT subject, data FROM events", "SELECT run_id, evaluation FROM model_versions"):
         for rows in streamed(connection, sql):
             for row in rows:
-                found.update(i for text in row if text for i in RUN_ID.findall(text))
+                found.update(i for text in row if text for i in SAID.findall(text))
     return frozenset(found)
 
 

@@ -245,6 +245,20 @@ CREATE TABLE observations (
 	PRIMARY KEY (model, version, number)
 );
 
+CREATE TABLE reports (
+	subject TEXT NOT NULL,
+	number INTEGER NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	name TEXT NOT NULL,
+	run_id VARCHAR(36),
+	title TEXT NOT NULL,
+	as_of VARCHAR(32) NOT NULL,
+	made_at VARCHAR(32) NOT NULL,
+	digest VARCHAR(64) NOT NULL,
+	data TEXT NOT NULL,
+	PRIMARY KEY (subject, number)
+);
+
 CREATE TABLE episodes (
 	episode_id VARCHAR(36) NOT NULL,
 	model TEXT NOT NULL,
@@ -372,6 +386,10 @@ CREATE UNIQUE INDEX observations_name ON observations (model, version, name);
 CREATE INDEX predictions_digest ON predictions (digest) WHERE digest IS NOT NULL;
 
 CREATE INDEX predictions_model ON predictions (model, version, at);
+
+CREATE INDEX reports_digest ON reports (digest);
+
+CREATE INDEX reports_run ON reports (run_id);
 
 CREATE INDEX results_run ON results (run_id);
 

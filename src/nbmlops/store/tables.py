@@ -322,6 +322,25 @@ observations = Table(
     Index("observations_name", "model", "version", "name", unique=True),
 )
 
+# Reports that were made: what each says is an artifact, canonical JSON, and never changed. `data` is JSON of what its
+# page says first, and the digest of its facts without its number.
+reports = Table(
+    "reports",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("run_id", String(36)),
+    Column("title", Text, nullable=False),
+    Column("as_of", String(32), nullable=False),
+    Column("made_at", String(32), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("data", Text, nullable=False),
+    Index("reports_run", "run_id"),
+    Index("reports_digest", "digest"),
+)
+
 OPEN = text("closed_at IS NULL")
 episodes = Table(
     "episodes",

@@ -14,12 +14,17 @@ def html(data: Mapping[str, Any]) -> str:
     """Return the card."""
     body = f"<div><strong>{esc(_says(data))}</strong></div><div>{esc(data['because'])}</div>"
     place = f"<div><code>{esc(data['path'])}</code></div>"
-    return card(data["title"], body=body + place, hint=f"Facts as of {data['as_of']}, SHA-256 {data['digest'][:12]}.")
+    if data["note"]:
+        place += f"<div>▲ {esc(data['note'])}</div>"
+    number = f"Report {data['number']}. " if data["number"] else ""
+    hint = f"{number}Facts as of {data['as_of']}, SHA-256 {data['digest'][:12]}."
+    return card(data["title"], body=body + place, hint=hint)
 
 
 def text(data: Mapping[str, Any]) -> str:
     """Return the same as lines."""
-    return f"{data['title']}\n{_says(data)}\n{data['because']}\n{data['path']}"
+    lines = [data["title"], _says(data), data["because"], data["path"], data["note"]]
+    return "\n".join(filter(None, lines))
 
 
 def _says(data: Mapping[str, Any]) -> str:

@@ -275,6 +275,8 @@ def _report(story: Story, options: Options, project: Project) -> Finding:
     folder = project.home / "outputs" / (story.work.job or Path(story.work.notebook).stem)
     folder.mkdir(parents=True, exist_ok=True)
     found = written(story.run, folder / f"{story.run.run_id}.html")
+    if found.stale:  # the notebook wrote one of itself, before its end
+        found = written(story.run, found.path, refresh=True)
     path = project.relative(Path(found.path))
     return _done("passed", f"{path}: {found.answer}, {found.because}", path)
 
