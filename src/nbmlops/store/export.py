@@ -291,7 +291,7 @@ SAYS = {
     "alerts": "messages about episodes, once for each channel; `data` is JSON",
     "work": "fires of jobs, run keys and rows of fan-outs, and what became of each; `parameters` and `spec` are JSON",
     "attempts": "tries to do a work, each a run of its own (`run_id`)",
-    "reports": "reports that were made, by what they are about and number; what each says is `artifacts/<digest>`, JSON",
+    "reports": "reports that were made, by subject and number; what each says is `artifacts/<digest>`, JSON",
     "schedules": "jobs: how far their fires are in `work`, who paused them, failures in a row",
 }
 README = """\
