@@ -252,7 +252,7 @@ def test_the_glossary_says_what_columns_mean_and_which_nobody_described(retraine
     section = section_of(taken, "glossary")
     assert table_of(section).rows == [("hour", "hour of departure", "h", "expert")]
     missing = next(b for b in section.blocks if isinstance(b, Missing))
-    assert missing.what == "Nobody has said what these columns mean: late and distance"
+    assert missing.what == "Nobody has said what these columns mean: distance and late"
     assert fields.answers(taken)["dictionary"] == "1 of 3 columns named here have a meaning"
 
 

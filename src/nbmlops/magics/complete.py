@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["candidates", "commands", "install", "remove"]
+__all__ = ["candidates", "commands", "following", "install", "remove"]
 
 MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain", "review"}
 EXPERIMENTS = {"compare", "report"}
 JOBS = {"retrain"}
 OTHERS = ("%%track", "%nbmlops")
+ROLE_FLAGS = ("--for", "--send")
 
 
 def install(shell: InteractiveShell) -> None:
@@ -45,6 +46,20 @@ def candidates(name: str, namespace: dict[str, Any]) -> list[str]:
     return [*flags, *variables, *_stored(name)]
 
 
+def following(name: str, line: str) -> list[str] | None:
+    """Return what may follow the flag before the word being typed; None where anything may.
+
+    >>> following("report", "%report late-flights --for ")[0]
+    'stakeholder'
+    """
+    words = line.split() if line.endswith(" ") else line.split()[:-1]
+    if name != "report" or words[-1:] not in ([flag] for flag in ROLE_FLAGS):
+        return None
+    from nbmlops.governance.charter import ROLES
+
+    return list(ROLES)
+
+
 def commands(line: str) -> list[str]:
     """Return what may follow ``%nbmlops``: a magic or command, one of a group's, what a store command is about."""
     import click
@@ -54,6 +69,8 @@ def commands(line: str) -> list[str]:
     words = line.split()[1:] if line.endswith(" ") else line.split()[1:-1]
     if not words:
         return [*_names(), *COMMANDS]
+    if roles := following(words[0], line):
+        return roles
     found = main.get_command(click.Context(main), words[0])
     if isinstance(found, click.Group) and len(words) == 1:
         return list(found.commands)
@@ -79,7 +96,9 @@ def _completer(shell: Any, event: Any) -> list[str]:
     """Answer IPython; a fault here must never reach the person who types."""
     try:
         name = event.command.lstrip("%")
-        return commands(event.line) if name == "nbmlops" else candidates(name, shell.user_ns)
+        if name == "nbmlops":
+            return commands(event.line)
+        return following(name, event.line) or candidates(name, shell.user_ns)
     except Exception:
         return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -15,7 +16,9 @@ from nbmlops.records import ModelVersion, plain
 from nbmlops.report.blocks import Tone
 from nbmlops.tracking import session
 
-__all__ = ["Facts", "Gap", "HowTo", "Part", "digest", "gathered", "how_to", "version_of"]
+__all__ = ["Facts", "Gap", "HowTo", "Part", "digest", "gathered", "how_to", "meant", "version_of"]
+
+MODEL = re.compile(r"[^@\s:/]+@(?:(?!\.\.)[^@\s])+")
 
 Json = dict[str, Any]
 
@@ -175,6 +178,24 @@ def version_of(ref: str | ModelVersion) -> ModelVersion:
     name = ref.strip()
     found = None if "@" in name else models.find(session.store(), name, "champion")
     return found or model_version(name)
+
+
+def meant(ref: Any) -> ModelVersion | None:
+    """Return the version a person means where it is a model they name; None for a run, a project or anything else.
+
+    Raises
+    ------
+    NotFound
+        It reads like a model, and there is none.
+    """
+    from nbmlops.store import models
+
+    if isinstance(ref, ModelVersion):
+        return ref
+    if not isinstance(ref, str) or ref.endswith(".ipynb"):
+        return None
+    named = MODEL.fullmatch(ref.strip()) or ref.strip() in models.names(session.store())
+    return version_of(ref) if named else None
 
 
 def digest(data: Mapping[str, Any]) -> str:
