@@ -1,0 +1,1 @@
+"""The project as a whole: its facts, its first page, and the sections behind it."""

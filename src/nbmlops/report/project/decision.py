@@ -1,0 +1,228 @@
+"""Page one of a project, for who pays for it: continue, pivot or stop, what it is worth, what is left, who decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nbmlops.report import facts
+from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
+from nbmlops.report.decision import Decision, Part, event_words
+from nbmlops.report.project.standing import TONES, because, recommended, standing, worth
+from nbmlops.report.text import count, joined, number, stamp, when
+
+__all__ = ["decide", "said"]
+
+Json = Mapping[str, Any]
+Cell = str | Verdict
+DECISIONS = ("alias", "approve", "reject", "flag", "handover", "delete", "review", "job_paused", "job_resumed")
+MOST = 5  # rows of a table on page one
+STATES: Mapping[str, Verdict] = {
+    "done": Verdict("done", "good"),
+    "done late": Verdict("done late", "quiet"),
+    "late": Verdict("late", "bad"),
+    "open": Verdict("open", "quiet"),
+}
+
+
+def decide(snapshot: Json) -> Decision:
+    """Return page one of a project's snapshot."""
+    found = standing(snapshot)
+    rule = recommended(found)
+    parts = (
+        Part("worth", "What it is worth", _worth(snapshot)),
+        Part("plan", "Budget and deliverables", _plan(snapshot, found.budget)),
+        Part("use", "Models", _models(snapshot)),
+        Part("found", "What is open", _open(snapshot)),
+        Part("decided", "Decisions", _decided(snapshot)),
+    )
+    known = rule.recommends != "insufficient data"
+    word = f"Recommended: {rule.recommends}" if known else "Not known yet"
+    return Decision(
+        _question(snapshot), Verdict(word, TONES[rule.recommends]), because(found, rule), parts, signed=True
+    )
+
+
+def _question(snapshot: Json) -> str:
+    return f"Continue {snapshot['project']}, pivot or stop?"
+
+
+def _charter(snapshot: Json) -> Json:
+    """Return the charter; nothing where there is none or it cannot be read."""
+    found = snapshot.get("charter") or {}
+    return {} if found.get("unreadable") else found
+
+
+def _worth(snapshot: Json) -> list[Block]:
+    """Return what each model was worth at the start and is now, in the charter's unit."""
+    used = [m for m in snapshot["models"] if m.get("champion")]
+    rows = [row for m in used for row in _sides(m)]
+    if not rows:
+        return [_worth_unknown(snapshot, used)]
+    some = next(w for m in used for k in ("now", "start") if (w := worth(m.get(k))))
+    heads = (
+        f"{some.get('unit') or 'Units'} per {number(some.get('per_rows'))} rows, against no model",
+        "Low",
+        "Expected",
+        "High",
+    )
+    blocks: list[Block] = [Table("Value by the charter", heads, rows[: 2 * MOST], numeric=(1, 2, 3))]
+    gaps = [m for m in used if not worth(m.get("now"))]
+    blocks += [Missing(f"What {m['champion']} is worth now: {_why(m)}", _evaluate(snapshot)) for m in gaps[:MOST]]
+    return [*blocks, *(Say(line) for m in used[:MOST] if (line := _volume(m)))]
+
+
+def _sides(model: Json) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    for key, word in (("start", "At the start"), ("now", "Now")):
+        side = model.get(key) or {}
+        if found := worth(side):
+            numbers = (number(float(f"{found[k]:.3g}")) for k in ("low", "expected", "high"))
+            rows.append((f"{word}: {side['ref']}, {_rests(side)}", *numbers))
+    return rows
+
+
+def _rests(side: Json) -> str:
+    """Return on what a figure rests: how many rows, of what, as of when."""
+    what = "outcomes that came true" if side.get("rests") == "outcomes" else "held-out rows"
+    return f"{number(side.get('rows'))} {what}, {stamp(side.get('at'))[:10]}"
+
+
+def _why(model: Json) -> str:
+    return str(((model.get("now") or {}).get("value") or {}).get("unknown") or "it is not known")
+
+
+def _worth_unknown(snapshot: Json, used: Sequence[Json]) -> Missing:
+    if not used:
+        return Missing(
+            "What it is worth is not known: no model is in use", "nbmlops promote NAME VERSION --to champion"
+        )
+    if not _charter(snapshot).get("value"):
+        return Missing(
+            "What it is worth is not known", f"{facts.whose(snapshot, 'stakeholder')}: write value in charter.yaml"
+        )
+    return Missing(f"What it is worth is not known: {_why(used[0])}", _evaluate(snapshot))
+
+
+def _evaluate(snapshot: Json) -> str:
+    return f"{facts.whose(snapshot, 'scientist')}: nbmlops evaluate"
+
+
+def _volume(model: Json) -> str:
+    found = worth(model.get("now")) or {}
+    volume = found.get("volume") or {}
+    if not volume.get("rows"):
+        return ""
+    amount = number(float(f"{volume['expected']:.3g}"))
+    about = f"{number(volume['rows'])} rows a {volume.get('per')}"
+    return f"{model['champion']}, at {about}: about {amount} {found.get('unit') or 'units'} a {volume.get('per')}."
+
+
+def _plan(snapshot: Json, budget: str) -> list[Block]:
+    """Return what is left of the budget, and what is to be delivered."""
+    whose = facts.whose(snapshot, "stakeholder")
+    blocks: list[Block] = (
+        [Say(f"{budget[0].upper()}{budget[1:]}.")]
+        if budget
+        else [Missing("No budget was agreed", f"{whose}: write budget in charter.yaml")]
+    )
+    due = list(snapshot.get("deliverables") or ())
+    if not due:
+        whose = facts.whose(snapshot, "manager")
+        return [*blocks, Missing("No deliverables were agreed", f"{whose}: write deliverables in charter.yaml")]
+    open_first = sorted(due, key=lambda d: bool(d["done"]))
+    rows = [(d["name"], d["due"] or "-", STATES[d["state"]], d["owner"] or "nobody") for d in open_first[:MOST]]
+    done = sum(bool(d["done"]) for d in due)
+    caption = f"Deliverables: {done} of {len(due)} done"
+    return [*blocks, Table(caption, ("What", "Due", "State", "Owner"), rows, tight=(1,))]
+
+
+def _models(snapshot: Json) -> list[Block]:
+    """Return which models there are, which version of each is in use, since when, and whose it is."""
+    found = snapshot["models"]
+    if not found:
+        return [Missing("No model was registered yet", "%register MODEL NAME in the notebook that trains it")]
+    first = sorted(found, key=lambda m: not m.get("champion"))
+    rows = [
+        (
+            m["name"],
+            m.get("champion") or "none",
+            when(m["since"])[:-11] if m.get("since") else "-",
+            m["owner"],
+            _state(m),
+        )
+        for m in first
+    ]
+    heads = ("Model", "In use", "Since", "Owner", "State")
+    blocks: list[Block] = [Table(count(len(found), "model"), heads, rows[:MOST])]
+    return [*blocks, Say(f"{count(len(rows) - MOST, 'more')} in the sections below.")] if len(rows) > MOST else blocks
+
+
+def _state(model: Json) -> Verdict:
+    """Return the worst that is known of a model in one word."""
+    if not model.get("champion"):
+        return Verdict("not in use", "quiet")
+    outcomes = [t.get("outcome") for t in (model.get("now") or {}).get("targets") or ()]
+    if "issue" in outcomes:
+        return Verdict("target broken", "bad")
+    if (model.get("check") or {}).get("verdict") == "alert":
+        return Verdict("alert in its data", "bad")
+    if "warning" in outcomes:
+        return Verdict("target not shown", "warn")
+    return Verdict("targets shown", "good") if "passed" in outcomes else Verdict("not judged", "warn")
+
+
+def _open(snapshot: Json) -> list[Block]:
+    """Return what somebody has to look at: episodes, and roles nobody plays."""
+    episodes = snapshot.get("episodes") or {}
+    blocks: list[Block] = []
+    if episodes.get("count"):
+        alerts = episodes["alerts"]
+        what = [
+            f"{e['code'].replace('_', ' ')} {e['column']} of {e['model']}@{e['version']}" for e in episodes["open"][:3]
+        ]
+        blocks.append(Say(f"{count(episodes['count'], 'open episode')}, {alerts} at alert level: {joined(what)}."))
+    gaps = [m["key"] for m in _charter(snapshot).get("missing") or ()]
+    if gaps:
+        blocks.append(
+            Missing(
+                f"The charter does not say: {joined(gaps)}",
+                f"{facts.whose(snapshot, 'manager')}: nbmlops charter check",
+            )
+        )
+    if not snapshot.get("charter"):
+        blocks.append(Missing("Nothing was agreed in writing", "nbmlops charter new"))
+    return blocks or [Say("No open episode, and the charter says all it should.")]
+
+
+def _decided(snapshot: Json) -> list[Block]:
+    moves = [e for e in snapshot["events"] if e["action"] in DECISIONS]
+    if not moves:
+        return [Missing("Nobody has decided anything yet", "nbmlops promote records who, when and why")]
+    rows = [(stamp(e["at"]), said(e), f"{e['actor']} (by {e['known_by']})") for e in moves[-MOST:]]
+    return [Table("Decisions, newest last", ("When (UTC)", "What", "Who, and how known"), rows, tight=(0,))]
+
+
+def said(event: Json) -> str:
+    """Return an event as a sentence.
+
+    >>> said({"action": "handover", "subject": "late", "data": {"to": "bo", "reason": "Ada left"}})
+    'late was handed over to bo: Ada left'
+    """
+    subject, data = str(event["subject"]), event.get("data") or {}
+    words = {
+        "handover": f"was handed over to {data.get('to')}",
+        "delete": "was deleted",
+        "restore": "was restored",
+        "review": "was read by somebody other than its author",
+        "job_paused": "was paused",
+        "job_resumed": "was resumed",
+        "job_backfilled": "was run for earlier times",
+        "job_cancelled": "was cancelled",
+        "dataset": "was recorded",
+        "dataset_kept": "was kept with its rows",
+        "allow_pickle": "was allowed to be a pickle",
+    }.get(event["action"])
+    if words is None:
+        return event_words(event)
+    return f"{subject} {words}" + (f": {data['reason']}" if data.get("reason") else "")

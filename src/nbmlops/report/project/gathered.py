@@ -1,0 +1,226 @@
+"""What the store knows of a project, as plain JSON: models and what they are worth, what was done, what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.errors import NbmlopsError, NotFound
+from nbmlops.records import plain
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.governance.charter import Charter
+    from nbmlops.records import ModelVersion
+
+__all__ = ["gather"]
+
+DAYS = 30
+MOST_EVENTS, MOST_EPISODES, MOST_DATASETS = 200, 50, 50
+Json = dict[str, Any]
+
+
+def gather() -> Json:
+    """Return the facts of this project with their ``as_of``.
+
+    Raises
+    ------
+    NotFound
+        Nothing is known of it yet: no run, no event, no charter.
+    """
+    agreed, unreadable = _charter()
+    as_of = _as_of(agreed)
+    since = _before(as_of, DAYS)
+    events = _events()
+    return {
+        "charter": {"unreadable": unreadable} if unreadable else agreed and agreed.to_dict(),
+        "budget": _budget(agreed, as_of),
+        "deliverables": [{**plain(d), "state": d.state(as_of)} for d in (agreed.deliverables if agreed else ())],
+        "models": _models(agreed),
+        "episodes": _episodes(agreed),
+        "throughput": _throughput(),
+        "lately": {"days": DAYS, "since": since, "runs": _runs(since), "works": _works(since)},
+        "sources": _sources(as_of),
+        "datasets": _datasets(),
+        "events": events[-MOST_EVENTS:],
+        "events_before": max(0, len(events) - MOST_EVENTS),
+        "as_of": as_of,
+    }
+
+
+def _charter() -> tuple[Charter | None, str]:
+    """Return the charter of the project's root, and why it cannot be read where it cannot."""
+    from nbmlops.governance.charter import charter
+
+    try:
+        return charter(session.project().root), ""
+    except NbmlopsError as error:
+        return None, str(error)
+
+
+def _as_of(agreed: Charter | None) -> str:
+    from nbmlops.store import counted
+
+    if found := counted.last_known(session.store()):
+        return found
+    if agreed is None:
+        raise NotFound("There is nothing to report of this project yet.", "Track a cell, or: nbmlops charter new.")
+    from datetime import UTC
+
+    changed = (session.project().root / agreed.path).stat().st_mtime
+    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="microseconds")
+
+
+def _before(at: str, days: int) -> str:
+    return (datetime.fromisoformat(at) - timedelta(days=days)).isoformat(timespec="microseconds")
+
+
+def _budget(agreed: Charter | None, as_of: str) -> Json | None:
+    from nbmlops.governance.plan import left
+
+    return {**agreed.budget, **left(agreed.budget, as_of)} if agreed and agreed.budget else None
+
+
+def _models(agreed: Charter | None) -> list[Json]:
+    """Return each model: its champion, what it was worth at the start and is now, its targets, the newest advice."""
+    from nbmlops.store.models import listed, names
+    from nbmlops.store.runs import results_of
+
+    store = session.store()
+    versions: dict[str, list[ModelVersion]] = {name: [] for name in sorted(names(store))}
+    for version in listed(store):
+        versions.setdefault(version.name, []).append(version)
+    evaluations = results_of(store, kind="evaluation")
+    return [_model(name, found, evaluations, agreed) for name, found in versions.items() if found]
+
+
+def _model(name: str, versions: Sequence[ModelVersion], evaluations: Sequence[Json], agreed: Charter | None) -> Json:
+    from nbmlops.registry.past import moves
+
+    history = [e for e in moves(name, "champion") if e["data"].get("version") is not None]
+    champion = next((v for v in versions if "champion" in v.aliases), None)
+    newest = max(versions, key=lambda v: v.version)
+    about: Json = {"name": name, "owner": newest.owner, "versions": len(versions), "newest": newest.ref}
+    about |= {"registered_at": min(v.created_at for v in versions), "champion": champion and champion.ref}
+    about |= {"since": history[-1]["at"] if champion and history else None}
+    about |= {"reason": history[-1]["data"].get("reason") if champion and history else None}
+    about["start"] = _first(name, history, evaluations, agreed)
+    about["now"] = _now(champion, evaluations, agreed)
+    return {**about, "advice": _newest(name, "advice"), "check": champion and _check(champion)}
+
+
+def _first(name: str, history: Sequence[Json], evaluations: Sequence[Json], agreed: Charter | None) -> Json | None:
+    """Return what the first champion was found to be by its evaluation, though it may be deleted by now."""
+    from nbmlops.store.models import recorded
+
+    first = recorded(session.store(), name, int(history[0]["data"]["version"])) if history else None
+    if first is None:
+        return None
+    found = next((r for r in evaluations if r["result_id"] == first.evaluation), None)
+    return {"ref": first.ref, "since": history[0]["at"], **_judged(found, agreed)}
+
+
+def _now(champion: ModelVersion | None, evaluations: Sequence[Json], agreed: Charter | None) -> Json | None:
+    """Return what the champion is by the newest of its evaluations."""
+    if champion is None:
+        return None
+    of_it = [r for r in evaluations if r["data"].get("model") == champion.ref or r["result_id"] == champion.evaluation]
+    return {"ref": champion.ref, **_judged(of_it[-1] if of_it else None, agreed)}
+
+
+def _judged(result: Json | None, agreed: Charter | None) -> Json:
+    """Return metrics, targets and worth of an evaluation; why they are not known where they are not."""
+    if result is None:
+        return {"at": None, "rows": None, "rests": "", "targets": [], "value": {"unknown": "it was never evaluated"}}
+    data = result["data"]
+    targets = [f.to_dict() for f in agreed.judge(data.get("metrics") or {})] if agreed else []
+    about = {"at": result["at"], "rows": data.get("rows"), "rests": "evaluation", "targets": targets}
+    return {**about, "value": _worth(data, agreed)}
+
+
+def _worth(data: Mapping[str, Any], agreed: Charter | None) -> Json:
+    from nbmlops.governance.value import value
+
+    if agreed is None or not agreed.value:
+        return {"unknown": "the charter does not say what an outcome is worth"}
+    try:
+        return value(data, agreed)
+    except NbmlopsError as error:
+        return {"unknown": error.message.rstrip(".")}
+
+
+def _newest(name: str, kind: str) -> Json | None:
+    """Return the newest advice on a model, as it was given."""
+    from nbmlops.store.runs import results_of
+
+    found = results_of(session.store(), kind=kind, subject=name)
+    return {k: found[-1]["data"].get(k) for k in ("ref", "advice", "rule", "because", "at")} if found else None
+
+
+def _check(champion: ModelVersion) -> Json | None:
+    """Return what the newest drift check against the champion said."""
+    from nbmlops.store.runs import results_of
+
+    found = results_of(session.store(), kind="drift", subject=champion.name)
+    of_it = [r for r in found if r["data"].get("reference") in (champion.ref, f"{champion.name}@champion")]
+    return {"at": of_it[-1]["at"], "verdict": of_it[-1]["data"].get("verdict")} if of_it else None
+
+
+def _episodes(agreed: Charter | None) -> Json:
+    """Return how many episodes are open, and the first of them, alerts before notices; private columns say nothing."""
+    from nbmlops.monitoring.episodes import rows
+
+    found = sorted(rows(state="open"), key=lambda e: (e["level"] != "alert", e["opened_at"]))
+    kept = ("model", "version", "code", "column", "level", "opened_on", "opened_at", "checks", "message")
+    told = [{k: e[k] for k in kept} for e in found[:MOST_EPISODES]]
+    if agreed:
+        told = [{**e, "message": agreed.masked(e["message"])} for e in told]
+    return {"count": len(found), "alerts": sum(e["level"] == "alert" for e in found), "open": told}
+
+
+def _throughput() -> Json:
+    from nbmlops.governance.throughput import throughput
+
+    return throughput().to_dict()
+
+
+def _runs(since: str) -> Json:
+    from nbmlops.store import counted
+
+    return dict(counted.runs(session.store(), since))
+
+
+def _works(since: str) -> list[Json]:
+    from nbmlops.store import counted
+
+    return counted.works(session.store(), since)
+
+
+def _sources(as_of: str) -> Json:
+    """Return the sources as they were at a time; why they cannot be read where they cannot."""
+    from nbmlops.quality import sources
+
+    at = datetime.fromisoformat(as_of).timestamp()
+    try:
+        return {"rows": sources.rows(session.project(), at)}
+    except NbmlopsError as error:
+        return {"rows": [], "unreadable": str(error)}
+
+
+def _datasets() -> list[Json]:
+    """Return the newest version of each data set."""
+    from nbmlops.store.datasets import listed
+
+    newest: dict[str, Json] = {}
+    for version in listed(session.store()):
+        newest.setdefault(version["name"], version)
+    kept = ("name", "version", "rows", "fingerprint", "created_at", "source")
+    return [{k: v.get(k) for k in kept} for v in list(newest.values())[:MOST_DATASETS]]
+
+
+def _events() -> list[Json]:
+    from nbmlops.store import events
+
+    with session.store().reading() as connection:
+        return events.listed(connection)
