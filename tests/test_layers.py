@@ -26,6 +26,7 @@ ONLY_IN = {
     "IPython": {"magics", "capture"},
     "jinja2": {"report"},
     "nh3": {"report"},
+    "mistune": {"report"},
     "dask": {"drift"},
     "distributed": {"jobs"},
     "airflow": {"bridges"},

@@ -119,7 +119,7 @@ def test_tells_the_story_from_the_decision_to_the_notebook(retrained, tmp_path):
         "Not for cancelled flights.",
         "random_state = 0",
         "The code differs from the commit",
-        "# Retrain",
+        "Cell 1 · markdown Retrain",
     ):
         assert words in text, words
 

@@ -3,13 +3,27 @@
 import base64
 import json
 import struct
+import time
+import zlib
 from html.parser import HTMLParser
 
 import pytest
 
+from nbmlops.report import markup as html
 from nbmlops.report import sanitize
 
-PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 3, 2) + b"\x08\x02\x00\x00\x00" + bytes(12)
+
+def chunk(kind, content=b""):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(*more, width=3, height=2):
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    rows = zlib.compress((b"\x00" + bytes(3)) * 2)
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + b"".join(more) + chunk(b"IEND")
+
+
+PNG = png()
 ALLOWED_ATTRIBUTES = {"colspan", "rowspan", "scope"}
 
 
@@ -18,13 +32,14 @@ class Walk(HTMLParser):
 
     def __init__(self, markup):
         super().__init__()
-        self.tags, self.attributes, self.depth = set(), set(), 0
+        self.tags, self.attributes, self.depth, self.deepest = set(), set(), 0, 0
         self.feed(markup)
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
         self.depth += tag != "br"
+        self.deepest = max(self.deepest, self.depth)
 
     def handle_endtag(self, tag):
         self.depth -= 1
@@ -60,9 +75,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("markup", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_html_keeps_its_text_and_loses_everything_else(markup):
-    clean, _ = sanitize.clean_html(markup)
+    clean, _ = html.clean_html(markup)
     walk = Walk(clean)
-    assert walk.tags <= sanitize.TAGS
+    assert walk.tags <= html.TAGS
     assert walk.attributes <= ALLOWED_ATTRIBUTES
     assert walk.depth == 0
     assert "ok" in clean
@@ -71,25 +86,24 @@ def test_hostile_html_keeps_its_text_and_loses_everything_else(markup):
 
 
 def test_a_heading_becomes_a_bold_paragraph():
-    assert sanitize.clean_html("<h1 class='x'>Approved</h1>")[0] == "<p><strong>Approved</strong></p>"
+    assert html.clean_html("<h1 class='x'>Approved</h1>")[0] == "<p><strong>Approved</strong></p>"
 
 
 def test_a_table_keeps_its_structure():
     markup = '<table border="1" class="dataframe"><thead><tr><th colspan="2" scope="col">a</th></tr></thead></table>'
-    assert sanitize.clean_html(markup)[0] == '<table><thead><tr><th colspan="2" scope="col">a</th></tr></thead></table>'
+    assert html.clean_html(markup)[0] == '<table><thead><tr><th colspan="2" scope="col">a</th></tr></thead></table>'
 
 
 def test_hidden_characters_in_html_become_visible():
     assert (
-        sanitize.clean_html("<p>a&#8238;b&#x200b;</p>")[0]
-        == "<p>a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}</p>"
+        html.clean_html("<p>a&#8238;b&#x200b;</p>")[0] == "<p>a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}</p>"
     )
 
 
 def test_a_huge_table_is_cut_at_a_row_and_says_so():
     found = shown({"text/html": "<table>" + "<tr><td>1234567890</td></tr>" * 50_000 + "</table>"})
     assert [p.kind for p in found] == ["html", "note"]
-    assert len(found[0].content) <= sanitize.MAX_HTML + 100
+    assert len(found[0].content) <= sanitize.APPENDIX.html + 100
     assert found[0].content.endswith("</tr></tbody></table>")
     assert "left out" in found[1].content
 
@@ -114,7 +128,7 @@ def test_our_own_objects_are_shown_as_their_text():
 def test_text_loses_colours_and_is_cut():
     found = sanitize.pieces({"output_type": "stream", "text": ["\x1b[31mred\x1b[0m\n", "x" * 5000]})
     assert found[0].content.startswith("red\n")
-    assert len(found[0].content) == sanitize.MAX_TEXT
+    assert len(found[0].content) == sanitize.APPENDIX.text
     assert "3,004 more characters" in found[1].content
 
 
@@ -143,10 +157,12 @@ def test_a_picture_is_encoded_again():
         b"<svg onload=alert(1)>",
         b"GIF89a",
         b"",
-        PNG[:16] + struct.pack(">II", 90_000, 2) + PNG[24:],
+        PNG[:-12],
+        png(width=90_000),
+        png(width=7_900, height=7_900),
         PNG + bytes(400_000),
     ],
-    ids=["svg", "gif", "empty", "too wide", "too large"],
+    ids=["svg", "gif", "empty", "no end", "too wide", "too many pixels", "too large"],
 )
 def test_what_is_no_picture_or_too_large_is_a_note(content):
     found = shown({"image/png": base64.b64encode(content).decode()})
@@ -157,10 +173,131 @@ def test_a_picture_that_is_no_base64_is_a_note():
     assert shown({"image/jpeg": '"><script>alert(1)</script>'})[0].kind == "note"
 
 
+def test_a_picture_loses_what_it_carries_beside_the_image():
+    note = chunk(b"tEXt", b"Comment\x00<script>alert(1)</script>")
+    found = shown({"image/png": base64.b64encode(png(note) + b"<script>alert(2)</script>").decode()})
+    assert base64.b64decode(found[0].content.partition(",")[2]) == PNG
+
+
+def test_a_photograph_loses_notes_and_what_follows_its_end():
+    def segment(marker, content):
+        return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+    frame = segment(0xC0, struct.pack(">BHHB", 8, 2, 3, 0))
+    exif, scan = segment(0xE1, b"Exif GPS"), segment(0xDA, b"") + b"abc\xff\xd9"
+    content = b"\xff\xd8" + exif + frame + scan + b"PK\x03\x04 polyglot"
+    found = shown({"image/jpeg": base64.b64encode(content).decode()})
+    assert base64.b64decode(found[0].content.partition(",")[2]) == b"\xff\xd8" + frame + scan
+
+
 def test_a_drawing_is_only_ever_an_image_source():
-    found = shown({"image/svg+xml": "<svg><script>alert(1)</script></svg>"})
+    found = shown({"image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"><use href="#a"/></svg>'})
     assert found[0].kind == "image"
     assert found[0].content.startswith("data:image/svg+xml;base64,")
+
+
+def test_a_drawing_of_matplotlib_is_shown(needed):
+    needed("matplotlib")
+    from io import StringIO
+
+    from matplotlib.figure import Figure
+
+    figure, file = Figure(), StringIO()
+    figure.subplots().plot([1, 2], label="a")
+    figure.savefig(file, format="svg")
+    assert [p.kind for p in shown({"image/svg+xml": file.getvalue()})] == ["image"]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<script>alert(1)</script>",
+        "<g onload='alert(1)'/>",
+        "<foreignObject><p xmlns='http://www.w3.org/1999/xhtml'>x</p></foreignObject>",
+        "<image href='http://evil.example/x.png'/>",
+        "<a xmlns:x='http://www.w3.org/1999/xlink' x:href='javascript:alert(1)'/>",
+        "<style>@import '//evil.example/x.css';</style>",
+        "<rect style='fill: url(//evil.example/x)'/>",
+        "<rect fill='u\\72l(//evil.example/x)'/>",
+        "<not closed",
+    ],
+)
+def test_a_drawing_with_code_or_addresses_is_a_note(inside):
+    markup = f'<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>'
+    assert [p.kind for p in shown({"image/svg+xml": markup})] == ["note"]
+
+
+def test_a_drawing_that_declares_entities_is_a_note():
+    markup = '<!DOCTYPE svg [<!ENTITY a "aaaa">]><svg xmlns="http://www.w3.org/2000/svg"><text>&a;</text></svg>'
+    assert [p.kind for p in shown({"image/svg+xml": markup})] == ["note"]
+
+
+@pytest.mark.parametrize("deep", ["<div>", "<b>", "<ul><li>", "<table><tr><td>", "<p><b class=%d>"])
+def test_deep_nesting_costs_no_time_and_stays_flat(deep):
+    began = time.perf_counter()
+    clean, cut = html.clean_html("<p>ok</p>" + deep * 20_000)
+    assert time.perf_counter() - began < 2
+    assert cut
+    assert Walk(clean).deepest <= html.MAX_DEPTH
+
+
+def markdown(source, **more):
+    (cell,) = sanitize.cells({"cells": [{"cell_type": "markdown", "source": source, **more}]})
+    return "".join(p.content for p in cell.pieces)
+
+
+def test_markdown_is_rendered():
+    clean = markdown("# Late\n\n- **a**\n- `b`\n\n| x |\n|---|\n| 1 |\n")
+    assert "<p><strong>Late</strong></p>" in clean
+    assert "<li><strong>a</strong></li>" in clean
+    assert "<td>1</td>" in clean
+    assert "<h1" not in clean
+
+
+def test_markdown_shows_html_and_mathematics_as_text():
+    clean = markdown("<b onclick='x()'>a</b> $a_1 * b_1 * c$ &amp; &lt;i&gt; one<br>two")
+    assert "&lt;b onclick" in clean
+    assert "$a_1 * b_1 * c$ &amp; &lt;i&gt; one<br>two" in clean
+
+
+def test_a_link_in_markdown_is_its_words_and_its_address():
+    clean = markdown("[here](javascript:alert(1)) <https://example.org> [a][r]\n\n[r]: http://evil.example 'title'")
+    assert clean == "<p>here (javascript:alert(1)) https://example.org a (http://evil.example)</p>\n"
+
+
+def test_a_picture_in_markdown_is_shown_when_it_is_inside():
+    encoded = base64.b64encode(PNG).decode()
+    attached = {"a b.png": {"image/png": encoded}}
+    shown = markdown(f"![one](data:image/png;base64,{encoded}) ![two](attachment:a%20b.png)", attachments=attached)
+    uri = f"data:image/png;base64,{encoded}"
+    assert shown == f'<p><img src="{uri}" alt="one"> <img src="{uri}" alt="two"></p>\n'
+
+
+@pytest.mark.parametrize(
+    "address", ["http://evil.example/x.png", "data:image/png;base64,PHNjcmlwdD4=", "attachment:none", "file:///etc/x"]
+)
+def test_any_other_picture_in_markdown_is_words(address):
+    clean = markdown(f'![chart]({address} "title")')
+    assert "<img" not in clean
+    assert "chart (" in clean
+
+
+def test_headings_are_real_and_skip_no_level_where_an_outline_is_asked():
+    outline = []
+    source = "### One\n\n# Two\n\n#### Three\n\n# <b>Four</b>"
+    sanitize.cells({"cells": [{"cell_type": "markdown", "source": source}]}, outline=outline)
+    assert [(h.number, h.level, h.text) for h in outline] == [
+        (1, 2, "One"),
+        (2, 2, "Two"),
+        (3, 3, "Three"),
+        (4, 2, "<b>Four</b>"),
+    ]
+
+
+def test_an_output_in_markdown_is_rendered_too():
+    assert [(p.kind, p.content) for p in shown({"text/markdown": "*a*", "text/plain": "x"})] == [
+        ("html", "<p><em>a</em></p>\n")
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"not json", b"[]", b'{"cells": 3}', b'{"cells": [1]}', b"\xff\xfe"], ids=str)
@@ -173,5 +310,5 @@ def test_what_is_no_notebook_says_so(content):
 def test_a_large_notebook_stops_at_its_budget_with_a_note():
     cell = {"cell_type": "code", "metadata": {}, "source": "x = 1\n" * 500, "outputs": []}
     found = sanitize.cells(json.dumps({"cells": [cell] * 500}).encode())
-    assert sum(len(c.source) for c in found) <= sanitize.MAX_NOTEBOOK
+    assert sum(len(c.source) for c in found) <= sanitize.APPENDIX.whole
     assert f"Cells {found[-1].number} to 500 are left out" in found[-1].pieces[0].content

@@ -207,7 +207,8 @@ def _notebook_cell(cell: Cell) -> Iterator[str]:
     if cell.source:
         yield code(cell.source)
     for piece in cell.pieces:
-        yield _piece(piece)
+        if cell.kind != "markdown" or piece.kind != "html":  # that is the source above, drawn
+            yield _piece(piece)
 
 
 def _piece(piece: Piece) -> str:

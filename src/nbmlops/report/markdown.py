@@ -1,258 +1,121 @@
-"""A report as Markdown: the same decision, parts and sections, for a code host and a terminal.
-
-Nothing a user wrote can become markup or HTML here: outside of code every such character is escaped, and code stands in
-a fence longer than any within it. Charts are their words, tables are tables.
-"""
+"""Markdown of a notebook as safe HTML: no raw HTML, no address that can be followed, no picture from elsewhere."""
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from html.parser import HTMLParser
+from collections.abc import Mapping, MutableSequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
-from nbmlops.report import snapshot
-from nbmlops.report.blocks import Block, Code, Facts, Figure, Fold, Missing, Notebook, Say, Section, Table, Verdict
-from nbmlops.report.decision import Decision, Part
-from nbmlops.report.kinds.kind import Head, kind_of
-from nbmlops.report.sanitize import Cell, Piece
-from nbmlops.report.text import visible, when
+import mistune
 
-__all__ = ["code", "escaped", "render"]
+from nbmlops.report import markup, pictures
+from nbmlops.report.text import visible
 
-SHAPES = {"good": "●", "warn": "▲", "bad": "■", "quiet": "○"}
-WIDEST = 40  # a column is filled up to so many characters
-MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
-ENTITY = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
-ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp|www)(?=[:.])")
-STARTS = re.compile(r"^(\s*)([#+=>:-]|[0-9]+(?=[.)]))", re.MULTILINE)
+__all__ = ["Heading", "rendered"]
+
+LOWEST, MAX_ADDRESS = 4, 200
+DATA = re.compile(r"data:(image/(?:png|jpeg));base64,(.*)", re.DOTALL)
+BREAK = re.compile(r"(?i)<br */?>")
 
 
-def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
-    """Return the report of a snapshot as Markdown.
+@dataclass(frozen=True)
+class Heading:
+    """A heading of a notebook: its number on the page, how deep it is, and its words."""
 
-    Parameters
-    ----------
-    taken : mapping
-        See :func:`nbmlops.report.snapshot.build`.
-    notebook : bytes, optional
-        The executed notebook, whose digest is in the snapshot.
-
-    Returns
-    -------
-    str
-        The same for the same facts.
-    """
-    kind = kind_of(taken["kind"])
-    lines = [
-        *_head(taken, kind.head(taken)),
-        *_decision(kind.decide(taken)),
-        *(line for section in kind.sections(taken, notebook) for line in _section(section)),
-        "---",
-        f"As of {when(taken['as_of'])}. Drawn from a snapshot of facts with the SHA-256 `{snapshot.digest(taken)}`; "
-        "the same facts give the same page.",
-    ]
-    return "\n\n".join(lines) + "\n"
+    number: int
+    level: int
+    text: str
 
 
-def escaped(value: Any) -> str:
-    r"""Return text in which nothing is markup, HTML or an address to follow.
+def rendered(
+    text: str,
+    outline: MutableSequence[Heading] | None = None,
+    attachments: Mapping[str, Any] | None = None,
+    picture_bytes: int = 300_000,
+) -> str:
+    r"""Return Markdown as HTML of our own tags.
 
-    Parameters
-    ----------
-    value : object
-
-    Examples
-    --------
-    >>> print(escaped("*late* <b>"))
-    \*late\* &lt;b>
-    >>> escaped("roc_auc")
-    'roc_auc'
-    """
-    text = ENTITY.sub("&amp;", visible(value))
-    text = MARKUP.sub(r"\\\g<0>", text).replace("<", "&lt;").replace("\t", " ")
-    text = ADDRESS.sub(lambda m: f"{m[1]}\\", text)
-    return STARTS.sub(_not_begun, "\n".join(line.strip() for line in text.splitlines()))
-
-
-def code(text: str) -> str:
-    r"""Return text as it was written, in a fence that nothing within it can close.
+    Raw HTML is shown as the text it is, a link as its words with its address, ``$x$`` as it was written. Pictures must
+    be inside: as data, or attached to the cell.
 
     Parameters
     ----------
     text : str
+        The source of a Markdown cell, or of an output.
+    outline : list, optional
+        Grows by the headings met, which are real ones then (``h2`` to ``h4``, no level skipped); without it they are
+        bold paragraphs.
+    attachments : mapping, optional
+        As nbformat keeps them: name to MIME bundle.
+    picture_bytes : int
+        What a picture may have.
+
+    Raises
+    ------
+    RecursionError
+        The text nests deeper than Python can follow.
 
     Examples
     --------
-    >>> print(code("x = 1"))
-    ```
-    x = 1
-    ```
+    >>> rendered("# Late *flights*\n\n[more](http://example.org) <b>")
+    '<p><strong>Late <em>flights</em></strong></p>\n<p>more (http://example.org) &lt;b&gt;</p>\n'
     """
-    shown = visible(text)
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", shown)), default=0))
-    return f"{fence}\n{shown}\n{fence}"
+    writer = _Writer(outline, attachments or {}, picture_bytes)
+    read = mistune.create_markdown(renderer=writer, plugins=["table", "strikethrough", "math"])
+    writer.register("inline_math", lambda _, text: f"${html.escape(text)}$")
+    writer.register("block_math", lambda _, text: f"<p>$${html.escape(text)}$$</p>\n")
+    return visible(markup.allowed(str(read(text)), markup.PROSE))
 
 
-def _not_begun(found: re.Match[str]) -> str:
-    """Take from the start of a line what would make it a heading, a list, a rule or a quotation."""
-    return f"{found[1]}{found[2]}\\" if found[2].isdigit() else f"{found[1]}\\{found[2]}"
+class _Writer(mistune.HTMLRenderer):
+    """Writes the tags of ``markup.PROSE`` only; raw HTML is escaped."""
+
+    def __init__(
+        self, outline: MutableSequence[Heading] | None, attachments: Mapping[str, Any], picture_bytes: int
+    ) -> None:
+        super().__init__(escape=True)
+        self.outline, self.attachments, self.picture_bytes = outline, attachments, picture_bytes
+
+    def text(self, text: str) -> str:
+        return html.escape(html.unescape(text))
+
+    def heading(self, text: str, level: int, **attrs: Any) -> str:
+        if self.outline is None:
+            return f"<p><strong>{text}</strong></p>\n"
+        above = self.outline[-1].level if self.outline else 1
+        level = min(level + 1, above + 1, LOWEST)
+        words = html.unescape(re.sub(r"<[^>]*>", "", text)).strip() or "Without a title"
+        self.outline.append(Heading(len(self.outline) + 1, level, words))
+        return f'<h{level} id="part-{len(self.outline)}">{text or words}</h{level}>\n'
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        address = html.escape(_shown(url))
+        bare = address.removeprefix("mailto:")
+        return text if url.startswith("#") or text in (address, bare) else f"{text} ({address})"
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        alt = re.sub(r"<[^>]*>", "", text)
+        inside, wrong = self._picture(url)
+        if inside:
+            return f'<img src="{inside}" alt="{alt or "Picture without a description"}">'
+        return f"<em>{alt or 'Picture'} ({html.escape(wrong)})</em>"
+
+    def inline_html(self, html: str) -> str:
+        return "<br>" if BREAK.fullmatch(html) else self.escape_raw(html)
+
+    def _picture(self, url: str) -> tuple[str, str]:
+        if data := DATA.fullmatch(unquote(url)):
+            return pictures.source(data[1], data[2], self.picture_bytes)
+        if url.startswith("attachment:"):
+            bundle = dict(self.attachments.get(unquote(url.removeprefix("attachment:"))) or {})
+            for mime in ("image/png", "image/jpeg"):
+                if mime in bundle:
+                    return pictures.source(mime, str(bundle[mime]), self.picture_bytes)
+        return "", f"a picture from elsewhere is not shown: {_shown(url)}"
 
 
-def _line(value: Any) -> str:
-    """Return text on one line."""
-    return escaped(" ".join(visible(value).split()))
-
-
-def _lines(value: Any) -> str:
-    """Return text that keeps its lines."""
-    return "\\\n".join(line for line in escaped(value).split("\n") if line)
-
-
-def _cell(value: str | Verdict) -> str:
-    """Return what stands in a table or after a term."""
-    return f"{SHAPES[value.tone]} {_line(value.word)}" if isinstance(value, Verdict) else _line(value)
-
-
-def _head(taken: Mapping[str, Any], head: Head) -> Iterator[str]:
-    yield f"{_line(taken['project'])} · {_line(head.over)}"
-    yield f"# {_line(head.title)}"
-    yield _line(head.meta)
-
-
-def _decision(found: Decision) -> Iterator[str]:
-    yield f"## {_line(found.question)}"
-    yield f"**{_cell(found.answer)}**"
-    yield _lines(found.because)
-    for part in found.parts:
-        yield from _part(part)
-    if found.signed:
-        yield table(("Name and role", "Signature", "Date"), [("", "", "")])
-
-
-def _part(part: Part) -> Iterator[str]:
-    yield f"### {_line(part.title)}"
-    if part.tally:
-        yield " · ".join(f"{amount} {_cell(verdict)}" for amount, verdict in part.tally)
-    yield from _blocks(part.blocks)
-
-
-def _section(section: Section) -> Iterator[str]:
-    yield f"## {_line(section.title)}"
-    yield _lines(section.summary)
-    yield from _blocks(section.blocks)
-
-
-def _blocks(found: Sequence[Block]) -> Iterator[str]:
-    for block in found:
-        yield from DRAWN[block.kind](block)
-
-
-def _table(block: Table) -> Iterator[str]:
-    yield f"**{_line(block.caption)}**"
-    yield table(block.headers, block.rows, block.numeric)
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str | Verdict]], numeric: Sequence[int] = ()) -> str:
-    """Return a table whose columns are even in a terminal, as far as they are not too wide."""
-    cells = [[_cell(value) for value in row] for row in (headers, *rows)]
-    widths = [min(WIDEST, max(3, *(len(row[i]) for row in cells))) for i in range(len(headers))]
-    marks = ["-" * (w - 1) + ":" if i in numeric else "-" * w for i, w in enumerate(widths)]
-    filled = [
-        [c.rjust(w) if i in numeric else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        for row in cells
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (filled[0], marks, *filled[1:]))
-
-
-def _facts(block: Facts) -> Iterator[str]:
-    yield "\n".join(f"- **{_line(term)}:** {_indented(what)}" for term, what in block.items)
-
-
-def _indented(what: str | Verdict) -> str:
-    return _cell(what) if isinstance(what, Verdict) else _lines(what).replace("\n", "\n  ")
-
-
-def _figure(block: Figure) -> Iterator[str]:
-    yield f"*Chart.* {_line(block.alt)}"
-    if block.caption and block.caption not in block.alt:
-        yield _line(block.caption)
-
-
-def _missing(block: Missing) -> Iterator[str]:
-    yield f"> ◌ **Missing:** {_line(block.what)}. To do: {_line(block.do)}."
-
-
-def _say(block: Say) -> Iterator[str]:
-    yield _lines(block.text)
-
-
-def _code(block: Code) -> Iterator[str]:
-    yield code(block.text)
-
-
-def _fold(block: Fold) -> Iterator[str]:
-    yield f"**{_line(block.summary)}**"
-    yield from _blocks(block.blocks)
-
-
-def _notebook(block: Notebook) -> Iterator[str]:
-    yield "*What the notebook printed follows as it was. Nothing in it is a statement of this report.*"
-    for cell in block.cells:
-        yield from _notebook_cell(cell)
-
-
-def _notebook_cell(cell: Cell) -> Iterator[str]:
-    yield f"**Cell {cell.number} · {cell.kind}{f' · {_line(cell.status)}' if cell.status else ''}**"
-    if cell.source:
-        yield code(cell.source)
-    for piece in cell.pieces:
-        yield _piece(piece)
-
-
-def _piece(piece: Piece) -> str:
-    if piece.kind == "image":
-        return f"*Picture.* {_line(piece.alt)}"
-    if piece.kind == "note":
-        return f"*{_line(piece.content)}*"
-    return code(_Text(piece.content).text if piece.kind == "html" else piece.content)
-
-
-class _Text(HTMLParser):
-    """Cleaned HTML as text: a line a row, its cells apart."""
-
-    def __init__(self, markup: str) -> None:
-        super().__init__()
-        self._parts: list[str] = []
-        self.feed(markup)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self._parts.append(BREAKS.get(tag, ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._parts.append(CELL if tag in ("td", "th") else "")
-
-    def handle_data(self, data: str) -> None:
-        self._parts.append(" ".join(data.split("\n")))
-
-    @property
-    def text(self) -> str:
-        """The lines that say something."""
-        lines = (" ".join(line.strip().removesuffix("|").split()) for line in "".join(self._parts).split("\n"))
-        return "\n".join(line for line in lines if line)
-
-
-CELL = " | "
-BREAKS = dict.fromkeys(("tr", "p", "br", "li", "dt", "dd", "table", "caption", "pre"), "\n")
-
-DRAWN: Mapping[str, Callable[[Any], Iterator[str]]] = {
-    "table": _table,
-    "facts": _facts,
-    "figure": _figure,
-    "missing": _missing,
-    "say": _say,
-    "code": _code,
-    "fold": _fold,
-    "notebook": _notebook,
-}
+def _shown(address: str) -> str:
+    return address if len(address) <= MAX_ADDRESS else f"{address[:MAX_ADDRESS]}…"
