@@ -1,122 +1,66 @@
-"""What is needed to say what changed since the version a run is compared with: code, packages, findings of both."""
+"""The champion beside the model of a run: each metric on the same rows where that is known, and the difference."""
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.capture.secrets import redact
-from nbmlops.errors import NbmlopsError
-from nbmlops.report.gathered.masked import masked
+from nbmlops.report import facts
 from nbmlops.tracking import session
 
-__all__ = ["cells", "gather", "normalised"]
+__all__ = ["gather"]
 
 Json = Mapping[str, Any]
-NOTEBOOK = "notebook.ipynb"
-MOST_CELLS, MOST_FINDINGS, LINE = 200, 500, 60
 
 
 def gather(found: Json) -> dict[str, Any]:
-    """Return ``before`` with its ``cells``, ``packages`` and ``findings``, and the ``cells`` of this run."""
-    before = found["before"]
-    if not before:
-        return {}
-    ids = [part["run_id"] for part in before["parts"]]
-    more = {
-        "cells": cells(before["parts"], ids),
-        "packages": _packages(before["parts"], found["environment"]),
-        "findings": _findings(ids, found.get("private") or []),
+    """Return ``compared``: the champion, and for each metric its value, the rows, and the difference where it is known.
+
+    A difference is above zero where the challenger is better.
+    """
+    gate = facts.newest(found, "gate")
+    if gate is None:
+        return {"compared": None}
+    metrics = _gated(gate)
+    here = facts.champion_evaluation(found)
+    judged = here or _registered(str(gate.get("champion"))) or {}
+    same = here is not None and here.get("data") == (facts.evaluation(found) or {}).get("data")
+    for name, measured in (judged.get("metrics") or {}).items():
+        known = {"champion": measured.get("value"), "rows": measured.get("n")}
+        metrics.setdefault(name, {**known, "same_rows": same, "difference": None})
+    return {"compared": {"champion": gate.get("champion"), "rows": gate.get("rows"), "metrics": metrics}}
+
+
+def _gated(gate: Json) -> dict[str, dict[str, Any]]:
+    """Return the metrics the gate compared, the deciding one first."""
+    decided = {
+        "champion": gate.get("champion_value"),
+        "challenger": gate.get("challenger_value"),
+        "rows": gate.get("rows"),
+        "same_rows": True,
+        "difference": {"value": gate.get("difference"), "low": gate.get("low"), "high": gate.get("high")},
     }
-    parts = [found["run"], *found["parts"]]
-    return {"before": {**before, **more}, "cells": cells(parts, [part["run_id"] for part in parts])}
+    metrics = {str(gate.get("metric")): decided}
+    for finding in gate.get("findings") or []:
+        if finding.get("code") == "metric" and isinstance((finding.get("detail") or {}).get("difference"), Mapping):
+            metrics.setdefault(str(finding.get("column")), _guarded(finding["detail"]))
+    return metrics
 
 
-def cells(parts: Sequence[Json], ids: Sequence[str]) -> list[dict[str, str]]:
-    """Return each code cell as a hash of its normalised source and its first line; of runs without a notebook theirs.
-
-    Parameters
-    ----------
-    parts : sequence of mapping
-        Runs as a snapshot holds them.
-    ids : sequence of str
-        Theirs.
-    """
-    kept = (a for part in parts for a in part.get("artifacts") or () if a["name"] == NOTEBOOK)
-    digest = next((a["digest"] for a in kept), None)
-    sources = _of_notebook(str(digest)) if digest else _of_runs(ids)
-    told = ((normalised(source), _first(source)) for source in sources if source.strip())
-    return [{"hash": hashlib.sha256(code.encode()).hexdigest()[:12], "line": line} for code, line in told][:MOST_CELLS]
+def _guarded(detail: Json) -> dict[str, Any]:
+    known = {k: detail.get(k) for k in ("champion", "challenger", "rows")}
+    difference = {k: detail["difference"].get(k) for k in ("value", "low", "high")}
+    return {**known, "same_rows": True, "difference": difference}
 
 
-def normalised(source: str) -> str:
-    """Return code without what does not change it: comments, blank lines, layout.
+def _registered(ref: str) -> dict[str, Any] | None:
+    """Return the evaluation the champion was registered with, of other rows."""
+    from nbmlops.store.models import find
+    from nbmlops.store.runs import results_of
 
-    >>> normalised("x=1  # first") == normalised("x = 1")
-    True
-    """
-    try:
-        return ast.unparse(ast.parse(source))
-    except (SyntaxError, ValueError, RecursionError):  # a magic, or no Python
-        lines = (line.rstrip() for line in source.splitlines())
-        return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
-
-
-def _first(source: str) -> str:
-    lines = [line.strip() for line in redact(source).splitlines() if line.strip()]
-    line = next((line for line in lines if not line.startswith("#")), lines[0])
-    return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
-
-
-def _of_notebook(digest: str) -> list[str]:
-    try:
-        content = json.loads(session.artifacts().get(digest))
-    except (NbmlopsError, ValueError):
-        return []
-    found = (c for c in content.get("cells") or () if isinstance(c, dict) and c.get("cell_type") == "code")
-    return ["".join(c.get("source") or "") for c in found if not _injected(c)]
-
-
-def _injected(cell: Json) -> bool:
-    """Tell whether a cell holds the parameters that were handed in: those are settings, not code."""
-    return "injected-parameters" in ((cell.get("metadata") or {}).get("tags") or ())
-
-
-def _of_runs(ids: Iterable[str]) -> list[str]:
-    from nbmlops.store.runs import load_many
-
-    return [str(run["source"]) for run in load_many(session.store(), list(ids)) if run.get("source")]
-
-
-def _packages(parts: Sequence[Json], now: Json | None) -> dict[str, str] | None:
-    """Return the packages of then that are others now, or None where either is not known."""
-    from nbmlops.store.runs import load_many
-
-    runs = load_many(session.store(), [part["run_id"] for part in parts])
-    digest = next((run["environment"] for run in runs if run.get("environment")), None)
-    if not digest or not now:
+    name, _, number = ref.rpartition("@")
+    version = find(session.store(), name, number) if name else None
+    if version is None or not version.evaluation or not version.run_id:
         return None
-    try:
-        then = json.loads(session.artifacts().get(digest))
-    except (NbmlopsError, ValueError):
-        return None
-    old, new = ({"python": e.get("python"), **(e.get("packages") or {})} for e in (then, now))
-    return {name: str(old.get(name) or "-") for name in sorted({*old, *new}) if old.get(name) != new.get(name)}
-
-
-def _findings(ids: Sequence[str], hidden: list[str]) -> list[dict[str, Any]]:
-    """Return what was found then: which question, of which column, with which outcome."""
-    from nbmlops.store.runs import newest, results_of
-
-    store = session.store()
-    every = [*ids, *(child for run_id in ids for child in newest(store, parent=run_id))]
-    rows = [
-        {"kind": r["kind"], **{k: f.get(k) for k in ("code", "column", "outcome", "message")}}
-        for r in results_of(store, list(dict.fromkeys(every)))
-        for f in masked(r["data"], hidden).get("findings") or ()
-    ]
-    latest = {(f["kind"], f["code"], f["column"]): f for f in rows}.values()
-    return [f if f["outcome"] in ("issue", "warning") else f | {"message": ""} for f in latest][:MOST_FINDINGS]
+    kept = results_of(session.store(), [version.run_id], kind="evaluation")
+    return next((r["data"] for r in kept if r["result_id"] == version.evaluation), None)
