@@ -18,7 +18,10 @@ def _parser() -> Parser:
     parser = Parser("%report", about, "%report late-flights@champion -o report.html")
     parser.add_argument("ref", nargs="?", metavar="RUN|MODEL", help="a run, or a model such as late-flights@champion")
     parser.add_argument("-o", "--output", metavar="FILE", help=".nbmlops/outputs/reports/<run>.html when absent")
-    parser.add_argument("--for", dest="role", metavar="ROLE", help="for whom: support gets how to use the model")
+    parser.add_argument(
+        "--for", dest="role", metavar="ROLE", help="for whom it is ordered; support: how to use it"
+    )
+    parser.add_argument("--send", metavar="ROLE", help="send the decision to the people of a role through [alerts]")
     parser.add_argument("--refresh", action="store_true", help="make the next number, of what is known now")
     return parser
 
@@ -26,7 +29,7 @@ def _parser() -> Parser:
 def _report(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.report.page import written
 
-    return written(variable(shell, args.ref) if args.ref else None, args.output, args.role, args.refresh)
+    return written(variable(shell, args.ref) if args.ref else None, args.output, args.role, args.refresh, args.send)
 
 
 MAGICS = (Magic("report", _parser, _report),)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops import __version__
-from nbmlops.errors import Invalid, NotAllowed, NotFound, tell
+from nbmlops.errors import NotAllowed, NotFound, tell
 from nbmlops.hooks import Shown
-from nbmlops.report import kept, snapshot
+from nbmlops.report import howto, kept, readers, sending, snapshot
 from nbmlops.report.kinds.kind import kind_of, subject_of
 from nbmlops.report.text import visible, when
 from nbmlops.tracking import session
@@ -22,11 +22,18 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     import jinja2
 
+    from nbmlops.records import ModelVersion
 
-__all__ = ["Report", "appendix", "content", "render", "rendered", "report", "template", "written"]
+__all__ = ["Report", "appendix", "content", "environment", "render", "rendered", "report", "template", "written"]
 
 
-def report(ref: Any, output: str | Path | None = None, role: str | None = None, refresh: bool = False) -> Path:
+def report(
+    ref: Any,
+    output: str | Path | None = None,
+    role: str | None = None,
+    refresh: bool = False,
+    send: str | None = None,
+) -> Path:
     """Write the report of a run as one file and return its path.
 
     The first page is the decision: what is asked, whether the model is viable, what it is worth, what was found and who
@@ -42,10 +49,12 @@ def report(ref: Any, output: str | Path | None = None, role: str | None = None, 
         The file: the facts alone where it ends in ``.json``, else HTML;
         ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing file is replaced.
     role : str, optional
-        For whom: one of the roles of a charter. ``support`` gets one page that says how to use the model (see
-        :func:`how_to`), and ``ref`` is a model then.
+        For whom: one of the roles of a charter. What it reads first stands first and open, the rest follows folded.
+        ``support`` of a model gets one page that says how to use it (see :func:`how_to`).
     refresh : bool
         Make the next number, of what is known now.
+    send : str, optional
+        A role to whose people the decision is sent through the channels of alerts, with the hash and where the file is.
 
     Returns
     -------
@@ -63,9 +72,10 @@ def report(ref: Any, output: str | Path | None = None, role: str | None = None, 
     >>> import nbmlops as nb
     >>> nb.report("late-flights@champion", output="report.html")  # doctest: +SKIP
     """
-    found = written(ref, output, role, refresh)
-    if found.note:
-        tell(found.note)
+    found = written(ref, output, role, refresh, send)
+    for said in (found.note, found.sent and found.sent["words"]):
+        if said:
+            tell(said)
     return Path(found.path)
 
 
@@ -89,6 +99,7 @@ class Report(Shown):
     number: int = 0
     stale: bool = False
     note: str = ""
+    sent: Mapping[str, Any] | None = None  # to whom it was sent, and what became of that
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -96,7 +107,11 @@ class Report(Shown):
 
 
 def written(
-    ref: Any = None, output: str | Path | None = None, role: str | None = None, refresh: bool = False
+    ref: Any = None,
+    output: str | Path | None = None,
+    role: str | None = None,
+    refresh: bool = False,
+    send: str | None = None,
 ) -> Report:
     """Write a report like :func:`report`, of the last run of this notebook when none is named; say what it says.
 
@@ -105,8 +120,15 @@ def written(
     >>> written("forest").answer  # doctest: +SKIP
     'Done'
     """
-    if _known(role) == "support":
-        return _manual(ref, output)
+    readers.known(send)
+    found = _made(ref, output, role, refresh)
+    return found if send is None else dataclasses.replace(found, sent=sending.send(found, send).to_dict())
+
+
+def _made(ref: Any, output: str | Path | None, role: str | None, refresh: bool) -> Report:
+    """Take the snapshot and write its file."""
+    if readers.known(role) == "support" and (version := howto.meant(ref)) is not None:
+        return _manual(version, output)
     subject = subject_of(ref)
     found = kept.take(subject, refresh)
     taken = found.snapshot
@@ -165,7 +187,7 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
     kind = kind_of(taken["kind"])
     head = kind.head(taken)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             title=head.title,
@@ -174,7 +196,8 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
             role=role or "",
             meta=head.meta,
             decision=kind.decide(taken),
-            sections=kind.sections(taken, notebook),
+            sections=readers.arranged(kind.sections(taken, notebook), role),
+            ordered=readers.ordered_for(role),
             css=template("page.css"),
             as_of=when(taken["as_of"]),
             ending=_ending(taken["subject"]),
@@ -208,19 +231,12 @@ def rendered(data: Mapping[str, Any]) -> str:
     data : mapping
         The facts as JSON.
     """
-    from nbmlops.report.howto import digest
-
-    facts = {"how": data, "css": template("page.css"), "digest": digest(data), "as_of": when(data["as_of"])}
-    return _environment().get_template("how_to.html.j2").render(facts)
+    facts = {"how": data, "css": template("page.css"), "digest": howto.digest(data), "as_of": when(data["as_of"])}
+    return environment().get_template("how_to.html.j2").render(facts)
 
 
-def _manual(ref: Any, output: str | Path | None) -> Report:
+def _manual(version: ModelVersion, output: str | Path | None) -> Report:
     """Write the page for who supports a model's users."""
-    from nbmlops.report import howto
-
-    if ref is None:
-        raise Invalid("Which model is it about?", "Name it: late-flights, or late-flights@3.")
-    version = howto.version_of(ref)
     found = howto.how_to(version)
     data = found.to_dict()
     target = _target(f"how-to-{version.name}-{version.version}", output)
@@ -230,20 +246,12 @@ def _manual(ref: Any, output: str | Path | None) -> Report:
     return Report(str(target), *about, version.run_id or "")
 
 
-def _known(role: str | None) -> str | None:
-    from nbmlops.governance.charter import ROLES
-
-    if role is not None and role not in ROLES:
-        raise Invalid(f"{str(role)[:40]!r} is no role.", f"Roles: {', '.join(ROLES)}.")
-    return role
-
-
 def template(name: str) -> str:
     """Return a file of the report's templates; it works installed and from a clone."""
     return resources.files("nbmlops").joinpath("templates", "report", name).read_text(encoding="utf-8")
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Return the one way pages are made: everything escaped, nothing hidden, nothing undefined."""
     import jinja2
 
