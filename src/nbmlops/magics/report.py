@@ -18,9 +18,7 @@ def _parser() -> Parser:
     parser = Parser("%report", about, "%report late-flights@champion -o report.html")
     parser.add_argument("ref", nargs="?", metavar="RUN|MODEL", help="a run, or a model such as late-flights@champion")
     parser.add_argument("-o", "--output", metavar="FILE", help=".nbmlops/outputs/reports/<run>.html when absent")
-    parser.add_argument(
-        "--for", dest="role", metavar="ROLE", help="for whom it is ordered; support: how to use it"
-    )
+    parser.add_argument("--for", dest="role", metavar="ROLE", help="for whom it is ordered; support: how to use it")
     parser.add_argument("--send", metavar="ROLE", help="send the decision to the people of a role through [alerts]")
     parser.add_argument("--refresh", action="store_true", help="make the next number, of what is known now")
     return parser
