@@ -16,6 +16,8 @@ def html(data: Mapping[str, Any]) -> str:
     place = f"<div><code>{esc(data['path'])}</code></div>"
     if data["note"]:
         place += f"<div>▲ {esc(data['note'])}</div>"
+    if data.get("sent"):
+        place += f"<div>{esc(data['sent']['words'])}</div>"
     number = f"Report {data['number']}. " if data["number"] else ""
     hint = f"{number}Facts as of {data['as_of']}, SHA-256 {data['digest'][:12]}."
     return card(data["title"], body=body + place, hint=hint)
@@ -24,6 +26,7 @@ def html(data: Mapping[str, Any]) -> str:
 def text(data: Mapping[str, Any]) -> str:
     """Return the same as lines."""
     lines = [data["title"], _says(data), data["because"], data["path"], data["note"]]
+    lines += [data["sent"]["words"]] if data.get("sent") else []
     return "\n".join(filter(None, lines))
 
 
