@@ -27,6 +27,7 @@ ONLY_IN = {
     "jinja2": {"report"},
     "nh3": {"report"},
     "mistune": {"report"},
+    "nbconvert": {"report", "bridges"},
     "dask": {"drift"},
     "distributed": {"jobs"},
     "airflow": {"bridges"},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALONE", "APPENDIX", "Cell", "Limits", "Piece", "cells", "pieces"]
 
+NOTICE = "papermill-error-cell-tag"  # a cell papermill puts above the one that failed: a sentence in HTML
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 
 
@@ -123,6 +124,8 @@ def pieces(output: Mapping[str, Any], place: str = "", tail: bool = False, limit
 
 def _cell(number: int, raw: Mapping[str, Any], limits: Limits, outline: MutableSequence[Heading] | None) -> Cell:
     source, cut = capped(_joined(raw.get("source", "")), limits.source)
+    if NOTICE in raw.get("metadata", {}).get("tags", ()):
+        source = re.sub(r"<[^>]*>", "", source)
     kind: Any = raw.get("cell_type") if raw.get("cell_type") in ("code", "markdown") else "raw"
     status = str(raw.get("metadata", {}).get("papermill", {}).get("status") or "")
     found = _prose(source, limits, outline, raw.get("attachments")) if kind == "markdown" else []
