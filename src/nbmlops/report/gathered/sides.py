@@ -1,0 +1,147 @@
+"""Runs side by side: what each was made of, and by how much one model's answers are better on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nbmlops.errors import NbmlopsError
+from nbmlops.report import facts
+from nbmlops.report.gathered.changes import cells
+from nbmlops.report.text import number, short
+
+__all__ = ["differing", "paired", "side"]
+
+Json = Mapping[str, Any]
+ABOUT = ("run_id", "experiment", "name", "kind", "status", "started_at", "duration_s", "author", "notebook")
+JUDGED = ("model", "estimator", "task", "target", "rows", "metrics", "data")
+MOST_NAMES, MOST_FINDINGS = 300, 40
+OPEN = ("issue", "warning")
+METRICS = {"chance": ("roc_auc", "log_loss", "brier"), "number": ("mae", "rmse", "r2"), "class": ("accuracy",)}
+
+
+def side(found: Json) -> dict[str, Any]:
+    """Return what one run is compared by, from the facts of its own report.
+
+    Parameters
+    ----------
+    found : mapping
+        See :func:`nbmlops.report.snapshot.build`.
+    """
+    parts, judged = facts.all_parts(found), facts.evaluation(found)
+    versions = facts.made(found)
+    machine = found.get("environment") or {}
+    return {
+        **{k: found["run"].get(k) for k in ABOUT},
+        "ref": versions[0]["ref"] if versions else None,
+        "settings": _settings(parts),
+        "metrics": {k: v for part in parts for k, v in part["summary"].items()},
+        "data": _data(parts),
+        "code": cells(parts, [part["run_id"] for part in parts]),
+        "environment": _environment(parts, machine),
+        "evaluation": {k: judged.get(k) for k in JUDGED} if judged else None,
+        "findings": [_short(f) for f in facts.findings(found) if f.get("outcome") in OPEN][:MOST_FINDINGS],
+    }
+
+
+def _settings(parts: Sequence[Json]) -> dict[str, str]:
+    return {str(p["name"]): short(p["value"]) for part in parts for p in part["params"] if p["origin"] != "default"}
+
+
+def _data(parts: Sequence[Json]) -> dict[str, str]:
+    return {d["name"]: f"{number(d['rows'])} rows, {d['fingerprint'][:12]}" for part in parts for d in part["datasets"]}
+
+
+def _environment(parts: Sequence[Json], machine: Json) -> dict[str, str]:
+    git = next((part["git"] for part in parts if part.get("git")), None)
+    commit = f"{str(git['commit'])[:12]}{', changed since' if git.get('dirty') else ''}" if git else None
+    known = {"commit": commit, "Python": machine.get("python"), "platform": machine.get("platform")}
+    named = {k: str(v) for k, v in known.items() if v}
+    return named | {f"package {k}": str(v) for k, v in (machine.get("packages") or {}).items()}
+
+
+def _short(finding: Json) -> dict[str, Any]:
+    return {k: finding.get(k) for k in ("outcome", "kind", "column", "message")}
+
+
+def differing(sides: Sequence[Json], key: str) -> dict[str, list[Any]]:
+    """Return what is not the same on every side, by its name: a value a side, None where it has none.
+
+    >>> differing([{"settings": {"C": "1", "n": "3"}}, {"settings": {"C": "2", "n": "3"}}], "settings")
+    {'C': ['1', '2']}
+    """
+    names = list(dict.fromkeys(name for one in sides for name in one[key]))
+    rows = {name: [one[key].get(name) for one in sides] for name in names}
+    return {name: values for name, values in list(rows.items()) if any(v != values[0] for v in values)}
+
+
+def paired(challenger: Json | None, champion: Json | None, wanted: Sequence[str] = ()) -> dict[str, Any]:
+    """Return how much better one evaluation's model answers than another's, metric by metric on the same rows.
+
+    Parameters
+    ----------
+    challenger, champion : mapping or None
+        Evaluations as JSON.
+    wanted : sequence of str
+        The charter's metrics: the first that can be compared decides.
+
+    Returns
+    -------
+    dict
+        ``rows`` and ``gains`` (metric, both values, difference, low, high, verdict); or ``why`` it cannot be said.
+    """
+    from nbmlops.registry.values import of_same_rows
+
+    if why := _apart(challenger, champion):
+        return {"why": why}
+    one, other = challenger or {}, champion or {}
+    told = of_same_rows(one, other)
+    if told is None:
+        return {"why": _other_rows(one, other)}
+    (kind, said, truth), (_, before, _) = told
+    possible = METRICS[kind]
+    names = sorted(possible, key=lambda m: (wanted.index(m) if m in wanted else len(wanted), possible.index(m)))
+    try:
+        gains = [_gain(name, kind, (said, before), truth) for name in names]
+    except (NbmlopsError, ValueError) as error:
+        return {"why": f"the difference cannot be computed: {error}".rstrip(".")}
+    return {"rows": len(truth), "gains": gains}
+
+
+def _apart(one: Json | None, other: Json | None) -> str:
+    """Return why two evaluations answer no common question; nothing where they do."""
+    if one is None or other is None:
+        return "no evaluation on held-out rows is known of both"
+    if one.get("target") != other.get("target"):
+        return f"they answer different questions: {one.get('target')} and {other.get('target')}"
+    if one.get("task") != other.get("task"):
+        return f"one answers with a {one.get('task')} answer, the other with a {other.get('task')} one"
+    return ""
+
+
+def _other_rows(one: Json, other: Json) -> str:
+    if not one.get("values") or not other.get("values"):
+        return "what each said of every row was not kept of both"
+    rows = number(one.get("rows")), number(other.get("rows"))
+    return f"they were judged on other rows ({rows[0]} and {rows[1]})"
+
+
+def _gain(metric: str, kind: str, said: tuple[Any, Any], truth: Any) -> dict[str, Any]:
+    from nbmlops.governance.differences import gain
+
+    found = gain(metric, *(_answers(kind, one, truth) for one in said), 0.0)
+    decided = found.difference
+    word = "better" if decided.low > 0 else "worse" if decided.high < 0 else "not shown"
+    about = {"metric": metric, "value": found.challenger, "before": found.champion, "verdict": word}
+    return about | {"difference": decided.value, "low": decided.low, "high": decided.high}
+
+
+def _answers(kind: str, said: Any, truth: Any) -> Any:
+    from nbmlops.registry.measures import Answers
+
+    if kind == "chance":
+        chances = np.column_stack([1 - said, said])
+        return Answers("binary", said >= 0.5, chances, said, (False, True), truth)
+    return Answers("regression" if kind == "number" else "multiclass", said, truth=truth)
