@@ -70,6 +70,7 @@ _PUBLIC = {
     "restore": "nbmlops.governance.deletion",
     "report": "nbmlops.report.page",
     "site": "nbmlops.report.site.build",
+    "verify_report": "nbmlops.report.verify",
     "how_to": "nbmlops.report.howto",
     "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",
