@@ -19,7 +19,7 @@ MOST_VERSIONS = 60
 
 def gather(found: Json) -> dict[str, Any]:
     """Return ``origins``: what is recorded of the data by its fingerprint, and why sources cannot be read."""
-    parts = [found["run"], *found["parts"]]
+    parts = [found["run"], *found["parts"], *(found.get("before") or {}).get("parts", ())]  # then and now
     data = [d for part in parts for d in part.get("datasets") or ()]
     sources, unreadable = _sources()
     known = _origins({d["fingerprint"] for d in data}, sources, found)

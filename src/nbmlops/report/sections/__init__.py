@@ -8,8 +8,10 @@ from typing import Any
 from nbmlops.report import evidence, fields, frameworks
 from nbmlops.report.blocks import Section
 from nbmlops.report.sections.changed import changed
-from nbmlops.report.sections.data import data
+from nbmlops.report.sections.data import data, pipeline
+from nbmlops.report.sections.explanations import explanations
 from nbmlops.report.sections.glossary import glossary
+from nbmlops.report.sections.monitoring import monitoring
 from nbmlops.report.sections.performance import performance
 from nbmlops.report.sections.record import audit, reproducibility
 from nbmlops.report.sections.run import appendix, failure, parameters
@@ -35,10 +37,13 @@ def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:
         changed(snapshot),
         parameters(snapshot),
         data(snapshot),
+        pipeline(snapshot),
         evidence.checks(snapshot),
         evidence.drift(snapshot),
         performance(snapshot),
+        explanations(snapshot),
         limits(snapshot),
+        monitoring(snapshot),
         reproducibility(snapshot),
         audit(snapshot),
     ]

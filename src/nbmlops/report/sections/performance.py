@@ -9,7 +9,7 @@ from nbmlops.report import charts, facts
 from nbmlops.report.blocks import Block, Figure, Fold, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import HEADLINES, METRIC_HEADS, metric_rows
 from nbmlops.report.evidence import MOST_CHARTS, finding_tables
-from nbmlops.report.text import as_float, count, finite, measured, number, percent
+from nbmlops.report.text import as_float, count, finite, measured, number, percent, short
 
 __all__ = ["performance"]
 
@@ -28,7 +28,8 @@ def performance(snapshot: Json) -> Section:
     blocks: list[Block] = [Table(title, METRIC_HEADS, metric_rows(judged), numeric=(1, 3)), *gates]
     others = [f for f in judged.get("findings") or [] if f.get("code") != "target"]
     blocks += finding_tables("Findings of the evaluation", facts.ordered(others)) if others else []
-    blocks += [*_calibration(judged), *_slices(judged), *_importance(judged), *_realised(snapshot), *_series(snapshot)]
+    blocks += [*_calibration(judged), *_confusion(snapshot, judged), *_slices(judged)]
+    blocks += [*_segments(judged), *_worst(snapshot, judged), *_realised(snapshot), *_series(snapshot)]
     return Section("performance", "Performance", _performance_words(judged), blocks)
 
 
@@ -104,13 +105,72 @@ def _slice_row(part: Json, name: str, weak: bool) -> tuple[Any, ...]:
     return str(part.get("slice")), number(part.get("n")), value, bounds, finding
 
 
-def _importance(judged: Json) -> list[Block]:
-    shares = {str(k): as_float(v) for k, v in (judged.get("importance") or {}).items()}
-    if not shares:
-        return [Missing("What the answers rest on was not measured", "%evaluate, for a model with columns")]
-    top = sorted(shares.items(), key=lambda item: -item[1])[:MOST_IMPORTANT]
-    svg = charts.bars([k for k, _ in top], [v for _, v in top], title="What the answers rest on", shares=True)
-    return [Figure(svg, f"Mixing up {top[0][0]} costs most: {percent(top[0][1])} of what mixing up all columns costs.")]
+def _confusion(snapshot: Json, judged: Json) -> list[Block]:
+    """Return the four outcomes at one bound: the one of best value by the charter, else one half."""
+    counts = judged.get("confusion")
+    if not counts:
+        return []
+    best = as_float((snapshot.get("value") or {}).get("threshold"))
+    wanted = best if finite(best) else 0.5
+    place = min(range(len(counts["threshold"])), key=lambda i: abs(counts["threshold"][i] - wanted))
+    hit, alarm, miss, quiet = (counts[name][place] for name in OUTCOMES)
+    yes = str(judged.get("positive") if judged.get("positive") is not None else "yes")
+    rows = [
+        (f"{judged.get('target')} was {yes}", number(hit), number(miss), percent(_share(hit, miss))),
+        (f"{judged.get('target')} was not {yes}", number(alarm), number(quiet), percent(_share(quiet, alarm))),
+    ]
+    why = "of best value by the charter" if finite(best) else "of one half"
+    caption = f"Right and wrong at a bound {why}, {number(counts['threshold'][place])}"
+    return [
+        Table(caption, ("What came true", f"It said {yes}", f"It said not {yes}", "Right"), rows, numeric=(1, 2, 3))
+    ]
+
+
+OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
+
+
+def _share(part: float, rest: float) -> float | None:
+    return part / (part + rest) if part + rest else None
+
+
+def _segments(judged: Json) -> list[Block]:
+    """Return the parts of the data nobody named in which rows cost the most."""
+    rows = [
+        (
+            str(part.get("slice")),
+            number(part.get("n")),
+            percent(part.get("share")),
+            *_difference(part.get("loss") or {}),
+        )
+        for part in judged.get("weakest") or []
+    ]
+    caption = "Where it is weakest: found on one half of the rows, measured on the other"
+    heads = ("Where", "Rows", "Share", "Costs more than elsewhere", "95 % interval")
+    return [Table(caption, heads, rows, numeric=(1, 2, 3), tight=(4,))] if rows else []
+
+
+def _difference(loss: Json) -> tuple[str, str]:
+    return measured(loss.get("value"), loss.get("low"), loss.get("high"), sign=True)
+
+
+def _worst(snapshot: Json, judged: Json) -> list[Block]:
+    """Return the rows that cost the most, by their place: what was said of them and what came true, never the row."""
+    worst = snapshot.get("worst") or []
+    if not worst:
+        return [Missing("Which rows it was most wrong on was not kept", "%evaluate keeps their places")]
+    private = judged.get("target") in (snapshot.get("private") or [])
+    rows = [_worst_row(row, MASKED if private else "not kept") for row in worst]
+    caption = "The rows it was most wrong on, by their place among the rows it was judged on"
+    table = Table(caption, ("Row", "It said", "Chance given", "Came true", "Cost"), rows, numeric=(0, 2, 4))
+    return [table, Say("evaluation.worst_rows(frame) shows them whole, to who may see the data.")]
+
+
+MASKED = "private: not shown"
+
+
+def _worst_row(row: Json, gone: str) -> tuple[str, ...]:
+    said, truth = (short(row[k]) if row.get(k) is not None else gone for k in ("said", "truth"))
+    return number(row.get("row")), said, percent(row.get("chance")), truth, number(row.get("loss"))
 
 
 def _realised(snapshot: Json) -> list[Block]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbmlops.report import facts
-from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Section, Table, verdict
+from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Say, Section, Table, verdict
 from nbmlops.report.decision import event_words
 from nbmlops.report.text import count, duration, joined, short, stamp, when
 
@@ -37,7 +37,7 @@ def reproducibility(snapshot: Json) -> Section:
         ("Packages", f"{len(machine.get('packages') or {})} recorded"),
         ("Seeds", joined(list(dict.fromkeys(seeds))) or "none set: a second run may differ"),
     ]
-    blocks: list[Block] = [Facts(items)]
+    blocks: list[Block] = [Facts(items), *_again(run)]
     if git is None:
         blocks.append(Missing("No commit: the code is not under version control", "git init, then commit"))
     elif git.get("dirty"):
@@ -49,6 +49,21 @@ def reproducibility(snapshot: Json) -> Section:
             Fold(f"{count(len(packages), 'package')}", [Code("\n".join(f"{k}=={v}" for k, v in packages.items()))])
         )
     return Section("reproducibility", "Reproducibility", "What it takes to run it again.", blocks)
+
+
+def _again(run: Json) -> list[Block]:
+    """Return the command that runs it again and holds what comes out against what came out then."""
+    if run["kind"] == "notebook" and any(a["name"] == "notebook.ipynb" for a in run.get("artifacts") or []):
+        return [
+            Say("To run it again, with the same settings, and compare:"),
+            Code(f"nbmlops run --again {run['run_id']}"),
+        ]
+    if run.get("source"):
+        words = (
+            "To run it again: the first puts its code into the next cell of a notebook, the second compares both runs."
+        )
+        return [Say(words), Code(f"%nbmlops restore {run['run_id']}\n%compare {run['run_id']} NEW_RUN")]
+    return [Missing("Nothing was kept that could be run again", "nbmlops run NOTEBOOK, or %%track, keeps it")]
 
 
 def _commit(git: Json | None) -> str:
@@ -81,4 +96,20 @@ def audit(snapshot: Json) -> Section:
     heads = ("No.", "When (UTC)", "What", "Who, and how known", "Hash")
     table = Table("Events of the store's chain", heads, rows[:MOST_ROWS], numeric=(0,), tight=(1,))
     words = f"{count(len(events), 'event')}, each bound to the one before by its hash."
-    return Section("audit", title, words, [table])
+    return Section("audit", title, f"{words} {_chain(snapshot)}".strip(), [*_broken(snapshot), table])
+
+
+def _chain(snapshot: Json) -> str:
+    """Say whether the whole chain was recomputed and fits."""
+    chain = snapshot.get("chain")
+    if chain is None:
+        return ""
+    return "The whole chain was recomputed and fits." if chain["broken_at"] is None else "The chain is broken."
+
+
+def _broken(snapshot: Json) -> list[Block]:
+    at = (snapshot.get("chain") or {}).get("broken_at")
+    if at is None:
+        return []
+    do = f"nbmlops doctor says what does not fit ({facts.whose(snapshot, 'compliance')})"
+    return [Missing(f"The chain of events does not fit from event {at} on: it was changed or cut off", do)]
