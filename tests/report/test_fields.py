@@ -54,7 +54,7 @@ def test_every_field_is_there_or_missing_with_whose_it_is(which, request, projec
     rows = table_of(section_of(taken, "fields")).rows
     assert [row[0] for row in rows] == [f.title for f in fields.FIELDS]
     for (_, state, what, whose, _), field in zip(rows, fields.FIELDS, strict=True):
-        assert whose.startswith(field.owner)
+        assert whose.startswith(field.owner.replace("_", " "))
         if isinstance(state, Verdict):
             assert (state.word, what) == ("missing", f"To do: {field.do}")
         else:
@@ -75,7 +75,7 @@ def test_what_is_known_is_said_in_a_line(retrained):
     assert found["changes"] == "Against the run of late-flights@1"
     assert found["code"].startswith("Commit 4f2a91c0de4f with changes that are not in it; 1 seed")
     assert found["security"] == "Kept as skops: data, loading it runs no code"
-    assert found["incidents"] == "0 flags raised about this version"
+    assert found["incidents"] == "0 flags about this version, 0 problems of the model open"
     assert found["risk"] is None
     assert found["challenge"] is None
 
@@ -95,9 +95,26 @@ def test_what_people_wrote_fills_its_field(retrained, project):
     assert found["harms"] == "a needless call"
     assert found["oversight"] == "The desk decides."
     assert found["private"] == "name: no value is shown anywhere"
-    assert found["review"] == "Every 90 days"
+    assert found["review"].startswith("Every 90 days, next ")
     row = next(r for r in table_of(section_of(taken, "fields")).rows if r[0] == fields.BY_KEY["standards"].title)
-    assert row[3] == "compliance (cora@example.org)"
+    assert row[3] == "compliance: cora@example.org"
+
+
+def test_what_was_gathered_around_the_run_fills_its_field(retrained):
+    taken = taken_of(retrained)
+    about = {"ref": "flights@7", "source": "bts.csv", "owner": "dana", "licence": ""}
+    job = {"name": "weekly", "when": "every Monday", "paused_at": None, "stopped": None}
+    taken["origins"] = {"known": {"95ed": about}, "unreadable": ""}
+    taken["explained"] = {"sentences": ["Fills gaps.", "Adds up."]}
+    taken["watch"] = {"jobs": [job, job | {"name": "old", "stopped": "by ada"}], "outcomes_after": "7d"}
+    taken["watch"] |= {"channels": [{"name": "file", "problem": ""}], "episodes": [{}]}
+    found = fields.answers(taken)
+    assert found["sources"] == "flights@7 from bts.csv (owner dana and no licence named)"
+    assert found["preparation"] == "Fills gaps. Adds up."
+    assert found["monitoring"] == "jobs weekly (every Monday); told by file; outcomes come after 7d"
+    assert found["incidents"] == "0 flags about this version, 1 problem of the model open"
+    taken["watch"]["jobs"] = []
+    assert known.monitoring(taken) is None
 
 
 def test_nobody_is_a_challenger_of_their_own_model(retrained):
@@ -107,7 +124,7 @@ def test_nobody_is_a_challenger_of_their_own_model(retrained):
     assert known.challenge(taken) is None
     taken["events"].append({**event, "actor": "eve@example.org"})
     assert known.challenge(taken) == "eve@example.org (flag)"
-    assert known.incidents(taken) == "2 flags raised about this version"
+    assert known.incidents(taken) == "2 flags about this version, 0 problems of the model open"
 
 
 def test_an_older_or_other_snapshot_is_all_missing_and_no_error():

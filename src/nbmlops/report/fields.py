@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nbmlops.report import known
+from nbmlops.report import facts, known
 from nbmlops.report.blocks import Block, Links, Missing, Say, Section, Table, Verdict
 from nbmlops.report.text import count, joined
 
@@ -141,8 +141,8 @@ def _gaps(found: Mapping[str, str | None]) -> list[Block]:
     owed = Counter(BY_KEY[key].owner for key, value in found.items() if value is None)
     if not owed:
         return [Say("Nothing is missing.")]
-    return [Missing(f"{count(sum(owed.values()), 'field')}: {joined([f'{n} of {r}' for r, n in owed.most_common()])}",
-                    "see the rows marked so")]  # fmt: skip
+    each = joined([f"{n} of {role.replace('_', ' ')}" for role, n in owed.most_common()])
+    return [Missing(f"{count(owed.total(), 'field')}: {each}", "see the rows marked so")]
 
 
 def _row(
@@ -154,7 +154,7 @@ def _row(
         field.title,
         state,
         f"To do: {field.do}" if value is None else value,
-        known.people(snapshot, field.owner),
+        facts.whose(snapshot, field.owner),
         where,
     )
 

@@ -14,7 +14,7 @@ from nbmlops.report import facts
 from nbmlops.report.decision import event_words
 from nbmlops.report.text import as_float, capped, count, finite, joined, measured, number, percent, when
 
-__all__ = ["agreed", "line", "people"]
+__all__ = ["agreed", "line"]
 
 Json = Mapping[str, Any]
 Answer = Callable[[Json], "str | None"]
@@ -43,12 +43,6 @@ def agreed(snapshot: Json) -> Json:
     """Return the charter; nothing where there is none, or none that can be read."""
     charter = snapshot.get("charter") or {}
     return {} if charter.get("unreadable") else charter
-
-
-def people(snapshot: Json, role: str) -> str:
-    """Return a role with who plays it, where the charter says so."""
-    named = line((agreed(snapshot).get("roles") or {}).get(role))
-    return f"{role} ({named})" if named else role
 
 
 def written(key: str) -> Answer:
@@ -149,14 +143,13 @@ def evaluation_data(snapshot: Json) -> str | None:
 
 def sources(snapshot: Json) -> str | None:
     """Where the data comes from, whose it is, under which licence."""
-    found = snapshot.get("sources") or []
-    rows = [dict(s, name=name) for name, s in found.items()] if isinstance(found, Mapping) else found
-    return _few(_source(s) for s in rows if isinstance(s, Mapping))
+    found = ((snapshot.get("origins") or {}).get("known") or {}).values()
+    return _few(_source(about) for about in found if about.get("source"))
 
 
-def _source(source: Json) -> str:
-    said = [f"{k} {source[k]}" for k in ("owner", "licence") if source.get(k)]
-    return f"{source.get('name')} ({', '.join(said)})" if said else f"{source.get('name')} (no owner, no licence)"
+def _source(about: Json) -> str:
+    said = joined([f"{key} {about[key]}" if about.get(key) else f"no {key} named" for key in ("owner", "licence")])
+    return f"{about['ref']} from {about['source']} ({said})"
 
 
 def quality(snapshot: Json) -> str | None:
@@ -179,18 +172,13 @@ def dictionary(snapshot: Json) -> str | None:
 
 def private(snapshot: Json) -> str | None:
     """Which columns are personal."""
-    named = [
-        *(agreed(snapshot).get("private") or ()),
-        *((_version(snapshot).get("signature") or {}).get("private") or ()),
-    ]
+    named = snapshot.get("private") or agreed(snapshot).get("private")
     return f"{_few(named)}: no value is shown anywhere" if named else None
 
 
 def preparation(snapshot: Json) -> str | None:
     """How the data is prepared and turned into an answer."""
-    said = snapshot.get("pipeline") or {}
-    found = said.get("sentences") or said.get("says") if isinstance(said, Mapping) else said
-    return line(found)
+    return line(" ".join(map(str, (snapshot.get("explained") or {}).get("sentences") or [])))
 
 
 def method(snapshot: Json) -> str | None:
@@ -351,14 +339,19 @@ def challenge(snapshot: Json) -> str | None:
 
 def monitoring(snapshot: Json) -> str | None:
     """What watches it in use."""
-    said = snapshot.get("monitoring") or snapshot.get("watched") or {}
-    return line(said.get("says") if isinstance(said, Mapping) else said)
+    watch = snapshot.get("watch") or {}
+    jobs = [f"{j['name']} ({j['when']})" for j in watch.get("jobs") or [] if not (j["paused_at"] or j["stopped"])]
+    told = [c["name"] for c in watch.get("channels") or [] if not c["problem"]]
+    late = f"outcomes come after {watch['outcomes_after']}" if watch.get("outcomes_after") else ""
+    said = [f"jobs {joined(jobs)}" if jobs else "", f"told by {joined(told)}" if told else "", late]
+    return line([part for part in said if part]) if jobs else None
 
 
 def review(snapshot: Json) -> str | None:
     """When somebody looks again."""
     days = agreed(snapshot).get("review_days")
-    return f"Every {count(int(days), 'day')}" if days else None
+    due = (snapshot.get("viable") or {}).get("review_at")
+    return f"Every {count(int(days), 'day')}{f', next {when(due)}' if due else ''}" if days else None
 
 
 def stop(snapshot: Json) -> str | None:
@@ -368,10 +361,11 @@ def stop(snapshot: Json) -> str | None:
 
 
 def incidents(snapshot: Json) -> str | None:
-    """What people objected to, or what is open."""
+    """What people objected to, and what is open."""
     if not _versions(snapshot):
         return None
-    return count(len(_about(snapshot, "flag")), "flag") + " raised about this version"
+    still = count(len((snapshot.get("watch") or {}).get("episodes") or []), "problem")
+    return f"{count(len(_about(snapshot, 'flag')), 'flag')} about this version, {still} of the model open"
 
 
 def roles(snapshot: Json) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Facts, Fold, Missing, Section, Table
-from nbmlops.report.known import people
 from nbmlops.report.text import count, joined
 
 __all__ = ["glossary"]
@@ -31,7 +31,7 @@ def _dictionary(snapshot: Json) -> list[Block]:
     rows = [tuple(str(c.get(k) or "-") for k in ("column", "meaning", "unit", "owner")) for c in columns if _said(c)]
     open_ones = [str(c["column"]) for c in columns if not _said(c)]
     blocks: list[Block] = [_table(rows)] if rows else []
-    return [*blocks, *_undescribed(open_ones, people(snapshot, "expert"))]
+    return [*blocks, *_undescribed(open_ones, facts.whose(snapshot, "expert"))]
 
 
 def _said(column: Json) -> bool:
