@@ -1,10 +1,14 @@
 """A report as Markdown: everything the page says, nothing a user wrote as markup, the same bytes."""
 
+from pathlib import Path
 from typing import get_args
 
 import mistune
 import pytest
+from click.testing import CliRunner
 
+import nbmlops as nb
+from nbmlops.cli import main
 from nbmlops.report import as_markdown, blocks, snapshot
 from nbmlops.report.blocks import Facts, Figure, Fold, Missing, Say, Section, Table, verdict
 from nbmlops.report.charts import line
@@ -104,7 +108,7 @@ def test_code_stays_in_its_fence(text):
 def test_a_report_says_what_its_page_says(retrained):
     taken = snapshot.build(subject_of(retrained))
     text = as_markdown.render(taken, NOTEBOOK)
-    assert text.startswith("project · notebook run ")
+    assert text.startswith("project · Report 1 of notebook run ")
     assert "# Retraining report: late-flights" in text
     assert "## Replace champion late-flights@1 by late-flights@2?\n\n**● Recommended: yes**" in text
     assert "| roc_auc" in text
@@ -131,3 +135,21 @@ def test_a_table_is_even_in_a_terminal():
 def test_html_of_a_notebook_is_text():
     shown = as_markdown._Text("<table><thead><tr><th>a</th><th>b</th></tr></thead><tr><td>1 &lt; 2</td><td>3</td></tr>")
     assert shown.text == "a | b\n1 < 2 | 3"
+
+
+def test_a_file_that_ends_in_md_is_markdown_by_every_door(retrained, shell):
+    path = nb.report(retrained, "a.md")
+    shell.run_line_magic("report", f"{retrained.run_id} -o b.md")
+    done = CliRunner().invoke(main, ["report", retrained.run_id, "-o", "c.md"])
+    assert done.exit_code == 0
+    texts = {Path(name).read_bytes() for name in ("b.md", "c.md")} | {path.read_bytes()}
+    assert len(texts) == 1
+    assert texts.pop().decode().startswith("project · Report 1 of ")
+
+
+def test_a_role_reads_first_what_it_needs(retrained):
+    taken = snapshot.build(subject_of(retrained))
+    whole, ordered = (as_markdown.render(taken, NOTEBOOK, role) for role in (None, "compliance"))
+    assert ordered.index("## Audit trail") < ordered.index("## Performance")
+    assert whole.index("## Audit trail") > whole.index("## Performance")
+    assert sorted(whole.splitlines()) == sorted(ordered.splitlines())

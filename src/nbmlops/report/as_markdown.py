@@ -15,6 +15,8 @@ from nbmlops.report import snapshot
 from nbmlops.report.blocks import Block, Code, Facts, Figure, Fold, Missing, Notebook, Say, Section, Table, Verdict
 from nbmlops.report.decision import Decision, Part
 from nbmlops.report.kinds.kind import Head, kind_of
+from nbmlops.report.page import numbered
+from nbmlops.report.readers import arranged
 from nbmlops.report.sanitize import Cell, Piece
 from nbmlops.report.text import visible, when
 
@@ -28,7 +30,7 @@ ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp|www)(?=[:.])")
 STARTS = re.compile(r"^(\s*)([#+=>:-]|[0-9]+(?=[.)]))", re.MULTILINE)
 
 
-def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
+def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | None = None) -> str:
     """Return the report of a snapshot as Markdown.
 
     Parameters
@@ -37,6 +39,8 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
         See :func:`nbmlops.report.snapshot.build`.
     notebook : bytes, optional
         The executed notebook, whose digest is in the snapshot.
+    role : str, optional
+        For whom: what it reads first stands first.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None) -> str:
     lines = [
         *_head(taken, kind.head(taken)),
         *_decision(kind.decide(taken)),
-        *(line for section in kind.sections(taken, notebook) for line in _section(section)),
+        *(line for section in arranged(kind.sections(taken, notebook), role) for line in _section(section)),
         "---",
         f"As of {when(taken['as_of'])}. Drawn from a snapshot of facts with the SHA-256 `{snapshot.digest(taken)}`; "
         "the same facts give the same page.",
@@ -115,7 +119,7 @@ def _cell(value: str | Verdict) -> str:
 
 
 def _head(taken: Mapping[str, Any], head: Head) -> Iterator[str]:
-    yield f"{_line(taken['project'])} · {_line(head.over)}"
+    yield f"{_line(taken['project'])} · {_line(numbered(taken, head.over))}"
     yield f"# {_line(head.title)}"
     yield _line(head.meta)
 

@@ -46,7 +46,7 @@ def report(
         A run (its id, the end of its id, an experiment), or a model such as ``"late-flights@champion"``: then the
         run that made this version.
     output : str or Path, optional
-        The file: the facts alone where it ends in ``.json``, else HTML;
+        The file: the facts alone where it ends in ``.json``, Markdown where in ``.md``, else HTML;
         ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing file is replaced.
     role : str, optional
         For whom: one of the roles of a charter. What it reads first stands first and open, the rest follows folded.
@@ -133,8 +133,8 @@ def _made(ref: Any, output: str | Path | None, role: str | None, refresh: bool) 
     found = kept.take(subject, refresh)
     taken = found.snapshot
     number = taken["number"]
-    target = _target("-".join(filter(None, (subject.name, str(number) if number > 1 else "", role))), output)
-    _write(target, content(taken, appendix(taken), target.suffix, role))
+    target = place_of("-".join(filter(None, (subject.name, str(number) if number > 1 else "", role))), output)
+    write(target, content(taken, appendix(taken), target.suffix, role))
     kind = kind_of(subject.kind)
     first = kind.decide(taken)
     says = first.question, first.answer.word, first.because
@@ -159,11 +159,15 @@ def content(taken: Mapping[str, Any], notebook: bytes | None, suffix: str, role:
     notebook : bytes or None
         The executed notebook.
     suffix : str
-        ``.json`` for the facts alone; HTML for any other.
+        ``.json`` for the facts alone, ``.md`` for Markdown; HTML for any other.
     role : str, optional
     """
     if suffix == ".json":
         return snapshot.canonical(taken)
+    if suffix == ".md":
+        from nbmlops.report import as_markdown
+
+        return as_markdown.render(taken, notebook, role).encode("utf-8")
     return render(taken, notebook, role).encode("utf-8")
 
 
@@ -191,7 +195,7 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
         .get_template("page.html.j2")
         .render(
             title=head.title,
-            overline=f"{taken['project']} · {_numbered(taken, head.over)}",
+            overline=f"{taken['project']} · {numbered(taken, head.over)}",
             generator=f"nbmlops {__version__}",
             role=role or "",
             meta=head.meta,
@@ -207,7 +211,8 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
     )
 
 
-def _numbered(taken: Mapping[str, Any], about: str) -> str:
+def numbered(taken: Mapping[str, Any], about: str) -> str:
+    """Return what a report is of, with its number."""
     number = taken["number"]
     return f"Report {number} of {about}" if number else f"A report of {about} that is not kept"
 
@@ -239,8 +244,8 @@ def _manual(version: ModelVersion, output: str | Path | None) -> Report:
     """Write the page for who supports a model's users."""
     found = howto.how_to(version)
     data = found.to_dict()
-    target = _target(f"how-to-{version.name}-{version.version}", output)
-    _write(target, rendered(data).encode("utf-8"))
+    target = place_of(f"how-to-{version.name}-{version.version}", output)
+    write(target, rendered(data).encode("utf-8"))
     title = f"How to use {found.ref}"
     about = title, title, found.state, found.because, when(found.as_of), howto.digest(data)
     return Report(str(target), *about, version.run_id or "")
@@ -270,7 +275,7 @@ def _seen(value: Any) -> Any:
     return visible(value) if type(value) is str else value
 
 
-def _target(name: str, output: str | Path | None) -> Path:
+def place_of(name: str, output: str | Path | None) -> Path:
     if output is not None:
         target = Path(output)
         if not target.parent.is_dir():
@@ -292,7 +297,7 @@ def _unwritable(folder: Path, error: OSError) -> NotAllowed:
     return NotAllowed(f"No report can be written into {folder} ({error.strerror}).", "Name another: --output FILE.")
 
 
-def _write(target: Path, content: bytes) -> None:
+def write(target: Path, content: bytes) -> None:
     """Write the file whole or not at all."""
     import os
     import tempfile
