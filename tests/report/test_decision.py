@@ -1,5 +1,7 @@
 """Page one says what the facts allow, and no more."""
 
+import json
+
 import pytest
 
 from nbmlops.report import decision, snapshot
@@ -8,11 +10,15 @@ from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
-from .conftest import gate, promote, register
+from .conftest import CHARTER, evaluation, finding, gate, promote, register
 
 
 def decided(run):
     return decision.decide(snapshot.build(subject_of(run)))
+
+
+def table_of(page, key):
+    return next(b for b in page.part(key).blocks if isinstance(b, Table))
 
 
 def test_a_promoted_challenger_is_done(retrained):
@@ -71,13 +77,152 @@ def test_a_failed_run_says_where_since_when_and_what_serves(failed):
 
 
 def test_a_target_crossed_by_its_interval_is_not_shown(retrained):
-    table = next(b for b in decided(retrained).part("viable").blocks if isinstance(b, Table))
-    assert table.rows[0][0] == "roc_auc at least 0.65: ranks well enough"
-    assert (table.rows[0][4].word, table.rows[0][4].tone) == ("shown", "good")
-    crossed = {"column": "roc_auc", "effect": 0.66, "outcome": "warning"}
-    crossed["detail"] = {"word": "not shown", "low": 0.64, "high": 0.68, "at_least": 0.65}
-    row = decision._target_row(crossed, {}, {})
+    page = decided(retrained)
+    row = table_of(page, "metrics").rows[0]
+    assert row[0] == "roc_auc, higher is better: ranks well enough"
+    assert row[1:4] == ["0.685 [0.670,\xa00.700]", "5,495", "at least 0.65"]
+    assert (row[4].word, row[4].tone) == ("shown", "good")
+    taken = snapshot.build(subject_of(retrained))
+    crossed = next(r for r in taken["results"] if r["kind"] == "evaluation")["data"]["findings"][0]
+    crossed |= {"outcome": "warning", "effect": 0.66}
+    crossed["detail"] |= {"word": "not shown", "low": 0.64, "high": 0.68}
+    page = decision.decide(taken)
+    row = table_of(page, "metrics").rows[0]
     assert (row[4].word, row[4].tone) == ("not shown", "warn")
+    assert page.answer.word == "Recommended: yes, with 1 condition"
+    assert "Before that: the target of roc_auc is not shown (scientist)." in page.because
+
+
+def test_a_metric_stands_beside_champion_and_the_run_before(champion, retrained):
+    row = table_of(decided(retrained), "metrics").rows[0]
+    assert row[5:] == ["0.669", "+0.016 [+0.008,\xa0+0.023]"]
+    again = session.start("retrain", kind="notebook", notebook="retrain.ipynb")
+    session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
+    session.keep("gate", "late-flights@3 against late-flights@1", gate("inconclusive", 0.002, -0.01, 0.014))
+    session.finish(again)
+    table = table_of(decided(get_run(again.run_id)), "metrics")
+    assert table.headers[-1] == "Run before"
+    assert table.rows[0][5:] == ["0.669", "+0.002 [-0.010,\xa0+0.014], not shown", "0.685"]
+
+
+def test_conditions_are_what_is_open_each_with_whose_it_is(project, retrained):
+    (project / "charter.yaml").write_text(
+        CHARTER + "roles: {manager: [mo@example.org], data_engineer: [dee@example.org]}\n"
+        "policy: {champion: {roles: [manager]}}\n"
+    )
+    with session.run("more") as more:
+        pass
+    session.keep("check", "weather", {"findings": [finding("range", "issue", "wind below 0")]}, retrained.run_id)
+    page = decided(retrained)
+    assert (page.answer.word, page.answer.tone) == ("Recommended: yes, with 2 conditions", "warn")
+    assert "1 issue of the rules answered (data engineer: dee@example.org)" in page.because
+    assert "manager: mo@example.org approves" in page.because
+    table = table_of(page, "decided")
+    assert table.caption == "Approvals before it becomes champion: the charter asks for manager"
+    assert (table.rows[0][:2], table.rows[0][2].word) == (("manager", "mo@example.org"), "missing")
+    assert more.run_id != retrained.run_id
+
+
+def test_an_approval_that_is_there_is_no_condition(project, retrained):
+    (project / "charter.yaml").write_text(
+        CHARTER + "roles: {manager: [mo@example.org]}\npolicy: {champion: {roles: [manager, compliance]}}\n"
+    )
+    about = {
+        "outcome": "approved with conditions",
+        "condition": "look again in May",
+        "expires_at": "2013-08-01T00:00:00+00:00",
+    }
+    with session.store().atomic() as change:
+        change.event("approve", "late-flights@2", about, ("mo@example.org", "git"))
+    page = decided(retrained)
+    assert page.answer.word == "Recommended: yes"
+    row = table_of(page, "decided").rows[0]
+    assert (row[0], row[1], row[2].word, row[3]) == (
+        "manager",
+        "mo@example.org (by git)",
+        "approved with conditions",
+        "look again in May",
+    )
+    assert "approved until" in dict(page.part("viable").blocks[0].items)["Until"]
+
+
+def test_a_rejection_is_not_an_approval(project, retrained):
+    (project / "charter.yaml").write_text(
+        CHARTER + "roles: {manager: [mo@example.org]}\npolicy: {champion: {roles: [manager]}}\n"
+    )
+    with session.store().atomic() as change:
+        said = {"outcome": "rejected", "role": "manager", "comment": "too few rows"}
+        change.event("approve", "late-flights@2", said, ("mo@example.org", "git"))
+    page = decided(retrained)
+    assert page.answer.word == "Rejected"
+    assert page.because.endswith("Rejected by manager, mo@example.org (by git): too few rows.")
+    assert [row[2].word for row in table_of(page, "decided").rows] == ["rejected", "missing"]
+
+
+def test_what_keeping_it_up_takes(project, retrained):
+    (project / "charter.yaml").write_text(CHARTER + "review_days: 90\n")
+    promote(2, "better")
+    part = decided(retrained).part("viable")
+    items = dict(part.blocks[0].items)
+    assert items["Data"] == "of flights (336,776 rows) only the fingerprint is kept"
+    assert items["Owner"] == "ada@example.org"
+    assert items["By hand"] == "a person starts it; every parameter has a default"
+    assert items["Review"].startswith("the champion's next one is due ")
+    assert items["Review"].endswith(", every 90 days")
+    assert items["Until"] == "no expiry was agreed"
+    assert part.blocks[1].what == "The rows of flights"
+    assert "(data engineer)" in part.blocks[1].do
+
+
+def test_parameters_without_default_are_work_each_time(project):
+    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "month: int\nrounds = 100"}
+    cell |= {"outputs": [], "execution_count": None}
+    run = session.start("train", kind="notebook", notebook="train.ipynb")
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    session.log_artifact("notebook.ipynb", json.dumps(notebook).encode(), run_id=run.run_id)
+    session.finish(run)
+    items = dict(decided(get_run(run.run_id)).part("viable").blocks[0].items)
+    assert items["By hand"] == "a person starts it; month needs a value each time"
+
+
+def test_a_first_model_is_held_against_its_targets(project):
+    (project / "charter.yaml").write_text(CHARTER)
+    with session.run("train") as run:
+        session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
+    register(1, run.run_id)
+    assert decided(get_run(run.run_id)).answer.word == "Recommended: yes"
+    low = evaluation("LogisticRegression", low=0.6)
+    low["findings"][0] |= {"outcome": "warning"}
+    session.keep("evaluation", "LogisticRegression", low, run.run_id)
+    assert decided(get_run(run.run_id)).answer.word == "Not recommended yet"
+
+
+def test_a_failed_run_says_how_often_in_a_row(failed):
+    error = {"name": "ValueError", "message": "found 0 rows", "cell": 7, "cells": 12}
+    for _ in range(2):
+        job = session.start("retrain", kind="notebook", name="03_retrain", notebook="03_retrain.ipynb")
+        session.finish(job, "failed", "error", error)
+    page = decided(get_run(job.run_id))
+    assert "It broke off 3 times in a row, the first on" in page.because
+    items = dict(page.part("failed").blocks[0].items)
+    assert items["Where"] == "cell 7 of 12"
+    assert items["Since when"].endswith("3 times in a row, this one counted")
+    assert f"--resume {job.run_id[-6:]}" in items["To do"]
+    assert isinstance(page.part("failed").blocks[1], Missing)
+    table = table_of(page, "meanwhile")
+    assert table.rows[0][:2] == ("late-flights@1", "champion")
+    assert table.rows[0][2] != "-"
+
+
+def test_a_failure_after_a_success_says_when_it_last_went_well(project):
+    whole = session.start("retrain", kind="notebook", notebook="03_retrain.ipynb")
+    session.finish(whole)
+    job = session.start("retrain", kind="notebook", notebook="03_retrain.ipynb")
+    session.finish(job, "failed", "timed_out")
+    items = dict(decided(get_run(job.run_id)).part("failed").blocks[0].items)
+    assert items["Since when"] == "this is the first time; the try before it finished"
+    assert whole.run_id[-6:] in items["Last that finished"]
+    assert items["To do"].startswith("give it more time")
 
 
 def test_all_six_outcomes_are_counted_open_ones_first(retrained):
@@ -94,11 +239,27 @@ def test_all_six_outcomes_are_counted_open_ones_first(retrained):
     assert [row[0].word for row in table.rows] == ["issue", "warning"]
 
 
-def test_value_has_three_numbers_and_a_unit(retrained):
-    table = next(b for b in decided(retrained).part("worth").blocks if isinstance(b, Table))
+def test_value_has_three_numbers_a_unit_and_how_it_was_reckoned(retrained):
+    part = decided(retrained).part("worth")
+    table = part.blocks[0]
     assert table.headers[0] == "EUR per 1,000 rows"
     low, expected, high = (float(v.replace(",", "")) for v in table.rows[0][1:])
     assert low < expected < high
+    fold = part.blocks[-1]
+    worth = {row[0]: row[1:3] for row in fold.blocks[1].rows}
+    assert worth["acted on, and it came true"] == ["40", "800"]
+    assert "little optimistic" in fold.blocks[0].text
+
+
+def test_value_against_the_champion_has_an_interval_or_says_why_not(retrained):
+    taken = snapshot.build(subject_of(retrained))
+    taken["value"]["champion"] = {"difference": 120.0, "same_rows": False}
+    table = decision.decide(taken).part("worth").blocks[0]
+    assert table.rows[1] == ["against the champion (no interval: on other rows)", "-", "+120", "-"]
+    taken["value"]["champion"] |= {"same_rows": True, "low": -10.0, "expected": 120.0, "high": 250.0}
+    page = decision.decide(taken).part("worth")
+    assert page.blocks[0].rows[1] == ["against the champion, on the same rows: not shown", "-10", "+120", "+250"]
+    assert "If nothing is done, the champion stays: about 3,240 EUR a month less." in page.blocks[1].text
 
 
 def test_what_is_unknown_is_missing_with_what_to_do(project):
@@ -106,6 +267,6 @@ def test_what_is_unknown_is_missing_with_what_to_do(project):
         pass
     page = decided(get_run(run.run_id))
     assert page.answer.word == "For information"
-    for blocks in [page.part(key).blocks for key in ("viable", "worth", "found")]:
+    for blocks in [page.part(key).blocks for key in ("metrics", "worth", "found")]:
         assert isinstance(blocks[0], Missing)
         assert blocks[0].do

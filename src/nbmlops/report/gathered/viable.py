@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 
 def gather(found: Json) -> dict[str, Any]:
-    """Return ``viable``: data, machine, parameters nobody gave a default, open flags, owner and the next review."""
+    """Return ``viable`` (data, machine, work, flags, owner, next review), and since when champions serve."""
     return {
         "viable": {
             "data": _data(found),
@@ -26,8 +26,20 @@ def gather(found: Json) -> dict[str, Any]:
             "owner": next((m.get("owner") for m in facts.made(found) or found["models"]), None),
             "flags": _flags(found),
             **_review(found),
-        }
+        },
+        "serving_since": _since(found),
     }
+
+
+def _since(found: Json) -> dict[str, str]:
+    """Return since when each champion serves."""
+    from nbmlops.store.events import latest
+
+    if not found["serving"]:
+        return {}
+    with session.store().reading() as connection:
+        moves = {s["name"]: latest(connection, "alias", f"{s['name']}@{s['alias']}") for s in found["serving"]}
+    return {name: str(event["at"]) for name, event in moves.items() if event}
 
 
 def _data(found: Json) -> list[dict[str, Any]]:
@@ -84,14 +96,9 @@ def _flags(found: Json) -> int:
 
 
 def _review(found: Json) -> dict[str, Any]:
-    """Return since when the champion is in use, when it is to be looked at again, and until when approvals hold."""
+    """Return since when the champion is in use, and when it is to be looked at again."""
     days = (found.get("charter") or {}).get("review_days")
     moves = [e for e in found["events"] if e["action"] == "alias" and e["subject"].endswith("@champion")]
     since = moves[-1]["at"] if moves else None
     due = (datetime.fromisoformat(since) + timedelta(days=days)).isoformat() if since and days else None
-    ends = sorted(str(e["data"]["expires_at"]) for e in found["events"] if _expires(e))
-    return {"champion_since": since, "review_days": days, "review_at": due, "expires_at": ends[0] if ends else None}
-
-
-def _expires(event: Json) -> bool:
-    return event["action"] == "approve" and bool((event.get("data") or {}).get("expires_at"))
+    return {"champion_since": since, "review_days": days, "review_at": due}

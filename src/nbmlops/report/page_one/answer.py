@@ -1,0 +1,168 @@
+"""What is asked and what is recommended, in one sentence each, and on which conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nbmlops.report import facts
+from nbmlops.report.blocks import Tone, Verdict, verdict
+from nbmlops.report.page_one import broken, decided
+from nbmlops.report.page_one.found import short
+from nbmlops.report.page_one.measured import targets_of
+from nbmlops.report.text import as_float, count, finite, joined, measured, when
+
+__all__ = ["asked", "conditions"]
+
+Json = Mapping[str, Any]
+Answer = tuple[str, Verdict, str]
+ADVICE: dict[str, tuple[str, Tone, str]] = {
+    "better": ("Recommended: yes", "good", "The challenger is better"),
+    "non-inferior": ("No need to change", "quiet", "The challenger is not worse, and not shown to be better,"),
+    "inconclusive": ("Not recommended yet", "warn", "The evidence does not decide: it could be better or worse"),
+    "worse": ("Recommended: no", "bad", "The challenger is worse"),
+}
+MOST_NAMED = 3
+
+
+def asked(snapshot: Json) -> Answer:
+    """Return the question, the answer, and the reason."""
+    run = snapshot["run"]
+    if run["status"] in broken.STATUSES:
+        return broken.asked(snapshot)
+    if run["status"] == "running":
+        return "The run has not ended", verdict("running"), "What follows is what it had tracked so far; decide later."
+    if gate := facts.newest(snapshot, "gate"):
+        return _replaced(snapshot, gate)
+    if versions := facts.made(snapshot):
+        return _first(snapshot, versions[0])
+    return _tracked(snapshot)
+
+
+def conditions(snapshot: Json) -> list[str]:
+    """Return what has to be met before the model is used: guards, targets, issues found, and an approval."""
+    return [*_guards(snapshot), *_targets(snapshot), *_issues(snapshot), *_approval(snapshot)]
+
+
+def _guards(snapshot: Json) -> Iterator[str]:
+    """Yield what the gate holds against a challenger that won, each with whose it is."""
+    gate = facts.newest(snapshot, "gate") or {}
+    if gate.get("because"):
+        yield from (short(text) for text in gate["because"])
+        return
+    issues = [f for f in gate.get("findings") or [] if f.get("outcome") == "issue" and f.get("code") != "gate"]
+    yield from (short(f.get("message")) for f in issues)
+
+
+def _targets(snapshot: Json) -> Iterator[str]:
+    for target in targets_of(snapshot):
+        if target.get("outcome") != "passed":
+            word = (target.get("detail") or {}).get("word") or target.get("outcome")
+            yield f"the target of {target.get('column')} is {word} ({facts.whose(snapshot, 'scientist')})"
+
+
+def _issues(snapshot: Json) -> Iterator[str]:
+    """Yield how many issues the evaluation, the look at the data and the rules have; the champion's are not its."""
+    gate = facts.newest(snapshot, "gate") or {}
+    judged = facts.evaluation(snapshot) or {}
+    found = [("evaluation", "scientist", [f for f in judged.get("findings") or [] if f.get("code") != "target"])]
+    found += [("data", "data_engineer", _findings(snapshot, "profile"))]
+    if not any(f.get("code") == "rules" for f in gate.get("findings") or []):  # else the gate has said so
+        found += [("rules", "data_engineer", _findings(snapshot, "check"))]
+    for name, role, rows in found:
+        if issues := sum(f.get("outcome") == "issue" for f in rows):
+            yield f"{count(issues, 'issue')} of the {name} answered ({facts.whose(snapshot, role)})"
+
+
+def _findings(snapshot: Json, kind: str) -> list[Json]:
+    return [f for r in facts.results(snapshot, kind) for f in r["data"].get("findings") or []]
+
+
+def _approval(snapshot: Json) -> Iterator[str]:
+    if words := decided.missing_approval(snapshot):
+        yield words
+
+
+def _replaced(snapshot: Json, gate: Json) -> Answer:
+    champion, challenger = (_called(gate.get(k), k) for k in ("champion", "challenger"))
+    question = f"Replace {champion} by {challenger}?"
+    word, tone, says = ADVICE.get(
+        str(gate.get("verdict")), ("Undecided", "warn", f"The gate says {gate.get('verdict')}")
+    )
+    rows = count(int(gate["rows"]), "held-out row") if gate.get("rows") else "held-out rows"
+    because = f"{says} on the same {rows}{_difference(gate)}."
+    if refusal := decided.refusal(snapshot):
+        return question, Verdict(refusal[0], "bad"), f"{because} {refusal[1]}"
+    if moved := decided.moved(snapshot, str(gate.get("challenger"))):
+        tone = "good" if gate.get("verdict") in ("better", "non-inferior") else "warn"
+        return question, Verdict("Done", tone), f"{because} Moved on {when(moved['at'])}."
+    if gate.get("verdict") == "better":
+        return question, *_with_conditions(snapshot, because)
+    return question, Verdict(word, tone), f"{because} {champion[:1].upper()}{champion[1:]} stays."
+
+
+def _with_conditions(snapshot: Json, because: str) -> tuple[Verdict, str]:
+    """Return a yes with what has still to be met, the first of it named."""
+    open_ones = conditions(snapshot)
+    if not open_ones:
+        return Verdict("Recommended: yes", "good"), because
+    rest = len(open_ones) - MOST_NAMED
+    named = [*open_ones[:MOST_NAMED], *([f"{rest} more below"] if rest > 0 else [])]
+    word = f"Recommended: yes, with {count(len(open_ones), 'condition')}"
+    return Verdict(word, "warn"), f"{because} Before that: {'; '.join(named)}."
+
+
+def _called(model: Any, role: str) -> str:
+    """Return a version as people type it; an unregistered model has no name a reader could know."""
+    text = str(model or "")
+    if "@" in text:
+        return f"champion {text}" if role == "champion" else text
+    return "the champion" if role == "champion" else "the model trained here"
+
+
+def _difference(gate: Json) -> str:
+    """Return the difference the gate rests on, with its interval."""
+    if not finite(as_float(gate.get("difference"))):
+        return ""
+    value, bounds = measured(gate["difference"], gate.get("low"), gate.get("high"), sign=True)
+    return f" ({gate.get('metric') or 'difference'} {value} {bounds})"
+
+
+def _first(snapshot: Json, version: Json) -> Answer:
+    ref, judged = version["ref"], facts.evaluation(snapshot)
+    question = f"Use {ref} as champion?"
+    if judged is None:
+        evidence = "It was registered without an evaluation, so nothing shows how good it is."
+    else:
+        evidence = f"It was evaluated on {judged.get('rows', 0):,} rows it had not seen; no other version was compared."
+    if moved := decided.moved(snapshot, ref):
+        made = f"{evidence} Made champion on {when(moved['at'])}."
+        return question, Verdict("Done", "good" if judged else "warn"), made
+    if refusal := decided.refusal(snapshot):
+        return question, Verdict(refusal[0], "bad"), f"{evidence} {refusal[1]}"
+    if judged is None:
+        return question, Verdict("Not recommended yet", "warn"), evidence
+    return question, *_on_targets(snapshot, evidence)
+
+
+def _on_targets(snapshot: Json, evidence: str) -> tuple[Verdict, str]:
+    """Return what the targets of the charter say of a model that has no champion to beat."""
+    outcomes = [t.get("outcome") for t in targets_of(snapshot)]
+    if not outcomes:
+        return Verdict("Open", "warn"), f"{evidence} No target was agreed to hold it against. Nobody has decided yet."
+    if "issue" in outcomes:
+        return Verdict("Recommended: no", "bad"), f"{evidence} A target is broken."
+    if any(outcome != "passed" for outcome in outcomes):
+        return Verdict("Not recommended yet", "warn"), f"{evidence} Not every target is shown."
+    return _with_conditions(snapshot, f"{evidence} Every agreed target is shown.")
+
+
+def _tracked(snapshot: Json) -> Answer:
+    run = snapshot["run"]
+    seen = [
+        count(len(run["params"]) + sum(len(p["params"]) for p in snapshot["parts"]), "setting"),
+        count(sum(len(p["summary"]) for p in facts.all_parts(snapshot)), "metric"),
+        count(len(snapshot["results"]), "result"),
+    ]
+    because = f"{broken.title(run)} tracked {joined(seen)} and registered no model."
+    return "Nothing is asked to be decided", Verdict("For information", "quiet"), because

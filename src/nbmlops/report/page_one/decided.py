@@ -1,0 +1,186 @@
+"""Who decided, and whose approval the charter asks for: those that are there, and those that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nbmlops.report import facts
+from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
+from nbmlops.report.page_one.found import short
+from nbmlops.report.text import joined, stamp
+
+__all__ = ["approvals", "blocks", "event_words", "missing_approval", "moved", "refusal"]
+
+Json = Mapping[str, Any]
+ALIAS = "champion"
+MOST_MOVES = 3
+GIVEN = ("approved", "approved with conditions", "decided")
+
+
+def blocks(snapshot: Json) -> list[Block]:
+    """Return the approvals the charter asks for, what was decided, and what is missing."""
+    found: list[Block] = []
+    if table := _asked(snapshot):
+        found.append(table)
+    if table := _moves(snapshot):
+        found.append(table)
+    if not facts.made(snapshot):
+        return [*found, Say("No model was registered, so there is nothing to approve.")]
+    return [*found, *_missing(snapshot)]
+
+
+def approvals(snapshot: Json) -> list[dict[str, str]]:
+    """Return one row for each role whose approval the charter asks for, and for each that was given besides.
+
+    Each has ``role``, ``who``, ``outcome`` (missing, approved, ...), ``condition``, ``comment`` and ``at``.
+    """
+    asked = _roles(snapshot)
+    given = list(_given(snapshot))
+    answered = {role for row in given if row["outcome"] in GIVEN for role in row["roles"].split(", ")}
+    rows = [{"role": row["roles"] or "-", **{k: v for k, v in row.items() if k != "roles"}} for row in given]
+    open_ones = [r for r in asked if r not in answered] if not _is_enough(asked, answered) else []
+    return [*rows, *(_open(snapshot, role) for role in open_ones)]
+
+
+def missing_approval(snapshot: Json) -> str:
+    """Return whose approval is still needed, as words; an empty text where none is."""
+    rows = approvals(snapshot)
+    open_ones = [row for row in rows if row["outcome"] == "missing"]
+    names = [f"{r['role'].replace('_', ' ')}: {r['who']}" if r["who"] != "-" else r["role"] for r in open_ones]
+    return f"{joined(names, 'or')} approves" if names else ""
+
+
+def refusal(snapshot: Json) -> tuple[str, str] | None:
+    """Return how the newest answer turned it down and who did so, or None where it did not."""
+    rows = [row for row in approvals(snapshot) if row["outcome"] not in ("missing", "decided")]
+    if not rows or rows[-1]["outcome"] in GIVEN:
+        return None
+    last = rows[-1]
+    why = f": {short(last['comment'])}" if last["comment"] else ""
+    word = last["outcome"]
+    return word[:1].upper() + word[1:], f"{word[:1].upper()}{word[1:]} by {last['role']}, {last['who']}{why}."
+
+
+def _is_enough(asked: Sequence[str], answered: set[str]) -> bool:
+    """Tell whether a role the charter names has decided: it names those who may, one of them is enough."""
+    return bool(set(asked) & answered)
+
+
+def _roles(snapshot: Json) -> list[str]:
+    policy = (snapshot.get("charter") or {}).get("policy") or {}
+    roles = (policy.get(ALIAS) or {}).get("roles")
+    return [str(role) for role in roles] if isinstance(roles, (list, tuple)) else []
+
+
+def _given(snapshot: Json) -> Iterator[dict[str, str]]:
+    """Yield the approvals of these versions, and who made one of them champion."""
+    versions = {v["ref"] for v in facts.made(snapshot)}
+    for event in snapshot["events"]:
+        data = event.get("data") or {}
+        if event["action"] == "approve":
+            outcome = str(data.get("outcome") or "approved")
+        elif event["action"] == "alias" and f"{event['subject'].rpartition('@')[0]}@{data.get('version')}" in versions:
+            if not event["subject"].endswith(f"@{ALIAS}"):
+                continue
+            outcome = "decided"
+        else:
+            continue
+        known = [data["role"]] if data.get("role") else _played(snapshot, str(event["actor"]))
+        yield {
+            "roles": ", ".join(known),
+            "who": f"{event['actor']} (by {event['known_by']})",
+            "outcome": outcome,
+            "condition": str(data.get("condition") or ""),
+            "comment": str(data.get("comment") or ""),
+            "at": str(event["at"]),
+        }
+
+
+def _played(snapshot: Json, person: str) -> list[str]:
+    roles = (snapshot.get("charter") or {}).get("roles") or {}
+    return [role for role, people in roles.items() if person in people]
+
+
+def _open(snapshot: Json, role: str) -> dict[str, str]:
+    people = ((snapshot.get("charter") or {}).get("roles") or {}).get(role) or []
+    return {
+        "role": role,
+        "who": ", ".join(people) or "-",
+        "outcome": "missing",
+        "condition": "",
+        "comment": "",
+        "at": "",
+    }
+
+
+def _asked(snapshot: Json) -> Table | None:
+    """Return the approvals as a table, where there is one to show; a decision alone stands among the decisions."""
+    rows = [row for row in approvals(snapshot) if row["outcome"] != "decided"]
+    if not rows:
+        return None
+    roles = _roles(snapshot)
+    named = joined([role.replace("_", " ") for role in roles], "or")
+    asks = f"the charter asks for {named}" if roles else "none is asked for"
+    heads = ("Role", "Who, and how known", "Outcome", "Condition", "When (UTC)")
+    cells = [
+        (r["role"].replace("_", " "), r["who"], _outcome(r["outcome"]), r["condition"] or "-", stamp(r["at"]))
+        for r in rows
+    ]
+    return Table(f"Approvals before it becomes {ALIAS}: {asks}", heads, cells, tight=(4,))
+
+
+def _outcome(word: str) -> Verdict:
+    tones = {"approved": "good", "approved with conditions": "warn", "missing": "warn"}
+    return Verdict(word, tones.get(word, "bad"))  # type: ignore[arg-type]
+
+
+def _moves(snapshot: Json) -> Table | None:
+    rows = [
+        (stamp(e["at"]), short(event_words(e)), f"{e['actor']} (by {e['known_by']})")
+        for e in snapshot["events"]
+        if e["action"] not in ("register", "approve")
+    ]
+    if not rows:
+        return None
+    heads = ("When (UTC)", "What", "Who, and how known")
+    return Table("Decisions, newest last", heads, rows[-MOST_MOVES:], tight=(0,))
+
+
+def _missing(snapshot: Json) -> list[Block]:
+    """Return what is missing of the approvals: whose they are was not agreed, or nobody has approved."""
+    found: list[Block] = []
+    if not _roles(snapshot):
+        whose = facts.whose(snapshot, "manager")
+        found.append(Missing("Whose approval it needs was not agreed", f"write policy in charter.yaml ({whose})"))
+    if not any(row["outcome"] in GIVEN[:2] for row in approvals(snapshot)):
+        found.append(Missing("Nobody has approved this", "sign below, or record it in the notebook"))
+    return found
+
+
+def event_words(event: Json) -> str:
+    """Return an event as a sentence."""
+    subject, data = str(event["subject"]), event.get("data") or {}
+    if event["action"] == "alias":
+        return _move_words(subject, data)
+    if event["action"] == "advice":
+        return f"{subject}: advised, {data.get('advice')}. {data.get('because')}"
+    if event["action"] == "reject":
+        return f"{subject} was rejected: {data.get('reason')}"
+    words = {"register": "was registered", "approve": "was approved", "flag": "was flagged"}
+    return f"{subject} {words.get(event['action'], event['action'])}"
+
+
+def _move_words(subject: str, data: Json) -> str:
+    name, _, alias = subject.rpartition("@")
+    before = f" (was {data['from']})" if data.get("from") else ""
+    reason = f": {data['reason']}" if data.get("reason") else ""
+    reason += f" (policy: {data['policy']})" if data.get("policy") else ""
+    return f"{name}@{data.get('version')} became {alias}{before}{reason}"
+
+
+def moved(snapshot: Json, ref: str) -> dict[str, Any] | None:
+    """Return the newest event that made a version champion."""
+    name, _, number = ref.rpartition("@")
+    moves = [e for e in snapshot["events"] if e["action"] == "alias" and e["subject"] == f"{name}@{ALIAS}"]
+    return next((dict(e) for e in reversed(moves) if str(e["data"].get("version")) == number), None)

@@ -1,0 +1,48 @@
+"""What was found: every outcome counted, the open ones first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nbmlops.report import facts
+from nbmlops.report.blocks import Block, Missing, Say, Table, Tone, Verdict, verdict
+from nbmlops.report.text import capped, count
+
+__all__ = ["blocks", "short", "source", "tally"]
+
+Json = Mapping[str, Any]
+OUTCOME_TONES: dict[str, Tone] = {"issue": "bad", "warning": "warn", "passed": "good"}
+MOST_OPEN, LONGEST = 5, 170
+
+
+def tally(found: Sequence[Json]) -> list[tuple[int, Verdict]]:
+    """Return how many findings have each of the six outcomes."""
+    counts = Counter(f.get("outcome") for f in found)
+    return [(counts[o], Verdict(o.replace("_", " "), OUTCOME_TONES.get(o, "quiet"))) for o in facts.OUTCOMES]
+
+
+def blocks(found: Sequence[Json]) -> list[Block]:
+    """Return the open findings, worst first; the rest is in the sections."""
+    if not found:
+        return [Missing("Nothing was checked", "%check FRAME and %drift FRAME in the notebook")]
+    open_ones = [f for f in found if f.get("outcome") in ("issue", "warning")]
+    if not open_ones:
+        return [Say("No open issue and no warning.")]
+    rows = [(verdict(f["outcome"]), source(f), short(f.get("message"))) for f in open_ones[:MOST_OPEN]]
+    table = Table("Open findings, worst first", ("Outcome", "From", "Finding"), rows)
+    more = len(open_ones) - len(rows)
+    return [table, Say(f"{count(more, 'more')} in the sections below.")] if more > 0 else [table]
+
+
+def source(finding: Json) -> str:
+    """Return which result a finding comes from, and of what: a champion's issue is not the challenger's."""
+    kind = "rules" if finding["kind"] == "check" else str(finding["kind"])
+    return f"{kind} of {finding['subject']}" if finding.get("subject") else kind
+
+
+def short(message: Any) -> str:
+    """Return a message as long as page one has room for; the whole of it is in its section."""
+    text, cut = capped(str(message), LONGEST)
+    return f"{text.rstrip()}..." if cut else text

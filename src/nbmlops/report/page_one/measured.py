@@ -1,0 +1,135 @@
+"""How good the answers are: the key metrics against target, champion and the run before, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbmlops.report import facts
+from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict, verdict
+from nbmlops.report.text import as_float, count, finite, measured, number, when
+
+__all__ = ["HEADLINES", "METRIC_HEADS", "blocks", "metric_rows", "targets_of"]
+
+Json = Mapping[str, Any]
+MOST = 5
+HEADLINES = ("roc_auc", "mae", "accuracy", "share_gap", "rmse", "r2")
+METRIC_HEADS = ("Metric", "Measured", "95 % interval", "Rows")
+HIGHER = ("roc_auc", "accuracy", "r2")
+LOWER = ("log_loss", "brier", "mae", "rmse", "share_gap")
+BOUNDS = (("at_least", "at least"), ("at_most", "at most"))
+DO = "%evaluate MODEL FRAME --target COLUMN"
+
+
+def blocks(snapshot: Json) -> list[Block]:
+    """Return what was shown, and the key metrics; what is not there is missing."""
+    judged, found = facts.evaluation(snapshot), targets_of(snapshot)
+    if judged is None:
+        return [Missing(f"No evaluation on held-out rows{'' if found else ', and no agreed targets'}", DO)]
+    table = _table(snapshot, judged, found)
+    if not found:
+        whose = facts.whose(snapshot, "scientist")
+        return [
+            Missing("No targets were agreed to hold this against", f"write metrics in charter.yaml ({whose})"),
+            table,
+        ]
+    shown = sum(f.get("outcome") == "passed" for f in found)
+    words = f"{shown} of {count(len(found), 'agreed target')} shown on {number(judged.get('rows'))} held-out rows."
+    return [Say(words), table]
+
+
+def targets_of(snapshot: Json) -> list[dict[str, Any]]:
+    """Return the targets as judged when the model was evaluated, else against the charter as it is now."""
+    judged = facts.evaluation(snapshot) or {}
+    then = [dict(f) for f in judged.get("findings") or [] if f.get("code") == "target"]
+    return then or [dict(f) for f in snapshot["targets"]]
+
+
+def metric_rows(judged: Json) -> list[tuple[str, ...]]:
+    """Return every metric with its interval and rows."""
+    metrics = judged.get("metrics") or {}
+    first = [name for name in HEADLINES if name in metrics]
+    return [
+        (name, *measured(m.get("value"), m.get("low"), m.get("high")), number(m.get("n")))
+        for name, m in ((n, metrics[n]) for n in dict.fromkeys([*first, *metrics]))
+    ]
+
+
+def _table(snapshot: Json, judged: Json, targets: list[dict[str, Any]]) -> Table:
+    compared, previous = snapshot.get("compared") or {}, snapshot.get("previous") or {}
+    heads = ["Metric", "Measured [95 % interval]", "Rows", "Target", "Verdict"]
+    heads += ["Champion", "Challenger's gain [95 % interval]"] if compared else []
+    heads += ["Run before"] if previous else []
+    by_name = {str(t.get("column")): t for t in targets}
+    meanings = {t["name"]: str(t.get("meaning") or "") for t in (snapshot["charter"] or {}).get("metrics") or []}
+    rows = [
+        [
+            *_own(name, judged, by_name.get(name), meanings.get(name, "")),
+            *(_against(compared, name, judged) if compared else ()),
+            *([_before(previous, name)] if previous else ()),
+        ]
+        for name in _chosen(judged, by_name, compared)
+    ]
+    return Table(_caption(compared, previous), heads, rows, numeric=(2,))
+
+
+def _chosen(judged: Json, targets: Mapping[str, Any], compared: Json) -> list[str]:
+    """Return the metrics of the charter, what the gate compared, and the usual ones until there are some."""
+    metrics = judged.get("metrics") or {}
+    gated = [n for n, m in (compared.get("metrics") or {}).items() if m.get("difference") and n in metrics]
+    usual = [n for n in (*HEADLINES, *HIGHER, *LOWER) if n in metrics]
+    return list(dict.fromkeys([*targets, *gated, *usual]))[:MOST]
+
+
+def _own(name: str, judged: Json, target: Json | None, meaning: str) -> tuple[str | Verdict, ...]:
+    """Return a metric's name and direction, value, rows, target and verdict."""
+    kept = (judged.get("metrics") or {}).get(name) or {}
+    detail = (target or {}).get("detail") or {}
+    value = target.get("effect") if target else kept.get("value")
+    bounds = detail if target else kept
+    asked = next((f"{w} {number(detail[k])}" for k, w in BOUNDS if detail.get(k) is not None), "none agreed")
+    judgement = verdict(detail.get("word") or target.get("outcome")) if target else Verdict("no target")
+    about = f"{name}, {_direction(name, detail)}{f': {meaning}' if meaning else ''}"
+    rows = number(kept.get("n") or judged.get("rows"))
+    return about, _with_interval(value, bounds.get("low"), bounds.get("high")), rows, asked, judgement
+
+
+def _direction(name: str, detail: Json) -> str:
+    if name in HIGHER or detail.get("at_least") is not None:
+        return "higher is better"
+    return "lower is better" if name in LOWER or detail.get("at_most") is not None else "neither way is better"
+
+
+def _with_interval(value: Any, low: Any, high: Any, sign: bool = False) -> str:
+    said, bounds = measured(value, low, high, sign=sign)
+    return said if bounds == "-" else f"{said} {bounds}"
+
+
+def _against(compared: Json, name: str, judged: Json) -> tuple[str, str]:
+    """Return the champion's value, and by how much the challenger is better; not shown where the interval crosses 0."""
+    found = (compared.get("metrics") or {}).get(name)
+    if found is None or not finite(as_float(found.get("champion"))):
+        return "not measured", "-"
+    own = ((judged.get("metrics") or {}).get(name) or {}).get("n")
+    where = "" if found.get("rows") == own else f" on {number(found.get('rows'))} rows"
+    where = where if found.get("same_rows") else " on other rows"
+    gain = found.get("difference") or {}
+    low, high = (as_float(gain.get(k)) for k in ("low", "high"))
+    if not finite(as_float(gain.get("value"))):
+        return f"{number(found['champion'])}{where}", "not comparable" if where else "no interval"
+    unsure = "" if low > 0 or high < 0 else ", not shown"
+    return f"{number(found['champion'])}{where}", f"{_with_interval(gain['value'], low, high, sign=True)}{unsure}"
+
+
+def _before(previous: Json, name: str) -> str:
+    known = ((previous.get("metrics") or {}).get(name) or {}).get("value")
+    return number(known)
+
+
+def _caption(compared: Json, previous: Json) -> str:
+    parts = ["Key metrics"]
+    if compared:
+        parts.append(f"a gain above zero speaks for the challenger (both on {number(compared.get('rows'))} rows)")
+    if previous:
+        parts.append(f"the run before is of {when(previous.get('at'))}, on its own rows")
+    return "; ".join(parts)

@@ -1,0 +1,115 @@
+"""What acting on the answers is worth, in the charter's unit: against no model and against the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nbmlops.report import facts
+from nbmlops.report.blocks import Block, Fold, Missing, Say, Table
+from nbmlops.report.text import as_float, finite, number, percent, signed
+
+__all__ = ["blocks"]
+
+Json = Mapping[str, Any]
+OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
+MEANS = ("acted on, and it came true", "acted on, and it did not", "not acted on, and it came true", "neither")
+
+
+def blocks(snapshot: Json) -> list[Block]:
+    """Return value with low, expected and high, what doing nothing costs, and how it was reckoned."""
+    value = snapshot["value"]
+    if not value or value.get("unknown"):
+        return [_unknown(snapshot, value)]
+    champion = value.get("champion")
+    found: list[Block] = [_table(value), *_volume(value)]
+    if not champion:
+        found.append(_no_champion(snapshot))
+    return [*found, _how(snapshot, value)]
+
+
+def _unknown(snapshot: Json, value: Json | None) -> Missing:
+    whose = facts.whose(snapshot, "stakeholder")
+    if value:
+        return Missing(f"What it is worth is not known: {value['unknown']}".rstrip("."), "mend it and report again")
+    if not snapshot["charter"]:
+        return Missing("What it is worth is not known", f"nbmlops charter new ({whose})")
+    return Missing("What it is worth is not known", f"write value in charter.yaml ({whose}), and evaluate")
+
+
+def _no_champion(snapshot: Json) -> Missing | Say:
+    if facts.newest(snapshot, "gate"):
+        return Missing("Value against the champion", "%evaluate the champion on the same rows in this notebook")
+    return Say("There was no champion to compare it with.")
+
+
+def _table(value: Json) -> Table:
+    """Return the value per so many rows, each against something."""
+    unit, per = str(value.get("unit") or "units"), number(value.get("per_rows"))
+    rows = [[f"against {value.get('against')}", *(number(_rounded(value.get(k))) for k in ("low", "expected", "high"))]]
+    if champion := value.get("champion"):
+        rows.append(_against(champion))
+    heads = (f"{unit} per {per} rows", "Low", "Expected", "High")
+    return Table("Added value by the charter; low and high bound 95 % of cases", heads, rows, numeric=(1, 2, 3))
+
+
+def _against(champion: Json) -> list[str]:
+    """Return the row against the champion; without an interval where the rows were not the same or are not known."""
+    if finite(as_float(champion.get("low"))):
+        sure = champion["low"] > 0 or champion["high"] < 0
+        name = "against the champion, on the same rows" + ("" if sure else ": not shown")
+        return [name, *(signed(_rounded(champion[k])) for k in ("low", "expected", "high"))]
+    why = "no interval: answers not kept" if champion.get("same_rows") else "no interval: on other rows"
+    return [f"against the champion ({why})", "-", signed(_rounded(champion.get("difference"))), "-"]
+
+
+def _volume(value: Json) -> list[Block]:
+    """Return what it comes to at the charter's volume, and what is lost where nothing is done."""
+    volume, unit = value.get("volume"), str(value.get("unit") or "units")
+    if not volume:
+        return []
+    about = f"At {number(volume.get('rows'))} rows a {volume.get('per')}"
+    said = f"{about}: about {number(_rounded(volume.get('expected')))} {unit} a {volume.get('per')} with it."
+    champion = value.get("champion") or {}
+    more = as_float(champion.get("difference")) * as_float(volume.get("rows")) / as_float(value.get("per_rows"))
+    if finite(more):
+        less = f"{number(_rounded(abs(more)))} {unit} a {volume.get('per')} {'less' if more > 0 else 'more'}"
+        said += f" If nothing is done, the champion stays: about {less}."
+    return [Say(said)]
+
+
+def _how(snapshot: Json, value: Json) -> Fold:
+    """Return formula and inputs: what each outcome is worth, and how often it came."""
+    per = ((snapshot["charter"] or {}).get("value") or {}).get("per") or {}
+    counts = _counts(facts.evaluation(snapshot) or {}, value.get("threshold"))
+    total = sum(counts.values())
+    rows = [
+        [means, number(per.get(o)), number(counts.get(o)), percent(counts[o] / total) if total and o in counts else "-"]
+        for o, means in zip(OUTCOMES, MEANS, strict=True)
+    ]
+    per_rows, threshold = (number(value.get(k)) for k in ("per_rows", "threshold"))
+    words = [
+        f"Value = how often each outcome came times what it is worth, summed, per {per_rows} rows, less the same with "
+        "nothing acted on.",
+        f"Rows are acted on from a probability of {threshold}: the best threshold on these same rows, so the figure is "
+        "a little optimistic. The interval takes rows as independent of each other.",
+    ]
+    heads = ("Outcome", f"Worth in {value.get('unit') or 'units'}", "Rows", "Share")
+    table = Table("Inputs: worth from the charter, rows from the evaluation", heads, rows, numeric=(1, 2, 3))
+    return Fold("How the value is reckoned", [Say(" ".join(words)), table])
+
+
+def _counts(judged: Json, threshold: Any) -> dict[str, int]:
+    """Return how often each outcome came at a threshold."""
+    confusion = judged.get("confusion") or {}
+    places = confusion.get("threshold") or []
+    if threshold not in places:
+        return {}
+    place = places.index(threshold)
+    return {o: int(confusion[o][place]) for o in OUTCOMES if confusion.get(o)}
+
+
+def _rounded(value: Any) -> Any:
+    """Return a sum without cents, where it is large enough for that."""
+    known = as_float(value)
+    return float(f"{known:.3g}") if finite(known) else None
