@@ -136,9 +136,15 @@ def _page() -> jinja2.Template:
         loader=jinja2.FunctionLoader(template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: visible(value) if type(value) is str else value,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["together"] = zip
     return environment.get_template("page.html.j2")
+
+
+def _seen(value: Any) -> Any:
+    """Make hidden characters visible; most texts have none, which is fast to tell."""
+    return visible(value) if type(value) is str and not value.isprintable() else value
