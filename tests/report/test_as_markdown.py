@@ -44,6 +44,13 @@ HOSTILE = [
     "[^1]\n\n[^1]: note",
     "term\n: meaning",
     "- [ ] to do",
+    "[1](javascript:alert(1))",
+    "![1](https://example.org/x.png)",
+    "[1][2]\n\n[2]: https://example.org",
+    "[1]: https://example.org\n[1]",
+    "[[1](x)](y)",
+    "[[_TOC_]] [TOC]",
+    "[0.1, 0.2](x)",
 ]
 PLUGINS = ["table", "strikethrough", "footnotes", "url", "task_lists", "def_list", "math"]
 

@@ -24,10 +24,11 @@ __all__ = ["code", "escaped", "render"]
 
 SHAPES = {"good": "●", "warn": "▲", "bad": "■", "quiet": "○"}
 WIDEST = 40  # a column is filled up to so many characters
-MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
+# A bracket before a number is an interval, as long as no address follows it.
+MARKUP = re.compile(r"[\\`*|~$]|(?<![^\W_])_|_(?![^\W_])|\[(?![-+0-9])|\](?=[(\[:\]])")
 ENTITY = re.compile(r"&(?=#?[A-Za-z0-9]+;)")
 ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|xmpp|www)(?=[:.])")
-STARTS = re.compile(r"^(\s*)([#+=>:-]|[0-9]+(?=[.)]))", re.MULTILINE)
+STARTS = re.compile(r"^(\s*)([#+=>:-]|[0-9]+(?=[.)](?:\s|$)))", re.MULTILINE)
 
 
 def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | None = None) -> str:
@@ -73,10 +74,14 @@ def escaped(value: Any) -> str:
     >>> escaped("roc_auc")
     'roc_auc'
     """
+    return STARTS.sub(_not_begun, "\n".join(line.strip() for line in _plain(value).splitlines()))
+
+
+def _plain(value: Any) -> str:
+    """Return text without markup for a place where no line begins."""
     text = ENTITY.sub("&amp;", visible(value))
     text = MARKUP.sub(r"\\\g<0>", text).replace("<", "&lt;").replace("\t", " ")
-    text = ADDRESS.sub(lambda m: f"{m[1]}\\", text)
-    return STARTS.sub(_not_begun, "\n".join(line.strip() for line in text.splitlines()))
+    return ADDRESS.sub(lambda m: f"{m[1]}\\", text)
 
 
 def code(text: str) -> str:
@@ -108,6 +113,11 @@ def _line(value: Any) -> str:
     return escaped(" ".join(visible(value).split()))
 
 
+def _within(value: Any) -> str:
+    """Return text on one line that something of ours begins."""
+    return _plain(" ".join(visible(value).split()))
+
+
 def _lines(value: Any) -> str:
     """Return text that keeps its lines."""
     return "\\\n".join(line for line in escaped(value).split("\n") if line)
@@ -115,17 +125,17 @@ def _lines(value: Any) -> str:
 
 def _cell(value: str | Verdict) -> str:
     """Return what stands in a table or after a term."""
-    return f"{SHAPES[value.tone]} {_line(value.word)}" if isinstance(value, Verdict) else _line(value)
+    return f"{SHAPES[value.tone]} {_within(value.word)}" if isinstance(value, Verdict) else _within(value)
 
 
 def _head(taken: Mapping[str, Any], head: Head) -> Iterator[str]:
     yield f"{_line(taken['project'])} · {_line(numbered(taken, head.over))}"
-    yield f"# {_line(head.title)}"
+    yield f"# {_within(head.title)}"
     yield _line(head.meta)
 
 
 def _decision(found: Decision) -> Iterator[str]:
-    yield f"## {_line(found.question)}"
+    yield f"## {_within(found.question)}"
     yield f"**{_cell(found.answer)}**"
     yield _lines(found.because)
     for part in found.parts:
@@ -135,14 +145,14 @@ def _decision(found: Decision) -> Iterator[str]:
 
 
 def _part(part: Part) -> Iterator[str]:
-    yield f"### {_line(part.title)}"
+    yield f"### {_within(part.title)}"
     if part.tally:
         yield " · ".join(f"{amount} {_cell(verdict)}" for amount, verdict in part.tally)
     yield from _blocks(part.blocks)
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield f"## {_line(section.title)}"
+    yield f"## {_within(section.title)}"
     yield _lines(section.summary)
     yield from _blocks(section.blocks)
 
@@ -153,7 +163,7 @@ def _blocks(found: Sequence[Block]) -> Iterator[str]:
 
 
 def _table(block: Table) -> Iterator[str]:
-    yield f"**{_line(block.caption)}**"
+    yield f"**{_within(block.caption)}**"
     yield table(block.headers, block.rows, block.numeric)
 
 
@@ -170,7 +180,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str | Verdict]], numer
 
 
 def _facts(block: Facts) -> Iterator[str]:
-    yield "\n".join(f"- **{_line(term)}:** {_indented(what)}" for term, what in block.items)
+    yield "\n".join(f"- **{_within(term)}:** {_indented(what)}" for term, what in block.items)
 
 
 def _indented(what: str | Verdict) -> str:
@@ -178,13 +188,13 @@ def _indented(what: str | Verdict) -> str:
 
 
 def _figure(block: Figure) -> Iterator[str]:
-    yield f"*Chart.* {_line(block.alt)}"
+    yield f"*Chart.* {_within(block.alt)}"
     if block.caption and block.caption not in block.alt:
         yield _line(block.caption)
 
 
 def _missing(block: Missing) -> Iterator[str]:
-    yield f"> ◌ **Missing:** {_line(block.what)}. To do: {_line(block.do)}."
+    yield f"> ◌ **Missing:** {_within(block.what)}. To do: {_within(block.do)}."
 
 
 def _say(block: Say) -> Iterator[str]:
@@ -196,7 +206,7 @@ def _code(block: Code) -> Iterator[str]:
 
 
 def _fold(block: Fold) -> Iterator[str]:
-    yield f"**{_line(block.summary)}**"
+    yield f"**{_within(block.summary)}**"
     yield from _blocks(block.blocks)
 
 
@@ -207,7 +217,7 @@ def _notebook(block: Notebook) -> Iterator[str]:
 
 
 def _notebook_cell(cell: Cell) -> Iterator[str]:
-    yield f"**Cell {cell.number} · {cell.kind}{f' · {_line(cell.status)}' if cell.status else ''}**"
+    yield f"**Cell {cell.number} · {cell.kind}{f' · {_within(cell.status)}' if cell.status else ''}**"
     if cell.source:
         yield code(cell.source)
     for piece in cell.pieces:
@@ -217,9 +227,9 @@ def _notebook_cell(cell: Cell) -> Iterator[str]:
 
 def _piece(piece: Piece) -> str:
     if piece.kind == "image":
-        return f"*Picture.* {_line(piece.alt)}"
+        return f"*Picture.* {_within(piece.alt)}"
     if piece.kind == "note":
-        return f"*{_line(piece.content)}*"
+        return f"*{_within(piece.content)}*"
     return code(_Text(piece.content).text if piece.kind == "html" else piece.content)
 
 
