@@ -28,7 +28,7 @@ PROSE = TAGS | {
     "img",
 }  # of our own writer
 DROPPED_WHOLE = {"script", "style", "template", "noscript", "iframe", "object", "svg", "math", "head", "title"}
-MAX_ELEMENTS, MAX_DEPTH = 3_000, 40
+MAX_ELEMENTS, MAX_DEPTH = 1_000, 40
 OPENED = re.compile(r"<(?!(?:t[dhr]|br|hr)\b)[a-z]", re.IGNORECASE)  # cells and rows do not nest by themselves
 CELLS: dict[str, Set[str]] = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}
 OURS: dict[str, Set[str]] = {**CELLS, "img": {"src", "alt"}, **{tag: {"id"} for tag in ("h2", "h3", "h4")}}

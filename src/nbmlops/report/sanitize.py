@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ALONE", "APPENDIX", "Cell", "Limits", "Piece", "cells", "pieces"]
 
 NOTICE = "papermill-error-cell-tag"  # a cell papermill puts above the one that failed: a sentence in HTML
+WRONG_SHAPE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 
 
@@ -85,9 +86,9 @@ def cells(
     """
     try:
         raw = (json.loads(notebook) if isinstance(notebook, bytes) else notebook)["cells"]
-        made = (_cell(number, cell, limits, outline) for number, cell in enumerate(raw, 1))
+        made = (_cell_or_note(number, cell, limits, outline) for number, cell in enumerate(raw, 1))
         return _within(made, len(raw), limits)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except WRONG_SHAPE as error:
         reason = f"This notebook could not be read as format 4 ({type(error).__name__}); the file is kept as it is."
         return [Cell(1, "raw", "", pieces=(Piece("note", reason),))]
 
@@ -120,6 +121,17 @@ def pieces(output: Mapping[str, Any], place: str = "", tail: bool = False, limit
     if kind in ("display_data", "execute_result"):
         return _chosen({str(k): v for k, v in dict(output.get("data", {})).items()}, place, limits)
     return [Piece("note", f"An output of an unknown kind ({visible(kind)}) is left out.")]
+
+
+def _cell_or_note(
+    number: int, raw: Mapping[str, Any], limits: Limits, outline: MutableSequence[Heading] | None
+) -> Cell:
+    """Return a cell; one of another shape is a note and costs the others nothing."""
+    try:
+        return _cell(number, raw, limits, outline)
+    except WRONG_SHAPE as error:
+        reason = f"Cell {number} could not be read as format 4 ({type(error).__name__}); {limits.rest}."
+        return Cell(number, "raw", "", pieces=(Piece("note", reason),))
 
 
 def _cell(number: int, raw: Mapping[str, Any], limits: Limits, outline: MutableSequence[Heading] | None) -> Cell:
