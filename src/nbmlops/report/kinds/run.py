@@ -213,11 +213,25 @@ def _before(
     others = [v for v in versions if v.run_id and v.run_id not in ids]
     champions = {ref for r in results if r["kind"] == "gate" for ref in REF.findall(str(r["data"].get("champion")))}
     replaced = {f"{e['subject'].rpartition('@')[0]}@{e['data'].get('from')}" for e in events if e["action"] == "alias"}
-    chosen = next((v for v in others if v.ref in champions), None) or next(
-        (v for v in others if v.ref in replaced), None
-    )
+    compared = next((v for v in others if v.ref in champions), None)
+    chosen = compared or next((v for v in others if v.ref in replaced), None) or _served(store, ids, versions)
     whole = _whole(store, str(chosen.run_id)) if chosen else []
     return {"ref": chosen.ref, "parts": [_about(run) for run in whole]} if chosen and whole else None
+
+
+def _served(store: Store, ids: Sequence[str], versions: Iterable[ModelVersion]) -> ModelVersion | None:
+    """Return the champion of the time when the newest version of these runs was registered, of its name."""
+    from nbmlops.store.events import listed
+    from nbmlops.store.models import find
+
+    made = max((v for v in versions if v.run_id in ids), key=lambda v: str(v.created_at), default=None)
+    if made is None:
+        return None
+    with store.reading() as connection:
+        moves = listed(connection, f"{made.name}@champion", "alias")
+    then = [e["data"].get("version") for e in moves if str(e["at"]) < str(made.created_at)]
+    found = find(store, made.name, str(then[-1])) if then else None
+    return found if found and found.run_id and found.run_id not in ids else None
 
 
 def _whole(store: Store, run_id: str) -> list[Run]:

@@ -14,7 +14,7 @@ __all__ = ["changed"]
 
 Json = Mapping[str, Any]
 MOST_ROWS, FEW = 200, 12
-OPEN = ("issue", "warning")
+OPEN, SETTING = ("issue", "warning"), "setting "
 
 
 def changed(snapshot: Json) -> Section:
@@ -60,9 +60,15 @@ def _unknown(snapshot: Json) -> Iterator[Block]:
 
 def _values(snapshot: Json) -> list[tuple[str, str, str]]:
     sides = [_flat(snapshot, snapshot["before"]["parts"]), _flat(snapshot, facts.making(snapshot))]
-    names = list(dict.fromkeys([*sides[0], *sides[1]]))
+    chosen = _set(snapshot["before"]["parts"]) | _set(facts.making(snapshot))
+    names = [n for n in dict.fromkeys([*sides[0], *sides[1]]) if n in chosen or not n.startswith(SETTING)]
     rows = [(n, sides[0].get(n, "-"), sides[1].get(n, "-")) for n in names]
     return [row for row in rows if row[1] != row[2]]
+
+
+def _set(parts: Sequence[Json]) -> set[str]:
+    """Return the settings somebody chose: a default that moved with a package is none."""
+    return {f"{SETTING}{p['name']}" for part in parts for p in part["params"] if p["origin"] != "default"}
 
 
 def _flat(snapshot: Json, parts: Sequence[Json]) -> dict[str, str]:
@@ -70,7 +76,7 @@ def _flat(snapshot: Json, parts: Sequence[Json]) -> dict[str, str]:
     flat: dict[str, str] = {}
     known = (snapshot.get("origins") or {}).get("known") or {}
     for part in parts:
-        flat |= {f"setting {p['name']}": short(p["value"]) for p in part["params"] if p["origin"] != "default"}
+        flat |= {f"{SETTING}{p['name']}": short(p["value"]) for p in part["params"]}
         flat |= {f"metric {k}": number(v) for k, v in part["summary"].items()}
         for d in part["datasets"]:
             flat[f"data {d['name']}"] = f"{number(d['rows'])} rows, {d['fingerprint'][:12]}"

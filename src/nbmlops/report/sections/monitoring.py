@@ -37,7 +37,7 @@ def _facts(watch: Json) -> Iterator[Block]:
     usable = [c["name"] for c in watch["channels"] if not c["problem"]]
     last = [f"{ref}: {about['verdict']} ({when(about['at'])})" for ref, about in watch["checked"].items()]
     items = [
-        ("Feedback delay", str(watch["outcomes_after"] or "")),
+        ("Feedback delay", f"outcomes take {watch['outcomes_after']}" if watch["outcomes_after"] else ""),
         ("Review", f"every {count(watch['review_days'], 'day')}" if watch["review_days"] else ""),
         ("Who is told", joined([*usable, *watch["people"]])),
         ("Retrained by", joined([f"{j['name']} ({j['when']})" for j in watch["jobs"] if _retrains(j)])),

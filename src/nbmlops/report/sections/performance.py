@@ -9,12 +9,12 @@ from nbmlops.report import charts, facts
 from nbmlops.report.blocks import Block, Figure, Fold, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import HEADLINES, METRIC_HEADS, metric_rows
 from nbmlops.report.evidence import MOST_CHARTS, finding_tables
-from nbmlops.report.text import as_float, count, finite, measured, number, percent, short
+from nbmlops.report.text import as_float, count, finite, measured, number, percent
 
 __all__ = ["performance"]
 
 Json = Mapping[str, Any]
-MOST_IMPORTANT = 12
+MOST_IMPORTANT, MOST_LETTERS = 12, 60
 
 
 def performance(snapshot: Json) -> Section:
@@ -158,10 +158,13 @@ def _worst(snapshot: Json, judged: Json) -> list[Block]:
     worst = snapshot.get("worst") or []
     if not worst:
         return [Missing("Which rows it was most wrong on was not kept", "%evaluate keeps their places")]
-    private = judged.get("target") in (snapshot.get("private") or [])
-    rows = [_worst_row(row, MASKED if private else "not kept") for row in worst]
+    gone = MASKED if judged.get("target") in (snapshot.get("private") or []) else "not kept"
+    chances = any(row.get("chance") is not None for row in worst)
+    cost = "Error" if judged.get("task") == "regression" else "Log loss" if chances else "Cost"
+    heads = ("Row", "It said", "Came true", cost, *(("Chance given",) if chances else ()))
+    rows = [(*_worst_row(row, gone), *((percent(row.get("chance")),) if chances else ())) for row in worst]
     caption = "The rows it was most wrong on, by their place among the rows it was judged on"
-    table = Table(caption, ("Row", "It said", "Chance given", "Came true", "Cost"), rows, numeric=(0, 2, 4))
+    table = Table(caption, heads, rows, numeric=(0, 3, 4) if chances else (0, 3))
     return [table, Say("evaluation.worst_rows(frame) shows them whole, to who may see the data.")]
 
 
@@ -169,8 +172,8 @@ MASKED = "private: not shown"
 
 
 def _worst_row(row: Json, gone: str) -> tuple[str, ...]:
-    said, truth = (short(row[k]) if row.get(k) is not None else gone for k in ("said", "truth"))
-    return number(row.get("row")), said, percent(row.get("chance")), truth, number(row.get("loss"))
+    said, truth = (str(row[k])[:MOST_LETTERS] if row.get(k) is not None else gone for k in ("said", "truth"))
+    return number(row.get("row")), said, truth, number(row.get("loss"))
 
 
 def _realised(snapshot: Json) -> list[Block]:
