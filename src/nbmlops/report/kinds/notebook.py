@@ -26,8 +26,8 @@ UNKNOWN = (
     ("checks", "Rules", "Whether the data keeps the rules", "%check FRAME in the notebook, with rules/<dataset>.yaml"),
     ("drift", "Drift", "Whether the data has changed since a reference", "%drift FRAME --against MODEL@champion"),
     ("performance", "Performance", "How good a model is on rows it has not seen", "%evaluate MODEL FRAME in a cell"),
-    ("limits", "Limits and intended use", "What it is for and what not", "nbmlops charter new, then nbmlops run"),
-    ("audit", "Audit trail", "Who decided what about it", "register its model, and promote or approve that"),
+    ("limits", "Limits and intended use", "What it may be used for and what not", "nbmlops charter new, then nbmlops run"),
+    ("audit", "Audit trail", "Who decided about it", "register its model, and promote or approve that"),
 )
 
 
