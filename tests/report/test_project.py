@@ -43,7 +43,7 @@ def test_it_asks_whether_to_go_on_and_says_why(planned):
     first = page_one(taken())
     assert first.question == "Continue project, pivot or stop?"
     assert first.answer.word == "Recommended: continue"
-    assert first.because.startswith("A gain is shown, and nothing of this: late-flights@1 brings ")
+    assert first.because.startswith("A gain is shown: late-flights@1 brings ")
     assert (
         "1 of 1 target shown; 39,000 of 60,000 EUR are left, enough for 13 months; 1 deliverable late." in first.because
     )

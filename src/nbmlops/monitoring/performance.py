@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nbmlops.registry.measures import Answers
 
 __all__ = [
-    *("Performance", "ago", "agreement", "canonical", "early", "judged", "mature", "outcomes_after"),
+    *("Performance", "ago", "agreement", "canonical", "counted", "early", "judged", "mature", "outcomes_after"),
     *("performance", "same", "settled", "to_come", "verdicts"),
 ]
 
@@ -229,6 +229,27 @@ def judged(
         findings=targets.judge(targets.agreed(), {**metrics, **shared}),
         agreement=agreed,
     )
+
+
+def counted(chosen: ModelVersion, said: pd.DataFrame) -> dict[str, list[float]] | None:
+    """Return what came true of predictions as the four counts at each threshold, for what acting on them is worth.
+
+    Parameters
+    ----------
+    chosen : ModelVersion
+        Whose signature says what the answers mean.
+    said : DataFrame
+        As :func:`recorded.predicted` returns it.
+
+    Returns
+    -------
+    dict or None
+        As ``Evaluation.confusion``; None where the model has not two classes with probabilities, or nothing came true.
+    """
+    from nbmlops.registry import measures
+
+    known = said[said["outcome"].notna()]
+    return measures.confusion(_answers(known, chosen)) if len(known) else None
 
 
 def agreement(came: Iterable[Mapping[str, Any]], ids: Iterable[str] | None = None) -> dict[str, Any]:

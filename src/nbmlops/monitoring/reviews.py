@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from nbmlops.monitoring.performance import Performance, judged, mature
+from nbmlops.monitoring.performance import Performance, counted, judged, mature
 from nbmlops.records import ModelVersion
 from nbmlops.tracking import session
 
@@ -26,6 +26,7 @@ class Review:
     since: str
     performance: Performance
     to_come: str = ""  # why its outcomes cannot be judged yet
+    confusion: Mapping[str, Any] | None = None  # what came true at each threshold, as an evaluation counts it
 
     @property
     def known(self) -> int:
@@ -90,7 +91,8 @@ def _review(version: ModelVersion, only: int | None, name: str, since: str, **wh
     said = predicted(version.name, only, **which).said
     if len(said):
         old, why = mature(said)
-        yield Review(name, since, judged(version, only, name, old if len(old) else said), why)
+        seen = old if len(old) else said
+        yield Review(name, since, judged(version, only, name, seen), why, counted(version, seen))
 
 
 def _earlier(at: str, days: int) -> str:

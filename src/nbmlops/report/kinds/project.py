@@ -32,7 +32,7 @@ def _head(snapshot: Mapping[str, Any]) -> Head:
         charter.get("vision") or charter.get("problem"),
         f"{count(len(snapshot['models']), 'model')}, {used} in use",
     ]
-    title = f"Project report: {visible(charter.get('project') or snapshot['project'])}"
+    title = f"Project report: {visible(decision.name(snapshot))}"
     return Head(title, "the project", " · ".join(visible(part) for part in about if part))
 
 

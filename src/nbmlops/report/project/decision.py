@@ -8,15 +8,15 @@ from typing import Any
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
 from nbmlops.report.decision import Decision, Part, event_words
-from nbmlops.report.project.standing import TONES, because, recommended, standing, worth
+from nbmlops.report.project.standing import TONES, because, recommended, rounded, standing, worth
 from nbmlops.report.text import count, joined, number, stamp, when
 
-__all__ = ["decide", "said"]
+__all__ = ["decide", "name", "said"]
 
 Json = Mapping[str, Any]
 Cell = str | Verdict
 DECISIONS = ("alias", "approve", "reject", "flag", "handover", "delete", "review", "job_paused", "job_resumed")
-MOST = 5  # rows of a table on page one
+MOST = 3  # rows of a table on page one, which is one sheet of paper
 STATES: Mapping[str, Verdict] = {
     "done": Verdict("done", "good"),
     "done late": Verdict("done late", "quiet"),
@@ -38,13 +38,17 @@ def decide(snapshot: Json) -> Decision:
     )
     known = rule.recommends != "insufficient data"
     word = f"Recommended: {rule.recommends}" if known else "Not known yet"
-    return Decision(
-        _question(snapshot), Verdict(word, TONES[rule.recommends]), because(found, rule), parts, signed=True
-    )
+    return Decision(question(snapshot), Verdict(word, TONES[rule.recommends]), because(found, rule), parts, signed=True)
 
 
-def _question(snapshot: Json) -> str:
-    return f"Continue {snapshot['project']}, pivot or stop?"
+def name(snapshot: Json) -> str:
+    """Return what the project is called: by its charter, else by its folder."""
+    return str(_charter(snapshot).get("project") or snapshot["project"])
+
+
+def question(snapshot: Json) -> str:
+    """Return what is asked of who pays for it."""
+    return f"Continue {name(snapshot)}, pivot or stop?"
 
 
 def _charter(snapshot: Json) -> Json:
@@ -56,36 +60,59 @@ def _charter(snapshot: Json) -> Json:
 def _worth(snapshot: Json) -> list[Block]:
     """Return what each model was worth at the start and is now, in the charter's unit."""
     used = [m for m in snapshot["models"] if m.get("champion")]
-    rows = [row for m in used for row in _sides(m)]
-    if not rows:
+    known = [m for m in used if worth(m.get("now")) or worth(m.get("start"))]
+    if not known:
         return [_worth_unknown(snapshot, used)]
-    some = next(w for m in used for k in ("now", "start") if (w := worth(m.get(k))))
-    heads = (
-        f"{some.get('unit') or 'Units'} per {number(some.get('per_rows'))} rows, against no model",
-        "Low",
-        "Expected",
-        "High",
-    )
-    blocks: list[Block] = [Table("Value by the charter", heads, rows[: 2 * MOST], numeric=(1, 2, 3))]
-    gaps = [m for m in used if not worth(m.get("now"))]
-    blocks += [Missing(f"What {m['champion']} is worth now: {_why(m)}", _evaluate(snapshot)) for m in gaps[:MOST]]
-    return [*blocks, *(Say(line) for m in used[:MOST] if (line := _volume(m)))]
+    blocks: list[Block] = [_sides(known) if len(known) < MOST else _rows(known)]
+    if gaps := [m for m in used if not worth(m.get("now"))]:
+        names = joined([m["champion"] for m in gaps[:MOST]])
+        blocks.append(Missing(f"What {names} is worth now is not known: {_why(gaps[0])}", _evaluate(snapshot)))
+    return [*blocks, *(Say(line) for m in known if len(known) < MOST and (line := _volume(m)))]
 
 
-def _sides(model: Json) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = []
-    for key, word in (("start", "At the start"), ("now", "Now")):
-        side = model.get(key) or {}
-        if found := worth(side):
-            numbers = (number(float(f"{found[k]:.3g}")) for k in ("low", "expected", "high"))
-            rows.append((f"{word}: {side['ref']}, {_rests(side)}", *numbers))
-    return rows
+def _unit(models: Sequence[Json]) -> str:
+    some = next(w for m in models for k in ("now", "start") if (w := worth(m.get(k))))
+    return f"{some.get('unit') or 'Units'} per {number(some.get('per_rows'))} rows, against no model"
+
+
+def _sides(models: Sequence[Json]) -> Table:
+    """Return the start and the present of a few models, a row each."""
+    rows = [
+        (f"{word}: {side['ref']}, {_rests(side)}", *_numbers(found))
+        for model in models
+        for key, word in (("start", "At the start"), ("now", "Now"))
+        if (found := worth(side := model.get(key) or {}))
+    ]
+    heads = (_unit(models), "Low", "Expected", "High")
+    return Table("Value by the charter", heads, rows, numeric=(1, 2, 3))
+
+
+def _rows(models: Sequence[Json]) -> Table:
+    """Return many models, a row each; the rest is in the sections."""
+    rows = [
+        (f"{m['champion']}, {_rests(m['now'])}", _numbers(worth(m.get("start")))[1], *_numbers(worth(m["now"])))
+        for m in sorted(models, key=lambda m: (worth(m["now"]) or {"low": 0.0})["low"])[:MOST]
+    ]
+    heads = (_unit(models), "At the start", "Low now", "Expected now", "High now")
+    more = f"; the least first, {len(models) - MOST} more in the sections below" if len(models) > MOST else ""
+    return Table(f"Value by the charter{more}", heads, rows, numeric=(1, 2, 3, 4))
+
+
+def _numbers(found: Json | None) -> tuple[str, str, str]:
+    """Return low, expected and high to three digits."""
+    low, expected, high = (rounded(found[k]) if found else "-" for k in ("low", "expected", "high"))
+    return low, expected, high
 
 
 def _rests(side: Json) -> str:
     """Return on what a figure rests: how many rows, of what, as of when."""
-    what = "outcomes that came true" if side.get("rests") == "outcomes" else "held-out rows"
-    return f"{number(side.get('rows'))} {what}, {stamp(side.get('at'))[:10]}"
+    if side.get("rests") == "outcomes":
+        return f"{number(side.get('rows'))} answers whose outcome is known, {side.get('period')}"
+    return (
+        f"{number(side.get('rows'))} held-out rows, {stamp(side.get('at'))[:10]}"
+        if side.get("at")
+        else "never evaluated"
+    )
 
 
 def _why(model: Json) -> str:
@@ -113,9 +140,9 @@ def _volume(model: Json) -> str:
     volume = found.get("volume") or {}
     if not volume.get("rows"):
         return ""
-    amount = number(float(f"{volume['expected']:.3g}"))
-    about = f"{number(volume['rows'])} rows a {volume.get('per')}"
-    return f"{model['champion']}, at {about}: about {amount} {found.get('unit') or 'units'} a {volume.get('per')}."
+    amount = f"{rounded(volume['expected'])} {found.get('unit') or 'units'}"
+    per = str(volume.get("per"))
+    return f"{model['champion']}, at {number(volume['rows'])} rows a {per}: about {amount} a {per}."
 
 
 def _plan(snapshot: Json, budget: str) -> list[Block]:
@@ -133,7 +160,8 @@ def _plan(snapshot: Json, budget: str) -> list[Block]:
     open_first = sorted(due, key=lambda d: bool(d["done"]))
     rows = [(d["name"], d["due"] or "-", STATES[d["state"]], d["owner"] or "nobody") for d in open_first[:MOST]]
     done = sum(bool(d["done"]) for d in due)
-    caption = f"Deliverables: {done} of {len(due)} done"
+    more = f"; the first {MOST} that are open" if len(due) > MOST else ""
+    caption = f"Deliverables: {done} of {len(due)} done{more}"
     return [*blocks, Table(caption, ("What", "Due", "State", "Owner"), rows, tight=(1,))]
 
 
@@ -142,7 +170,7 @@ def _models(snapshot: Json) -> list[Block]:
     found = snapshot["models"]
     if not found:
         return [Missing("No model was registered yet", "%register MODEL NAME in the notebook that trains it")]
-    first = sorted(found, key=lambda m: not m.get("champion"))
+    first = sorted(found, key=lambda m: (not m.get("champion"), WORST.index(_state(m).tone)))
     rows = [
         (
             m["name"],
@@ -154,8 +182,11 @@ def _models(snapshot: Json) -> list[Block]:
         for m in first
     ]
     heads = ("Model", "In use", "Since", "Owner", "State")
-    blocks: list[Block] = [Table(count(len(found), "model"), heads, rows[:MOST])]
-    return [*blocks, Say(f"{count(len(rows) - MOST, 'more')} in the sections below.")] if len(rows) > MOST else blocks
+    more = f"; {len(rows) - MOST} more in the sections below" if len(rows) > MOST else ""
+    return [Table(f"{count(len(found), 'model')}{more}", heads, rows[:MOST])]
+
+
+WORST = ("bad", "warn", "quiet", "good")
 
 
 def _state(model: Json) -> Verdict:

@@ -122,11 +122,29 @@ def _first(name: str, history: Sequence[Json], evaluations: Sequence[Json], agre
 
 
 def _now(champion: ModelVersion | None, evaluations: Sequence[Json], agreed: Charter | None) -> Json | None:
-    """Return what the champion is by the newest of its evaluations."""
+    """Return what the champion is: by what came true of its answers, else by the newest of its evaluations."""
     if champion is None:
         return None
+    if came := _realised(champion, agreed):
+        return {"ref": champion.ref, **came}
     of_it = [r for r in evaluations if r["data"].get("model") == champion.ref or r["result_id"] == champion.evaluation]
     return {"ref": champion.ref, **_judged(of_it[-1] if of_it else None, agreed)}
+
+
+def _realised(champion: ModelVersion, agreed: Charter | None) -> Json | None:
+    """Return metrics, targets and worth of the newest period whose outcomes are known, None where there is none."""
+    from nbmlops.monitoring.reviews import reviews
+
+    try:
+        found = reviews(champion, days=agreed.review_days if agreed else None, most=1)
+    except NbmlopsError:  # outcomes that are none of its classes: the evaluation is what is known then
+        return None
+    review = next((r for r in found if not r.to_come), None)
+    if review is None:
+        return None
+    targets = [f.to_dict() for f in agreed.judge(review.performance.metrics)] if agreed else []
+    about = {"at": review.since, "rows": review.known, "rests": "outcomes", "period": review.name, "targets": targets}
+    return {**about, "value": _worth({"confusion": review.confusion}, agreed)}
 
 
 def _judged(result: Json | None, agreed: Charter | None) -> Json:

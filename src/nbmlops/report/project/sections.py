@@ -138,9 +138,9 @@ def throughput(snapshot: Json) -> Section:
     rows = [(words, *_measure(found[key], shown)) for key, words, shown in MEASURES]
     heads = ("Measure", "Value", "95 % interval", "Of")
     blocks: list[Block] = [Table("Throughput", heads, rows)]
-    for key, caption, unit in EACH:
+    for key, caption, columns in EACH:
         if each := found[key]["each"]:
-            blocks.append(_each(caption, unit, each[-MOST:]))
+            blocks.append(_each(caption, columns, each[-MOST:]))
     known = sum(found[key]["value"] is not None for key, _, _ in MEASURES)
     words = f"{known} of {len(MEASURES)} measures are known; under three of a kind nothing is said."
     return Section("throughput", "Throughput", words, blocks)
@@ -157,9 +157,9 @@ MEASURES: Sequence[tuple[str, str, Callable[[Any], str]]] = (
     ("time_to_restore", "Time to restore: from a loss until it is mended, median", _days),
 )
 EACH = (
-    ("time_to_market", "Each version's way to market", "Version"),
-    ("rolled_back", "Each promotion", "Version"),
-    ("time_to_restore", "Each loss", "Model"),
+    ("time_to_market", "Each version's way to market", ("Version", "From", "To", "Took")),
+    ("rolled_back", "Each promotion, and what took it back", ("Version", "Promoted", "Taken back", "After")),
+    ("time_to_restore", "Each loss", ("Model", "From", "Mended", "Took")),
 )
 
 
@@ -171,21 +171,17 @@ def _measure(found: Json, shown: Callable[[Any], str]) -> tuple[str, str, str]:
     return shown(found["value"]), "-" if low is None else f"{shown(low)} to {shown(high)}", of
 
 
-def _each(caption: str, unit: str, each: Sequence[Json]) -> Table:
-    rows = [
-        (
-            e["what"],
-            f"{stamp(e['began_at'])} {e['begun_by']}",
-            _ended(e),
-            "-" if e["seconds"] is None else _days(e["seconds"]),
-        )
-        for e in each
-    ]
-    return Table(caption, (unit, "From", "To", "Took"), rows)
+def _each(caption: str, heads: tuple[str, ...], each: Sequence[Json]) -> Table:
+    rows = [(e["what"], f"{stamp(e['began_at'])} {e['begun_by']}", _ended(e), _took(e)) for e in each]
+    return Table(caption, heads, rows)
 
 
 def _ended(went: Json) -> str:
-    return f"{stamp(went['ended_at'])} {went['ended_by']}" if went["ended_at"] else "not yet"
+    return f"{stamp(went['ended_at'])} {went['ended_by']}" if went["ended_at"] else "-"
+
+
+def _took(went: Json) -> str:
+    return "-" if went["seconds"] is None else _days(went["seconds"])
 
 
 def problem(snapshot: Json) -> Section:
@@ -217,9 +213,22 @@ TREE = (
 
 
 def _said(charter: Json, key: str) -> str | None:
+    if key == "value":
+        return _outcomes(charter.get(key) or {})
     if key == "metrics":
         return line([f"{t['text']}{': ' + t['meaning'] if t.get('meaning') else ''}" for t in charter.get(key) or ()])
     return line(charter.get(key))
+
+
+def _outcomes(agreed_on: Json) -> str | None:
+    """Return what each outcome is worth, in a sentence."""
+    per, volume = agreed_on.get("per") or {}, agreed_on.get("volume") or {}
+    said = [f"a {outcome.replace('_', ' ')} {number(per[outcome])}" for outcome in OUTCOMES if outcome in per]
+    about = f"; {number(volume.get('rows'))} rows a {volume.get('per')}" if volume else ""
+    return f"{joined(said)} {agreed_on.get('unit') or 'units'}{about}" if said else None
+
+
+OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
 def roles(snapshot: Json) -> Section:

@@ -9,7 +9,7 @@ from typing import Any
 from nbmlops.report.blocks import Tone
 from nbmlops.report.text import as_float, count, finite, joined, number
 
-__all__ = ["RULES", "Rule", "Standing", "recommended", "standing", "worth"]
+__all__ = ["RULES", "TONES", "Rule", "Standing", "because", "recommended", "rounded", "sentence", "standing", "worth"]
 
 Json = Mapping[str, Any]
 CONTINUE, PIVOT, STOP, UNKNOWN = "continue", "pivot", "stop", "insufficient data"
@@ -104,8 +104,17 @@ def worth(judged: Json | None) -> dict[str, Any] | None:
 def sentence(found: Json) -> str:
     """Return what something is worth in words: ``356 EUR per 1,000 rows (310 to 401)``."""
     unit, per = str(found.get("unit") or "units"), number(found.get("per_rows"))
-    low, expected, high = (number(float(f"{found[k]:.3g}")) for k in ("low", "expected", "high"))
+    low, expected, high = (rounded(found[k]) for k in ("low", "expected", "high"))
     return f"{expected} {unit} per {per} rows ({low} to {high})"
+
+
+def rounded(amount: float) -> str:
+    """Return an amount to three digits: more would say more than is known.
+
+    >>> rounded(240123.4)
+    '240,000'
+    """
+    return number(float(f"{amount:.3g}"))
 
 
 def _named(model: Json, found: Json) -> str:
@@ -155,13 +164,18 @@ def _is_spent(budget: Json) -> bool:
     return budget.get("left") is not None and float(budget["left"]) <= 0
 
 
+def _few(said: tuple[str, ...]) -> str:
+    return joined(said) if len(said) < 3 else f"{', '.join(said[:2])} and {len(said) - 2} more"
+
+
 def because(found: Standing, rule: Rule) -> str:
     """Return why, in one or two sentences: the rule, what it rests on, and what else is known."""
     rests = {
         "costs": found.costs, "not_viable": found.stop, "broken": found.broken, "lost": found.lost,
         "change": found.change, "mixed": found.costs, "gains": found.gains,
     }.get(rule.code, ())  # fmt: skip
-    first = f"{rule.when[0].upper()}{rule.when[1:]}" + (f": {joined(rests[:2])}" if rests else "")
+    when = rule.when.removesuffix(", and nothing of this")
+    first = f"{when[0].upper()}{when[1:]}" + (f": {_few(rests)}" if rests else "")
     targets = len(found.shown) + len(found.open) + len(found.broken)
     facts = [f"{len(found.shown)} of {count(targets, 'target')} shown"] if targets else []
     facts += [found.budget] if found.budget else []
