@@ -177,8 +177,8 @@ def test_the_index_counts_what_is_known_and_claims_nothing(retrained, tmp_path):
     section = section_of(taken_of(retrained), "crosswalk")
     assert section.summary == frameworks.CLAIM
     rows = {row[0]: row for row in table_of(section).rows}
-    assert rows["7"][3:] == ("0 of 1", "Norms that were applied")
-    assert rows["6"][3:] == ("2 of 3", "Why this run was started") or rows["6"][3] == "3 of 3"
+    assert rows["7"][3:] == ("0 of 1", "Standards applied")
+    assert rows["6"][3:] == ("2 of 3", "Reason for the run") or rows["6"][3] == "3 of 3"
     assert isinstance(rows["1"][2], Links)
     assert "Limits and intended use" in rows["1"][2]
     text = Page(read(nb.report(retrained, tmp_path / "r.html"))).text
@@ -285,3 +285,20 @@ def test_the_same_facts_give_the_same_bytes_when_frameworks_change_later(retrain
     before = page.render(taken)
     own(project, "ours", {"name": "Later", "points": [{"point": 1, "title": "x", "fields": ["risk"]}]})
     assert page.render(taken) == before
+
+
+def test_what_few_charters_say_is_shown_where_it_is_said(retrained, project):
+    more = {
+        "standards": ["ISO/IEC 42001"],
+        "declaration": "register, 17",
+        "private": ["name"],
+        "roles": {"user": ["u"]},
+    }
+    (project / "charter.yaml").write_text(yaml.safe_dump(yaml.safe_load(CHARTER) | more))
+    section = section_of(taken_of(retrained), "limits")
+    said = dict(next(b.items for b in section.blocks if hasattr(b, "items")))
+    assert said["Standards applied"] == "ISO/IEC 42001"
+    assert said["Declaration of conformity"] == "register, 17"
+    assert said["Roles"] == "user: u"
+    gaps = [b.do for b in section.blocks if isinstance(b, Missing)]
+    assert gaps == ["write `risk:` in charter.yaml", "write `oversight:` in charter.yaml"]

@@ -13,7 +13,6 @@ from typing import Any
 from nbmlops.errors import Invalid
 from nbmlops.report.blocks import Block, Missing, Say, Section, Table, Verdict
 from nbmlops.report.fields import BY_KEY, answers, where
-from nbmlops.report.text import joined
 from nbmlops.tracking import session
 
 __all__ = ["FOLDER", "frameworks", "read", "section"]
@@ -165,4 +164,4 @@ def _row(point: Json, known: set[str], places: Mapping[str, str]) -> tuple[str |
         return point["point"], point["title"], Verdict("nothing here", "warn"), "-", "-"
     gaps = [BY_KEY[name].title for name in fields if name not in known]
     here = f"{len(fields) - len(gaps)} of {len(fields)}"
-    return point["point"], point["title"], where(fields, places), here, joined(gaps) or "-"
+    return point["point"], point["title"], where(fields, places), here, "; ".join(gaps) or "-"

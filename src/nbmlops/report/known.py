@@ -34,7 +34,8 @@ def line(value: Any) -> str | None:
         pairs = ((str(key), line(said)) for key, said in value.items())
         return line("; ".join(f"{key.replace('_', ' ')}: {said}" for key, said in pairs if said))
     if isinstance(value, (list, tuple)):
-        return line("; ".join(said for said in map(line, value) if said))
+        said = [text for text in map(line, value) if text]
+        return line("; ".join([*(text.rstrip(".") for text in said[:-1]), *said[-1:]]))
     text, cut = capped(SPACE.sub(" ", str("" if value is None else value)).strip(), LONGEST)
     return f"{text}…" if cut else text or None
 
@@ -159,7 +160,8 @@ def quality(snapshot: Json) -> str | None:
 
 def _tally(found: Sequence[Json]) -> str:
     counts = Counter(str(f.get("outcome")) for f in found)
-    return joined([f"{counts[o]} {o.replace('_', ' ')}" for o in facts.OUTCOMES if counts[o]]) or "nothing found"
+    words = {o: count(counts[o], o) if o in ("issue", "warning") else f"{counts[o]} {o}" for o in facts.OUTCOMES}
+    return joined([words[o].replace("_", " ") for o in facts.OUTCOMES if counts[o]]) or "nothing found"
 
 
 def dictionary(snapshot: Json) -> str | None:

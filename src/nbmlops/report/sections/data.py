@@ -85,7 +85,7 @@ def _meanings(snapshot: Json) -> Iterator[Block]:
     unsaid = [str(c["column"]) for c in columns if not c.get("meaning")]
     yield Say(f"What {len(columns) - len(unsaid)} of {count(len(columns), 'column')} mean is said in the glossary.")
     if unsaid:
-        do = f"write meaning: and unit: in rules/<dataset>.yaml ({facts.whose(snapshot, 'data_engineer')})"
+        do = f"write meaning: and unit: in rules/<dataset>.yaml ({facts.whose(snapshot, 'expert')})"
         yield Missing(f"Nobody wrote down what {_few(unsaid)} mean", do)
 
 

@@ -20,7 +20,7 @@ def limits(snapshot: Json) -> Section:
         return Section("limits", title, "No charter: intended use and limits are not known.", [missing])
     if charter.get("unreadable"):
         return Section("limits", title, "The charter cannot be read.", [Missing(str(charter["unreadable"]), "mend it")])
-    items = [(label, _prose(charter.get(key))) for key, label in CHARTER if charter.get(key)]
+    items = [(label, _prose(charter.get(key))) for key, label in (*CHARTER, *WHERE_SAID) if charter.get(key)]
     gaps: list[Block] = [
         Missing(f"The charter says nothing about: {label.lower()}", f"write `{key}:` in charter.yaml")
         for key, label in CHARTER
@@ -37,6 +37,13 @@ CHARTER = (
     ("limits", "Limits"),
     ("risk", "Risk"),
     ("oversight", "Who can decide otherwise"),
+)
+# Not every model has these: no gap where they are not said.
+WHERE_SAID = (
+    ("private", "Columns nobody is shown a value of"),
+    ("standards", "Standards applied"),
+    ("declaration", "Declaration of conformity"),
+    ("roles", "Roles"),
 )
 
 
