@@ -70,6 +70,8 @@ _PUBLIC = {
     "restore": "nbmlops.governance.deletion",
     "report": "nbmlops.report.page",
     "site": "nbmlops.report.site.build",
+    "reports": "nbmlops.report.listed",
+    "signatures": "nbmlops.report.signatures",
     "verify_report": "nbmlops.report.verify",
     "how_to": "nbmlops.report.howto",
     "recover": "nbmlops.jobs.recover",

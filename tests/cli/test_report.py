@@ -31,6 +31,7 @@ def test_json_says_where_and_by_which_facts(project):
         "number",
         "stale",
         "note",
+        "sent",
     }
     assert len(data["digest"]) == 64
 

@@ -85,3 +85,38 @@ def verify(file: str, as_json: bool) -> None:
     show(found, as_json)
     codes = {"whole": DONE, "changed": REFUSED, "in part": INCONCLUSIVE, "unreadable": NO_DATA}
     exit_with(codes[found.verdict])
+
+
+SHOWN = ("kind", "name", "number", "answer", "made_at", "digest")
+
+
+@report.command("list")
+@click.argument("ref", metavar="REF", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def list_reports(ref: str | None, as_json: bool, as_csv: bool) -> None:
+    """List the reports that were made, or those of REF: the last made first.
+
+    Example: nbmlops report list late-flights@champion
+    """
+    from nbmlops.cli.output import show_rows
+    from nbmlops.report.listed import rows
+
+    found = rows(ref)
+    short = [{k: str(row[k])[:16] if k in ("made_at", "digest") else row[k] for k in SHOWN} for row in found]
+    show_rows(found if as_json or as_csv else short, as_json, as_csv, "no reports")
+
+
+@report.command()
+@click.argument("ref", metavar="REF")
+@click.option("-o", "--output", type=click.Path(), help="Write the page of it into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def signatures(ref: str, output: str | None, as_json: bool) -> None:
+    """Say who approved, rejected or asked to change the reports of REF, and what the policy still asks for.
+
+    Example: nbmlops report signatures late-flights@champion -o signatures.html
+    """
+    from nbmlops.cli.output import show
+    from nbmlops.report.signatures import signatures as answered
+
+    show(answered(ref, output), as_json)

@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
     from nbmlops.records import ModelVersion
 
-__all__ = ["Report", "appendix", "content", "environment", "render", "rendered", "report", "template", "written"]
+__all__ = [
+    *("Report", "appendix", "content", "environment", "numbered", "place_of", "render", "rendered", "report"),
+    *("template", "write", "written"),
+]
 
 
 def report(
@@ -256,6 +260,7 @@ def template(name: str) -> str:
     return resources.files("nbmlops").joinpath("templates", "report", name).read_text(encoding="utf-8")
 
 
+@cache
 def environment() -> jinja2.Environment:
     """Return the one way pages are made: everything escaped, nothing hidden, nothing undefined."""
     import jinja2
@@ -276,6 +281,7 @@ def _seen(value: Any) -> Any:
 
 
 def place_of(name: str, output: str | Path | None) -> Path:
+    """Return where a page is written to: the file or into the folder named, else among the project's reports."""
     if output is not None:
         target = Path(output)
         if not target.parent.is_dir():

@@ -1,0 +1,221 @@
+"""The signature page: who answered which report, in which role and how known; the report itself is never rewritten."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nbmlops import __version__
+from nbmlops.errors import NotFound
+from nbmlops.hooks import Shown
+from nbmlops.report import kept, page, snapshot
+from nbmlops.report.blocks import Block, Facts, Missing, Say, Section, Table, Verdict
+from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.text import count, joined, stamp, when
+from nbmlops.store import events, reports
+from nbmlops.tracking import session
+
+__all__ = ["APPROVED", "OUTCOMES", "Signatures", "render", "sections", "signatures"]
+
+OUTCOMES = ("approved", "approved with conditions", "changes requested", "rejected")
+APPROVED = OUTCOMES[:2]
+SAID = ("role", "outcome", "condition", "comment", "expires_at")
+TONES = {"approved": "good", "approved with conditions": "warn", "changes requested": "warn", "rejected": "bad"}
+HEADS = ("Role", "Who, and how known", "Outcome", "Condition, comment", "When (UTC)", "Valid until", "Event")
+
+
+@dataclass(frozen=True, repr=False)
+class Signatures(Shown):
+    """What people answered to the reports of one subject, the newest report first.
+
+    ``reports`` are mappings with number, digest, made_at, as_of, question, answer, ``stale`` (a newer report has other
+    facts) and ``signatures``; ``required`` are the roles of which the policy asks one, ``missing`` those that may still
+    sign the newest; both are None where no policy is known.
+    """
+
+    shows: ClassVar[str] = "signatures"
+
+    subject: str
+    title: str
+    project: str
+    as_of: str
+    reports: tuple[Mapping[str, Any], ...]
+    required: tuple[str, ...] | None = None
+    missing: tuple[str, ...] | None = None
+    path: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return dataclasses.asdict(self) | {
+            "reports": [dict(r) for r in self.reports],
+            "required": None if self.required is None else list(self.required),
+            "missing": None if self.missing is None else list(self.missing),
+        }
+
+
+def signatures(ref: Any, output: str | Path | None = None) -> Signatures:
+    """Return who approved, rejected or asked to change the reports of a subject; write the page of it.
+
+    Parameters
+    ----------
+    ref : str, Run or ModelVersion
+        What :func:`report` takes.
+    output : str or Path, optional
+        The HTML file; none is written when absent.
+
+    Returns
+    -------
+    Signatures
+
+    Raises
+    ------
+    NotFound
+        No report of it was made yet.
+
+    Examples
+    --------
+    >>> nb.signatures("late-flights@champion").missing  # doctest: +SKIP
+    ('manager',)
+    """
+    found = _found(ref)
+    if output is None:
+        return found
+    target = page.place_of(f"signatures-{found.subject.rpartition(':')[2][-12:]}", output)
+    page.write(target, render(found.to_dict()).encode("utf-8"))
+    return dataclasses.replace(found, path=str(target))
+
+
+def _found(ref: Any) -> Signatures:
+    subject = subject_of(ref)
+    store = session.store()
+    made = reports.listed(store, subject.key)
+    if not made:
+        raise NotFound(f"No report of {subject.name} was made yet.", f"nbmlops report {subject.name}")
+    with store.reading() as connection:
+        answers = {r.digest: events.naming(connection, "approve", r.digest) for r in made}
+    newest = made[0]
+    listed = tuple(_of_report(r, newest, answers[r.digest]) for r in made)
+    times = [newest.made_at, *(s["at"] for r in listed for s in r["signatures"])]
+    required = _required(newest)
+    about = subject.key, newest.title, session.project().name, max(times)
+    return Signatures(*about, listed, required, _missing(required, listed[0]["signatures"]))
+
+
+def _of_report(report: reports.Kept, newest: reports.Kept, answers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    about = {k: getattr(report, k) for k in ("number", "digest", "made_at", "as_of")}
+    says = {k: report.data.get(k, "") for k in ("question", "answer")}
+    stale = report.data.get("facts") != newest.data.get("facts")
+    signed = [_signature(e) for e in answers if e["data"].get("report") == report.digest]
+    return {**about, **says, "stale": stale, "signatures": signed}
+
+
+def _signature(event: Mapping[str, Any]) -> dict[str, Any]:
+    who = {"name": event["actor"], "known_by": event["known_by"], "at": event["at"]}
+    said = {k: event["data"].get(k) or "" for k in SAID}
+    return {**who, **said, "seq": event["seq"], "hash": event["hash"]}
+
+
+def _required(report: reports.Kept) -> tuple[str, ...] | None:
+    """Return the roles of which the charter, as it was for a report, asks one to approve; None without a charter."""
+    charter = kept.load(report.digest).get("charter")
+    if not isinstance(charter, Mapping) or charter.get("unreadable"):
+        return None
+    roles = ((charter.get("policy") or {}).get("champion") or {}).get("roles")
+    return tuple(map(str, roles)) if isinstance(roles, Sequence) and not isinstance(roles, str) else ()
+
+
+def _missing(required: tuple[str, ...] | None, signed: Iterable[Mapping[str, Any]]) -> tuple[str, ...] | None:
+    """Return the roles that may still approve: one of those the policy names is enough."""
+    if required is None:
+        return None
+    newest = {s["role"]: s["outcome"] for s in signed}  # who answered twice is taken at the last word
+    return () if any(newest.get(role) in APPROVED for role in required) else required
+
+
+def render(data: Mapping[str, Any]) -> str:
+    """Return the signature page: HTML, the same for the same facts.
+
+    Parameters
+    ----------
+    data : mapping
+        :class:`Signatures` as JSON, without its path.
+    """
+    facts = {k: v for k, v in data.items() if k != "path"}
+    digest = hashlib.sha256(snapshot.canonical(facts)).hexdigest()
+    return (
+        page.environment()
+        .get_template("signatures.html.j2")
+        .render(
+            title=f"Signatures: {data['title']}",
+            project=data["project"],
+            summary=summary(data),
+            sections=sections(data),
+            css=page.template("page.css"),
+            generator=f"nbmlops {__version__}",
+            as_of=when(data["as_of"]),
+            digest=digest,
+        )
+    )
+
+
+def summary(data: Mapping[str, Any]) -> list[Block]:
+    """Return whether the newest report is approved, and what the policy still asks for."""
+    newest = data["reports"][0]
+    signed = len(newest["signatures"])
+    said = f"Report {newest['number']} is the newest. It has {count(signed, 'answer') if signed else 'no answer yet'}."
+    blocks: list[Block] = [Say(said)]
+    if data["required"] is None:
+        blocks.append(Missing("Whose approval it needs was not agreed", "write `policy:` in charter.yaml"))
+    elif not data["required"]:
+        blocks.append(Missing("The charter asks for nobody's approval", "write policy.champion.roles in charter.yaml"))
+    else:
+        blocks.append(Say(f"The policy of the charter asks for the approval of {_roles(data['required'])}."))
+        if data["missing"]:
+            blocks.append(Missing(f"Approval by {_roles(data['missing'])}", "approve the newest report"))
+    return blocks
+
+
+def _roles(names: Sequence[str]) -> str:
+    return joined([name.replace("_", " ") for name in names], "or")
+
+
+def sections(data: Mapping[str, Any]) -> list[Section]:
+    """Return a section for each report, the newest first."""
+    return [_section(report) for report in data["reports"]]
+
+
+def _section(report: Mapping[str, Any]) -> Section:
+    outdated = " What is signed here is outdated: a newer report has other facts." if report["stale"] else ""
+    about = Facts(
+        [
+            ("Asked", report["question"]),
+            ("Recommended", report["answer"]),
+            ("Facts as of", when(report["as_of"])),
+            ("SHA-256 of its facts", report["digest"]),
+        ]
+    )
+    blocks: list[Block] = [about, *_table(report["signatures"])]
+    if not report["signatures"]:
+        blocks.append(Missing("Nobody has answered this report", "approve it, reject it, or ask for changes"))
+    number = report["number"]
+    return Section(f"report-{number}", f"Report {number}", f"Made {when(report['made_at'])}.{outdated}", blocks)
+
+
+def _table(signed: Sequence[Mapping[str, Any]]) -> list[Block]:
+    rows = [
+        (
+            (s["role"] or "-").replace("_", " "),
+            f"{s['name']} (by {s['known_by']})",
+            Verdict(s["outcome"] or "unknown", TONES.get(s["outcome"], "quiet")),  # type: ignore[arg-type]
+            " ".join(filter(None, (s["condition"], s["comment"]))) or "-",
+            stamp(s["at"]),
+            stamp(s["expires_at"]) if s["expires_at"] else "-",
+            f"{s['seq']}, {s['hash'][:12]}",
+        )
+        for s in signed
+    ]
+    return [Table("Who answered", HEADS, rows, tight=(4, 5))] if rows else []
