@@ -1,6 +1,7 @@
 """The project's report: what a stakeholder decides on, from facts alone, the same for the same facts."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,9 +11,12 @@ from nbmlops.cli import main
 from nbmlops.errors import NotFound
 from nbmlops.report.kinds import project as kind
 from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.project.standing import RULES, Standing, recommended
 from nbmlops.report.snapshot import build, canonical
+from nbmlops.store import episodes
+from nbmlops.tracking import session
 
-from .conftest import CHARTER, read
+from .conftest import CHARTER, promote, read, register
 
 PLAN = """
 vision: No passenger waits at a gate for nothing.
@@ -117,3 +121,134 @@ def test_function_and_command_say_the_same(planned):
 
 def test_the_magic_knows_it(planned, shell):
     assert shell.run_line_magic("report", "project").answer == "Recommended: continue"
+
+
+NOTHING = {
+    **dict.fromkeys(Standing.__dataclass_fields__, ()),
+    "budget": "",
+    "spent": False,
+    "alerts": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("known", "rule", "recommends"),
+    [
+        ({}, "unknown", "insufficient data"),
+        ({"open": ("auc",), "shown": ("mae",)}, "unknown", "insufficient data"),
+        ({"shown": ("auc",)}, "targets", "continue"),
+        ({"gains": ("a",), "open": ("auc",)}, "gains", "continue"),
+        ({"gains": ("a",), "spent": True}, "overspent", "pivot"),
+        ({"gains": ("a",), "costs": ("b",)}, "mixed", "pivot"),
+        ({"gains": ("a",), "change": ("a@1",)}, "change", "pivot"),
+        ({"gains": ("a",), "lost": ("a",)}, "lost", "pivot"),
+        ({"gains": ("a",), "broken": ("auc",), "late": ("page",)}, "broken", "pivot"),
+        ({"spent": True, "shown": ("auc",)}, "spent", "stop"),
+        ({"gains": ("a",), "stop": ("a@1",), "broken": ("auc",)}, "not_viable", "stop"),
+        ({"costs": ("a",), "broken": ("auc",)}, "costs", "stop"),
+    ],
+)
+def test_every_rule_and_their_order(known, rule, recommends):
+    found = recommended(Standing(**{**NOTHING, **known}))
+    assert (found.code, found.recommends) == (rule, recommends)
+
+
+def test_the_table_in_the_docs_is_the_one_in_the_code():
+    text = (Path(__file__).parents[2] / "docs/project-report.md").read_text(encoding="utf-8")
+    for number, rule in enumerate(RULES, 1):
+        assert f"| {number} | {rule.when} | *{rule.recommends}* | `{rule.code}` |" in text
+
+
+def test_a_model_that_costs_more_than_it_brings_is_to_be_stopped(planned):
+    dear = CHARTER.replace("true_positive: 40", "true_positive: -900")
+    (planned / "charter.yaml").write_text(dear.replace("false_negative: -30", "false_negative: 0"))
+    snapshot = taken()
+    snapshot["models"][0]["now"]["value"] |= {"low": -300.0, "expected": -200.0, "high": -100.0}
+    first = page_one(snapshot)
+    assert first.answer.word == "Recommended: stop"
+    assert "late-flights@1 is worth -200 EUR per 1,000 rows (-300 to -100)" in first.because
+
+
+def test_less_than_at_the_start_is_a_pivot_that_names_both(planned):
+    snapshot = taken()
+    snapshot["models"][0]["now"]["value"] |= {"low": 10.0, "expected": 20.0, "high": 30.0}
+    first = page_one(snapshot)
+    assert first.answer.word == "Recommended: pivot"
+    assert "late-flights@1 brings 20 EUR per 1,000 rows (10 to 30), and late-flights@1 brought 8,880" in first.because
+
+
+def test_a_budget_that_is_spent_is_said(planned):
+    (planned / "charter.yaml").write_text(CHARTER + "budget: {amount: 100, unit: EUR, spent: 130}")
+    first = page_one(taken())
+    assert first.answer.word == "Recommended: pivot"
+    assert "30 EUR more than the 100 of the budget are spent" in first.because
+
+
+def test_advice_on_an_earlier_version_is_history(planned):
+    advice = {"advice": "stop", "rule": "not_viable", "because": "x", "at": "2013-05-01T00:00:00+00:00"}
+    session.keep("advice", "late-flights", {**advice, "ref": "late-flights@0"})
+    assert page_one(taken()).answer.word == "Recommended: continue"
+    session.keep("advice", "late-flights", {**advice, "ref": "late-flights@1"})
+    assert page_one(taken()).answer.word == "Recommended: stop"
+
+
+def test_what_came_true_counts_more_than_the_evaluation(project, fit, people, held_out):
+    (project / "charter.yaml").write_text(CHARTER)
+    model = fit("age", "city")
+    nb.register(model, "late", evaluation=nb.evaluate(model, held_out, target="late"))
+    nb.promote("late", 1, to="champion", reason="the first")
+    rows = people(1000, 3)
+    said = nb.predict("late@champion", rows, batch="2026-01")
+    nb.feedback(said.assign(outcome=rows["late"])[["prediction_id", "outcome"]])
+    (found,) = taken()["models"]
+    assert (found["start"]["rests"], found["start"]["rows"]) == ("evaluation", len(held_out))
+    assert (found["now"]["rests"], found["now"]["rows"], found["now"]["period"]) == ("outcomes", 1000, "2026-01")
+    assert found["now"]["value"]["n"] == 1000
+    assert found["now"]["value"]["low"] < found["now"]["value"]["expected"]
+    assert "1,000 answers whose outcome is known, 2026-01" in read(nb.report("project"))
+
+
+def test_private_columns_say_nothing_of_what_was_found(planned):
+    (planned / "charter.yaml").write_text(CHARTER + "private: [salary]")
+    at = "2013-05-01T00:00:00.000000+00:00"
+    row = {"episode_id": "e1", "model": "late-flights", "version": 1, "code": "feature_drift", "column": "salary"}
+    row |= {"level": "alert", "state": "opened", "opened_on": "2013-05", "opened_at": at, "last_on": "2013-05"}
+    row |= {"last_at": at, "checks": 1, "passes": 0, "message": "salary median 4711 to 4812", "closed_on": None}
+    with session.store().atomic() as change:
+        episodes.put(change, [{**row, "closed_at": None}])
+    page = read(nb.report("project"))
+    assert "4711" not in page + canonical(taken()).decode()
+    assert "something about salary, which is private" in page
+    assert "1 open alert" in page
+
+
+def test_runs_and_works_of_the_last_days_are_counted_by_what_became_of_them(planned, failed):
+    lately = taken()["lately"]
+    assert lately["runs"] == {"failed": 1, "finished": 1}
+    assert lately["works"] == []
+
+
+def test_a_model_without_an_evaluation_says_whose_it_is_to_make_one(project):
+    (project / "charter.yaml").write_text(CHARTER + "roles: {scientist: [ada@example.org]}")
+    register(1, None)
+    promote(1, "we begin")
+    first = page_one(taken())
+    (missing,) = first.part("worth").blocks
+    assert missing.what == "What it is worth is not known: it was never evaluated"
+    assert missing.do.startswith("scientist: ada@example.org")
+
+
+def test_an_older_snapshot_without_some_facts_still_reads(planned):
+    snapshot = taken()
+    for key in ("budget", "deliverables", "events_before", "charter"):
+        del snapshot[key]
+    assert page_one(snapshot).answer.word == "Recommended: continue"
+    assert kind.KIND.sections(snapshot, None)
+
+
+def test_names_with_markup_are_text(planned):
+    (planned / "charter.yaml").write_text("project: <b>x</b>\nvision: <script>alert(1)</script>\n")
+    page = read(nb.report("project"))
+    assert "<script" not in page
+    assert "<b>x" not in page
+    assert "&lt;b&gt;x" in page
