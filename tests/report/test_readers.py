@@ -16,6 +16,8 @@ from .test_page import Page, assert_safe
 
 KEYS = ("failure", "changed", "parameters", "data", "pipeline", "checks", "drift", "performance", "explanations",
         "limits", "monitoring", "reproducibility", "audit", "fields", "crosswalk", "glossary", "notebook")  # fmt: skip
+OTHERS = ("runs", "settings", "metrics", "environment", "code", "findings", "earlier", "cells", "activity",
+          "throughput", "roles")  # fmt: skip
 
 
 def split(markup):
@@ -26,20 +28,21 @@ def split(markup):
 
 def test_every_role_has_an_order_of_sections_there_are():
     assert set(readers.FIRST) == set(ROLES)
-    assert all(len(keys) == len(set(keys)) and set(keys) <= set(KEYS) for keys in readers.FIRST.values())
+    assert all(len(keys) == len(set(keys)) and set(keys) <= {*KEYS, *OTHERS} for keys in readers.FIRST.values())
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_a_role_gets_the_same_sections_and_the_same_words(retrained, role):
+def test_a_role_gets_the_same_sections_and_the_same_words(retrained):
     taken = snapshot.build(subject_of(retrained))
-    plain, ordered = page.render(taken), page.render(taken, role=role)
-    assert_safe(ordered)
-    before, after = split(plain), split(ordered)
-    assert before == after  # dicts: the order apart
-    first = [key for key in readers.FIRST[role] if key in before]
-    assert list(after)[: len(first)] == first
-    links = [a["href"][1:] for a in Page(ordered).all("a") if a["href"].startswith("#")]
-    assert [key for key in links if key in after][: len(after)] == list(after)  # the contents name all, in order
+    before = split(page.render(taken))
+    for role in ROLES:
+        ordered = page.render(taken, role=role)
+        assert_safe(ordered)
+        after = split(ordered)
+        assert before == after, role  # dicts: the order apart
+        first = [key for key in readers.FIRST[role] if key in before]
+        assert list(after)[: len(first)] == first, role
+        links = [a["href"][1:] for a in Page(ordered).all("a") if a["href"].startswith("#")]
+        assert [key for key in links if key in after][: len(after)] == list(after), role  # the contents name all
 
 
 def test_what_is_not_read_first_is_folded_with_its_line_to_open_it(retrained):
@@ -58,6 +61,22 @@ def test_what_failed_is_first_for_everybody(failed):
     for role in ROLES:
         first = readers.arranged(sections.build(taken), role)[0]
         assert (first.key, first.folded) == ("failure", False)
+
+
+@pytest.mark.parametrize("kind", ["project", "drift", "comparison"])
+def test_other_kinds_are_ordered_too_and_keep_every_section(retrained, champion, kind):
+    refs = {"project": "project", "drift": "drift:late-flights", "comparison": [champion, retrained]}
+    taken = snapshot.build(subject_of(refs[kind]))
+    before = split(page.render(taken))
+    for role in ROLES:
+        markup = page.render(taken, role=role)
+        assert split(markup) == before, role
+        assert 'class="sheet" id=' in markup, role
+
+
+def test_a_report_without_what_a_role_reads_stays_as_it_is():
+    found = readers.arranged([Section("new", "New", "", []), Section("cells", "Cells", "", [])], "user")
+    assert [(s.key, s.folded) for s in found] == [("new", False), ("cells", False)]
 
 
 def test_a_section_nobody_thought_of_is_kept_and_folded():

@@ -11,22 +11,27 @@ from nbmlops.report.blocks import Section
 
 __all__ = ["FIRST", "arranged", "known", "ordered_for"]
 
-# Keys of the sections a role reads after page one; what failed is everybody's.
-FIRST: Mapping[str, tuple[str, ...]] = {
-    "stakeholder": ("performance", "limits", "monitoring", "glossary"),
-    "expert": ("data", "checks", "drift", "performance", "explanations", "limits", "glossary"),
-    "product": ("limits", "performance", "monitoring", "glossary"),
-    "scientist": ("changed", "parameters", "data", "checks", "drift", "performance", "explanations", "notebook"),
-    "data_engineer": ("data", "checks", "drift", "pipeline", "changed"),
-    "ml_engineer": ("changed", "parameters", "pipeline", "drift", "performance", "monitoring", "reproducibility"),
-    "software_engineer": ("reproducibility", "pipeline", "changed", "parameters", "notebook"),
-    "backend_engineer": ("reproducibility", "monitoring", "pipeline", "parameters"),
-    "manager": ("changed", "drift", "performance", "explanations", "monitoring", "reproducibility"),
-    "compliance": ("changed", "limits", "monitoring", "audit", "fields", "crosswalk", "glossary"),
-    "support": ("limits", "performance", "monitoring", "glossary"),
-    "user": ("limits", "performance", "explanations", "glossary"),
+# Keys of the sections a role reads after page one, of whatever kind the report is; what failed is everybody's, and
+# which runs are compared.
+EVERYBODY = ("failure", "runs")
+ORDER: Mapping[str, str] = {
+    "stakeholder": "performance metrics throughput limits monitoring glossary",
+    "expert": "data checks findings drift earlier performance metrics explanations limits glossary",
+    "product": "limits performance metrics throughput monitoring glossary",
+    "scientist": "changed parameters settings data checks findings drift earlier performance metrics explanations code "
+    "cells notebook",
+    "data_engineer": "data checks findings drift earlier pipeline changed cells",
+    "ml_engineer": "changed parameters settings code cells pipeline drift earlier performance metrics activity "
+    "throughput monitoring reproducibility",
+    "software_engineer": "reproducibility environment pipeline changed parameters settings code cells notebook",
+    "backend_engineer": "reproducibility environment activity monitoring pipeline parameters settings cells",
+    "manager": "changed drift earlier findings performance metrics explanations activity throughput roles monitoring "
+    "reproducibility",
+    "compliance": "changed limits roles findings monitoring audit fields crosswalk glossary",
+    "support": "limits performance metrics drift monitoring glossary",
+    "user": "limits performance metrics explanations glossary",
 }
-EVERYBODY = ("failure",)
+FIRST: Mapping[str, tuple[str, ...]] = {role: tuple(keys.split()) for role, keys in ORDER.items()}
 
 
 def known(role: str | None) -> str | None:
@@ -45,6 +50,8 @@ def known(role: str | None) -> str | None:
 def arranged(sections: Sequence[Section], role: str | None) -> list[Section]:
     """Return the same sections in the order a role reads them: the first ones open, the others folded.
 
+    Where a report has none of those a role reads first, it stays as it is.
+
     Parameters
     ----------
     sections : list of Section
@@ -57,8 +64,8 @@ def arranged(sections: Sequence[Section], role: str | None) -> list[Section]:
     >>> [(s.key, s.folded) for s in arranged(page, "compliance")]
     [('limits', False), ('audit', False), ('data', True)]
     """
-    first = FIRST.get(known(role) or "")
-    if first is None:
+    first = FIRST.get(known(role) or "", ())
+    if not any(s.key in first for s in sections):
         return list(sections)
     places = {key: place for place, key in enumerate((*EVERYBODY, *first))}
     ahead = sorted((s for s in sections if s.key in places), key=lambda s: places[s.key])
