@@ -80,6 +80,9 @@ def test_other_questions_cannot_be_compared(project):
             session.keep("evaluation", "LogisticRegression", {**evaluation("LogisticRegression"), "target": target})
     assert "they answer different questions: cancelled and late" in answer(taken("one..other"))[2]
     with nb.run("none"):
+        session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
+    assert "the answers row by row were not kept of both" in answer(taken("one..none"))[2]
+    with nb.run("none"):
         pass
     assert "no evaluation on held-out rows is known of both" in answer(taken("one..none"))[2]
 
@@ -107,6 +110,10 @@ def test_only_differences_are_told(project):
 
 def test_models_and_runs_may_be_named(retrained):
     found = taken("late-flights@1..late-flights@2")
+    _, word, because = answer(found)
+    assert word == "Yes"
+    assert "roc_auc +0.016 [+0.008,\xa0+0.023] on 5,495 rows by a gate, positive is better." in because
+    assert answer(taken("late-flights@2..late-flights@1"))[1] == "No, it is worse"
     assert found["names"] == ["late-flights@1", "late-flights@2"]
     assert found["subject"] == taken([nb.model_version("late-flights@1"), retrained])["subject"]
     markup = nb.report("late-flights@1..late-flights@2", "r.html").read_text()
@@ -114,6 +121,18 @@ def test_models_and_runs_may_be_named(retrained):
     assert markup == nb.report("late-flights@1..late-flights@2", "again.html").read_text()
     assert "late share 22 % to 28 %" in markup
     assert "# Comparison: late-flights@1 and late-flights@2" in as_markdown.render(found)
+
+
+def test_what_was_not_recorded_is_not_a_difference(project, retrained):
+    with nb.run("cell"):
+        pass
+    found = taken(["retrain", "cell"])
+    sides = {one["name"]: one["recorded"] for one in found["sides"]}
+    assert found["code"]["known"] is False
+    assert found["code"]["cells"] == []
+    text = Page(page.render(found)).text
+    assert "The code of a side was not kept" in text
+    assert ("environment" in found["differs"]) == all(sides.values())
 
 
 def test_names_of_users_stay_text(project):

@@ -10,9 +10,9 @@ import numpy as np
 from nbmlops.errors import NbmlopsError
 from nbmlops.report import facts
 from nbmlops.report.gathered.changes import cells
-from nbmlops.report.text import number, short
+from nbmlops.report.text import as_float, number, short
 
-__all__ = ["differing", "paired", "side"]
+__all__ = ["differing", "gated", "paired", "side"]
 
 Json = Mapping[str, Any]
 ABOUT = ("run_id", "experiment", "name", "kind", "status", "started_at", "duration_s", "author", "notebook")
@@ -41,6 +41,7 @@ def side(found: Json) -> dict[str, Any]:
         "data": _data(parts),
         "code": cells(parts, [part["run_id"] for part in parts]),
         "environment": _environment(parts, machine),
+        "recorded": bool(machine),
         "evaluation": {k: judged.get(k) for k in JUDGED} if judged else None,
         "findings": [_short(f) for f in facts.findings(found) if f.get("outcome") in OPEN][:MOST_FINDINGS],
     }
@@ -90,7 +91,7 @@ def paired(challenger: Json | None, champion: Json | None, wanted: Sequence[str]
     Returns
     -------
     dict
-        ``rows`` and ``gains`` (metric, both values, difference, low, high, verdict); or ``why`` it cannot be said.
+        ``gains`` (metric, both values, difference, low, high, verdict, rows); or ``why`` it cannot be said.
     """
     from nbmlops.registry.values import of_same_rows
 
@@ -107,7 +108,40 @@ def paired(challenger: Json | None, champion: Json | None, wanted: Sequence[str]
         gains = [_gain(name, kind, (said, before), truth) for name in names]
     except (NbmlopsError, ValueError) as error:
         return {"why": f"the difference cannot be computed: {error}".rstrip(".")}
-    return {"rows": len(truth), "gains": gains}
+    return {"gains": [{**gain, "rows": len(truth), "by": "evaluations"} for gain in gains]}
+
+
+def gated(challenger: str | None, champion: str | None, results: Sequence[Json]) -> dict[str, Any] | None:
+    """Return what the newest gate between two versions found, whichever of both was the challenger.
+
+    Parameters
+    ----------
+    challenger, champion : str or None
+        Model versions.
+    results : sequence of mapping
+        Those of all sides.
+    """
+    kept = sorted((r for r in results if r["kind"] == "gate"), key=lambda r: str(r["at"]), reverse=True)
+    for result in kept if challenger and champion else ():
+        data = result["data"]
+        sides = data.get("challenger"), data.get("champion")
+        if sides in ((challenger, champion), (champion, challenger)):
+            return _of_gate(data, 1 if sides[0] == challenger else -1)
+    return None
+
+
+def _of_gate(data: Json, sign: int) -> dict[str, Any]:
+    """Return a gate's difference, seen from the side that is asked about."""
+    names = ("challenger_value", "champion_value", "difference", "low", "high")
+    value, before, difference, low, high = (as_float(data.get(name)) for name in names)
+    if sign < 0:
+        value, before, difference, low, high = before, value, -difference, -high, -low
+    about = {"metric": data.get("metric"), "value": value, "before": before, "rows": data.get("rows"), "by": "gate"}
+    return about | {"difference": difference, "low": low, "high": high, "verdict": _word(low, high)}
+
+
+def _word(low: float, high: float) -> str:
+    return "better" if low > 0 else "worse" if high < 0 else "not shown"
 
 
 def _apart(one: Json | None, other: Json | None) -> str:
@@ -123,7 +157,7 @@ def _apart(one: Json | None, other: Json | None) -> str:
 
 def _other_rows(one: Json, other: Json) -> str:
     if not one.get("values") or not other.get("values"):
-        return "what each said of every row was not kept of both"
+        return "the answers row by row were not kept of both"
     rows = number(one.get("rows")), number(other.get("rows"))
     return f"they were judged on other rows ({rows[0]} and {rows[1]})"
 
@@ -133,7 +167,7 @@ def _gain(metric: str, kind: str, said: tuple[Any, Any], truth: Any) -> dict[str
 
     found = gain(metric, *(_answers(kind, one, truth) for one in said), 0.0)
     decided = found.difference
-    word = "better" if decided.low > 0 else "worse" if decided.high < 0 else "not shown"
+    word = _word(decided.low, decided.high)
     about = {"metric": metric, "value": found.challenger, "before": found.champion, "verdict": word}
     return about | {"difference": decided.value, "low": decided.low, "high": decided.high}
 

@@ -10,7 +10,7 @@ from nbmlops.errors import Invalid
 from nbmlops.records import ModelVersion
 from nbmlops.report.blocks import Block, Fold, Missing, Say, Section, Table, Tone, Verdict, verdict
 from nbmlops.report.decision import Decision, Part
-from nbmlops.report.gathered.sides import differing, paired, side
+from nbmlops.report.gathered.sides import differing, gated, paired, side
 from nbmlops.report.kinds import run
 from nbmlops.report.kinds.kind import Head, Kind, Subject
 from nbmlops.report.sections.glossary import glossary
@@ -25,12 +25,13 @@ BETWEEN = ".."
 BACK = re.compile(r"~[0-9]+$")
 FEWEST, MOST = 2, 6
 FEW, MOST_ROWS, MOST_OPEN = 15, 300, 5
+ENVIRONMENT = "environment"
 # What differs is asked in this order: a key of a side, the section's title, what one difference is called.
 ASKED = (
     ("settings", "Parameters", "setting"),
     ("metrics", "Metrics", "metric"),
     ("data", "Data", "data set"),
-    ("environment", "Environment", "part of the environment"),
+    (ENVIRONMENT, "Environment", "part of the environment"),
 )
 
 
@@ -87,16 +88,30 @@ def _gather(subject: Subject) -> dict[str, Any]:
     whole = [run.KIND.gather(one) for one in subject.about]
     sides = [side(found) for found in whole]
     judged = [facts.evaluation(found) for found in whole]
+    others = [(one["ref"], sides[0]["ref"], j) for one, j in zip(sides[1:], judged[1:], strict=True)]
+    results = [r for found in whole for r in found["results"]]
     targets = [str(t.get("name")) for t in ((whole[0].get("charter") or {}).get("metrics") or ())]
     return {
         "names": _labels(sides),
         "sides": [_without(one) for one in sides],
-        "differs": {key: differing(sides, key) for key, _, _ in ASKED},
+        "differs": {key: differing(sides, key) for key, _, _ in ASKED if key != ENVIRONMENT or _recorded(sides)},
         "code": _code(sides),
-        "gains": [paired(one, judged[0], targets) for one in judged[1:]],
+        "gains": [_gains(one, other, paired(j, judged[0], targets), results) for one, other, j in others],
         "grouped": (whole[0].get("charter") or {}).get("groups"),
         "as_of": max(str(found["as_of"]) for found in whole),
     }
+
+
+def _gains(ref: str | None, first: str | None, found: dict[str, Any], results: Sequence[Json]) -> dict[str, Any]:
+    """Return a gate's finding before what the evaluations say: it knows which rows belong together."""
+    kept = gated(ref, first, results)
+    if kept is None:
+        return found
+    return {"gains": [kept, *(g for g in found.get("gains", ()) if g["metric"] != kept["metric"])]}
+
+
+def _recorded(sides: Sequence[Json]) -> bool:
+    return all(one["recorded"] for one in sides)
 
 
 def _without(one: Json) -> dict[str, Any]:
@@ -118,7 +133,8 @@ def _code(sides: Sequence[Json]) -> dict[str, Any]:
     every = [{cell["hash"]: cell["line"] for cell in one["code"]} for one in sides]
     lines = {key: line for cells in every for key, line in cells.items()}
     rows = [{"line": line, "on": [key in cells for cells in every]} for key, line in lines.items()]
-    return {"known": all(every), "cells": [row for row in rows if not all(row["on"])]}
+    known = all(every)  # a side without code has not other code: it is not known
+    return {"known": known, "cells": [row for row in rows if known and not all(row["on"])]}
 
 
 def _head(taken: Json) -> Head:
@@ -172,32 +188,34 @@ def _whys(taken: Json) -> str:
 def _difference(found: Json) -> str:
     first = found["gains"][0]
     value, bounds = measured(first["difference"], first["low"], first["high"], sign=True)
-    return f"{first['metric']} {value} {bounds} on {count(found['rows'], 'row')}, positive is better"
+    rows = f"on {number(first['rows'])} rows{' by a gate' if first['by'] == 'gate' else ''}"
+    return f"{first['metric']} {value} {bounds} {rows}, positive is better"
 
 
 def _better(taken: Json) -> list[Block]:
     """Return each run against the first on the same rows, and what cannot be compared."""
     first, blocks = taken["names"][0], list[Block]()
-    heads = ("Run", "Metric", first, "It", "Difference", "95 % interval", "Rows", "Verdict")
+    heads = ("Run", "Metric", first, "It", "Difference", "95 % interval", "Rows", "By", "Verdict")
     rows = [
-        _gain_row(name, found["rows"], gain)
+        _gain_row(name, gain)
         for name, found in zip(taken["names"][1:], taken["gains"], strict=True)
         for gain in found.get("gains", ())
     ]
     if rows:
         caption = f"Against {first} on the same rows; a positive difference is better"
         blocks.append(Table(caption, heads, rows, numeric=(2, 3, 4, 6), tight=(5,)))
-    if rows and taken["grouped"]:
+    by = {g["by"] for found in taken["gains"] for g in found.get("gains", ())}
+    if "evaluations" in by and taken["grouped"]:
         blocks.append(
             Say(f"Rows are taken as independent; by {taken['grouped']} they are not: nbmlops gate counts that.")
         )
     return [*blocks, *_not_comparable(taken), *([] if rows else _own(taken))]
 
 
-def _gain_row(name: str, rows: int, gain: Json) -> tuple[str | Verdict, ...]:
+def _gain_row(name: str, gain: Json) -> tuple[str | Verdict, ...]:
     value, bounds = measured(gain["difference"], gain["low"], gain["high"], sign=True)
     values = number(gain["before"]), number(gain["value"])
-    return name, gain["metric"], *values, value, bounds, number(rows), verdict(gain["verdict"])
+    return name, gain["metric"], *values, value, bounds, number(gain["rows"]), gain["by"], verdict(gain["verdict"])
 
 
 def _not_comparable(taken: Json) -> list[Block]:
@@ -223,10 +241,13 @@ def _own(taken: Json) -> list[Block]:
 
 
 def _counted(taken: Json) -> list[Block]:
-    told = [(title, len(taken["differs"][key])) for key, title, _ in ASKED]
-    told.insert(3, ("Code cells", len(taken["code"]["cells"])))
-    rows = [(title, number(amount) if amount else "the same") for title, amount in told]
-    return [Table("Differences between the runs", ("Of", "How many"), rows, numeric=(1,))]
+    told = [(title, _amount(taken["differs"].get(key))) for key, title, _ in ASKED]
+    told.insert(3, ("Code cells", _amount(taken["code"]["cells"] if taken["code"]["known"] else None)))
+    return [Table("Differences between the runs", ("Of", "How many"), told, numeric=(1,))]
+
+
+def _amount(found: Any) -> str:
+    return "not known" if found is None else number(len(found)) if found else "the same"
 
 
 def _found(taken: Json) -> list[Block]:
@@ -271,7 +292,10 @@ def _runs(taken: Json) -> Section:
 
 
 def _differs(taken: Json, key: str, title: str, what: str) -> Section:
-    found = taken["differs"][key]
+    found = taken["differs"].get(key)
+    if found is None:
+        missing = Missing("The packages of a side were not recorded", "they are, for a run of a notebook or a cell")
+        return Section(key, title, "What differs is not known.", [missing])
     if not found:
         return Section(key, title, f"No {what} differs.", [Say("The same on every side, or on none.")])
     rows = [(name, *(_value(key, v) for v in values)) for name, values in found.items()]
