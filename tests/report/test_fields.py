@@ -302,3 +302,32 @@ def test_what_few_charters_say_is_shown_where_it_is_said(retrained, project):
     assert said["Roles"] == "user: u"
     gaps = [b.do for b in section.blocks if isinstance(b, Missing)]
     assert gaps == ["write `risk:` in charter.yaml", "write `oversight:` in charter.yaml"]
+
+
+def test_the_docs_list_every_field_framework_and_order():
+    from pathlib import Path
+
+    from nbmlops.report.readers import FIRST
+
+    text = (Path(__file__).parents[2] / "docs" / "frameworks.md").read_text(encoding="utf-8")
+    for f in fields.FIELDS:
+        assert f"| `{f.key}` | {f.title} | {f.section} | {f.owner} | {f.source} |" in text
+    for one in frameworks.frameworks():
+        assert f"| `{one['key']}` |" in text
+    for role, keys in FIRST.items():
+        line = next(line for line in text.splitlines() if line.startswith(f"| {role} |"))
+        assert set(line.split("| ")[2].rstrip(" |").split(", ")) <= set(keys)
+
+
+def test_the_example_of_the_docs_is_a_framework_and_a_charter(project):
+    from pathlib import Path
+    from textwrap import dedent
+
+    text = (Path(__file__).parents[2] / "docs" / "frameworks.md").read_text(encoding="utf-8")
+    framework = text.partition("    name: Our model policy")[2].partition("\n\n")[0]
+    read_back = frameworks.read(dedent(f"    name: Our model policy{framework}"), "ours")
+    assert [p["point"] for p in read_back["points"]] == ["1", "2", "3"]
+    said = text.partition("    risk:\n")[2].partition("\n\n")[0]
+    (project / "charter.yaml").write_text(dedent(f"    risk:\n{said}"))
+    assert nb.charter().risk["tolerated"] == "one in a hundred"
+    assert nb.charter().standards == ("ISO/IEC 42001",)
