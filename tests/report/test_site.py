@@ -405,3 +405,51 @@ def test_says_how_far_it_is(project, place):
     seen = []
     done = build.made(place, lambda now, total: seen.append((now, total)))
     assert seen == [(i, done.written) for i in range(1, done.written + 1)]
+
+
+class TestReports:
+    def test_are_listed_linked_and_whole(self, retrained, place):
+        written = nb.report(retrained, place / "r.html")
+        nb.site(place / "site")
+        found = [p for p in contents(place / "site") if re.match(r"reports/\D", p) and p != "reports/index.html"]
+        assert [read(place / "site" / p) for p in found] == [read(written)]
+        month = next(p for p in contents(place / "site") if re.match(r"reports/\d", p))
+        for page in (month, "index.html", f"run/{retrained.run_id}.html"):
+            assert found[0] in links(place / "site", page), page
+        text = Page(read(place / "site" / month)).text
+        assert "Retraining report: late-flights retrain 1 Replace champion late-flights@1 by late-flights@2? " in text
+        assert found[0] in read(place / "site" / "search-data.js")
+
+    def test_the_next_number_has_a_page_of_its_own_and_the_first_stays(self, retrained, place):
+        nb.report(retrained, place / "r.html")
+        nb.site(place / "site")
+        before = contents(place / "site")
+        promote(2, "better on April")
+        nb.report(retrained, place / "r.html", refresh=True)
+        nb.site(place / "site")
+        after = contents(place / "site")
+        whole = [p for p in after if re.match(r"reports/run-[^/]*-[12]-run", p)]
+        assert len(whole) == 2
+        assert all(after[p] == before[p] for p in whole if p in before)
+
+    def test_goes_with_its_run(self, project, place):
+        run_id = tracked()
+        nb.report(run_id, place / "r.html")
+        nb.site(place / "site")
+        nb.delete(run_id, reason="personal")
+        nb.site(place / "site")
+        assert [p for p in contents(place / "site") if p.startswith("reports/")] == ["reports/index.html"]
+
+    def test_whose_facts_are_gone_says_so(self, project, place, monkeypatch):
+        from nbmlops.errors import NotFound
+        from nbmlops.report import kept
+
+        nb.report(tracked(), place / "r.html")
+
+        def gone(digest):
+            raise NotFound("gone")
+
+        monkeypatch.setattr(kept, "load", gone)
+        nb.site(place / "site")
+        page = next(p for p in contents(place / "site") if re.match(r"reports/\D", p) and p != "reports/index.html")
+        assert "Missing: the facts of this report; their file is gone" in Page(read(place / "site" / page)).text

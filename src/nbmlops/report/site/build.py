@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nbmlops.hooks import Shown
-from nbmlops.report.site import front, jobs, known, lists, models, runs
+from nbmlops.report.site import front, jobs, known, lists, models, reports, runs
 from nbmlops.report.site.folder import Folder, opened
 from nbmlops.report.site.known import Known
 from nbmlops.report.site.part import Part
@@ -103,17 +103,10 @@ def made(output: str | Path | None = None, progress: Progress | None = None) -> 
 
 def _parts(facts: Known) -> list[Part]:
     """Return all pages; what others lead to is written first, so that no link is dead meanwhile."""
-    return [
-        *(
-            front.shared(),
-            runs.part(facts),
-            models.part(facts),
-            jobs.part(facts),
-            lists.runs(facts),
-            lists.drift(facts),
-        ),
-        *(lists.runs_index(facts), lists.drift_index(facts), front.search(facts), front.front(facts)),
-    ]
+    of_one = front.shared(), reports.whole(facts), runs.part(facts), models.part(facts), jobs.part(facts)
+    by_month = reports.listed(facts), lists.runs(facts), lists.drift(facts)
+    above = reports.index(facts), lists.runs_index(facts), lists.drift_index(facts)
+    return [*of_one, *by_month, *above, front.search(facts), front.front(facts)]
 
 
 def _written(folder: Folder, parts: list[Part], progress: Progress | None) -> Iterator[str]:

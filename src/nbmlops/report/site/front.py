@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nbmlops.report.blocks import Missing, Say
-from nbmlops.report.site import jobs, lists, models
-from nbmlops.report.site.known import Known, job_path, model_path, run_path, title
+from nbmlops.report.site import jobs, lists, models, reports
+from nbmlops.report.site.known import Known, job_path, model_path, report_path, run_path, title
 from nbmlops.report.site.part import Link, Page, Part, Section, Table, draw, look, pages, template
 from nbmlops.report.text import count, visible
 from nbmlops.report.text import stamp as at
@@ -18,6 +18,7 @@ __all__ = ["front", "search", "shared"]
 
 NEWEST = 20
 LISTS = (
+    ("Reports", "reports/index.html", "numbered snapshots a person can read and sign"),
     ("Runs", "runs/index.html", "by month, the newest first"),
     ("Models", "models/index.html", "versions, aliases, metrics, episodes"),
     ("Jobs", "jobs/index.html", "when they fire, and what became of it"),
@@ -29,7 +30,14 @@ def front(known: Known) -> Part:
     """Return the first page: what the project is for, what serves, what is open, what ran last."""
     lines = _newest(known)
     mark = stamp(
-        look(), known.site, lines, _agreed(known), models.model_rows(known), jobs.job_rows(known), _opened(known)
+        look(),
+        known.site,
+        lines,
+        _agreed(known),
+        models.model_rows(known),
+        jobs.job_rows(known),
+        _opened(known),
+        _made(known),
     )
 
     def drawn(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -65,7 +73,14 @@ def shared() -> Part:
 def _front(known: Known, lines: Sequence[RunLine]) -> Page:
     whole = sum(run.whole for run in known.runs.values())
     meta = f"{count(whole, 'run')} · {count(len(known.models), 'model')} · {count(len(known.jobs), 'job')}"
-    blocks = [("", _agreed(known)), *_models(known), *_episodes(known), *_runs(known, lines), *_jobs(known)]
+    blocks = [
+        ("", _agreed(known)),
+        *_models(known),
+        *_episodes(known),
+        *_reports(known),
+        *_runs(known, lines),
+        *_jobs(known),
+    ]
     return Page("index.html", known.site, "Project", meta, blocks)
 
 
@@ -100,6 +115,15 @@ def _episodes(known: Known) -> Iterator[Section]:
         yield "Open episodes", [Table(count(len(rows), "open episode"), models.EPISODES, rows, (), (4, 5))]
 
 
+def _made(known: Known) -> list[Sequence[Any]]:
+    return reports.rows(known, known.reports[:NEWEST])
+
+
+def _reports(known: Known) -> Iterator[Section]:
+    if rows := _made(known):
+        yield "Newest reports", [Table(f"the newest {count(len(rows), 'report')}", reports.REPORTS, rows, (2,), (4, 5))]
+
+
 def _runs(known: Known, lines: Sequence[RunLine]) -> Iterator[Section]:
     rows = lists.run_rows(known, lines)
     shown = Table(f"the newest {count(len(rows), 'run')}", lists.RUNS, rows, (3,), (1,)) if rows else Say("No run yet.")
@@ -117,6 +141,10 @@ def _data(known: Known) -> bytes:
         ("model", name, f"{len(v)} versions, {v[0].owner}", "", model_path(name)) for name, v in known.models.items()
     ]
     found += [("job", row["job"], row["when"], "", job_path(row["job"])) for row in known.jobs]
+    found += [
+        ("report", kept.title, f"{kept.name} {kept.number}", at(kept.made_at), report_path(kept))
+        for kept in known.reports
+    ]
     found += [
         ("run", title(run), f"{run.status} {run.run_id[-12:]}", at(run.started_at), run_path(run.run_id))
         for run in reversed([*known.runs.values()])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbmlops.governance.charter import Charter
     from nbmlops.records import ModelVersion
     from nbmlops.store.database import Store
+    from nbmlops.store.reports import Kept
 
 __all__ = ["Known", "read"]
 
@@ -37,6 +38,7 @@ class Known:
     versions: Sequence[ModelVersion]
     episodes: Sequence[Mapping[str, Any]]
     jobs: Sequence[Mapping[str, Any]]
+    reports: Sequence[Kept]  # the last made first
 
     @cached_property
     def runs(self) -> Mapping[str, RunLine]:
@@ -50,6 +52,15 @@ class Known:
         for version in self.versions:
             found[str(version.run_id)].append(version.ref)
         return {run_id: tuple(refs[::-1]) for run_id, refs in found.items()}
+
+    @cached_property
+    def reports_of(self) -> Mapping[str, tuple[Kept, ...]]:
+        """The reports of each run, by its id, the newest first."""
+        found: dict[str, tuple[Kept, ...]] = defaultdict(tuple)
+        for kept in self.reports:
+            if kept.run_id:
+                found[kept.run_id] += (kept,)
+        return found
 
     @cached_property
     def judged(self) -> Mapping[str, tuple[str, ...]]:
@@ -102,13 +113,14 @@ def read() -> Known:
     Invalid
         The charter is broken: what it calls private is not known then, so nothing is shown.
     """
-    from nbmlops.store import episodes, models
+    from nbmlops.store import episodes, models, reports
 
     store, project = session.store(), session.project()
     charter = service("governance.charter", "charter")()
     seen = outline(store)  # before what pages are drawn of: what changes meanwhile is drawn again next time
     jobs = service("jobs.schedule.manage", "listed")(project)
-    return Known(project.name, store, seen, charter, models.listed(store), episodes.listed(store), jobs)
+    facts = models.listed(store), episodes.listed(store), jobs, reports.listed(store)
+    return Known(project.name, store, seen, charter, *facts)
 
 
 def title(run: RunLine) -> str:
@@ -130,6 +142,11 @@ def model_path(name: str) -> str:
 def job_path(name: str) -> str:
     """Return the page of a job."""
     return f"jobs/{slug(name)}.html"
+
+
+def report_path(kept: Kept) -> str:
+    """Return the page of a report: the end is of its subject, for two may have one name."""
+    return f"reports/{slug(f'{kept.kind} {kept.name} {kept.number} {kept.subject}')}.html"
 
 
 def status(word: str | None) -> Verdict:

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from nbmlops.report.blocks import Say, Verdict, verdict
-from nbmlops.report.site.known import Known, run_path, short, status, title
-from nbmlops.report.site.part import Cell, Facts, Page, Part, Section, Table, draw, look
+from nbmlops.report.site.known import Known, report_path, run_path, short, status, title
+from nbmlops.report.site.part import Cell, Facts, Link, Page, Part, Section, Table, draw, look
 from nbmlops.report.text import count, duration, number, percent, size, when
 from nbmlops.report.text import stamp as at
 from nbmlops.store.outline import RunLine, stamp
@@ -41,7 +41,9 @@ def _stamp(known: Known, run: RunLine) -> str:
     parts = [(part.run_id, part.status, part.name) for part in known.outline.parts.get(run.run_id, ())]
     linked = run.parent in known.runs, run.previous in known.runs
     models = known.models_of.get(run.run_id, ()), known.judged.get(run.run_id, ())
-    return stamp(look(), known.site, sorted(known.private), run.stamp, parts, linked, models)
+    return stamp(
+        look(), known.site, sorted(known.private), run.stamp, parts, linked, models, _reports(known, run.run_id)
+    )
 
 
 def _drawn(known: Known, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -83,9 +85,15 @@ def _about(known: Known, run: Json) -> Facts:
             f"{git['commit'][:12]}{', changed since' if git.get('dirty') else ''}" if git.get("commit") else None,
         ),
         *(("Registered", known.model(ref)) for ref in known.models_of.get(run["run_id"], ())),
+        *((f"Report {n}", Link(says, path)) for n, says, path in _reports(known, run["run_id"])),
         *((f"Tag {name}", short(value)) for name, value in sorted(run["tags"].items()) if _said(known, name)),
     ]
     return Facts([*items, *((term, what) for term, what in facts if what)])
+
+
+def _reports(known: Known, run_id: str) -> list[tuple[int, str, str]]:
+    """Return number, title and page of the reports of a run, the newest first."""
+    return [(kept.number, kept.title, report_path(kept)) for kept in known.reports_of.get(run_id, ())]
 
 
 def _error(error: Json) -> str | None:

@@ -1,0 +1,83 @@
+"""The reports that were made, by month, and each of them whole: its snapshot drawn as the page a person signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.errors import NotFound
+from nbmlops.report.blocks import Missing
+from nbmlops.report.site import months
+from nbmlops.report.site.known import Known, report_path, short
+from nbmlops.report.site.part import Link, Page, Part, draw, look
+from nbmlops.report.text import number, when
+from nbmlops.report.text import stamp as at
+from nbmlops.store.outline import stamp
+
+if TYPE_CHECKING:
+    from nbmlops.store.reports import Kept
+
+__all__ = ["REPORTS", "index", "listed", "rows", "whole"]
+
+REPORTS = ("Report", "Of", "Number", "What it says", "Facts as of", "Made")
+
+
+def whole(known: Known) -> Part:
+    """Return every report as it was made; one whose facts are gone says so."""
+    of = {report_path(kept): kept for kept in known.reports}
+    stamps = {path: stamp(look(), known.site, kept.subject, kept.digest) for path, kept in of.items()}
+
+    def drawn(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        yield from ((path, _drawn(known, path, of[path])) for path in paths)
+
+    return Part(stamps, drawn)
+
+
+def listed(known: Known) -> Part:
+    """Return the lists of reports."""
+    return months.listing(known, _leaves(known), "Reports", REPORTS, rows, (2,), (4, 5))
+
+
+def index(known: Known) -> Part:
+    """Return the page of all months of reports."""
+    return months.index(known, "reports", "Reports", _leaves(known))
+
+
+def rows(known: Known, reports: Sequence[Kept]) -> list[Sequence[Any]]:
+    """Return reports as rows of a list, in their order."""
+    return [
+        (
+            *(Link(kept.title, report_path(kept)), _of(known, kept), number(kept.number)),
+            *(short(says(kept)), at(kept.as_of), at(kept.made_at)),
+        )
+        for kept in reports
+    ]
+
+
+def says(kept: Kept) -> str:
+    """Return what a report asks and answers."""
+    asked = str(kept.data.get("question") or "")
+    between = "" if asked.endswith("?") else ":"
+    return f"{asked}{between} {kept.data.get('answer') or 'unknown'}"
+
+
+def _of(known: Known, kept: Kept) -> str | Link:
+    """Return what a report is about: its run, where that has a page."""
+    return known.run(kept.run_id) if kept.run_id in known.runs else kept.name
+
+
+def _leaves(known: Known) -> months.Leaves:
+    return months.leaves("reports", known.reports[::-1], lambda kept: kept.made_at)
+
+
+def _drawn(known: Known, path: str, kept: Kept) -> bytes:
+    from nbmlops.report import page
+    from nbmlops.report.kept import load
+
+    try:
+        taken = load(kept.digest)
+    except NotFound:
+        gone = Missing("the facts of this report; their file is gone", "bring the artifacts back from a backup")
+        meta = f"report {kept.number}, made {when(kept.made_at)}"
+        return draw(known.site, Page(path, kept.title, "Report", meta, [("", [gone])]))
+    return page.content(taken, page.appendix(taken), ".html")
