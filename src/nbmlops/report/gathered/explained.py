@@ -22,10 +22,8 @@ __all__ = ["gather"]
 
 Json = Mapping[str, Any]
 MOST_BYTES = 20_000_000  # of a model's file; a larger one takes seconds to read
-MOST_ASKED = (
-    5_000_000  # of a file that is asked for the curves, at most 2,700 answers: under two seconds. No clock: the
-)
-# same facts have to give the same bytes.
+# Of a file that is asked for curves, at most 2,700 answers. No clock decides: the same facts give the same bytes.
+MOST_ASKED = 5_000_000
 MOST_SENTENCES, MOST_CURVES, MOST_ROWS, MOST_NODES = 30, 3, 10, 40
 CAUSES = ("source", "dataset", "data", "run")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Invalid, NotFound
@@ -228,9 +229,10 @@ def _served(store: Store, ids: Sequence[str], versions: Iterable[ModelVersion]) 
     if made is None:
         return None
     with store.reading() as connection:
-        moves = listed(connection, f"{made.name}@champion", "alias")
-    then = [e["data"].get("version") for e in moves if str(e["at"]) < str(made.created_at)]
-    found = find(store, made.name, str(then[-1])) if then else None
+        every = listed(connection, f"{made.name}@")
+    earlier = takewhile(lambda e: (e["action"], e["subject"]) != ("register", made.ref), every)
+    moves = [e for e in earlier if (e["action"], e["subject"]) == ("alias", f"{made.name}@champion")]
+    found = find(store, made.name, str(moves[-1]["data"].get("version"))) if moves else None
     return found if found and found.run_id and found.run_id not in ids else None
 
 
