@@ -43,16 +43,19 @@ def report(
     send: str | None,
     as_json: bool,
 ) -> None:
-    """Write the report of a run or a model version as one HTML file.
+    """Write a report as one file a person can read and sign.
 
-    REF is a run (its id, the end of its id, an experiment), a model such as late-flights@champion, or project.
+    REF is a run (its id, the end of its id, an experiment), a model such as late-flights@champion, a job, two runs or
+    models as A..B, drift:MODEL for its newest drift check, the path of an executed notebook, or project.
 
-    A report is made once, with a number; asking again gives the same bytes. FILE.json holds its facts alone.
+    A report is made once, with a number; asking again gives the same bytes. FILE.json holds its facts alone,
+    FILE.md is Markdown.
 
     Roles are those of the charter. Each gets the whole page in its own order; of a model, support gets how to use it.
 
     Example: nbmlops report late-flights@champion -o report.html
     Example: nbmlops report late-flights --for support
+    Example: nbmlops report late-flights@1..late-flights@2 -o what-changed.md
     Example: nbmlops report project --send stakeholder
     """
     from nbmlops.cli.output import FAILED, exit_with, show

@@ -17,7 +17,8 @@ __all__ = ["MAGICS"]
 def _parser() -> Parser:
     about = "Write the report of a run or a model as one HTML file; none: the last run of this notebook."
     parser = Parser("%report", about, "%report late-flights@champion -o report.html")
-    parser.add_argument("ref", nargs="?", metavar="RUN|MODEL", help="a run, or a model such as late-flights@champion")
+    what = "a run, model, job, A..B, drift:MODEL, FILE.ipynb or project"
+    parser.add_argument("ref", nargs="?", metavar="REF", help=what)
     verbs = "list [REF], verify FILE or signatures REF instead of a run"
     parser.add_argument("of", nargs="?", metavar="OF", help=f"what a verb is about: {verbs}")
     parser.add_argument("-o", "--output", metavar="FILE", help=".nbmlops/outputs/reports/<run>.html when absent")

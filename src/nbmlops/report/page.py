@@ -38,7 +38,7 @@ def report(
     refresh: bool = False,
     send: str | None = None,
 ) -> Path:
-    """Write the report of a run as one file and return its path.
+    """Write the report of a run, a model, a comparison or another thing as one file and return its path.
 
     The first page is the decision: what is asked, whether the model is viable, what it is worth, what was found and who
     decided. The evidence follows. What is not known is shown as missing, with what to do. A report is made once, with a
@@ -46,9 +46,10 @@ def report(
 
     Parameters
     ----------
-    ref : str, Run or ModelVersion
-        A run (its id, the end of its id, an experiment), or a model such as ``"late-flights@champion"``: then the
-        run that made this version.
+    ref : str, Run, ModelVersion, DriftReport or list
+        A run (its id, the end of its id, an experiment), a model such as ``"late-flights@champion"`` (the run that
+        made this version), a job (its newest run that ended), ``"A..B"`` or a list of two to six runs (a comparison),
+        ``"drift:late-flights"`` (its newest drift check), the path of an executed notebook, or ``"project"``.
     output : str or Path, optional
         The file: the facts alone where it ends in ``.json``, Markdown where in ``.md``, else HTML;
         ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing file is replaced.
@@ -67,7 +68,7 @@ def report(
     Raises
     ------
     NotFound
-        No such run or model, or no folder to write into.
+        No such run, model, job, drift check or notebook, or no folder to write into.
     Invalid
         No such role.
 
