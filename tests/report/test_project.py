@@ -252,3 +252,18 @@ def test_names_with_markup_are_text(planned):
     assert "<script" not in page
     assert "<b>x" not in page
     assert "&lt;b&gt;x" in page
+
+
+def test_sources_say_whose_they_are_and_not_where_they_lie(planned):
+    (planned / "nbmlops.toml").write_text(
+        "[sources.flights]\npath = 'secret-folder/a.csv'\nowner = 'dora'\nevery = '30d'\n"
+    )
+    session.reset()
+    snapshot = taken()
+    assert [(r["name"], r["owner"], r["state"]) for r in snapshot["sources"]["rows"]] == [
+        ("flights", "dora", "overdue")
+    ]
+    assert "secret-folder" not in canonical(snapshot).decode()
+    (planned / "nbmlops.toml").write_text("[sources.flights]\nwhere = 'a.csv'\n")
+    session.reset()
+    assert "The sources cannot be read" in read(nb.report("project", refresh=True))

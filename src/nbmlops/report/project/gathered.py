@@ -221,9 +221,11 @@ def _sources(as_of: str) -> Json:
 
     at = datetime.fromisoformat(as_of).timestamp()
     try:
-        return {"rows": sources.rows(session.project(), at)}
+        found = sources.rows(session.project(), at)
     except NbmlopsError as error:
         return {"rows": [], "unreadable": str(error)}
+    kept = ("name", "state", "owner", "licence", "loaded_at", "newest_at", "rows", "version")  # not where it lies
+    return {"rows": [{k: row.get(k) for k in kept} for row in found]}
 
 
 def _datasets() -> list[Json]:
