@@ -90,13 +90,16 @@ def test_every_section_of_the_contract_is_there_and_begins_with_one_line(retrain
 
 def test_only_what_differs_is_said(two):
     said = words(section(taken(two), "changed"))
-    assert "setting C | 1 | 2" in said and "data flights | 100 rows, f1 | 200 rows, f2" in said
+    assert "setting C | 1 | 2" in said
+    assert "data flights | 100 rows, f1 | 200 rows, f2" in said
     assert [r for r in said if r.startswith("flights |")] == [
         "flights | distance | float64 became int64",
         "flights | wind | gone (was int64)",
         "flights | rain | new (int64)",
     ]
-    assert "a | 1 | 2" in said and "c | - | 3" in said and not any(r.startswith("b |") for r in said)
+    assert "a | 1 | 2" in said
+    assert "c | - | 3" in said
+    assert not any(r.startswith("b |") for r in said)
 
 
 def test_cells_differ_by_what_they_do_not_by_how_they_look(two):
@@ -144,7 +147,9 @@ def test_nothing_of_a_private_column_is_shown_but_that_something_was_found(proje
     shot = taken(retrained)
     told = json.dumps(shot["results"])
     assert shot["private"] == ["late", "origin"]
-    assert "JFK" not in told and "22 % to 28 %" not in told and '"labels"' not in told
+    assert "JFK" not in told
+    assert "22 % to 28 %" not in told
+    assert '"labels"' not in told
     assert "target drift of late, which is private" in told
     assert "something about origin, which is private" in told
     assert "hour has not moved" in told
@@ -176,10 +181,13 @@ def test_data_is_told_with_its_source_owner_licence_and_window(project):
             about = {"name": name, "fingerprint": fingerprint, "strength": "full", "rows": 48, "role": "read"}
             session.write({"t": "dataset", "run_id": run.run_id, **about, "columns": []})
     said = " ".join(words(section(taken(get_run(run.run_id)), "data")))
-    assert "flights@1: 48 rows, from flights.parquet" in said and "they are not kept" in said
-    assert "It holds one row a flight." in said and "Owner: dan@example.org." in said
+    assert "flights@1: 48 rows, from flights.parquet" in said
+    assert "they are not kept" in said
+    assert "It holds one row a flight." in said
+    assert "Owner: dan@example.org." in said
     assert "By at it reaches from 2013-01-01\xa000:00 to 2013-01-02\xa023:00 (UTC)." in said
-    assert "No licence is named of flights@1" in said and "data engineer: eve@example.org" in said
+    assert "No licence is named of flights@1" in said
+    assert "data engineer: eve@example.org" in said
     assert "No version is recorded of loose" in said
     (project / "nbmlops.toml").write_text("[sources.flights]\nwhere = 3\n")
     session.reset()
@@ -214,16 +222,18 @@ def registered(fitted, **more):
 
 
 def test_a_model_is_told_in_sentences_curves_and_worst_rows(project, fitted):
-    run, version, judged = registered(fitted, background=fitted[1])
+    run, _, judged = registered(fitted, background=fitted[1])
     shot = taken(run)
     assert "centred and scaled" in " ".join(words(section(shot, "pipeline")))
     assert any(row.startswith("run | late") for row in words(section(shot, "pipeline")))
     curve = next(c for c in shot["explained"]["curves"] if c["column"] == "hour")
     assert curve["points"][0]["mean"] < curve["points"][-1]["mean"]
     said = " ".join(words(section(shot, "explanations")))
-    assert "Mean answer by hour, over 100 rows" in said and "not what would happen" in said
+    assert "Mean answer by hour, over 100 rows" in said
+    assert "not what would happen" in said
     first = shot["worst"][0]
-    assert first["row"] == judged.worst[0]["row"] and first["truth"] == bool(fitted[2][300 + first["row"]])
+    assert first["row"] == judged.worst[0]["row"]
+    assert first["truth"] == bool(fitted[2][300 + first["row"]])
     table = next(b for b in section(shot, "performance").blocks if isinstance(b, Table) and "most wrong" in b.caption)
     assert table.headers == ("Row", "It said", "Came true", "Log loss", "Chance given")
     assert snapshot.digest(shot) == snapshot.digest(taken(run))
@@ -252,7 +262,8 @@ def test_right_and_wrong_are_counted_at_the_bound_of_best_value(retrained):
     shot["value"]["threshold"] = 0.3
     said = words(section(shot, "performance"))
     assert "Right and wrong at a bound of best value by the charter, 0.3" in said
-    assert "late was yes | 800 | 400 | 66.7 %" in said and "late was not yes | 1,200 | 3,095 | 72.1 %" in said
+    assert "late was yes | 800 | 400 | 66.7 %" in said
+    assert "late was not yes | 1,200 | 3,095 | 72.1 %" in said
     shot["value"] = None
     assert any("at a bound of one half, 0.5" in line for line in words(section(shot, "performance")))
 
@@ -275,17 +286,22 @@ def test_who_watches_is_said_and_what_is_not_watched(project, retrained):
     said = " ".join(words(section(shot, "monitoring")))
     assert [j["name"] for j in shot["watch"]["jobs"]] == ["again"]
     assert "again | retrain.ipynb | drift late-flights at alert | gate, challenger and report | - | ok" in said
-    assert "Feedback delay: outcomes take 2d" in said and "Review: every 90 days" in said
-    assert "An alert channel does not work: urls[1]" in said and "secret" not in said
-    assert "No job looks" not in said and "Nobody is told" not in said
+    assert "Feedback delay: outcomes take 2d" in said
+    assert "Review: every 90 days" in said
+    assert "An alert channel does not work: urls[1]" in said
+    assert "secret" not in said
+    assert "No job looks" not in said
+    assert "Nobody is told" not in said
 
 
 def test_a_run_without_models_has_nothing_to_watch(project):
     with session.run("bare") as run:
         pass
     shot = taken(get_run(run.run_id))
-    assert shot["watch"] is None and shot["chain"] is None and shot["explained"] is None
-    assert len(snapshot.canonical({k: v for k, v in shot.items() if k not in ("environment", "frameworks")})) < 5_000
+    assert shot["watch"] is None
+    assert shot["chain"] is None
+    assert shot["explained"] is None
+    assert len(snapshot.canonical(shot)) < 20_000, {k: len(json.dumps(v)) for k, v in shot.items()}
 
 
 def test_the_chain_is_recomputed_and_a_changed_event_is_said(project, champion):
