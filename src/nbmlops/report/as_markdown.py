@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
-from nbmlops.report import snapshot
+from nbmlops.report import howto, snapshot
 from nbmlops.report.blocks import Block, Code, Facts, Figure, Fold, Missing, Notebook, Say, Section, Table, Verdict
 from nbmlops.report.decision import Decision, Part
 from nbmlops.report.kinds.kind import Head, kind_of
@@ -20,7 +20,7 @@ from nbmlops.report.readers import arranged
 from nbmlops.report.sanitize import Cell, Piece
 from nbmlops.report.text import visible, when
 
-__all__ = ["code", "escaped", "render"]
+__all__ = ["code", "escaped", "manual", "render"]
 
 SHAPES = {"good": "●", "warn": "▲", "bad": "■", "quiet": "○"}
 WIDEST = 40  # a column is filled up to so many characters
@@ -58,6 +58,39 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
         "the same facts give the same page.",
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def manual(data: Mapping[str, Any]) -> str:
+    """Return the page of :func:`nbmlops.how_to` as Markdown.
+
+    Parameters
+    ----------
+    data : mapping
+        Its facts as JSON.
+    """
+    lines = [
+        f"{_line(data['project'])} · version {_line(data['version'])}",
+        f"# How to use {_within(data['model'])}",
+        "For users and for those who support them. What is missing is marked, with whose it is.",
+        f"## {_within(data['ref'])}",
+        f"**{SHAPES[data['tone']]} {_within(data['state'])}**",
+        _lines(data["because"]),
+        *(line for part in data["parts"] for line in _manual_part(part)),
+        "---",
+        f"As of {when(data['as_of'])}. Drawn from facts with the SHA-256 `{howto.digest(data)}`; "
+        "the same facts give the same page.",
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _manual_part(part: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {_within(part['title'])}"
+    if part["says"]:
+        yield "\n".join(f"- {_line(said)}" for said in part["says"])
+    if part["rows"]:
+        yield table(part["headers"], [[str(c) for c in row] for row in part["rows"]])
+    for gap in part["missing"]:
+        yield f"> ◌ **Missing:** {_within(gap['what'])}. Whose: {_within(gap['whose'])}. To do: {_within(gap['do'])}."
 
 
 def escaped(value: Any) -> str:

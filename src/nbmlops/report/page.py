@@ -250,10 +250,21 @@ def _manual(version: ModelVersion, output: str | Path | None) -> Report:
     found = howto.how_to(version)
     data = found.to_dict()
     target = place_of(f"how-to-{version.name}-{version.version}", output)
-    write(target, rendered(data).encode("utf-8"))
+    write(target, _manual_as(target.suffix, data))
     title = f"How to use {found.ref}"
     about = title, title, found.state, found.because, when(found.as_of), howto.digest(data)
     return Report(str(target), *about, version.run_id or "")
+
+
+def _manual_as(suffix: str, data: Mapping[str, Any]) -> bytes:
+    """Return the page for support in the form a file's name asks for (see :func:`content`)."""
+    if suffix == ".json":
+        return snapshot.canonical(data)
+    if suffix == ".md":
+        from nbmlops.report import as_markdown
+
+        return as_markdown.manual(data).encode("utf-8")
+    return rendered(data).encode("utf-8")
 
 
 def template(name: str) -> str:
