@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -28,14 +29,14 @@ def main() -> None:
         (place / "nbmlops.toml").touch()
         ours(place, "fill", runs, 80, 10)
         first, found = built(place)
-        say(f"site of {runs:,} runs, first build, s", first, aim=60, note=f"{found['written']:,} pages and files")
+        say(f"site of {runs:,} runs, first build, s", first, aim=60, note=said(found))
         size = sum(path.stat().st_size for path in (place / "site").rglob("*") if path.is_file())
         say("bytes per page", size / found["written"])
         ours(place, "empty", 1)
         again, found = built(place)
-        say("one more run, s", again, aim=2, note=f"{found['written']} pages and files written")
+        say("one more run, s", again, aim=2, note=said(found))
         nothing, found = built(place)
-        say("nothing new, s", nothing, note=f"{found['written']} written")
+        say("nothing new, s", nothing, note=said(found))
 
 
 def ours(place: Path, *words: object) -> None:
@@ -46,10 +47,21 @@ def ours(place: Path, *words: object) -> None:
 
 def built(place: Path) -> tuple[float, dict]:
     """Make the site; return the seconds of the whole command, and what it said."""
-    began = time.perf_counter()
+    began, used = time.perf_counter(), processor()
     command = [str(COMMAND), "site", "-o", "site", "--json"]
     done = subprocess.run(command, cwd=place, env=environment(), check=True, capture_output=True, text=True)
-    return time.perf_counter() - began, json.loads(done.stdout)
+    return time.perf_counter() - began, {**json.loads(done.stdout), "processor_s": processor() - used}
+
+
+def processor() -> float:
+    """Return the seconds of processor that ended commands took: what counts where others work beside."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def said(found: dict) -> str:
+    """Return what a build wrote and took."""
+    return f"{found['written']:,} pages and files written; processor {found['processor_s']:.2f} s"
 
 
 def environment() -> dict[str, str]:

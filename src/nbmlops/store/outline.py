@@ -18,7 +18,7 @@ from nbmlops.store.runs import reading
 if TYPE_CHECKING:
     from nbmlops.store.database import Store
 
-__all__ = ["Outline", "ResultLine", "RunLine", "outline", "stamp"]
+__all__ = ["Outline", "ResultLine", "RunLine", "outline", "results_by_id", "stamp", "store_id"]
 
 SHOWN = ("run_id", "experiment", "name", "kind", "status", "started_at", "parent", "previous")
 REST = ("cause", "ended_at", "duration_s", "author", "notebook", "order", "error", "git", "environment")
@@ -72,7 +72,6 @@ class ResultLine:
 class Outline:
     """All runs that are not deleted, oldest first, and the results of them or of no run."""
 
-    store_id: str
     runs: tuple[RunLine, ...]
     results: tuple[ResultLine, ...]
     parts: Mapping[str, tuple[RunLine, ...]] = field(default_factory=dict)  # of a run, by its id
@@ -86,7 +85,6 @@ def outline(store: Store) -> Outline:
     store : Store
     """
     with reading(store) as connection:
-        store_id = str(connection.scalar("SELECT value FROM meta WHERE key = 'chain_id'"))
         results = _results(connection)
         runs = _runs(connection, _belongings(connection, results))
     found: dict[str, list[RunLine]] = defaultdict(list)
@@ -95,7 +93,13 @@ def outline(store: Store) -> Outline:
             found[run.parent].append(run)
     there = {run.run_id for run in runs}
     kept = tuple(r for r in results if r.run_id is None or r.run_id in there)
-    return Outline(store_id, runs, kept, {parent: tuple(lines) for parent, lines in found.items()})
+    return Outline(runs, kept, {parent: tuple(lines) for parent, lines in found.items()})
+
+
+def store_id(store: Store) -> str:
+    """Return what tells a store from all others, however often it moved."""
+    with reading(store) as connection:
+        return str(connection.scalar("SELECT value FROM meta WHERE key = 'chain_id'"))
 
 
 def stamp(*known: Any) -> str:
@@ -104,7 +108,8 @@ def stamp(*known: Any) -> str:
     >>> stamp("a", 1) == stamp("a", 1), stamp("a", 1) == stamp("a", 2)
     (True, False)
     """
-    return hashlib.blake2b(repr(known).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    text = "\x1f".join(value if type(value) is str else repr(value) for value in known)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def results_by_id(store: Store, ids: list[str]) -> list[dict[str, Any]]:
@@ -152,4 +157,4 @@ def _line(row: tuple[Any, ...], gone: Mapping[int, str], belongings: list[Any]) 
     shown = dict(zip(SHOWN, values, strict=False))
     if number in gone and shown["status"] == "running":
         shown["status"] = "abandoned"
-    return RunLine(**shown, stamp=stamp(values, gone.get(number), belongings))
+    return RunLine(**shown, stamp=stamp(*values, gone.get(number), belongings))

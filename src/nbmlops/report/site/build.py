@@ -13,6 +13,7 @@ from nbmlops.report.site import front, jobs, known, lists, models, reports, runs
 from nbmlops.report.site.folder import Folder, opened
 from nbmlops.report.site.known import Known
 from nbmlops.report.site.part import Part
+from nbmlops.store.outline import store_id
 from nbmlops.tracking import session
 
 __all__ = ["Site", "made", "site"]
@@ -85,10 +86,9 @@ def made(output: str | Path | None = None, progress: Progress | None = None) -> 
     """
     began = time.perf_counter()
     target = _target(output)
-    facts = known.read()
-    with opened(target, facts.outline.store_id) as folder:
-        facts = known.read()  # whoever held the folder before may have taken a while
-        parts = _parts(facts)
+    charter = known.agreed()
+    with opened(target, store_id(session.store())) as folder:
+        parts = _parts(known.read(charter))
         wanted = [path for part in parts for path in part.stamps]
         folder.begin(wanted)
         try:

@@ -9,8 +9,8 @@ from typing import Any
 from nbmlops.report.blocks import Missing, Say
 from nbmlops.report.site import jobs, lists, models, reports
 from nbmlops.report.site.known import Known, job_path, model_path, report_path, run_path, title
-from nbmlops.report.site.part import Link, Page, Part, Section, Table, draw, look, pages, template
-from nbmlops.report.text import count, visible
+from nbmlops.report.site.part import Link, Page, Part, Section, Table, draw, look, pages, seen, template
+from nbmlops.report.text import count
 from nbmlops.report.text import stamp as at
 from nbmlops.store.outline import RunLine, stamp
 
@@ -146,9 +146,15 @@ def _data(known: Known) -> bytes:
         for kept in known.reports
     ]
     found += [
-        ("run", title(run), f"{run.status} {run.run_id[-12:]}", at(run.started_at), run_path(run.run_id))
+        (
+            "run",
+            title(run),
+            f"{run.status} {run.run_id[-12:]}",
+            run.started_at[:16].replace("T", " "),
+            run_path(run.run_id),
+        )
         for run in reversed([*known.runs.values()])
     ]
-    lines = [json.dumps([visible(text) for text in line], separators=(",", ":")) for line in found]
+    lines = [json.dumps([*map(seen, line)], separators=(",", ":")) for line in found]
     body = ",\n".join(lines)
     return f"window.NBMLOPS_SITE = [\n{body}\n];\n".encode()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbmlops.store.database import Store
     from nbmlops.store.reports import Kept
 
-__all__ = ["Known", "read"]
+__all__ = ["Known", "agreed", "read"]
 
 LONGEST = 200  # characters of a value
 
@@ -105,18 +105,23 @@ class Known:
         return Link(ref, model_path(name)) if name in self.models else ref
 
 
-def read() -> Known:
-    """Return what this project's site tells of.
+def agreed() -> Charter | None:
+    """Return the charter, None where there is none.
 
     Raises
     ------
     Invalid
-        The charter is broken: what it calls private is not known then, so nothing is shown.
+        It is broken: what it calls private is not known then, so nothing is shown.
     """
+    found: Charter | None = service("governance.charter", "charter")()
+    return found
+
+
+def read(charter: Charter | None) -> Known:
+    """Return what this project's site tells of."""
     from nbmlops.store import episodes, models, reports
 
     store, project = session.store(), session.project()
-    charter = service("governance.charter", "charter")()
     seen = outline(store)  # before what pages are drawn of: what changes meanwhile is drawn again next time
     jobs = service("jobs.schedule.manage", "listed")(project)
     facts = models.listed(store), episodes.listed(store), jobs, reports.listed(store)

@@ -16,7 +16,21 @@ from nbmlops.store.outline import stamp
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["PER_PAGE", "Facts", "Link", "Page", "Part", "Section", "Table", "draw", "look", "pages", "slug", "template"]
+__all__ = [
+    "PER_PAGE",
+    "Facts",
+    "Link",
+    "Page",
+    "Part",
+    "Section",
+    "Table",
+    "draw",
+    "look",
+    "pages",
+    "seen",
+    "slug",
+    "template",
+]
 
 PER_PAGE = 200  # lines of a list on one page
 SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -136,7 +150,7 @@ def _page() -> jinja2.Template:
         loader=jinja2.FunctionLoader(template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_seen,
+        finalize=seen,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -145,6 +159,6 @@ def _page() -> jinja2.Template:
     return environment.get_template("page.html.j2")
 
 
-def _seen(value: Any) -> Any:
+def seen(value: Any) -> Any:
     """Make hidden characters visible; most texts have none, which is fast to tell."""
     return visible(value) if type(value) is str and not value.isprintable() else value
