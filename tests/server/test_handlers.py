@@ -162,3 +162,53 @@ def test_every_verb_asks_who_and_may_they():
         assert "@authorized" in source, (handler, verb)
         assert handler.auth_resource == "nbmlops"
     assert all(issubclass(h, tornado.web.RequestHandler) for h, _ in served)
+
+
+def reported(folder):
+    """A run with a hostile notebook, and its report, as ``nbmlops report`` keeps it."""
+    import nbmlops as nb
+
+    opened = session.start("forest", kind="notebook", notebook="nb.ipynb")
+    output = {"output_type": "display_data", "data": {"text/html": "<script>alert(1)</script><p>fine</p>"}}
+    cell = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": [output]}
+    session.log_artifact("notebook.ipynb", json.dumps({"cells": [cell]}).encode())
+    session.finish(opened)
+    nb.report(opened.run_id, folder / "report.html")
+    return opened.run_id, (folder / "report.html").read_text()
+
+
+async def test_a_report_is_sent_as_it_was_made_and_in_a_sandbox(jp_fetch, notebook, tmp_path):
+    run_id, page = reported(tmp_path)
+    answer = await jp_fetch("nbmlops", "report", run_id, params={"notebook": "flights/nb.ipynb"})
+    assert answer.body.decode() == page
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    rules = answer.headers["Content-Security-Policy"].split("; ")
+    assert "sandbox allow-downloads" in rules
+    assert "default-src 'none'" in rules
+    assert not any("unsafe-inline" in rule for rule in rules if not rule.startswith("style-src"))
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_report_nobody_made_is_not_found_and_not_made(jp_fetch, notebook):
+    tracked("forest")
+    (run,) = json.loads((await jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"})).body)[
+        "runs"
+    ]
+    asked = jp_fetch("nbmlops", "report", run["run_id"], params={"notebook": "flights/nb.ipynb"})
+    code, message = await refused(asked)
+    assert code == 404
+    assert "nbmlops report" in message
+
+
+@pytest.mark.parametrize("run_id", ["<img src=x onerror=alert(1)>", "x" * 500, "a%00", "run:a"])
+async def test_no_run_is_no_page(jp_fetch, notebook, run_id):
+    code, message = await refused(jp_fetch("nbmlops", "report", run_id, params={"notebook": "flights/nb.ipynb"}))
+    assert code == 404
+    assert len(message) < 150
+
+
+async def test_a_report_needs_a_login(jp_fetch, notebook, tmp_path):
+    run_id, _ = reported(tmp_path)
+    with pytest.raises(HTTPClientError) as caught:
+        await jp_fetch("nbmlops", "report", run_id, headers={"Authorization": "token wrong"})
+    assert caught.value.code == 403

@@ -1,4 +1,4 @@
-"""The addresses under ``/nbmlops/api``: every verb needs a login and the right to read ``nbmlops``."""
+"""The addresses under ``/nbmlops``: every verb needs a login and the right to read ``nbmlops``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import nbmlops
 from nbmlops.capture.secrets import redact
 from nbmlops.config import find_project
 from nbmlops.errors import NbmlopsError, NotFound, Unavailable
-from nbmlops.server import notebooks
+from nbmlops.server import notebooks, reports
 
-__all__ = ["API", "RunsHandler", "StatusHandler", "routes"]
+__all__ = ["API", "ReportHandler", "RunsHandler", "StatusHandler", "routes"]
 
 API = 1  # the panel refuses to talk to another version
 
@@ -38,7 +38,7 @@ class Handler(APIHandler):
         return Path(self.settings["server_root_dir"]).expanduser()
 
     async def answer(self, ask: Callable[..., Any], *words: Any) -> None:
-        """Do blocking work on our thread and send its JSON; what goes wrong is said in one line."""
+        """Do blocking work on our thread and send what it gives; what goes wrong is said in one line."""
         try:
             found = await asyncio.get_running_loop().run_in_executor(_thread(), ask, *words)
         except Unavailable:  # its message names places on this machine
@@ -49,7 +49,11 @@ class Handler(APIHandler):
             self.log.exception("nbmlops could not answer %s", self.request.path)
             self.refuse(503, f"The project's store cannot be read ({type(error).__name__}). Type: nbmlops doctor")
         else:
-            self.finish(json.dumps(found))
+            self.send(found)
+
+    def send(self, found: Any) -> None:
+        """Send what was found, as JSON."""
+        self.finish(json.dumps(found))
 
     def refuse(self, status: int, message: str) -> None:
         """Send an error as JSON, without this machine's folders or a secret in it."""
@@ -81,10 +85,27 @@ class StatusHandler(Handler):
         await self.answer(_status, self.root)
 
 
+class ReportHandler(Handler):
+    """``GET /nbmlops/report/RUN?notebook=PATH``: the newest report of a run, in a sandbox."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        """Send the page; the project is that of the notebook, else that of the server's folder."""
+        await self.answer(_report, self.root, self.get_query_argument("notebook", ""), run_id)
+
+    def send(self, found: Any) -> None:
+        """Send a page that is of no origin: not this server's, whose cookies it would have."""
+        for name, value in reports.HEADERS.items():
+            self.set_header(name, value)
+        self.finish(found, set_content_type="text/html; charset=utf-8")
+
+
 def routes(base_url: str) -> list[tuple[str, type[Handler]]]:
     """Return every address of ours with its handler."""
-    named = {"runs": RunsHandler, "status": StatusHandler}
-    return [(url_path_join(base_url, "nbmlops", "api", name), handler) for name, handler in named.items()]
+    named: dict[str, type[Handler]] = {"runs": RunsHandler, "status": StatusHandler}
+    found = [(url_path_join(base_url, "nbmlops", "api", name), handler) for name, handler in named.items()]
+    return [*found, (url_path_join(base_url, "nbmlops", "report", "([^/]+)"), ReportHandler)]
 
 
 def _runs(root: Path, path: str) -> dict[str, Any]:
@@ -99,6 +120,10 @@ def _status(root: Path) -> dict[str, Any]:
         "project": project.name,
         "store": notebooks.store_mode(project),
     }
+
+
+def _report(root: Path, notebook: str, run_id: str) -> str:
+    return reports.page_of(notebooks.located(root, notebook) if notebook else root, run_id)
 
 
 @cache

@@ -1,0 +1,60 @@
+"""A kept report as the server sends it: the page as it was made, and the rules a browser keeps it under."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nbmlops.config import find_project
+from nbmlops.errors import NotFound
+from nbmlops.server.notebooks import has_store
+
+__all__ = ["HEADERS", "page_of"]
+
+# A page opened from a server would be of its origin, with its cookies; in a sandbox it is of none and runs nothing.
+POLICY = (
+    "sandbox allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def page_of(start: Path, run_id: str) -> str:
+    """Return the page of the newest report of a run; looking makes no report and no store.
+
+    Parameters
+    ----------
+    start : Path
+        A folder or notebook inside the project.
+    run_id : str
+        The whole id.
+
+    Raises
+    ------
+    NotFound
+        Nobody has made a report of such a run.
+    """
+    from nbmlops.report.page import render
+    from nbmlops.store import reports
+    from nbmlops.store.artifacts import Artifacts
+    from nbmlops.store.database import Store
+
+    project = find_project(start)
+    kept = None
+    if has_store(project):
+        store = Store(project)  # opened anew: a project may be deleted and made again while the server runs
+        try:
+            kept = reports.newest(store, f"run:{run_id}")
+        finally:
+            store.close()
+    if kept is None:
+        raise NotFound(f"No report of run {run_id[:60]!r} is kept.", "Make it: nbmlops report RUN")
+    place = Artifacts.of(project)
+    taken = json.loads(place.get(kept.digest).decode("utf-8", "surrogatepass"))
+    notebook = taken.get("notebook")
+    return render(taken, place.get(notebook["digest"]) if notebook else None)
