@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import NotFound
+from nbmlops.report.blocks import Figure
 from nbmlops.report.kinds import project as kind
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.report.project.standing import RULES, Standing, recommended
@@ -16,7 +17,7 @@ from nbmlops.report.snapshot import build, canonical
 from nbmlops.store import episodes
 from nbmlops.tracking import session
 
-from .conftest import CHARTER, promote, read, register
+from .conftest import CHARTER, evaluation, promote, read, register
 
 PLAN = """
 vision: No passenger waits at a gate for nothing.
@@ -267,3 +268,17 @@ def test_sources_say_whose_they_are_and_not_where_they_lie(planned):
     (planned / "nbmlops.toml").write_text("[sources.flights]\nwhere = 'a.csv'\n")
     session.reset()
     assert "The sources cannot be read" in read(nb.report("project", refresh=True))
+
+
+def test_worth_is_shown_from_champion_to_champion(planned):
+    for number in (2, 3):
+        judged = session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
+        register(number, None, judged)
+        promote(number, "better")
+    promote(1, "back")
+    (found,) = taken()["models"]
+    assert [c["ref"] for c in found["champions"]] == ["late-flights@1", "late-flights@2", "late-flights@3"]
+    assert (found["start"]["ref"], found["now"]["ref"]) == ("late-flights@1", "late-flights@1")
+    figures = [b for b in kind.KIND.sections(taken(), None)[0].blocks if isinstance(b, Figure)]
+    assert "late-flights@3 " in figures[0].alt
+    assert "Worth of each champion" in figures[0].alt

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["gather"]
 
 DAYS = 30
-MOST_EVENTS, MOST_EPISODES, MOST_DATASETS = 200, 50, 50
+MOST_EVENTS, MOST_EPISODES, MOST_DATASETS, MOST_CHAMPIONS = 200, 50, 50, 12
 Json = dict[str, Any]
 
 
@@ -105,20 +105,24 @@ def _model(name: str, versions: Sequence[ModelVersion], evaluations: Sequence[Js
     about |= {"registered_at": min(v.created_at for v in versions), "champion": champion and champion.ref}
     about |= {"since": history[-1]["at"] if champion and history else None}
     about |= {"reason": history[-1]["data"].get("reason") if champion and history else None}
-    about["start"] = _first(name, history, evaluations, agreed)
+    served = _champions(name, history, evaluations, agreed)
+    about["start"] = served[0] if served else None
+    about["champions"] = [{k: s[k] for k in ("ref", "since", "rows", "value")} for s in served]
     about["now"] = _now(champion, evaluations, agreed)
     return {**about, "advice": _newest(name, "advice"), "check": champion and _check(champion)}
 
 
-def _first(name: str, history: Sequence[Json], evaluations: Sequence[Json], agreed: Charter | None) -> Json | None:
-    """Return what the first champion was found to be by its evaluation, though it may be deleted by now."""
+def _champions(name: str, history: Sequence[Json], evaluations: Sequence[Json], agreed: Charter | None) -> list[Json]:
+    """Return each version that was champion, the first first, as its evaluation found it; deleted ones too."""
     from nbmlops.store.models import recorded
 
-    first = recorded(session.store(), name, int(history[0]["data"]["version"])) if history else None
-    if first is None:
-        return None
-    found = next((r for r in evaluations if r["result_id"] == first.evaluation), None)
-    return {"ref": first.ref, "since": history[0]["at"], **_judged(found, agreed)}
+    since: dict[int, str] = {}
+    for event in history:
+        since.setdefault(int(event["data"]["version"]), event["at"])
+    known = {r["result_id"]: r for r in evaluations}
+    found = [(v, at) for number, at in since.items() if (v := recorded(session.store(), name, number))]
+    some = [*found[:1], *found[1:][-MOST_CHAMPIONS:]]
+    return [{"ref": v.ref, "since": at, **_judged(known.get(str(v.evaluation)), agreed)} for v, at in some]
 
 
 def _now(champion: ModelVersion | None, evaluations: Sequence[Json], agreed: Charter | None) -> Json | None:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nbmlops.report import facts
-from nbmlops.report.blocks import Block, Facts, Missing, Say, Section, Table, Verdict, verdict
+from nbmlops.report import charts, facts
+from nbmlops.report.blocks import Block, Facts, Figure, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.known import agreed, line
 from nbmlops.report.project.decision import said
 from nbmlops.report.project.standing import sentence, worth
@@ -78,9 +78,22 @@ def _model(model: Json) -> list[Block]:
     if rows := [_target(t) for t in now.get("targets") or ()]:
         caption = f"Targets of {model['champion']}, on {number(now.get('rows'))} rows"
         blocks.append(Table(caption, ("Target", "Measured", "95 % interval", "Verdict"), rows, numeric=(1,)))
+    blocks += _over_time(model)
     if advice.get("because"):
         blocks.append(Say(f"Advised: {advice['because']}"))
     return blocks
+
+
+def _over_time(model: Json) -> list[Block]:
+    """Return what each champion was worth when it came, where more than one is known."""
+    known = [(c, w) for c in model.get("champions") or () if (w := worth(c))]
+    if len(known) < 2:
+        return []
+    unit = f"{known[0][1].get('unit') or 'units'} per {number(known[0][1].get('per_rows'))} rows"
+    labels = [f"{c['ref']} {stamp(c['since'])[:10]}" for c, _ in known]
+    low, value, high = ([w[k] for _, w in known] for k in ("low", "expected", "high"))
+    drawn = charts.intervals(labels, value, low, high, title=f"Worth of each champion of {model['name']}, {unit}")
+    return [Figure(drawn, "By the evaluation each was registered with, on the rows it had then.")]
 
 
 def _in_use(model: Json) -> str:
