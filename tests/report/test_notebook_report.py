@@ -1,6 +1,7 @@
 """A notebook executed anywhere: what its file says, nothing it cannot know, and no secret."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from nbmlops.report.kinds.kind import kind_of, subject_of
 from nbmlops.tracking import session
 
 from .conftest import NOTEBOOK
-from .test_page import Page, assert_safe
+from .test_page import NASTY, Page, assert_safe
 
 FAILED = Path(__file__).parent / "notebooks" / "papermill_failed.ipynb"
 
@@ -98,7 +99,7 @@ def test_a_notebook_a_run_made_gives_that_runs_report(retrained):
 
 def test_plain_jupyter_without_times(project):
     found = taken(made(("x = 1", 1, ""), ("x", 2, "1")))
-    assert answer(found)[:2] == ("Nothing is asked to be decided", "for information")
+    assert answer(found)[:2] == ("Nothing is asked to be decided", "For information")
     assert found["times"] == {"began": None, "ended": None, "duration_s": None}
     assert found["as_of"] == taken("x.ipynb")["as_of"]
     assert "When it ran and how long is not known" in page.render(found)
@@ -112,10 +113,22 @@ def test_order_and_what_did_not_run_are_findings(project):
 
 
 def test_one_that_never_ran_and_one_without_cells(project):
-    assert answer(taken(made(("a", None, ""))))[0] == "Notebook 'x.ipynb' was not executed"
+    assert answer(taken(made(("a", None, ""))))[:2] == ("Was 'x.ipynb' executed?", "Not executed")
     found = taken(made(path="none.ipynb"))
-    assert answer(found)[0] == "Notebook 'none.ipynb' was not executed"
+    assert answer(found)[1] == "Not executed"
     assert "there is no code in it" in page.render(found)
+
+
+def test_hostile_words_of_a_notebook_stay_words(project):
+    error = {"output_type": "error", "ename": NASTY, "evalue": NASTY, "traceback": [NASTY]}
+    cell = {"cell_type": "code", "metadata": {"papermill": {"status": NASTY}}, "source": NASTY, "outputs": [error]}
+    about = {"papermill": {"version": NASTY, "parameters": {NASTY: NASTY}}, "kernelspec": {"display_name": NASTY}}
+    about |= {"language_info": {"name": NASTY, "version": NASTY}}
+    Path("x.ipynb").write_text(json.dumps({"cells": [{**cell, "execution_count": 1}], "metadata": about}))
+    assert_safe(nb.report("x.ipynb", "r.html").read_text())
+    outside = re.sub(r"(?s)```.*?```", "", nb.report("x.ipynb", "r.md").read_text())
+    assert "<" not in outside
+    assert "onerror=alert" in outside
 
 
 def test_secrets_are_masked_wherever_they_stand(project):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nbmlops.report import executed, sanitize
-from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Say, Section, Table, verdict
+from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import Decision, Part
 from nbmlops.report.kinds import run
 from nbmlops.report.kinds.kind import Head, Kind, Subject
@@ -26,7 +26,12 @@ UNKNOWN = (
     ("checks", "Rules", "Whether the data keeps the rules", "%check FRAME in the notebook, with rules/<dataset>.yaml"),
     ("drift", "Drift", "Whether the data has changed since a reference", "%drift FRAME --against MODEL@champion"),
     ("performance", "Performance", "How good a model is on rows it has not seen", "%evaluate MODEL FRAME in a cell"),
-    ("limits", "Limits and intended use", "What it may be used for and what not", "nbmlops charter new, then nbmlops run"),
+    (
+        "limits",
+        "Limits and intended use",
+        "What it may be used for and what not",
+        "nbmlops charter new, then nbmlops run",
+    ),
     ("audit", "Audit trail", "Who decided about it", "register its model, and promote or approve that"),
 )
 
@@ -95,7 +100,7 @@ def _decide(taken: Json) -> Decision:
     return Decision(*_asked(taken), parts)
 
 
-def _asked(taken: Json) -> tuple[str, Any, str]:
+def _asked(taken: Json) -> tuple[str, Verdict, str]:
     name, counts = Path(taken["file"]["name"]).name, taken["counts"]
     ran = f"{number(counts['completed'])} of {count(counts['code'], 'code cell')} ran to the end"
     if error := taken["error"]:
@@ -104,10 +109,10 @@ def _asked(taken: Json) -> tuple[str, Any, str]:
         return f"Notebook {name!r} failed in cell {error['cell']}", verdict("failed"), f"{what}.{since} {ran}."
     if taken["status"] == "completed":
         why = f"Notebook {name!r} was executed whole: {ran}. It was not tracked, so no model and no data is known."
-        return "Nothing is asked to be decided", verdict("for information"), why
+        return "Nothing is asked to be decided", Verdict("For information"), why
     if taken["status"] == "partly run":
-        return f"Was all of {name!r} meant to run?", verdict("warning"), f"Only {ran}."
-    return f"Notebook {name!r} was not executed", verdict("warning"), "It holds no trace of a code cell that ran."
+        return f"Was all of {name!r} meant to run?", Verdict("Partly run", "warn"), f"Only {ran}."
+    return f"Was {name!r} executed?", Verdict("Not executed", "warn"), "It holds no trace of a code cell that ran."
 
 
 def _found(taken: Json) -> list[Block]:
