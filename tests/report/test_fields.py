@@ -11,7 +11,7 @@ import nbmlops as nb
 from nbmlops.errors import Invalid
 from nbmlops.governance.charter import ROLES
 from nbmlops.report import fields, frameworks, known, page, sections, snapshot
-from nbmlops.report.blocks import Links, Missing, Table, Verdict
+from nbmlops.report.blocks import Fold, Links, Missing, Table, Verdict
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 
@@ -29,8 +29,18 @@ def section_of(taken, key):
     return next(s for s in sections.build(taken) if s.key == key)
 
 
+def tables_of(section):
+    """Return the tables of a section, also the folded ones."""
+    inner = [b for block in section.blocks for b in (block.blocks if isinstance(block, Fold) else [block])]
+    return [b for b in inner if isinstance(b, Table)]
+
+
 def table_of(section):
-    return next(b for b in section.blocks if isinstance(b, Table))
+    return tables_of(section)[0]
+
+
+def rows_of(taken):
+    return {row[0]: row for table in tables_of(section_of(taken, "fields")) for row in table.rows}
 
 
 def own(project, name, content):
@@ -51,12 +61,14 @@ def test_every_field_is_there_or_missing_with_whose_it_is(which, request, projec
         with session.run("bare"):
             pass
     taken = taken_of("bare" if which == "bare" else request.getfixturevalue(which))
-    rows = table_of(section_of(taken, "fields")).rows
-    assert [row[0] for row in rows] == [f.title for f in fields.FIELDS]
-    for (_, state, what, whose, _), field in zip(rows, fields.FIELDS, strict=True):
+    rows = rows_of(taken)
+    assert set(rows) == {f.title for f in fields.FIELDS}
+    assert sum(len(t.rows) for t in tables_of(section_of(taken, "fields"))) == len(fields.FIELDS)
+    for field in fields.FIELDS:
+        _, state, what, whose, _ = rows[field.title]
         assert whose.startswith(field.owner.replace("_", " "))
         if isinstance(state, Verdict):
-            assert (state.word, what) == ("missing", f"To do: {field.do}")
+            assert (state.word, what) == ("missing", field.do)
         else:
             assert state in ("computed", "charter")
             assert what
@@ -96,8 +108,7 @@ def test_what_people_wrote_fills_its_field(retrained, project):
     assert found["oversight"] == "The desk decides."
     assert found["private"] == "name: no value is shown anywhere"
     assert found["review"].startswith("Every 90 days, next ")
-    row = next(r for r in table_of(section_of(taken, "fields")).rows if r[0] == fields.BY_KEY["standards"].title)
-    assert row[3] == "compliance: cora@example.org"
+    assert rows_of(taken)["Standards applied"][3] == "compliance: cora@example.org"
 
 
 def test_what_was_gathered_around_the_run_fills_its_field(retrained):
@@ -115,6 +126,16 @@ def test_what_was_gathered_around_the_run_fills_its_field(retrained):
     assert found["incidents"] == "0 flags about this version, 1 problem of the model open"
     taken["watch"]["jobs"] = []
     assert known.monitoring(taken) is None
+
+
+def test_what_is_missing_stands_open_and_says_how_many_each_role_owes(retrained):
+    section = section_of(taken_of(retrained), "fields")
+    counts, table, known_ones = section.blocks
+    assert isinstance(counts, Missing)
+    assert table.caption == "Missing fields"
+    owed = sum(row[3] == "compliance" for row in table.rows)
+    assert f"{owed} of compliance" in counts.what
+    assert known_ones.summary == f"{len(fields.FIELDS) - len(table.rows)} known fields"
 
 
 def test_nobody_is_a_challenger_of_their_own_model(retrained):
@@ -176,6 +197,7 @@ def test_sr_11_7_never_stands_alone():
 def test_the_index_counts_what_is_known_and_claims_nothing(retrained, tmp_path):
     section = section_of(taken_of(retrained), "crosswalk")
     assert section.summary == frameworks.CLAIM
+    assert section.blocks[0].summary.startswith("EU AI Act, Annex IV: 9 points, ")
     rows = {row[0]: row for row in table_of(section).rows}
     assert rows["7"][3:] == ("0 of 1", "Standards applied")
     assert rows["6"][3:] == ("2 of 3", "Reason for the run") or rows["6"][3] == "3 of 3"
@@ -195,7 +217,7 @@ def test_a_companys_framework_is_added_and_one_of_the_same_key_replaces(retraine
     found = {one["key"]: one for one in taken["frameworks"]}
     assert found["ours"]["points"][0] == {"point": "1", "title": "Whom it harms", "fields": ["harms", "risk"]}
     assert found["model-card"]["name"] == "Our card"
-    tables = {b.caption: b for b in section_of(taken, "crosswalk").blocks if isinstance(b, Table)}
+    tables = {t.caption: t for t in tables_of(section_of(taken, "crosswalk"))}
     assert tables["Our rules (handbook 4; as of 2026-01-01)"].rows[0][3] == "0 of 2"
     assert tables["Our card"].rows[0][2] == Verdict("nothing here", "warn")
 

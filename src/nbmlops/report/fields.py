@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nbmlops.report import facts, known
-from nbmlops.report.blocks import Block, Links, Missing, Say, Section, Table, Verdict
+from nbmlops.report.blocks import Block, Fold, Links, Missing, Say, Section, Table, Verdict
 from nbmlops.report.text import count, joined
 
 __all__ = ["BY_KEY", "FIELDS", "Field", "answers", "section"]
@@ -129,35 +129,31 @@ def section(snapshot: Json, places: Mapping[str, str]) -> Section:
         Key to title of the sections on the page.
     """
     found = answers(snapshot)
-    rows = [_row(field, found[field.key], snapshot, places) for field in FIELDS]
-    heads = ("Field", "State", "What is known, or what to do", "Whose", "Where")
-    table = Table("Every field, known or missing", heads, rows, tight=(1,))
-    here = sum(value is not None for value in found.values())
-    words = f"{here} of {count(len(FIELDS), 'field')} known; a missing one says whose it is and what to do."
-    return Section("fields", "Every field", words, [*_gaps(found), table])
+    here = [field for field in FIELDS if found[field.key] is not None]
+    words = f"{len(here)} of {count(len(FIELDS), 'field')} known; a missing one says whose it is and what to do."
+    rows = [_row(field, field.source, str(found[field.key]), snapshot, places) for field in here]
+    table = Table("Known fields", ("Field", "From", "What is known", "Whose", "Where"), rows)
+    known_ones: list[Block] = [Fold(f"{count(len(here), 'known field')}", [table])] if here else []
+    gaps = [field for field in FIELDS if found[field.key] is None]
+    return Section("fields", "Every field", words, [*_missing(gaps, snapshot, places), *known_ones])
 
 
-def _gaps(found: Mapping[str, str | None]) -> list[Block]:
-    """Return how many fields each role still owes."""
-    owed = Counter(BY_KEY[key].owner for key, value in found.items() if value is None)
-    if not owed:
+def _missing(gaps: Sequence[Field], snapshot: Json, places: Mapping[str, str]) -> list[Block]:
+    """Return what nobody has said or measured, with whose it is; how many each role owes first."""
+    if not gaps:
         return [Say("Nothing is missing.")]
-    each = joined([f"{n} of {role.replace('_', ' ')}" for role, n in owed.most_common()])
-    return [Missing(f"{count(owed.total(), 'field')}: {each}", "see the rows marked so")]
+    owed = Counter(field.owner.replace("_", " ") for field in gaps)
+    each = joined([f"{n} of {role}" for role, n in owed.most_common()])
+    rows = [_row(field, Verdict("missing", "warn"), field.do, snapshot, places) for field in gaps]
+    table = Table("Missing fields", ("Field", "State", "What to do", "Whose", "Where"), rows, tight=(1,))
+    return [Missing(f"{count(len(gaps), 'field')}: {each}", "see the rows below"), table]
 
 
 def _row(
-    field: Field, value: str | None, snapshot: Json, places: Mapping[str, str]
-) -> tuple[str | Verdict, str | Verdict, str, str, str]:
-    state = field.source if value is not None else Verdict("missing", "warn")
+    field: Field, state: str | Verdict, what: str, snapshot: Json, places: Mapping[str, str]
+) -> tuple[str | Verdict, ...]:
     where = Links.to_those([field.section], places)
-    return (
-        field.title,
-        state,
-        f"To do: {field.do}" if value is None else value,
-        facts.whose(snapshot, field.owner),
-        where,
-    )
+    return field.title, state, what, facts.whose(snapshot, field.owner), where
 
 
 def where(keys: Sequence[str], places: Mapping[str, str]) -> Links:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nbmlops.errors import Invalid
-from nbmlops.report.blocks import Block, Missing, Say, Section, Table, Verdict
+from nbmlops.report.blocks import Block, Fold, Missing, Say, Section, Table, Verdict
 from nbmlops.report.fields import BY_KEY, answers, where
+from nbmlops.report.text import count
 from nbmlops.tracking import session
 
 __all__ = ["FOLDER", "frameworks", "read", "section"]
@@ -151,7 +152,10 @@ def _framework(one: Json, known: set[str], places: Mapping[str, str]) -> Block:
     about = "; ".join(part for part in (one.get("source"), _as_of(one)) if part)
     rows = [_row(point, known, places) for point in one["points"]]
     heads = ("Point", "What it asks for", "Answered in", "Fields known", "Missing")
-    return Table(f"{one['name']} ({about})" if about else str(one["name"]), heads, rows, numeric=(3,))
+    caption = f"{one['name']} ({about})" if about else str(one["name"])
+    asked = {name for point in one["points"] for name in point["fields"]}
+    words = f"{one['name']}: {count(len(rows), 'point')}, {len(asked & known)} of {count(len(asked), 'field')} known"
+    return Fold(words, [Table(caption, heads, rows, numeric=(3,))])
 
 
 def _as_of(one: Json) -> str:
