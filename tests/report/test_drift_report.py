@@ -116,3 +116,25 @@ def test_an_unknown_name_says_what_is_known(champion):
         subject_of("drift:late-flights@9")
     kept(reference="late-flights@2")
     assert subject_of("drift:late-flights@1").about["data"]["reference"] == "late-flights@1"
+
+
+def test_a_real_check_of_a_model_opens_episodes_and_is_found_by_every_name(project, people):
+    from sklearn.linear_model import LogisticRegression
+
+    train, held_out, now = (people(rows, seed) for rows, seed in ((400, 1), (600, 2), (800, 3)))
+    features = ["age", "noise"]
+    model = LogisticRegression().fit(train[features], train.late)
+    version = nb.register(model, "late", evaluation=nb.evaluate(model, held_out[[*features, "late"]], target="late"))
+    checked = nb.drift(now[[*features, "late"]].assign(age=now.age + 15), version.ref)
+    found = taken(checked)
+    assert found["subject"] == taken("drift:late")["subject"] == taken("drift:late@1")["subject"]
+    assert answer(found)[1] == "Yes"
+    assert found["model"] == "late@1"
+    assert found["episodes"]
+    text = Page(page.render(found)).text
+    assert "Open episodes: found again and again" in text
+    assert "Missing: Whether the answers are still as good" not in text
+    before = snapshot.digest(found)
+    nb.advise("late")
+    assert snapshot.digest(taken(checked)) != before
+    assert "No advice was asked for" not in page.render(taken(checked))
