@@ -155,6 +155,27 @@ def test_nothing_of_a_private_column_is_shown_but_that_something_was_found(proje
     assert "hour has not moved" in told
 
 
+def test_of_a_signature_nothing_private_is_kept_and_no_sketch_of_rows():
+    column = {"name": "zip", "kind": "category", "categories": ["1234"], "distinct": 1}
+    model = {"signature": {"columns": [column, {"name": "age", "min": 1}], "example": [{"zip": "1234", "age": 1}],
+                           "fitted_on": {"sketch": [1]}}}  # fmt: skip
+    found = masked.gather({"charter": {"private": ["zip"]}, "models": [model], "results": []})
+    assert found["models"][0]["signature"] == {
+        "columns": [{"name": "zip", "kind": "category"}, {"name": "age", "min": 1}],
+        "example": [{"zip": None, "age": 1}],
+    }
+
+
+def test_drift_is_told_worst_first_with_rows_p_and_other_measures(retrained):
+    shot = taken(retrained)
+    result = next(r for r in shot["results"] if r["kind"] == "drift")["data"]
+    tested = {"rows": 300, "bins": 4, "p_notice": 1e-9, "shown": {"psi": {"value": 0.31, "chance": 0.01}}}
+    result["findings"][0]["detail"], result["findings"][1]["detail"] = {"rows": 300, "p_notice": 0.5}, tested
+    table = next(b for b in section(shot, "drift").blocks if isinstance(b, Table) and "worst first" in b.caption)
+    assert table.headers == ("Outcome", "Column", "Finding", "Effect", "Rows", "p", "psi")
+    assert [row[3:] for row in table.rows][:2] == [("0.07", "300", "under 0.0001", "0.31"), ("0.01", "300", "0.5", "-")]
+
+
 def test_masking_keeps_numbers_and_names():
     part = {"importance": {"zip": 0.4}, "columns": {"zip": {"labels": ["1234"]}, "age": {"labels": ["1"]}}}
     assert masked.masked(part, ["zip"]) == {"importance": {"zip": 0.4}, "columns": {"age": {"labels": ["1"]}}}

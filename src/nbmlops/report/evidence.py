@@ -47,6 +47,8 @@ def _drift_blocks(result: Json) -> list[Block]:
     rows = facts.ordered(data.get("findings") or [])
     against = f" against {data['reference']}" if isinstance(data.get("reference"), str) else ""
     blocks = finding_tables(f"{result['subject']}{against}, worst first", rows)
+    if any("p_notice" in _detail(r) for r in rows):
+        blocks.append(Say(TEST))
     blocks += [Say(str(note)) for note in data.get("notes") or []]
     blocks += [_periods(data[k], word) for k, word in (("chunks", "period"), ("segments", "segment")) if data.get(k)]
     figures = _distributions(data, rows)
@@ -55,6 +57,12 @@ def _drift_blocks(result: Json) -> list[Block]:
         rest = figures[MOST_CHARTS : 4 * MOST_CHARTS]
         blocks.append(Fold(f"{count(len(rest), 'more column')}", rest))
     return blocks
+
+
+TEST = (
+    "Effect is the distance between both distributions, from 0 (the same) to 1, less what chance alone makes of it; "
+    "p is how likely one as large is where the true one is just tolerable. False alarms are held down over all columns."
+)
 
 
 def _periods(parts: Sequence[Json], word: str) -> Table:
@@ -118,17 +126,34 @@ def finding_tables(caption: str, rows: Sequence[Json]) -> list[Block]:
 def _table(caption: str, rows: Sequence[Json]) -> Table:
     shown = rows[:MOST_ROWS]
     more = f" ({count(len(rows) - len(shown), 'more')} in the data below)" if len(rows) > len(shown) else ""
-    heads = ("Outcome", "Column", "Finding", "Effect")
-    cells = [
-        (
-            verdict(r.get("outcome")),
-            str(r.get("column") or "-"),
-            str(r.get("message") or r.get("code")),
-            number(r.get("effect")),
-        )
-        for r in shown
-    ]
-    return Table(caption + more, heads, cells, numeric=(3,))
+    tested = any("p_notice" in _detail(r) for r in shown)
+    names = list(dict.fromkeys(name for r in shown for name in _others(r)))
+    heads = ("Outcome", "Column", "Finding", "Effect", *(("Rows", "p") if tested else ()), *names)
+    cells = [(*_told(r), *(_test(r) if tested else ()), *(number(_others(r).get(n)) for n in names)) for r in shown]
+    return Table(caption + more, heads, cells, numeric=tuple(range(3, len(heads))))
+
+
+def _told(finding: Json) -> tuple[Any, ...]:
+    said = str(finding.get("message") or finding.get("code"))
+    return verdict(finding.get("outcome")), str(finding.get("column") or "-"), said, number(finding.get("effect"))
+
+
+def _detail(finding: Json) -> Json:
+    detail = finding.get("detail")
+    return detail if isinstance(detail, Mapping) else {}
+
+
+def _test(finding: Json) -> tuple[str, str]:
+    """Return on how many rows a shift was tested, and how likely one as large is where the true one is tolerable."""
+    rows, p = (_detail(finding).get(k) for k in ("rows", "p_notice"))
+    return number(rows), "-" if p is None else "under 0.0001" if as_float(p) < 0.0001 else number(p)
+
+
+def _others(finding: Json) -> dict[str, Any]:
+    """Return the measures that were asked for beside the decision, by name."""
+    shown = _detail(finding).get("shown")
+    found = shown if isinstance(shown, Mapping) else {}
+    return {str(name): m["value"] for name, m in found.items() if isinstance(m, Mapping) and "value" in m}
 
 
 def _tally_words(found: Sequence[Json]) -> str:

@@ -10,13 +10,25 @@ __all__ = ["gather", "masked", "private"]
 
 Json = Mapping[str, Any]
 PROSE = ("message", "slice", "notes", "because", "detail_text")
+SEEN = ("min", "max", "categories", "distinct")
 NAMED = ("columns", "importance")  # mappings of a column to what is known of it
 
 
 def gather(found: Json) -> dict[str, Any]:
-    """Return ``private``, the columns nobody is shown a value of, and ``results`` without values of theirs."""
+    """Return ``private``, the columns nobody is shown a value of, and ``results`` and ``models`` without theirs."""
     hidden = private(found)
-    return {"private": hidden, **({"results": [masked(r, hidden) for r in found["results"]]} if hidden else {})}
+    models = [{**m, "signature": _signature(m.get("signature") or {}, hidden)} for m in found["models"]]
+    return {"private": hidden, "models": models, "results": [masked(r, hidden) for r in found["results"]]}
+
+
+def _signature(signature: Json, hidden: list[str]) -> dict[str, Any]:
+    """Leave out what tells one row from another, and of private columns what was seen in them."""
+    kept = {k: v for k, v in signature.items() if k != "fitted_on"}
+    if columns := signature.get("columns"):
+        kept["columns"] = [{k: v for k, v in c.items() if k not in SEEN or c["name"] not in hidden} for c in columns]
+    if example := signature.get("example"):
+        kept["example"] = [{n: None if n in hidden else v for n, v in row.items()} for row in example]
+    return kept
 
 
 def private(found: Json) -> list[str]:
