@@ -27,7 +27,7 @@ ONLY_IN = {
     "jinja2": {"report"},
     "nh3": {"report"},
     "mistune": {"report"},
-    "nbconvert": {"report", "bridges"},
+    "nbconvert": {"report"},
     "dask": {"drift"},
     "distributed": {"jobs"},
     "airflow": {"bridges"},

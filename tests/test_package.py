@@ -14,6 +14,7 @@ WANTED = (
     "etc/jupyter/jupyter_server_config.d/nbmlops.json",
     "nbmlops/templates/notebooks/retrain.ipynb",
     "nbmlops/templates/report/",
+    "nbmlops/templates/report/notebook.html.j2",
     "entry_points.txt",
 )
 
@@ -27,4 +28,6 @@ def test_a_wheel_carries_the_built_panel_and_the_templates(tmp_path):
     (wheel,) = tmp_path.glob("nbmlops-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert [w for w in WANTED if not any(w in name for name in names)] == []
+    (points,) = (name for name in names if name.endswith("entry_points.txt"))
+    assert "nbmlops = nbmlops.report.exporter:NbmlopsExporter" in zipfile.ZipFile(wheel).read(points).decode()
     assert wheel.stat().st_size < 2_000_000

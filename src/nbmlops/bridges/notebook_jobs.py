@@ -338,9 +338,9 @@ def _checked(notebook: Path, values: Mapping[str, str]) -> dict[str, Any]:
 
 def _as_html(executed: Path) -> None:
     """Write an executed notebook as a page beside it, once."""
-    from nbconvert.exporters import HTMLExporter
+    from nbmlops.report.exporter import NbmlopsExporter
 
     page = executed.with_suffix(".html")
     if not page.is_file() or page.stat().st_mtime < executed.stat().st_mtime:
-        text, _ = HTMLExporter().from_filename(str(executed))
+        text, _ = NbmlopsExporter().from_filename(str(executed))
         replace(page, text.encode())
