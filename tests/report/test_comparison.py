@@ -47,7 +47,7 @@ def test_better_is_said_on_the_same_rows_with_an_interval(project, judge):
     question, word, because = answer(found)
     assert (question, word) == ("Is strong better than weak?", "Yes")
     assert because.startswith("On the same rows. strong: roc_auc +0.")
-    assert because.endswith("on 600 rows, positive is better.")
+    assert because.endswith("on 600 rows, positive is better; log_loss and brier are better.")
     gain = found["gains"][0]["gains"][0]
     assert gain["low"] > 0
     assert gain["value"] - gain["before"] == pytest.approx(gain["difference"])

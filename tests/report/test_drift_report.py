@@ -68,6 +68,23 @@ def test_each_verdict_has_its_answer(champion, verdict, outcome, word):
     assert ("not enough data" in because) == (verdict == "insufficient data")
 
 
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ([("performance", "passed")], "Measured on what came true: the answers are as good as was agreed."),
+        ([("performance", "passed"), ("charter_target", "issue")], "Measured on what came true: the answers are worse"),
+        (
+            [("performance_estimated", "warning")],
+            "Estimated, for what came true is not known: the answers are somewhat",
+        ),
+        ([("performance", "skipped")], "Whether the answers are still as good is not known"),
+    ],
+)
+def test_what_it_means_for_answers_is_said_first(champion, found, says):
+    kept(findings=[finding(code, outcome, "roc_auc 0.61 [0.58, 0.63]") for code, outcome in found])
+    assert says in Page(page.render(taken("drift:late-flights"))).text
+
+
 def test_advice_and_episodes_are_said(champion):
     from nbmlops.store import episodes
 

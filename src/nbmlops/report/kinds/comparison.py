@@ -189,7 +189,13 @@ def _difference(found: Json) -> str:
     first = found["gains"][0]
     value, bounds = measured(first["difference"], first["low"], first["high"], sign=True)
     rows = f"on {number(first['rows'])} rows{' by a gate' if first['by'] == 'gate' else ''}"
-    return f"{first['metric']} {value} {bounds} {rows}, positive is better"
+    return f"{first['metric']} {value} {bounds} {rows}, positive is better{_others(found['gains'][1:])}"
+
+
+def _others(gains: Sequence[Json]) -> str:
+    """Return which metrics beside the deciding one are shown to be better or worse."""
+    named = [(word, [g["metric"] for g in gains if g["verdict"] == word]) for word in ("better", "worse")]
+    return "".join(f"; {joined(names)} {'is' if len(names) == 1 else 'are'} {word}" for word, names in named if names)
 
 
 def _better(taken: Json) -> list[Block]:

@@ -23,6 +23,13 @@ __all__ = ["KIND", "find"]
 Json = Mapping[str, Any]
 PREFIX = "drift:"
 ANSWERS = ("performance", "performance_estimated", "charter_target", "prediction_drift", "target_drift")
+MEASURED = (("performance", "charter_target"), "Measured on what came true")
+ESTIMATED = (("performance_estimated",), "Estimated, for what came true is not known")
+JUDGED = {  # the worst first
+    "issue": "the answers are worse than was agreed to be tolerable",
+    "warning": "the answers are somewhat worse",
+    "passed": "the answers are as good as was agreed",
+}
 MOST_OPEN, MOST_EVENTS, MOST_CHECKS = 5, 40, 12
 EPISODE = ("code", "column", "level", "state", "opened_on", "opened_at", "last_on", "last_at", "checks", "message")
 ANSWER = {
@@ -220,13 +227,15 @@ def _row(finding: Json) -> tuple[str | Verdict, ...]:
 
 def _answers(found: Sequence[Json]) -> list[Block]:
     """Return what is known of answers: realised first, then estimated, then how they and the truth moved."""
-    rows = [_row(f) for code in ANSWERS for f in found if f.get("code") == code]
-    blocks: list[Block] = [Table("Answers and outcomes", ("Outcome", "Column", "Finding"), rows)] if rows else []
-    judged = [f for f in found if f.get("code") in ANSWERS[:3] and f.get("outcome") in ("passed", "warning", "issue")]
-    if not judged:
-        do = "nbmlops feedback FILE brings what came true; then check the model: %drift MODEL"
-        blocks.append(Missing("Whether the answers are still as good is not known", do))
-    return blocks
+    told = [f for code in ANSWERS for f in found if f.get("code") == code and f.get("outcome") != "not_applicable"]
+    table = Table("Answers and outcomes", ("Outcome", "Column", "Finding"), [_row(f) for f in told])
+    blocks: list[Block] = [table] if told else []
+    for codes, how in (MEASURED, ESTIMATED):
+        judged = [str(f["outcome"]) for f in told if f.get("code") in codes and f.get("outcome") in JUDGED]
+        if judged:
+            return [Say(f"{how}: {next(JUDGED[word] for word in JUDGED if word in judged)}."), *blocks]
+    do = "nbmlops feedback FILE brings what came true; then check the model: %drift MODEL"
+    return [*blocks, Missing("Whether the answers are still as good is not known", do)]
 
 
 def _advised(taken: Json) -> list[Block]:
