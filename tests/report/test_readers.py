@@ -120,3 +120,35 @@ def test_roles_are_completed(project):
     assert commands("%nbmlops report late --for ") == list(ROLES)
     done = ShellComplete(main, {}, "nbmlops", "_NBMLOPS_COMPLETE").get_completions(["report", "late", "--for"], "m")
     assert [item.value for item in done] == ["ml_engineer", "manager"]
+
+
+def test_function_magic_and_command_order_alike(retrained, shell, project):
+    import json
+
+    from click.testing import CliRunner
+
+    from nbmlops.cli import main
+
+    ref = retrained.run_id
+    made = CliRunner().invoke(main, ["report", ref, "--for", "expert", "-o", "c.html", "--json"])
+    assert made.exit_code == 0, made.output
+    by_magic = shell.run_line_magic("report", f"{ref} --for expert -o m.html").to_dict()
+    by_hand = page.written(ref, "p.html", "expert").to_dict()
+    ours = [json.loads(made.output), by_magic, by_hand]
+    assert all({**one, "path": ""} == {**ours[0], "path": ""} for one in ours)
+    pages = [(project / f"{name}.html").read_bytes() for name in "cmp"]
+    assert pages[0] == pages[1] == pages[2]
+    assert b"Ordered for the role expert" in pages[0]
+
+
+def test_a_page_in_an_order_verifies(retrained, tmp_path):
+    for role in (None, "compliance", "user"):
+        path = nb.report(retrained, tmp_path / f"{role}.html", role=role)
+        assert nb.verify_report(path).verdict == "whole", role
+
+
+def test_markdown_has_the_same_order(retrained, tmp_path):
+    text = read(nb.report(retrained, tmp_path / "r.md", role="compliance"))
+    heads = re.findall("^## (.+)$", text, re.MULTILINE)[1:]
+    taken = snapshot.build(subject_of(retrained))
+    assert heads == [s.title for s in readers.arranged(sections.build(taken), "compliance")]

@@ -151,7 +151,7 @@ def _framework(one: Json, known: set[str], places: Mapping[str, str]) -> Block:
         return Missing(f"The framework {one['key']} cannot be shown: {str(one['broken']).rstrip('.')}", "mend the file")
     about = "; ".join(part for part in (one.get("source"), _as_of(one)) if part)
     rows = [_row(point, known, places) for point in one["points"]]
-    heads = ("Point", "What it asks for", "Answered in", "Fields known", "Missing")
+    heads = ("Point", "Asks for", "Answered in", "Known", "Missing")
     caption = f"{one['name']} ({about})" if about else str(one["name"])
     asked = {name for point in one["points"] for name in point["fields"]}
     words = f"{one['name']}: {count(len(rows), 'point')}, {len(asked & known)} of {count(len(asked), 'field')} known"
