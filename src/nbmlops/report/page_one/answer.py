@@ -8,9 +8,8 @@ from typing import Any
 from nbmlops.report import facts
 from nbmlops.report.blocks import Tone, Verdict, verdict
 from nbmlops.report.page_one import broken, decided
-from nbmlops.report.page_one.found import short
 from nbmlops.report.page_one.measured import targets_of
-from nbmlops.report.text import as_float, count, finite, joined, measured, when
+from nbmlops.report.text import as_float, count, finite, joined, measured, short, when
 
 __all__ = ["asked", "conditions"]
 
@@ -22,7 +21,7 @@ ADVICE: dict[str, tuple[str, Tone, str]] = {
     "inconclusive": ("Not recommended yet", "warn", "The evidence does not decide: it could be better or worse"),
     "worse": ("Recommended: no", "bad", "The challenger is worse"),
 }
-MOST_NAMED = 3
+MOST_NAMED, LONGEST = 3, 90
 
 
 def asked(snapshot: Json) -> Answer:
@@ -48,10 +47,16 @@ def _guards(snapshot: Json) -> Iterator[str]:
     """Yield what the gate holds against a challenger that won, each with whose it is."""
     gate = facts.newest(snapshot, "gate") or {}
     if gate.get("because"):
-        yield from (short(text) for text in gate["because"])
+        yield from (_cut(str(text)) for text in gate["because"])
         return
     issues = [f for f in gate.get("findings") or [] if f.get("outcome") == "issue" and f.get("code") != "gate"]
-    yield from (short(f.get("message")) for f in issues)
+    yield from (short(str(f.get("message")), LONGEST) for f in issues)
+
+
+def _cut(text: str) -> str:
+    """Return a reason as long as there is room for; whose it is stays."""
+    says, bracket, whose = text.rpartition(" (")
+    return f"{short(says, LONGEST)} ({whose}" if bracket and text.endswith(")") else short(text, LONGEST)
 
 
 def _targets(snapshot: Json) -> Iterator[str]:

@@ -7,8 +7,7 @@ from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Facts, Missing, Table, Verdict, verdict
-from nbmlops.report.page_one.found import short
-from nbmlops.report.text import count, duration, joined, stamp, when
+from nbmlops.report.text import count, duration, joined, short, stamp, when
 
 __all__ = ["STATUSES", "asked", "blocks", "meanwhile", "title"]
 

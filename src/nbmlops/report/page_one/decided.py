@@ -7,14 +7,13 @@ from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
-from nbmlops.report.page_one.found import short
-from nbmlops.report.text import joined, stamp
+from nbmlops.report.text import joined, short, stamp
 
 __all__ = ["approvals", "blocks", "event_words", "missing_approval", "moved", "refusal"]
 
 Json = Mapping[str, Any]
 ALIAS = "champion"
-MOST_MOVES = 3
+MOST_MOVES, LONGEST = 3, 120
 GIVEN = ("approved", "approved with conditions", "decided")
 
 
@@ -57,7 +56,7 @@ def refusal(snapshot: Json) -> tuple[str, str] | None:
     if not rows or rows[-1]["outcome"] in GIVEN:
         return None
     last = rows[-1]
-    why = f": {short(last['comment'])}" if last["comment"] else ""
+    why = f": {short(last['comment'], LONGEST)}" if last["comment"] else ""
     word = last["outcome"]
     return word[:1].upper() + word[1:], f"{word[:1].upper()}{word[1:]} by {last['role']}, {last['who']}{why}."
 
@@ -137,9 +136,9 @@ def _outcome(word: str) -> Verdict:
 
 def _moves(snapshot: Json) -> Table | None:
     rows = [
-        (stamp(e["at"]), short(event_words(e)), f"{e['actor']} (by {e['known_by']})")
+        (stamp(e["at"]), short(event_words(e), LONGEST), f"{e['actor']} (by {e['known_by']})")
         for e in snapshot["events"]
-        if e["action"] not in ("register", "approve")
+        if e["action"] not in ("register", "approve", "flag")
     ]
     if not rows:
         return None
@@ -149,13 +148,15 @@ def _moves(snapshot: Json) -> Table | None:
 
 def _missing(snapshot: Json) -> list[Block]:
     """Return what is missing of the approvals: whose they are was not agreed, or nobody has approved."""
-    found: list[Block] = []
-    if not _roles(snapshot):
-        whose = facts.whose(snapshot, "manager")
-        found.append(Missing("Whose approval it needs was not agreed", f"write policy in charter.yaml ({whose})"))
+    what, do = [], []
     if not any(row["outcome"] in GIVEN[:2] for row in approvals(snapshot)):
-        found.append(Missing("Nobody has approved this", "sign below, or record it in the notebook"))
-    return found
+        what.append("Nobody has approved this")
+        do.append("sign below, or record it in the notebook")
+    if not _roles(snapshot):
+        what.append("whose approval it needs was not agreed")
+        do.append(f"write policy in charter.yaml ({facts.whose(snapshot, 'manager')})")
+    words = joined(what)
+    return [Missing(words[:1].upper() + words[1:], "; ".join(do))] if what else []
 
 
 def event_words(event: Json) -> str:

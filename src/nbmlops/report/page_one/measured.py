@@ -7,12 +7,12 @@ from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict, verdict
-from nbmlops.report.text import as_float, count, finite, measured, number, when
+from nbmlops.report.text import as_float, count, finite, measured, number, short, when
 
 __all__ = ["HEADLINES", "METRIC_HEADS", "blocks", "metric_rows", "targets_of"]
 
 Json = Mapping[str, Any]
-MOST = 5
+MOST, LONGEST = 5, 50
 HEADLINES = ("roc_auc", "mae", "accuracy", "share_gap", "rmse", "r2")
 METRIC_HEADS = ("Metric", "Measured", "95 % interval", "Rows")
 HIGHER = ("roc_auc", "accuracy", "r2")
@@ -57,8 +57,8 @@ def metric_rows(judged: Json) -> list[tuple[str, ...]]:
 
 def _table(snapshot: Json, judged: Json, targets: list[dict[str, Any]]) -> Table:
     compared, previous = snapshot.get("compared") or {}, snapshot.get("previous") or {}
-    heads = ["Metric", "Measured [95 % interval]", "Rows", "Target", "Verdict"]
-    heads += ["Champion", "Challenger's gain [95 % interval]"] if compared else []
+    heads = ["Metric", "Measured [95 %]", "Rows", "Target", "Verdict"]
+    heads += ["Champion", "Gain [95 %]"] if compared else []
     heads += ["Run before"] if previous else []
     by_name = {str(t.get("column")): t for t in targets}
     meanings = {t["name"]: str(t.get("meaning") or "") for t in (snapshot["charter"] or {}).get("metrics") or []}
@@ -89,7 +89,7 @@ def _own(name: str, judged: Json, target: Json | None, meaning: str) -> tuple[st
     bounds = detail if target else kept
     asked = next((f"{w} {number(detail[k])}" for k, w in BOUNDS if detail.get(k) is not None), "none agreed")
     judgement = verdict(detail.get("word") or target.get("outcome")) if target else Verdict("no target")
-    about = f"{name}, {_direction(name, detail)}{f': {meaning}' if meaning else ''}"
+    about = f"{name}, {_direction(name, detail)}{f': {short(meaning, LONGEST)}' if meaning else ''}"
     rows = number(kept.get("n") or judged.get("rows"))
     return about, _with_interval(value, bounds.get("low"), bounds.get("high")), rows, asked, judgement
 
@@ -127,7 +127,7 @@ def _before(previous: Json, name: str) -> str:
 
 
 def _caption(compared: Json, previous: Json) -> str:
-    parts = ["Key metrics"]
+    parts = ["Key metrics with 95 % intervals"]
     if compared:
         parts.append(f"a gain above zero speaks for the challenger (both on {number(compared.get('rows'))} rows)")
     if previous:

@@ -42,7 +42,7 @@ def _gaps(snapshot: Json, known: Json) -> Iterator[tuple[str, str]]:
         yield "which data was read", "name it in the notebook: %%track, or nb.dataset"
     elif gone:
         owner = facts.whose(snapshot, "data_engineer")
-        yield f"the rows of {joined(gone[:MOST_DATA])}", f"nbmlops dataset keeps a version ({owner})"
+        yield f"the rows of {joined(gone[:MOST_DATA])}", f"keep a version: nbmlops dataset NAME FILE --keep ({owner})"
     if snapshot["models"] and not known["review_days"]:
         yield "when it is looked at again", f"write review_days in charter.yaml ({facts.whose(snapshot, 'manager')})"
 

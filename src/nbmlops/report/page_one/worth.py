@@ -72,7 +72,7 @@ def _volume(value: Json) -> list[Block]:
     said = f"{about}: about {number(_rounded(volume.get('expected')))} {unit} a {volume.get('per')} with it."
     champion = value.get("champion") or {}
     more = as_float(champion.get("difference")) * as_float(volume.get("rows")) / as_float(value.get("per_rows"))
-    if finite(more):
+    if finite(more) and more:
         less = f"{number(_rounded(abs(more)))} {unit} a {volume.get('per')} {'less' if more > 0 else 'more'}"
         said += f" If nothing is done, the champion stays: about {less}."
     return [Say(said)]
