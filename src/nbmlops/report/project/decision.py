@@ -72,7 +72,7 @@ def _worth(snapshot: Json) -> list[Block]:
 
 def _unit(models: Sequence[Json]) -> str:
     some = next(w for m in models for k in ("now", "start") if (w := worth(m.get(k))))
-    return f"{some.get('unit') or 'Units'} per {number(some.get('per_rows'))} rows, against no model"
+    return f"{some.get('unit') or 'units'} per {number(some.get('per_rows'))} rows, against no model"
 
 
 def _sides(models: Sequence[Json]) -> Table:
@@ -83,8 +83,8 @@ def _sides(models: Sequence[Json]) -> Table:
         for key, word in (("start", "At the start"), ("now", "Now"))
         if (found := worth(side := model.get(key) or {}))
     ]
-    heads = (_unit(models), "Low", "Expected", "High")
-    return Table("Value by the charter", heads, rows, numeric=(1, 2, 3))
+    heads = ("When, and on what", "Low", "Expected", "High")
+    return Table(f"Value by the charter, {_unit(models)}", heads, rows, numeric=(1, 2, 3))
 
 
 def _rows(models: Sequence[Json]) -> Table:
@@ -93,9 +93,9 @@ def _rows(models: Sequence[Json]) -> Table:
         (f"{m['champion']}, {_rests(m['now'])}", _numbers(worth(m.get("start")))[1], *_numbers(worth(m["now"])))
         for m in sorted(models, key=lambda m: (worth(m["now"]) or {"low": 0.0})["low"])[:MOST]
     ]
-    heads = (_unit(models), "At the start", "Low now", "Expected now", "High now")
+    heads = ("Model", "At the start", "Low now", "Expected now", "High now")
     more = f"; the least first, {len(models) - MOST} more in the sections below" if len(models) > MOST else ""
-    return Table(f"Value by the charter{more}", heads, rows, numeric=(1, 2, 3, 4))
+    return Table(f"Value by the charter, {_unit(models)}{more}", heads, rows, numeric=(1, 2, 3, 4))
 
 
 def _numbers(found: Json | None) -> tuple[str, str, str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["gather"]
 
 DAYS = 30
-MOST_EVENTS, MOST_EPISODES, MOST_DATASETS, MOST_CHAMPIONS = 200, 50, 50, 12
+MOST_EVENTS, MOST_EPISODES, MOST_DATASETS, MOST_CHAMPIONS, MOST_EACH = 100, 50, 50, 12, 30
 Json = dict[str, Any]
 
 
@@ -37,7 +37,7 @@ def gather() -> Json:
         "charter": {"unreadable": unreadable} if unreadable else agreed and agreed.to_dict(),
         "budget": _budget(agreed, as_of),
         "deliverables": [{**plain(d), "state": d.state(as_of)} for d in (agreed.deliverables if agreed else ())],
-        "models": _models(agreed),
+        "models": _models(agreed, events),
         "episodes": _episodes(agreed),
         "throughput": _throughput(),
         "lately": {"days": DAYS, "since": since, "runs": _runs(since), "works": _works(since)},
@@ -82,47 +82,77 @@ def _budget(agreed: Charter | None, as_of: str) -> Json | None:
     return {**agreed.budget, **left(agreed.budget, as_of)} if agreed and agreed.budget else None
 
 
-def _models(agreed: Charter | None) -> list[Json]:
+def _models(agreed: Charter | None, events: Sequence[Json]) -> list[Json]:
     """Return each model: its champion, what it was worth at the start and is now, its targets, the newest advice."""
-    from nbmlops.store.models import listed, names
-    from nbmlops.store.runs import results_of
+    from nbmlops.store.models import listed
+    from nbmlops.store.runs import latest_results, results_of
 
-    store = session.store()
-    versions: dict[str, list[ModelVersion]] = {name: [] for name in sorted(names(store))}
-    for version in listed(store):
+    versions: dict[str, list[ModelVersion]] = {}
+    for version in listed(session.store()):
         versions.setdefault(version.name, []).append(version)
-    evaluations = results_of(store, kind="evaluation")
-    return [_model(name, found, evaluations, agreed) for name, found in versions.items() if found]
+    evaluations = results_of(session.store(), kind="evaluation")
+    advice = {r["subject"]: r["data"] for r in latest_results(session.store(), "advice")}
+    moves: dict[str, list[Json]] = {}
+    for event in events:
+        if event["action"] == "alias" and event["data"].get("version") is not None:
+            moves.setdefault(event["subject"], []).append(event)
+    return [
+        {
+            **_model(name, found, moves.get(f"{name}@champion", []), evaluations, agreed),
+            "advice": _told(advice.get(name)),
+        }
+        for name, found in sorted(versions.items())
+    ]
 
 
-def _model(name: str, versions: Sequence[ModelVersion], evaluations: Sequence[Json], agreed: Charter | None) -> Json:
-    from nbmlops.registry.past import moves
-
-    history = [e for e in moves(name, "champion") if e["data"].get("version") is not None]
+def _model(
+    name: str,
+    versions: Sequence[ModelVersion],
+    history: Sequence[Json],
+    evaluations: Sequence[Json],
+    agreed: Charter | None,
+) -> Json:
     champion = next((v for v in versions if "champion" in v.aliases), None)
     newest = max(versions, key=lambda v: v.version)
-    about: Json = {"name": name, "owner": newest.owner, "versions": len(versions), "newest": newest.ref}
-    about |= {"registered_at": min(v.created_at for v in versions), "champion": champion and champion.ref}
-    about |= {"since": history[-1]["at"] if champion and history else None}
-    about |= {"reason": history[-1]["data"].get("reason") if champion and history else None}
-    served = _champions(name, history, evaluations, agreed)
-    about["start"] = served[0] if served else None
-    about["champions"] = [{k: s[k] for k in ("ref", "since", "rows", "value")} for s in served]
-    about["now"] = _now(champion, evaluations, agreed)
-    return {**about, "advice": _newest(name, "advice"), "check": champion and _check(champion)}
+    last = history[-1] if champion and history else None
+    served = _champions(versions, history, evaluations, agreed)
+    return {
+        "name": name,
+        "owner": newest.owner,
+        "versions": len(versions),
+        "newest": newest.ref,
+        "registered_at": min(v.created_at for v in versions),
+        "champion": champion and champion.ref,
+        "since": last and last["at"],
+        "reason": last and last["data"].get("reason"),
+        "start": served[0] if served else None,
+        "champions": [_brief(s) for s in served],
+        "now": _now(champion, evaluations, agreed),
+        "check": champion and _check(champion),
+    }
 
 
-def _champions(name: str, history: Sequence[Json], evaluations: Sequence[Json], agreed: Charter | None) -> list[Json]:
+def _brief(served: Json) -> Json:
+    """Return of a champion what its worth over time is drawn from."""
+    kept = ("unit", "per_rows", "low", "expected", "high")
+    return {**{k: served[k] for k in ("ref", "since")}, "value": {k: served["value"].get(k) for k in kept}}
+
+
+def _champions(
+    versions: Sequence[ModelVersion], history: Sequence[Json], evaluations: Sequence[Json], agreed: Charter | None
+) -> list[Json]:
     """Return each version that was champion, the first first, as its evaluation found it; deleted ones too."""
     from nbmlops.store.models import recorded
 
     since: dict[int, str] = {}
     for event in history:
         since.setdefault(int(event["data"]["version"]), event["at"])
-    known = {r["result_id"]: r for r in evaluations}
-    found = [(v, at) for number, at in since.items() if (v := recorded(session.store(), name, number))]
-    some = [*found[:1], *found[1:][-MOST_CHAMPIONS:]]
-    return [{"ref": v.ref, "since": at, **_judged(known.get(str(v.evaluation)), agreed)} for v, at in some]
+    here, known = {v.version: v for v in versions}, {r["result_id"]: r for r in evaluations}
+    some = [*list(since)[:1], *list(since)[1:][-MOST_CHAMPIONS:]]
+    found = [(here.get(n) or recorded(session.store(), versions[0].name, n), since[n]) for n in some]
+    return [
+        {"ref": v.ref, "since": at, **_judged(known.get(str(v.evaluation)), agreed)} for v, at in found if v is not None
+    ]
 
 
 def _now(champion: ModelVersion | None, evaluations: Sequence[Json], agreed: Charter | None) -> Json | None:
@@ -172,12 +202,9 @@ def _worth(data: Mapping[str, Any], agreed: Charter | None) -> Json:
         return {"unknown": error.message.rstrip(".")}
 
 
-def _newest(name: str, kind: str) -> Json | None:
-    """Return the newest advice on a model, as it was given."""
-    from nbmlops.store.runs import results_of
-
-    found = results_of(session.store(), kind=kind, subject=name)
-    return {k: found[-1]["data"].get(k) for k in ("ref", "advice", "rule", "because", "at")} if found else None
+def _told(advice: Json | None) -> Json | None:
+    """Return what was advised last, as it was given."""
+    return {k: advice.get(k) for k in ("ref", "advice", "rule", "because", "at")} if advice else None
 
 
 def _check(champion: ModelVersion) -> Json | None:
@@ -202,9 +229,12 @@ def _episodes(agreed: Charter | None) -> Json:
 
 
 def _throughput() -> Json:
+    """Return the measures, and of what they rest on the newest."""
     from nbmlops.governance.throughput import throughput
 
-    return throughput().to_dict()
+    found = throughput().to_dict()
+    kinds = ("time_to_market", "rolled_back", "time_to_restore")
+    return {k: {**found[k], "each": found[k]["each"][-MOST_EACH:]} for k in kinds}
 
 
 def _runs(since: str) -> Json:
@@ -247,4 +277,4 @@ def _events() -> list[Json]:
     from nbmlops.store import events
 
     with session.store().reading() as connection:
-        return events.listed(connection)
+        return [{k: v for k, v in e.items() if k != "previous"} for e in events.listed(connection)]

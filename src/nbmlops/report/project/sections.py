@@ -19,7 +19,7 @@ from nbmlops.report.text import count, duration, joined, measured, number, perce
 __all__ = ["build"]
 
 Json = Mapping[str, Any]
-MOST = 200
+MOST, MOST_MODELS = 200, 20
 ROLES = (
     "stakeholder", "expert", "product", "scientist", "data_engineer", "ml_engineer", "software_engineer",
     "backend_engineer", "manager", "compliance", "support", "user",
@@ -56,7 +56,10 @@ def models(snapshot: Json) -> Section:
         missing = Missing("No model was registered", "%register MODEL NAME in the notebook that trains it")
         return Section("performance", title, "There is no model yet.", [missing])
     used = sum(bool(m.get("champion")) for m in found)
-    blocks: list[Block] = [block for m in found for block in _model(m)]
+    first = sorted(found, key=lambda m: not m.get("champion"))[:MOST_MODELS]
+    blocks: list[Block] = [block for m in first for block in _model(m)]
+    if more := len(found) - len(first):
+        blocks.append(Say(f"{count(more, 'more model')}: nbmlops models"))
     return Section("performance", title, f"{count(len(found), 'model')}, {used} in use.", blocks)
 
 
