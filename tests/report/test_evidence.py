@@ -315,6 +315,28 @@ def test_who_watches_is_said_and_what_is_not_watched(project, retrained):
     assert "Nobody is told" not in said
 
 
+def test_problems_that_are_open_are_told_and_closed_ones_are_not(retrained):
+    from nbmlops.store import episodes
+
+    now = "2026-03-01T10:00:00+00:00"
+    about = {"model": "late-flights", "version": 1, "code": "feature_drift", "column": "hour", "level": "alert"}
+    about |= {"opened_on": "2026-03-01", "opened_at": now, "last_on": "2026-03-01", "last_at": now, "checks": 1}
+    open_one = {"episode_id": "a", "state": "opened", "message": "hour moved", "closed_on": None, "closed_at": None}
+    closed = {
+        "episode_id": "b",
+        "state": "closed",
+        "message": "hour was odd",
+        "closed_on": "2026-03-01",
+        "closed_at": now,
+    }
+    with session.store().atomic() as change:
+        episodes.put(change, [{**about, "passes": 0, **one} for one in (open_one, closed)])
+    found = section(taken(retrained), "monitoring")
+    assert "1 problem open" in found.summary
+    assert "alert | late-flights@1 | 2026-03-01\xa010:00 | hour moved" in words(found)
+    assert "hour was odd" not in " ".join(words(found))
+
+
 def test_a_run_without_models_has_nothing_to_watch(project):
     with session.run("bare") as run:
         pass

@@ -22,20 +22,18 @@ def gather(found: Json) -> dict[str, Any]:
     parts = [found["run"], *found["parts"], *(found.get("before") or {}).get("parts", ())]  # then and now
     data = [d for part in parts for d in part.get("datasets") or ()]
     sources, unreadable = _sources()
-    known = _origins({d["fingerprint"] for d in data}, sources, found)
+    known = _origins({d["fingerprint"] for d in data}, sources, private(found))
     return {"origins": {"known": known, "unreadable": unreadable}}
 
 
-def _origins(fingerprints: set[str], sources: Mapping[str, Any], found: Json) -> dict[str, dict[str, Any]]:
+def _origins(fingerprints: set[str], sources: Mapping[str, Any], hidden: list[str]) -> dict[str, dict[str, Any]]:
     """Return what is recorded of data, by its fingerprint; the newest version where it has several."""
     from nbmlops.store import datasets
 
     if not fingerprints:
         return {}
-    named = {ref for m in found["models"] for ref in (m.get("signature") or {}).get("datasets") or ()}
-    rows = datasets.listed(session.store())
-    chosen = [r for r in rows if r["fingerprint"] in fingerprints or f"{r['name']}@{r['version']}" in named]
-    known = {r["fingerprint"]: _about(r, sources, private(found)) for r in reversed(chosen[:MOST_VERSIONS])}
+    chosen = [row for row in datasets.listed(session.store()) if row["fingerprint"] in fingerprints]
+    known = {r["fingerprint"]: _about(r, sources, hidden) for r in reversed(chosen[:MOST_VERSIONS])}
     return dict(sorted(known.items()))
 
 

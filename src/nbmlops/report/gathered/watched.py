@@ -77,7 +77,7 @@ def _episodes(names: Iterable[str], hidden: Iterable[str]) -> list[dict[str, Any
     from nbmlops.report.gathered.masked import masked
     from nbmlops.store import episodes
 
-    rows = [row for name in names for row in episodes.listed(session.store(), name, state="open")]
+    rows = [row for name in names for row in episodes.listed(session.store(), name) if row["closed_at"] is None]
     return [masked({k: row[k] for k in EPISODE if k in row}, list(hidden)) for row in rows[:MOST_EPISODES]]
 
 

@@ -46,7 +46,8 @@ def _sources(snapshot: Json, seen: Sequence[Json]) -> Iterator[Block]:
     origins = snapshot.get("origins") or {}
     known = origins.get("known") or {}
     told = {d["fingerprint"]: d["name"] for d in seen}
-    items = [(told.get(fingerprint, about["ref"]), _sentences(about)) for fingerprint, about in known.items()]
+    known = {fingerprint: about for fingerprint, about in known.items() if fingerprint in told}  # the rest is of before
+    items = [(told[fingerprint], _sentences(about)) for fingerprint, about in known.items()]
     if items:
         yield Facts(items[:MOST_ROWS])
     do = facts.whose(snapshot, "data_engineer")

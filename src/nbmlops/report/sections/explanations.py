@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbmlops.report import charts, facts
@@ -21,9 +21,9 @@ def explanations(snapshot: Json) -> Section:
     judged = facts.evaluation(snapshot) or {}
     curves = [curve for curve in told.get("curves") or [] if len(curve["points"]) > 1]
     blocks: list[Block] = [*_importance(judged)]
-    for curve in curves:
-        blocks += _curve(curve)
+    blocks += [_curve(curve) for curve in curves]
     if curves:
+        blocks.append(Fold("Numbers of the charts", [_numbers(curve) for curve in curves]))
         blocks.append(Say("The other columns are held as they are in rows that are usual: this is how the model works, "
                           "not what would happen if somebody changed the value."))  # fmt: skip
     elif told:
@@ -42,24 +42,33 @@ def _importance(judged: Json) -> list[Block]:
     return [Figure(svg, f"Mixing up {top[0][0]} costs most: {percent(top[0][1])} of what mixing up all columns costs.")]
 
 
-def _curve(curve: Json) -> list[Block]:
-    """Return one curve as a chart under a sentence, with its numbers."""
+def _curve(curve: Json) -> Figure:
+    """Return one curve as a chart over a sentence."""
     name, points = str(curve["column"]), curve["points"]
     explains = str(curve.get("explains") or "the answer")
     means = [as_float(p["mean"]) for p in points]
-    share = all(0 <= m <= 1 for m in means) and "chance" in explains
     places = [as_float(p["value"]) for p in points]
     if finite(*places):
         svg = charts.line(list(zip(places, means, strict=True)), title=name, x_label=name, y_label=explains)
     else:
-        svg = charts.bars([str(p["value"]) for p in points], means, title=name, shares=share)
-    shown = percent if share else number
+        svg = charts.bars([str(p["value"]) for p in points], means, title=name, shares=_shown(curve) is percent)
+    shown = _shown(curve)
     least, most = (f(points, key=lambda p: as_float(p["mean"])) for f in (min, max))
     words = f"{explains[:1].upper()}{explains[1:]} is lowest, {shown(least['mean'])}, where {name} is "
     words += f"{_value(least['value'])}, and highest, {shown(most['mean'])}, where it is {_value(most['value'])}."
-    rows = [(_value(p["value"]), shown(p["mean"]), number(p["standard_error"])) for p in points]
-    table = Table(f"Mean answer by {name}, over {number(curve['rows'])} rows", HEADS, rows, numeric=(1, 2))
-    return [Figure(svg, words), Fold("Numbers of the chart", [table])]
+    return Figure(svg, words)
+
+
+def _shown(curve: Json) -> Callable[[Any], str]:
+    """Return how an answer is written: a chance as a percentage."""
+    chances = "chance" in str(curve.get("explains")) and all(0 <= as_float(p["mean"]) <= 1 for p in curve["points"])
+    return percent if chances else number
+
+
+def _numbers(curve: Json) -> Table:
+    shown = _shown(curve)
+    rows = [(_value(p["value"]), shown(p["mean"]), number(p["standard_error"])) for p in curve["points"]]
+    return Table(f"Mean answer by {curve['column']}, over {number(curve['rows'])} rows", HEADS, rows, numeric=(1, 2))
 
 
 HEADS = ("Value", "Mean answer", "Standard error")
