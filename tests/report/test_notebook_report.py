@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import nbmlops as nb
-from nbmlops.errors import Invalid, NotFound
+from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.report import executed, page, snapshot
 from nbmlops.report.kinds.kind import kind_of, subject_of
+from nbmlops.store.runs import results_of
 from nbmlops.tracking import session
 
 from .conftest import NOTEBOOK
@@ -83,11 +84,19 @@ def test_the_snapshot_names_the_kept_notebook(bare):
     found = taken(bare)
     assert session.artifacts().get(found["notebook"]["digest"]) == Path(bare).read_bytes()
     assert found["file"]["digest"] == found["notebook"]["digest"]
-    kept = session.store()
-    from nbmlops.store.runs import results_of
-
     taken(bare)
-    assert [r["data"]["kept"] for r in results_of(kept, kind="notebook")] == [found["notebook"]["digest"]]
+    kept = results_of(session.store(), kind="notebook")
+    assert [r["data"]["kept"] for r in kept] == [found["notebook"]["digest"]]
+
+
+def test_a_store_that_takes_no_file_still_gives_a_page(bare, monkeypatch):
+    def put(self, data):
+        raise NotAllowed("The folder of artifacts is read-only.")
+
+    monkeypatch.setattr("nbmlops.store.artifacts.Artifacts.put", put)
+    found = taken(bare)
+    assert found["notebook"] is None
+    assert "No copy could be kept: The folder of artifacts is read-only" in page.render(found)
 
 
 def test_a_notebook_a_run_made_gives_that_runs_report(retrained):

@@ -16,7 +16,7 @@ from nbmlops.report.blocks import Block, Code, Facts, Figure, Fold, Missing, Not
 from nbmlops.report.decision import Decision, Part
 from nbmlops.report.kinds.kind import Head, kind_of
 from nbmlops.report.page import numbered
-from nbmlops.report.readers import arranged
+from nbmlops.report.readers import arranged, ordered_for
 from nbmlops.report.sanitize import Cell, Piece
 from nbmlops.report.text import visible, when
 
@@ -51,6 +51,7 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
     kind = kind_of(taken["kind"])
     lines = [
         *_head(taken, kind.head(taken)),
+        *filter(None, [ordered_for(role)]),
         *_decision(kind.decide(taken)),
         *(line for section in arranged(kind.sections(taken, notebook), role) for line in _section(section)),
         "---",

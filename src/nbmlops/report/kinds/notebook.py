@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nbmlops.errors import NbmlopsError
+from nbmlops.records import iso
 from nbmlops.report import executed, sanitize
 from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import Decision, Part
@@ -60,26 +62,33 @@ def _gather(subject: Subject) -> dict[str, Any]:
     content, left_out = executed.copied(found)
     told = executed.about(found)
     file = {"name": session.project().relative(found.path), "digest": found.digest, "size_bytes": len(found.raw)}
-    kept = {"digest": session.artifacts().put(content), "size_bytes": len(content)}
-    seen = _seen(found.digest, {**file, "kept": kept["digest"]})
-    masked = content != found.raw
+    kept = _kept(found, content, file)
+    changed = content != found.raw
     return {
         **told,
-        "file": {**file, "left_out": left_out, "changed": masked},
-        "notebook": kept,
-        "as_of": told["times"]["ended"] or seen,
+        **kept,
+        "file": {**file, "left_out": left_out, "changed": changed},
+        "as_of": told["times"]["ended"] or kept["seen_at"] or iso(found.path.stat().st_mtime),
     }
 
 
-def _seen(digest: str, about: Json) -> str:
+def _kept(found: executed.Executed, content: bytes, file: Json) -> dict[str, Any]:
+    """Keep the copy, where the store takes it; say where it is, and when this notebook was first reported of."""
+    try:
+        kept = {"digest": session.artifacts().put(content), "size_bytes": len(content)}
+        return {"notebook": kept, "seen_at": _seen(found.digest, {**file, "kept": kept["digest"]}), "unkept": ""}
+    except (NbmlopsError, OSError) as error:
+        return {"notebook": None, "seen_at": None, "unkept": getattr(error, "message", str(error))}
+
+
+def _seen(digest: str, about: Json) -> str | None:
     """Return when this notebook was first reported of, and keep that: what a result mentions is not cleared away."""
     from nbmlops.store.runs import results_of
 
-    found = results_of(session.store(), kind="notebook", subject=digest)
-    if not found:
+    if not results_of(session.store(), kind="notebook", subject=digest):
         session.keep("notebook", digest, about)
-        found = results_of(session.store(), kind="notebook", subject=digest)
-    return str(found[0]["at"])
+    found = results_of(session.store(), kind="notebook", subject=digest)
+    return str(found[0]["at"]) if found else None
 
 
 def _head(taken: Json) -> Head:
@@ -207,20 +216,26 @@ def _reproducibility(taken: Json) -> Section:
         ("Kernel", kernel["name"] or "not recorded"),
         ("Language", language or "not recorded"),
     ]
-    blocks: list[Block] = [Facts(items)]
-    if file["changed"]:
-        left = (
-            f" {count(file['left_out'], 'character')} of long outputs are in the file alone."
-            if file["left_out"]
-            else ""
-        )
-        blocks.append(Say(f"Secrets are masked in the copy that is kept and shown below.{left}"))
+    blocks: list[Block] = [Facts(items), *_of_the_copy(taken)]
     blocks += [
         Missing("Which code version it was is not known", "git init and commit; nbmlops run records the commit"),
         Missing("Which packages it ran with is not known", "nbmlops run records them"),
         Missing("Which seeds were set is not known", "set them in a %%track cell"),
     ]
     return Section("reproducibility", "Reproducibility", "What it takes to run it again.", blocks)
+
+
+def _of_the_copy(taken: Json) -> list[Block]:
+    """Say where the copy that is kept is not the file."""
+    file = taken["file"]
+    blocks: list[Block] = []
+    if taken["unkept"]:
+        blocks.append(Missing(f"No copy could be kept: {taken['unkept']}".rstrip("."), "nbmlops doctor says more"))
+    elif file["changed"]:
+        blocks.append(Say("Secrets are masked in the copy that is kept and shown below."))
+    if left := file["left_out"]:
+        blocks.append(Say(f"{count(left, 'character')} of long outputs are in the file alone."))
+    return blocks
 
 
 KIND = Kind(find, _gather, _head, _decide, _sections)
