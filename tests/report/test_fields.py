@@ -326,6 +326,18 @@ def test_what_few_charters_say_is_shown_where_it_is_said(retrained, project):
     assert gaps == ["write `risk:` in charter.yaml", "write `oversight:` in charter.yaml"]
 
 
+def test_what_a_field_says_stands_in_the_section_it_points_to(retrained, project):
+    said = yaml.safe_load(CHARTER)
+    said["metrics"][0]["viable"] = 0.55
+    (project / "charter.yaml").write_text(yaml.safe_dump(said))
+    taken = taken_of(retrained)
+    found = fields.answers(taken)
+    for key in ("stop", "how_to", "trigger", "security"):
+        items = dict(next(b.items for b in section_of(taken, fields.BY_KEY[key].section).blocks if hasattr(b, "items")))
+        assert found[key] in items.values(), key
+    assert found["stop"] == "Not worth having beyond roc_auc 0.55"
+
+
 def test_the_docs_list_every_field_framework_and_order():
     from pathlib import Path
 

@@ -85,7 +85,7 @@ FIELDS = (
     _computed("errors", "Large errors", "performance", "expert", known.errors, EVALUATE),
     _computed("explanation", "Explanation", "explanations", "scientist", known.explanation, EVALUATE),
     _computed("drift", "Drift", "drift", "ml_engineer", known.drift, "%drift FRAME"),
-    _computed("findings", "Findings", "checks", "scientist", known.findings, "%check FRAME"),
+    _computed("findings", "Findings", "decision", "scientist", known.findings, "%check FRAME"),
     _written("risk", "Risk tier", "limits", "compliance", "risk: {tier, why}", known.risk),
     _written("harms", "Possible harm", "limits", "compliance", "risk: {harms: []}", known.harms),
     _written("oversight", "Human oversight", "limits", "product", "oversight"),
@@ -101,7 +101,7 @@ FIELDS = (
     _computed("monitoring", "Monitoring", "monitoring", "ml_engineer", known.monitoring,
               "make a job that runs %drift MODEL"),
     _written("review", "Next review", "monitoring", "manager", "review_days", known.review),
-    _written("stop", "End of use", "monitoring", "manager", "metrics: [{viable}]", known.stop),
+    _written("stop", "End of use", "limits", "manager", "metrics: [{viable}]", known.stop),
     _computed("incidents", "Flags and open problems", "audit", "support", known.incidents, REGISTER),
     _written("roles", "Roles", "limits", "manager", "roles"),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nbmlops.report import facts
+from nbmlops.report import facts, known
 from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Say, Section, Table, verdict
 from nbmlops.report.decision import event_words
 from nbmlops.report.text import count, duration, joined, short, stamp, when
@@ -31,12 +31,15 @@ def reproducibility(snapshot: Json) -> Section:
         ("Run", run["run_id"]),
         ("Notebook", run.get("notebook") or "none"),
         ("Started", when(run["started_at"])),
+        ("Why", known.trigger(snapshot) or "not recorded"),
         ("Took", duration(run.get("duration_s"))),
         ("Commit", _commit(git)),
         ("Python", f"{machine.get('python', 'not recorded')} on {machine.get('platform', 'an unknown platform')}"),
         ("Packages", f"{len(machine.get('packages') or {})} recorded"),
         ("Seeds", joined(list(dict.fromkeys(seeds))) or "none set: a second run may differ"),
     ]
+    if model := known.security(snapshot):
+        items.append(("Model", model))
     blocks: list[Block] = [Facts(items), *_again(run)]
     if git is None:
         blocks.append(Missing("No commit: the code is not under version control", "git init, then commit"))

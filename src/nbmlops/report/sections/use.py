@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nbmlops.report import known
 from nbmlops.report.blocks import Block, Facts, Missing, Section
 
 __all__ = ["limits"]
@@ -21,6 +22,7 @@ def limits(snapshot: Json) -> Section:
     if charter.get("unreadable"):
         return Section("limits", title, "The charter cannot be read.", [Missing(str(charter["unreadable"]), "mend it")])
     items = [(label, _prose(charter.get(key))) for key, label in (*CHARTER, *WHERE_SAID) if charter.get(key)]
+    items += [(label, said) for label, answer in FOLLOWS if (said := answer(snapshot))]
     gaps: list[Block] = [
         Missing(f"The charter says nothing about: {label.lower()}", f"write `{key}:` in charter.yaml")
         for key, label in CHARTER
@@ -45,6 +47,7 @@ WHERE_SAID = (
     ("declaration", "Declaration of conformity"),
     ("roles", "Roles"),
 )
+FOLLOWS = (("End of use", known.stop), ("Instructions for use", known.how_to))
 
 
 def _prose(value: Any) -> str:
