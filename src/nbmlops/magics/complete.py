@@ -114,6 +114,10 @@ def _stored(name: str) -> list[str]:
         pointing = models.aliases(session.store())
         found += [f"{m}@{alias}" for m, aliases in pointing.items() for alias in aliases]
         found += models.names(session.store())
+    if name == "report":
+        from nbmlops.magics.report import VERBS
+
+        found += VERBS
     if name in JOBS:
         from nbmlops.cli.schedule import names
 
