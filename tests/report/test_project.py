@@ -185,6 +185,19 @@ def test_a_budget_that_is_spent_is_said(planned):
     assert "30 EUR more than the 100 of the budget are spent" in first.because
 
 
+@pytest.mark.parametrize(
+    ("budget", "says"),
+    [
+        ("{amount: 100, unit: EUR, spent: 90, per_month: 20}", "10 of 100 EUR are left, enough for less than a month"),
+        ("{amount: 100, unit: EUR}", "of 100 EUR it is not known what is left"),
+        ("{amount: 100, spent: 40}", "60 of 100 units are left;"),
+    ],
+)
+def test_what_is_left_is_a_sentence(planned, budget, says):
+    (planned / "charter.yaml").write_text(f"{CHARTER}budget: {budget}\ndeliverables: [{{name: page, due: 2013-01-01}}]")
+    assert says in page_one(taken()).because.replace("Of 100", "of 100")
+
+
 def test_advice_on_an_earlier_version_is_history(planned):
     advice = {"advice": "stop", "rule": "not_viable", "because": "x", "at": "2013-05-01T00:00:00+00:00"}
     session.keep("advice", "late-flights", {**advice, "ref": "late-flights@0"})

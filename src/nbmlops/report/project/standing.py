@@ -153,11 +153,15 @@ def _left(budget: Json) -> str:
     unit, whole = str(budget.get("unit") or "units"), number(float(budget["amount"]))
     if budget.get("left") is None:
         return f"of {whole} {unit} it is not known what is left"
-    months = f", enough for {count(int(budget['months']), 'month')}" if budget.get("months") else ""
+    months = f", enough for {_months(budget['months'])}" if budget.get("months") else ""
     rest = float(budget["left"])
     if rest < 0:
         return f"{number(-rest)} {unit} more than the {whole} of the budget are spent"
     return f"{number(rest)} of {whole} {unit} are left{months}"
+
+
+def _months(amount: float) -> str:
+    return count(int(amount), "month") if amount >= 1 else "less than a month"
 
 
 def _is_spent(budget: Json) -> bool:
