@@ -306,7 +306,7 @@ def test_who_watches_is_said_and_what_is_not_watched(project, retrained):
     shot = taken(get_run(retrained.run_id))
     said = " ".join(words(section(shot, "monitoring")))
     assert [j["name"] for j in shot["watch"]["jobs"]] == ["again"]
-    assert "again | retrain.ipynb | drift late-flights at alert | gate, challenger and report | - | ok" in said
+    assert "again | retrain.ipynb | drift late-flights at alert | gate, challenger and report | ok" in said
     assert "Feedback delay: outcomes take 2d" in said
     assert "Review: every 90 days" in said
     assert "An alert channel does not work: urls[1]" in said
@@ -388,3 +388,15 @@ def test_a_regression_has_an_error_and_no_chance(retrained):
     shot["worst"] = [{"row": 3, "loss": 12.5, "said": 3.0, "truth": 15.5, "chance": None}]
     assert "3 | 3.0 | 15.5 | 12.5" in words(section(shot, "performance"))
     assert evaluation("x")["task"] == "binary"
+
+
+def test_a_report_is_not_out_of_date_because_its_model_is_watched(retrained):
+    from nbmlops.report.kept import facts_digest
+
+    before = taken(retrained)
+    assert before["looked_at"] == {}
+    session.keep("drift", "late-flights", {"reference": "late-flights@1", "verdict": "ok", "findings": []})
+    after = taken(retrained)
+    assert after["looked_at"]["late-flights@1"]["verdict"] == "ok"
+    assert facts_digest(after) == facts_digest(before)
+    assert "late-flights@1: ok" in " ".join(words(section(after, "monitoring")))

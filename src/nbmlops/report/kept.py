@@ -73,9 +73,10 @@ def load(digest: str) -> dict[str, Any]:
 def facts_digest(taken: Mapping[str, Any]) -> str:
     """Return the SHA-256 of what a snapshot knows: the same for two reports that say the same.
 
-    Its number is left out, and what people answered to a report: an approval makes no report outdated.
+    Left out are its number, what people answered to a report, and when the data was last looked at: none of these makes
+    a report outdated.
     """
-    facts = {k: v for k, v in taken.items() if k not in ("number", "as_of")}
+    facts = {k: v for k, v in taken.items() if k not in ("number", "as_of", "looked_at")}
     if "events" in facts:
         facts["events"] = [e for e in facts["events"] if not _is_answer(e)]
     return hashlib.sha256(snapshot.canonical(facts)).hexdigest()

@@ -17,10 +17,13 @@ MOST_EPISODES = 20
 
 
 def gather(found: Json) -> dict[str, Any]:
-    """Return ``watch``: what would notice that a model of this run gets worse; None for a run without models."""
+    """Return ``watch``: what would notice that a model of this run gets worse; None for a run without models.
+
+    ``looked_at`` stands apart: it moves with every check, and a report is not out of date because its model is watched.
+    """
     names = sorted({m["name"] for m in found["models"]})
     if not names:
-        return {"watch": None}
+        return {"watch": None, "looked_at": {}}
     charter = found.get("charter") or {}
     return {
         "watch": {
@@ -31,8 +34,8 @@ def gather(found: Json) -> dict[str, Any]:
             "review_days": charter.get("review_days"),
             "people": list((charter.get("roles") or {}).get("ml_engineer") or ()),
             "episodes": _episodes(names, found.get("private") or ()),
-            "checked": _checked(found["models"]),
-        }
+        },
+        "looked_at": _checked(found["models"]),
     }
 
 
@@ -63,7 +66,6 @@ def _job(job: Json, state: Json) -> dict[str, Any]:
         "owner": job["owner"],
         "paused_at": state.get("paused_at"),
         "stopped": state.get("stopped_reason"),
-        "last_triggered": state.get("last_triggered"),
     }
 
 

@@ -28,14 +28,16 @@ def monitoring(snapshot: Json) -> Section:
         f"{count(len(running), 'job')} on a clock or a cause, {count(len(watch['channels']), 'way')} to be told, "
         f"{count(len(watch['episodes']), 'problem')} open."
     )
-    blocks = [*_facts(watch), *_jobs(watch), *_episodes(watch), *_gaps(snapshot, watch)]
+    blocks = [*_facts(snapshot, watch), *_jobs(watch), *_episodes(watch), *_gaps(snapshot, watch)]
     return Section("monitoring", title, words, blocks)
 
 
-def _facts(watch: Json) -> Iterator[Block]:
+def _facts(snapshot: Json, watch: Json) -> Iterator[Block]:
     """Say in terms how late outcomes come, when it is reviewed, who is told, and when the data was last looked at."""
     usable = [c["name"] for c in watch["channels"] if not c["problem"]]
-    last = [f"{ref}: {about['verdict']} ({when(about['at'])})" for ref, about in watch["checked"].items()]
+    last = [
+        f"{ref}: {about['verdict']} ({when(about['at'])})" for ref, about in (snapshot.get("looked_at") or {}).items()
+    ]
     items = [
         ("Feedback delay", f"outcomes take {watch['outcomes_after']}" if watch["outcomes_after"] else ""),
         ("Review", f"every {count(watch['review_days'], 'day')}" if watch["review_days"] else ""),
@@ -53,15 +55,14 @@ def _retrains(job: Json) -> bool:
 
 def _jobs(watch: Json) -> Iterator[Block]:
     if watch["jobs"]:
-        heads = ("Job", "Notebook", "When", "What follows", "Last", "State")
-        yield Table("Jobs that name the model", heads, [_job(job) for job in watch["jobs"]], tight=(4,))
+        heads = ("Job", "Notebook", "When", "What follows", "State")
+        yield Table("Jobs that name the model", heads, [_job(job) for job in watch["jobs"]])
 
 
 def _job(job: Json) -> tuple[Any, ...]:
     state = f"stopped: {job['stopped']}" if job["stopped"] else "paused" if job["paused_at"] else "on"
     follows = joined([str(step) for step in job["then"]]) or "nothing"
-    last = stamp(job["last_triggered"]) if job["last_triggered"] else "-"
-    return job["name"], job["notebook"], job["when"], follows, last, verdict("ok" if state == "on" else state)
+    return job["name"], job["notebook"], job["when"], follows, verdict("ok" if state == "on" else state)
 
 
 def _episodes(watch: Json) -> Iterator[Block]:
@@ -93,7 +94,7 @@ def _gaps(snapshot: Json, watch: Json) -> Iterator[Block]:
     broken = [f"{c['name']}: {c['problem']}" for c in watch["channels"] if c["problem"]]
     for text in broken:
         yield Missing(f"An alert channel does not work: {text}", f"mend nbmlops.toml ({engineer})")
-    if not watch["checked"]:
+    if not snapshot.get("looked_at"):
         yield Missing(
             "The data was never held against what the model was judged on",
             f"nbmlops drift DATA --model MODEL ({engineer})",
