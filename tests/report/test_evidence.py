@@ -183,6 +183,8 @@ def test_masking_keeps_numbers_and_names():
         "slice": "something about zip, which is private",
         "reference": "zip@3",
     }
+    assert masked.masked({"by": "zip", "segments": [{"name": "1234"}]}, ["zip"])["segments"] == []
+    assert "1234" not in str(masked.masked({"code": "slice", "column": "zip=1234", "message": "worse"}, ["zip"]))
 
 
 def test_data_is_told_with_its_source_owner_licence_and_window(project):

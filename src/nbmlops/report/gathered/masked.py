@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["gather", "masked", "private"]
 
 Json = Mapping[str, Any]
-PROSE = ("message", "slice", "notes", "because", "detail_text")
+PROSE = ("message", "column", "slice", "notes", "because")
 SEEN = ("min", "max", "categories", "distinct")
 NAMED = ("columns", "importance")  # mappings of a column to what is known of it
 
@@ -50,7 +50,8 @@ def masked(part: Any, hidden: list[str], key: str = "") -> Any:
 def _mapping(part: Json, hidden: list[str], key: str) -> dict[str, Any]:
     """Leave out what is known of a private column but for a number, such as how much depends on it."""
     kept = {k: v for k, v in part.items() if k not in hidden or key not in NAMED or isinstance(v, (int, float))}
-    return {k: masked(v, hidden, k) for k, v in kept.items()}
+    told = {k: masked(v, hidden, k) for k, v in kept.items()}
+    return {**told, "segments": []} if part.get("by") in hidden else told  # their names are its values
 
 
 def _finding(finding: Json, hidden: list[str]) -> dict[str, Any]:
