@@ -108,6 +108,20 @@ def test_only_differences_are_told(project):
     assert "alike" not in text
 
 
+def test_six_runs_that_differ_in_everything_stay_small_and_say_how_much(project):
+    for number in range(6):
+        with nb.run("try", params={f"p{i}": f"{'x' * 200}{number}" for i in range(150)}):
+            pass
+    found = taken([f"try~{i}" for i in range(6)])
+    assert found["counts"]["settings"] == 150
+    assert len(found["differs"]["settings"]) == 100
+    assert len({*found["differs"]["settings"]["p0"]}) == 6
+    markup = page.render(found)
+    assert len(markup) < 300_000
+    assert "150 settings differ." in markup
+    assert "The first 100 of what differs" in markup
+
+
 def test_models_and_runs_may_be_named(retrained):
     found = taken("late-flights@1..late-flights@2")
     _, word, because = answer(found)

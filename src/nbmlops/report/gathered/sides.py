@@ -17,7 +17,7 @@ __all__ = ["differing", "gated", "paired", "side"]
 Json = Mapping[str, Any]
 ABOUT = ("run_id", "experiment", "name", "kind", "status", "started_at", "duration_s", "author", "notebook")
 JUDGED = ("model", "estimator", "task", "target", "rows", "metrics", "data")
-MOST_NAMES, MOST_FINDINGS = 300, 40
+WHOLE, MOST_FINDINGS = 100_000, 40
 OPEN = ("issue", "warning")
 METRICS = {"chance": ("roc_auc", "log_loss", "brier"), "number": ("mae", "rmse", "r2"), "class": ("accuracy",)}
 
@@ -48,7 +48,8 @@ def side(found: Json) -> dict[str, Any]:
 
 
 def _settings(parts: Sequence[Json]) -> dict[str, str]:
-    return {str(p["name"]): short(p["value"]) for part in parts for p in part["params"] if p["origin"] != "default"}
+    kept = [p for part in parts for p in part["params"] if p["origin"] != "default"]
+    return {str(p["name"]): short(p["value"], WHOLE) for p in kept}
 
 
 def _data(parts: Sequence[Json]) -> dict[str, str]:
@@ -165,7 +166,8 @@ def _other_rows(one: Json, other: Json) -> str:
 def _gain(metric: str, kind: str, said: tuple[Any, Any], truth: Any) -> dict[str, Any]:
     from nbmlops.governance.differences import gain
 
-    found = gain(metric, *(_answers(kind, one, truth) for one in said), 0.0)
+    challenger, champion = (_answers(kind, one, truth) for one in said)
+    found = gain(metric, challenger, champion, 0.0)
     decided = found.difference
     word = _word(decided.low, decided.high)
     about = {"metric": metric, "value": found.challenger, "before": found.champion, "verdict": word}

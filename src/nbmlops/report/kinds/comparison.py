@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from nbmlops.errors import Invalid
@@ -14,7 +15,7 @@ from nbmlops.report.gathered.sides import differing, gated, paired, side
 from nbmlops.report.kinds import run
 from nbmlops.report.kinds.kind import Head, Kind, Subject
 from nbmlops.report.sections.glossary import glossary
-from nbmlops.report.text import count, duration, joined, measured, number, stamp, visible
+from nbmlops.report.text import count, duration, joined, measured, number, short, stamp, visible
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import Run
 
@@ -24,7 +25,7 @@ Json = Mapping[str, Any]
 BETWEEN = ".."
 BACK = re.compile(r"~[0-9]+$")
 FEWEST, MOST = 2, 6
-FEW, MOST_ROWS, MOST_OPEN = 15, 300, 5
+FEW, MOST_ROWS, MOST_OPEN, LONGEST = 15, 100, 5, 80  # six runs side by side keep to a page
 ENVIRONMENT = "environment"
 # What differs is asked in this order: a key of a side, the section's title, what one difference is called.
 ASKED = (
@@ -91,10 +92,13 @@ def _gather(subject: Subject) -> dict[str, Any]:
     others = [(one["ref"], sides[0]["ref"], j) for one, j in zip(sides[1:], judged[1:], strict=True)]
     results = [r for found in whole for r in found["results"]]
     targets = [str(t.get("name")) for t in ((whole[0].get("charter") or {}).get("metrics") or ())]
+    asked = [key for key, _, _ in ASKED if key != ENVIRONMENT or all(one["recorded"] for one in sides)]
+    differs = {key: differing(sides, key) for key in asked}
     return {
         "names": _labels(sides),
         "sides": [_without(one) for one in sides],
-        "differs": {key: differing(sides, key) for key, _, _ in ASKED if key != ENVIRONMENT or _recorded(sides)},
+        "differs": {key: _few(found) for key, found in differs.items()},
+        "counts": {key: len(found) for key, found in differs.items()},
         "code": _code(sides),
         "gains": [_gains(one, other, paired(j, judged[0], targets), results) for one, other, j in others],
         "grouped": (whole[0].get("charter") or {}).get("groups"),
@@ -110,8 +114,17 @@ def _gains(ref: str | None, first: str | None, found: dict[str, Any], results: S
     return {"gains": [kept, *(g for g in found.get("gains", ()) if g["metric"] != kept["metric"])]}
 
 
-def _recorded(sides: Sequence[Json]) -> bool:
-    return all(one["recorded"] for one in sides)
+def _few(found: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the first differences, each value short."""
+    return {short(name, LONGEST): _cut(values) for name, values in list(found.items())[:MOST_ROWS]}
+
+
+def _cut(values: Sequence[Any]) -> list[Any]:
+    """Return values cut where they are long; what differs only further on is told apart by a hash."""
+    cut = [short(v, LONGEST) if isinstance(v, str) else v for v in values]
+    if len(set(map(str, cut))) > 1:
+        return cut
+    return [f"{c} ({sha256(str(v).encode()).hexdigest()[:8]})" for c, v in zip(cut, values, strict=True)]
 
 
 def _without(one: Json) -> dict[str, Any]:
@@ -247,13 +260,13 @@ def _own(taken: Json) -> list[Block]:
 
 
 def _counted(taken: Json) -> list[Block]:
-    told = [(title, _amount(taken["differs"].get(key))) for key, title, _ in ASKED]
-    told.insert(3, ("Code cells", _amount(taken["code"]["cells"] if taken["code"]["known"] else None)))
+    told = [(title, _amount(taken["counts"].get(key))) for key, title, _ in ASKED]
+    told.insert(3, ("Code cells", _amount(len(taken["code"]["cells"]) if taken["code"]["known"] else None)))
     return [Table("Differences between the runs", ("Of", "How many"), told, numeric=(1,))]
 
 
-def _amount(found: Any) -> str:
-    return "not known" if found is None else number(len(found)) if found else "the same"
+def _amount(found: int | None) -> str:
+    return "not known" if found is None else number(found) if found else "the same"
 
 
 def _found(taken: Json) -> list[Block]:
@@ -305,8 +318,10 @@ def _differs(taken: Json, key: str, title: str, what: str) -> Section:
     if not found:
         return Section(key, title, f"No {what} differs.", [Say("The same on every side, or on none.")])
     rows = [(name, *(_value(key, v) for v in values)) for name, values in found.items()]
-    table = Table("Only what differs", ("Name", *taken["names"]), rows[:MOST_ROWS])
-    words = f"{count(len(rows), what, _many(what))} differ{'s' if len(rows) == 1 else ''}."
+    total = taken["counts"][key]
+    caption = f"The first {len(rows)} of what differs" if total > len(rows) else "Only what differs"
+    table = Table(caption, ("Name", *taken["names"]), rows)
+    words = f"{count(total, what, _many(what))} differ{'s' if total == 1 else ''}."
     return Section(key, title, words, _folded(table))
 
 
