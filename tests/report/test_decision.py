@@ -259,7 +259,7 @@ def test_value_against_the_champion_has_an_interval_or_says_why_not(retrained):
     taken["value"]["champion"] |= {"same_rows": True, "low": -10.0, "expected": 120.0, "high": 250.0}
     page = decision.decide(taken).part("worth")
     assert page.blocks[0].rows[1] == ["against the champion, on the same rows: not shown", "-10", "+120", "+250"]
-    assert "If nothing is done, the champion stays: about 3,240 EUR a month less." in page.blocks[1].text
+    assert "If the champion stays: about 3,240 EUR a month less, which is not shown." in page.blocks[1].text
 
 
 def test_what_is_unknown_is_missing_with_what_to_do(project):

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from nbmlops.registry.measures import Answers
 
-__all__ = ["fitted_on", "held_out", "judged_rows", "of_same_rows", "packed", "same_rows"]
+__all__ = ["answers_of_same_rows", "fitted_on", "held_out", "judged_rows", "of_same_rows", "packed", "same_rows"]
 
+Kept = dict[str, NDArray[Any]]
 Told = tuple[str, NDArray[Any], NDArray[Any]]  # what kind of answer, what was said, what came true
 
 
@@ -85,6 +86,36 @@ def of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Told
     tuple of two, or None
         Each as :func:`held_out` returns it; None where the rows differ or the answers were not kept.
     """
+    both = _of_same_rows(one, other)
+    told = tuple(_told(evaluation, kept) for evaluation, kept in zip((one, other), both, strict=True)) if both else ()
+    return told if told and told[0][0] == told[1][0] else None  # type: ignore[return-value]
+
+
+def answers_of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Answers, Answers] | None:
+    """Return the answers of two models to the very same rows, as :func:`of_same_rows` tells, to be compared in metrics.
+
+    Parameters
+    ----------
+    one, other : mapping
+        Evaluations as JSON.
+    """
+    from nbmlops.registry.measures import Answers
+
+    both = _of_same_rows(one, other)
+    if both is None or (one.get("task"), one.get("classes")) != (other.get("task"), other.get("classes")):
+        return None
+    found = []
+    for evaluation, kept in zip((one, other), both, strict=True):
+        text = kept["truth"].dtype.kind == "U"
+        classes = tuple(str(c) if text else c for c in evaluation.get("classes") or ())
+        chance = kept.get("probability")
+        score = chance[:, 1] if chance is not None and evaluation["task"] == "binary" else None
+        found.append(Answers(evaluation["task"], kept["predicted"], chance, score, classes, kept["truth"]))
+    return found[0], found[1]
+
+
+def _of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Kept, Kept] | None:
+    """Return what was kept of two evaluations, where their rows are the same, in the same order."""
     if not one.get("values") or not other.get("values") or one.get("rows") != other.get("rows"):
         return None
     try:
@@ -95,11 +126,10 @@ def of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Told
     alike = known and all(np.array_equal(first[name], second[name]) for name in ("row_columns", "rows"))
     if not alike and (not one.get("data") or one["data"] != other.get("data")):
         return None
-    told = _told(one, first), _told(other, second)
-    return told if told[0][0] == told[1][0] and np.array_equal(told[0][2], told[1][2]) else None
+    return (first, second) if np.array_equal(first["truth"], second["truth"]) else None
 
 
-def _loaded(evaluation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+def _loaded(evaluation: Mapping[str, Any]) -> Kept:
     with np.load(io.BytesIO(session.artifacts().get(evaluation["values"])), allow_pickle=False) as kept:
         return dict(kept)
 

@@ -11,6 +11,7 @@ from nbmlops.tracking import session
 __all__ = ["gather"]
 
 Json = Mapping[str, Any]
+COMPARED = ("roc_auc", "accuracy", "log_loss", "brier", "mae", "rmse")  # what takes no resampling
 
 
 def gather(found: Json) -> dict[str, Any]:
@@ -21,14 +22,37 @@ def gather(found: Json) -> dict[str, Any]:
     gate = facts.newest(found, "gate")
     if gate is None:
         return {"compared": None}
-    metrics = _gated(gate)
     here = facts.champion_evaluation(found)
     judged = here or _registered(str(gate.get("champion"))) or {}
-    same = here is not None and here.get("data") == (facts.evaluation(found) or {}).get("data")
+    own = facts.evaluation(found) or {}
+    metrics = {**_gated(gate), **(_paired(own, here, found.get("charter")) if here else {})}
+    same = here is not None and here.get("data") == own.get("data")
     for name, measured in (judged.get("metrics") or {}).items():
         known = {"champion": measured.get("value"), "rows": measured.get("n")}
         metrics.setdefault(name, {**known, "same_rows": same, "difference": None})
     return {"compared": {"champion": gate.get("champion"), "rows": gate.get("rows"), "metrics": metrics}}
+
+
+def _paired(own: Json, champion: Json, charter: Json | None) -> dict[str, dict[str, Any]]:
+    """Return the metrics both were evaluated in on the same rows; only a gate knows groups of rows."""
+    from nbmlops.governance.differences import gain
+    from nbmlops.registry.values import answers_of_same_rows
+
+    both = None if (charter or {}).get("groups") else answers_of_same_rows(own, champion)
+    if both is None:
+        return {}
+    names = [n for n in COMPARED if n in (own.get("metrics") or {}) and n in (champion.get("metrics") or {})]
+    return {
+        name: {
+            "champion": champion["metrics"][name].get("value"),
+            "challenger": own["metrics"][name].get("value"),
+            "rows": found.rows,
+            "same_rows": True,
+            "difference": {k: getattr(found.difference, k) for k in ("value", "low", "high")},
+        }
+        for name in names
+        for found in (gain(name, *both, 0.0),)
+    }
 
 
 def _gated(gate: Json) -> dict[str, dict[str, Any]]:

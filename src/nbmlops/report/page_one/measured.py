@@ -75,15 +75,23 @@ def _table(snapshot: Json, judged: Json, targets: list[dict[str, Any]]) -> Table
 
 def _chosen(judged: Json, targets: Mapping[str, Any], compared: Json) -> list[str]:
     """Return the metrics of the charter, what the gate compared, and the usual ones until there are some."""
-    metrics = judged.get("metrics") or {}
+    metrics = dict(judged.get("metrics") or {})
+    if any(name.endswith("_share_gap") for name in targets):
+        metrics.pop("share_gap", None)  # it is there under the name of what is shared
     gated = [n for n, m in (compared.get("metrics") or {}).items() if m.get("difference") and n in metrics]
     usual = [n for n in (*HEADLINES, *HIGHER, *LOWER) if n in metrics]
     return list(dict.fromkeys([*targets, *gated, *usual]))[:MOST]
 
 
+def _of(known: Json, name: str) -> Json | None:
+    """Return what is known of a metric; a share gap may carry the name of what is shared."""
+    metrics = known.get("metrics") or {}
+    return metrics.get(name) or (metrics.get("share_gap") if name.endswith("_share_gap") else None)
+
+
 def _own(name: str, judged: Json, target: Json | None, meaning: str) -> tuple[str | Verdict, ...]:
     """Return a metric's name and direction, value, rows, target and verdict."""
-    kept = (judged.get("metrics") or {}).get(name) or {}
+    kept = _of(judged, name) or {}
     detail = (target or {}).get("detail") or {}
     value = target.get("effect") if target else kept.get("value")
     bounds = detail if target else kept
@@ -107,10 +115,10 @@ def _with_interval(value: Any, low: Any, high: Any, sign: bool = False) -> str:
 
 def _against(compared: Json, name: str, judged: Json) -> tuple[str, str]:
     """Return the champion's value, and by how much the challenger is better; not shown where the interval crosses 0."""
-    found = (compared.get("metrics") or {}).get(name)
+    found = _of(compared, name)
     if found is None or not finite(as_float(found.get("champion"))):
         return "not measured", "-"
-    own = ((judged.get("metrics") or {}).get(name) or {}).get("n")
+    own = (_of(judged, name) or {}).get("n")
     where = "" if found.get("rows") == own else f" on {number(found.get('rows'))} rows"
     where = where if found.get("same_rows") else " on other rows"
     gain = found.get("difference") or {}
@@ -122,14 +130,13 @@ def _against(compared: Json, name: str, judged: Json) -> tuple[str, str]:
 
 
 def _before(previous: Json, name: str) -> str:
-    known = ((previous.get("metrics") or {}).get(name) or {}).get("value")
-    return number(known)
+    return number((_of(previous, name) or {}).get("value"))
 
 
 def _caption(compared: Json, previous: Json) -> str:
     parts = ["Key metrics with 95 % intervals"]
     if compared:
-        parts.append(f"a gain above zero speaks for the challenger (both on {number(compared.get('rows'))} rows)")
+        parts.append("a gain above zero speaks for the challenger")
     if previous:
         parts.append(f"the run before is of {when(previous.get('at'))}, on its own rows")
     return "; ".join(parts)

@@ -56,11 +56,15 @@ def _table(value: Json) -> Table:
 def _against(champion: Json) -> list[str]:
     """Return the row against the champion; without an interval where the rows were not the same or are not known."""
     if finite(as_float(champion.get("low"))):
-        sure = champion["low"] > 0 or champion["high"] < 0
-        name = "against the champion, on the same rows" + ("" if sure else ": not shown")
+        name = "against the champion, on the same rows" + ("" if _sure(champion) else ": not shown")
         return [name, *(signed(_rounded(champion[k])) for k in ("low", "expected", "high"))]
     why = "no interval: answers not kept" if champion.get("same_rows") else "no interval: on other rows"
     return [f"against the champion ({why})", "-", signed(_rounded(champion.get("difference"))), "-"]
+
+
+def _sure(champion: Json) -> bool:
+    """Tell whether the interval of the difference is known and does not cross zero."""
+    return as_float(champion.get("low")) > 0 or as_float(champion.get("high")) < 0
 
 
 def _volume(value: Json) -> list[Block]:
@@ -74,7 +78,8 @@ def _volume(value: Json) -> list[Block]:
     more = as_float(champion.get("difference")) * as_float(volume.get("rows")) / as_float(value.get("per_rows"))
     if finite(more) and more:
         less = f"{number(_rounded(abs(more)))} {unit} a {volume.get('per')} {'less' if more > 0 else 'more'}"
-        said += f" If nothing is done, the champion stays: about {less}."
+        unsure = "" if _sure(champion) else ", which is not shown"
+        said += f" If the champion stays: about {less}{unsure}."
     return [Say(said)]
 
 
