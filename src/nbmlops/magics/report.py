@@ -43,15 +43,17 @@ VERBS = ("list", "verify", "signatures")
 
 def _other(verb: str, of: Any, output: str | None) -> Any:
     """List reports, verify a file, or say who signed."""
-    import nbmlops as nb
+    from nbmlops.report.listed import reports
+    from nbmlops.report.signatures import signatures
+    from nbmlops.report.verify import verify_report
 
     if verb == "list":
-        return nb.reports(of)
+        return reports(of)
     if of is None:
         raise Invalid(
             f"%report {verb} needs to know of what.", f"%report {verb} {'FILE' if verb == 'verify' else 'REF'}"
         )
-    return nb.verify_report(of) if verb == "verify" else nb.signatures(of, output)
+    return verify_report(of) if verb == "verify" else signatures(of, output)
 
 
 MAGICS = (Magic("report", _parser, _report),)
