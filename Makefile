@@ -87,6 +87,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/fan.py
 	@$(BIN)/python bench/warm.py
 	@$(BIN)/python bench/serve.py
+	@$(BIN)/python bench/site.py
 
 # What is tried to lose data, here and on others: some ten minutes.
 durability: setup .venv-peers/.installed

@@ -161,6 +161,10 @@ def status(word: str | None) -> Verdict:
 
 def short(value: Any) -> str:
     """Return a value in one line that is not too long."""
+    if type(value) in (int, float):
+        return repr(value)
+    if type(value) is str and len(value) <= LONGEST and value.isprintable():
+        return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     kept, cut = capped(" ".join(visible(text).split()), LONGEST)
     return f"{kept} … ({cut:,} characters more)" if cut else kept
