@@ -36,7 +36,7 @@ def test_new_asks_nothing_and_overwrites_nothing(project):
 def test_check_passes_when_all_is_said(project):
     (project / "charter.yaml").write_text(
         WORTH + "users: [desk]\ndecision: rebook\nlimits: [none]\nroles: {manager: [ada]}\n"
-        "metrics: [{name: roc_auc, at_least: 0.6}]\nrisk: {tier: low, why: a person decides}\noversight: the desk decides"
+        "metrics: [{name: roc_auc, at_least: 0.6}]\nrisk: {tier: low, why: a person decides}\noversight: the desk"
     )
     assert run("check").exit_code == 0
 
