@@ -193,7 +193,7 @@ def _section(report: Mapping[str, Any]) -> Section:
     about = Facts(
         [
             ("Asked", report["question"]),
-            ("Recommended", report["answer"]),
+            ("Answer", report["answer"]),
             ("Facts as of", when(report["as_of"])),
             ("SHA-256 of its facts", report["digest"]),
         ]
