@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from nbmlops.report import facts
-from nbmlops.report.decision import event_words
+from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.text import as_float, capped, count, finite, joined, measured, number, percent, when
 
 __all__ = ["agreed", "line"]

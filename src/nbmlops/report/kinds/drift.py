@@ -10,9 +10,10 @@ from nbmlops.errors import NotFound, unknown
 from nbmlops.records import plain
 from nbmlops.report import evidence, facts
 from nbmlops.report.blocks import Block, Facts, Missing, Say, Section, Table, Verdict, verdict
-from nbmlops.report.decision import Decision, Part, event_words
+from nbmlops.report.decision import Decision, Part
 from nbmlops.report.gathered.masked import masked
 from nbmlops.report.kinds.kind import Head, Kind, Subject
+from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.sections.glossary import glossary
 from nbmlops.report.sections.record import audit
 from nbmlops.report.text import count, number, stamp, visible, when

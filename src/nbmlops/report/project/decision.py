@@ -7,7 +7,8 @@ from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
-from nbmlops.report.decision import Decision, Part, event_words
+from nbmlops.report.decision import Decision, Part
+from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.project.standing import TONES, because, recommended, rounded, standing, worth
 from nbmlops.report.text import count, joined, number, stamp, when
 

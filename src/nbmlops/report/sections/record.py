@@ -7,7 +7,7 @@ from typing import Any
 
 from nbmlops.report import facts, known
 from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Say, Section, Table, verdict
-from nbmlops.report.decision import event_words
+from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.text import count, duration, joined, short, stamp, when
 
 __all__ = ["audit", "reproducibility"]
