@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nbmlops.report import charts
+from nbmlops.report import charts, matrix
 
 NAN = math.nan
 HOSTILE = "<script>alert(1)</script>\"'&\x00\u202e"
@@ -17,6 +17,7 @@ DRAWN = {
     "calibration": lambda title: charts.calibration([0.1, 0.4], [0.12, 0.5], [300, 100], title=title),
     "intervals": lambda title: charts.intervals([title], [0.69], [0.67], [0.7], title=title, target=0.65),
     "sparkline": lambda title: charts.sparkline([3, 1, 4]),
+    "confusion": lambda title: matrix.confusion([title, "no"], [[30, 9], [4, 57]], title=title),
 }
 EMPTY = {
     "line": lambda values: charts.line([(v, v) for v in values], title="t"),
@@ -33,7 +34,7 @@ def test_is_well_formed_escaped_and_without_anything_active(draw):
     root = ElementTree.fromstring(draw(HOSTILE))
     names = {e.tag.rpartition("}")[2] for e in root.iter()}
     attributes = {a for e in root.iter() for a in e.attrib}
-    assert names <= {"svg", "title", "desc", "rect", "text", "line", "polyline", "circle"}
+    assert names <= {"svg", "title", "desc", "rect", "text", "line", "polyline", "circle", "path"}
     assert not {a for a in attributes if a.startswith("on") or a in ("id", "href", "style", "class")}
 
 
@@ -100,6 +101,59 @@ def test_calibration_says_both_means_and_the_largest_gap():
 def test_intervals_without_bounds_keep_their_value():
     svg = charts.intervals(["AUC", "gap"], [0.69, 0.02], [0.67, NAN], [0.7, NAN], title="m", target=0.65)
     assert charts.alt(svg) == "m: AUC 0.69 [0.67, 0.7]; gap 0.02. Compared with target 0.65."
+
+
+def test_calibration_draws_the_interval_of_each_bin_that_has_one_and_keeps_it_on_the_card():
+    plain = charts.calibration([0.1, 0.4], [0.12, 0.5], [300, 100], title="c")
+    drawn = charts.calibration([0.1, 0.4], [0.12, 0.5], [300, 100], title="c", bounds=[(0.1, 0.14), (None, NAN)])
+    assert drawn.count("<line") == plain.count("<line") + 1
+    wide = ElementTree.fromstring(charts.calibration([0.1], [0.12], [9], title="c", bounds=[(0.0, 0.9)]))
+    assert all(float(e.attrib[k]) >= 50 for e in wide.iter() if "y1" in e.attrib for k in ("y1", "y2"))
+
+
+def test_two_distributions_are_apart_without_colour():
+    looks = [e.attrib["fill"] for e in ElementTree.fromstring(DRAWN["pair"]("t")).iter() if e.tag.endswith("path")]
+    assert len(looks) == 4  # both sides and both keys
+    assert _contrast(looks[0], looks[1]) > 4.5
+    assert looks[:2] == looks[2:]
+
+
+def test_confusion_says_what_is_mistaken_for_what():
+    svg = matrix.confusion(["late", "on time"], [[300, 900], [200, 4095]], title="late")
+    assert charts.alt(svg) == (
+        "late: 5,495 rows, right in 4,395 (80.0 %). Most frequent mistake: late called on time, 900 rows (75.0 % of"
+        " late)."
+    )
+    assert "Nothing was mistaken." in charts.alt(matrix.confusion(["a", "b"], [[1, 0], [0, 1]], title="t"))
+    assert "No rows to count." in charts.alt(matrix.confusion(["a", "b"], [[NAN, 0], [0, 0]], title="t"))
+
+
+def test_what_was_right_has_an_edge_that_needs_no_colour():
+    drawn = ElementTree.fromstring(matrix.confusion(["a", "b", "c"], [[5, 1, 0], [0, 5, 1], [1, 0, 5]], title="t"))
+    strong = [e for e in drawn.iter() if e.attrib.get("stroke-width") == "2"]
+    assert len(strong) == 3
+    assert len({(e.attrib["x"], e.attrib["y"]) for e in strong}) == 3
+
+
+def test_confusion_of_many_classes_shows_the_ten_most_frequent_and_counts_the_rest():
+    counts = [[i + 1 if i == j else 0 for j in range(12)] for i in range(12)]
+    svg = matrix.confusion([f"class {i}" for i in range(12)], counts, title="t")
+    assert "and 2 rarer classes" in svg
+    assert "78 rows" in charts.alt(svg)  # all of them
+    assert ">class 11 (10)<" in svg  # its column is too narrow for the name
+    assert ">10<" in svg
+    root = ElementTree.fromstring(svg)
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    for part in (e for e in root.iter() if e.tag.endswith("rect")):
+        assert float(part.attrib["x"]) + float(part.attrib["width"]) <= width
+        assert float(part.attrib["y"]) + float(part.attrib["height"]) <= height
+    assert len(svg) < 25_000
+
+
+def test_ink_is_readable_on_the_darkest_cell():
+    from nbmlops.report import svg
+
+    assert _contrast(svg.INK, matrix._tint(1.0)) >= 4.5
 
 
 def test_colours_are_readable_on_the_card():

@@ -11,11 +11,12 @@ import math
 import re
 from collections.abc import Sequence
 from html import unescape
+from itertools import zip_longest
 from typing import Any
 
 from nbmlops.report.svg import (
     BLUE,
-    GREY,
+    CARD,
     GRID,
     INK,
     ORANGE,
@@ -23,6 +24,7 @@ from nbmlops.report.svg import (
     Frame,
     Scale,
     box,
+    boxes,
     cut,
     dot,
     lettering,
@@ -152,14 +154,23 @@ def pair(labels: Sequence[str], reference: Sequence[float], current: Sequence[fl
     more = len(known) - len(shown)
     frame = Frame([0, len(shown)], [0.0, *(v for row in shown for v in row[1:])], top=56, bottom=30, bare=True)
     slot = (frame.right - frame.left) / len(shown)
-    body = "".join(_pair_bar(frame, frame.left + slot * i, slot, row) for i, row in enumerate(shown))
-    legend = _key(frame.left, GREY, "reference") + _key(frame.left + 92, BLUE, "current")
+    # One is hollow and one is full: apart on grey paper too.
+    body = boxes(_side(frame, slot, [row[1] for row in shown], 0.1), CARD, QUIET)
+    body += boxes(_side(frame, slot, [row[2] for row in shown], 0.5), BLUE, BLUE)
+    legend = _key(frame.left, CARD, QUIET, "reference") + _key(frame.left + 92, BLUE, BLUE, "current")
     note = lettering(frame.right, 46, f"and {more} more bins", anchor="end") if more else ""
     names = _bin_names(frame, slot, [row[0] for row in shown])
     return picture(480, 220, title, words, frame.axes(y_format=_percent0) + body + names + legend + note)
 
 
-def calibration(predicted: Sequence[float], observed: Sequence[float], counts: Sequence[int], *, title: str) -> str:
+def calibration(
+    predicted: Sequence[float],
+    observed: Sequence[float],
+    counts: Sequence[int],
+    *,
+    title: str,
+    bounds: Sequence[tuple[Any, Any]] = (),
+) -> str:
     """Draw what was predicted against what came true; on the diagonal both agree.
 
     Parameters
@@ -169,6 +180,8 @@ def calibration(predicted: Sequence[float], observed: Sequence[float], counts: S
     counts : sequence of int
         Rows of each bin; a point's area grows with them.
     title : str
+    bounds : sequence of (low, high), optional
+        The interval of each observed share; one that is not finite is left out.
 
     Returns
     -------
@@ -180,8 +193,9 @@ def calibration(predicted: Sequence[float], observed: Sequence[float], counts: S
     >>> "200 rows" in calibration([0.2, 0.6], [0.25, 0.55], [100, 100], title="Calibration")
     True
     """
-    rows = [tuple(map(as_float, row)) for row in zip(predicted, observed, counts, strict=False)]
-    known = [row for row in rows if finite(*row) and row[2] > 0]
+    bins = zip_longest(zip(predicted, observed, counts, strict=False), bounds, fillvalue=(None, None))
+    rows = [tuple(map(as_float, (*row, *ends))) for row, ends in bins]
+    known = [row for row in rows if finite(*row[:3]) and row[2] > 0]
     gaps = _gaps(len(rows) - len(known))
     if not known:
         return _nothing(title, gaps)
@@ -192,13 +206,15 @@ def calibration(predicted: Sequence[float], observed: Sequence[float], counts: S
         f"{number(int(total))} rows: predicted {percent(means[0])} on average, observed {percent(means[1])}. Largest"
         f" gap: predicted {percent(far[0])}, observed {percent(far[1])} ({number(int(far[2]))} rows).{gaps}"
     )
-    limit = max(max(row[0], row[1]) for row in known)
+    spread = [row for row in known if finite(*row[3:])]
+    limit = max(v for row in known for v in (row[0], row[1], row[4]) if finite(v))
     frame = Frame([0, limit], [0, limit], top=58, bottom=44, width=340, height=320)
     end = min(frame.across.high, frame.up.high)
     ideal = rule(frame.x(0), frame.y(0), frame.x(end), frame.y(end), QUIET, dash="4 3")
-    path = " ".join(f"{place(frame.x(p))},{place(frame.y(o))}" for p, o, _ in sorted(known))
+    path = " ".join(f"{place(frame.x(p))},{place(frame.y(o))}" for p, o, *_ in sorted(known))
     largest = max(row[2] for row in known)
-    dots = "".join(dot(frame.x(p), frame.y(o), 2.5 + 4 * math.sqrt(n / largest)) for p, o, n in known)
+    dots = "".join(rule(frame.x(p), frame.y(low), frame.x(p), frame.y(high), BLUE) for p, _, _, low, high in spread)
+    dots += "".join(dot(frame.x(p), frame.y(o), 2.5 + 4 * math.sqrt(n / largest)) for p, o, n, *_ in known)
     curve = f'<polyline points="{path}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>{dots}'
     axes = frame.axes("predicted", "observed", _percent0, _percent0)
     return picture(340, 320, title, words, axes + ideal + curve)
@@ -313,8 +329,8 @@ def _nothing(title: str, gaps: str) -> str:
     return picture(480, 70, title, words, lettering(16, 50, words))
 
 
-def _key(x: float, colour: str, name: str) -> str:
-    return box(x, 35, 11, 11, colour) + lettering(x + 16, 45, name)
+def _key(x: float, colour: str, edge: str, name: str) -> str:
+    return boxes([(x, 35, 11, 11)], colour, edge) + lettering(x + 16, 45, name)
 
 
 def _tick_x(x: float, top: float, base: float, label: str) -> str:
@@ -330,12 +346,10 @@ def _bar_row(name: str, value: float, y: float, left: float, scale: Scale, said:
     return label + box(start, y + 1, max(end - start, 0.5), 14, BLUE) + lettering(end + 6, y + 12, said)
 
 
-def _pair_bar(frame: Frame, x: float, slot: float, row: tuple[str, float, float]) -> str:
-    width = slot * 0.4
-    before, after = frame.y(row[1]), frame.y(row[2])
-    return box(x + slot * 0.1, before, width, frame.base - before, GREY) + box(
-        x + slot * 0.1 + width, after, width, frame.base - after, BLUE
-    )
+def _side(frame: Frame, slot: float, values: Sequence[float], shift: float) -> list[tuple[float, float, float, float]]:
+    """Return one bar a bin, as wide as two fifths of it."""
+    tops = [frame.y(v) for v in values]
+    return [(frame.left + slot * (i + shift), t, slot * 0.4, frame.base - t) for i, t in enumerate(tops)]
 
 
 def _bin_names(frame: Frame, slot: float, names: Sequence[str]) -> str:
@@ -361,7 +375,7 @@ def _interval_row(row: tuple[Any, ...], y: float, left: float, scale: Scale) -> 
 
 
 def _label_width(names: Sequence[str]) -> float:
-    return 24 + LETTER * min(max(len(n) for n in names), 24)
+    return 25 + LETTER * min(max(len(n) for n in names), 24)
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

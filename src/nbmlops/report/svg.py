@@ -18,6 +18,7 @@ __all__ = [
     "Frame",
     "Scale",
     "box",
+    "boxes",
     "cut",
     "dot",
     "lettering",
@@ -129,9 +130,18 @@ def rule(x1: float, y1: float, x2: float, y2: float, colour: str, *, dash: str =
     return f'<line x1="{place(x1)}" y1="{place(y1)}" x2="{place(x2)}" y2="{place(y2)}" stroke="{colour}"{extra}/>'
 
 
-def box(x: float, y: float, width: float, height: float, colour: str) -> str:
-    """Return a filled box."""
-    return f'<rect x="{place(x)}" y="{place(y)}" width="{place(width)}" height="{place(height)}" fill="{colour}"/>'
+def box(x: float, y: float, across: float, down: float, colour: str, *, edge: str = "", width: float = 1) -> str:
+    """Return a filled box, with an edge where one has a colour."""
+    extra = f' stroke="{edge}"' if edge else ""
+    extra += f' stroke-width="{place(width)}"' if edge and width != 1 else ""
+    where = f'x="{place(x)}" y="{place(y)}" width="{place(across)}" height="{place(down)}"'
+    return f'<rect {where} fill="{colour}"{extra}/>'
+
+
+def boxes(places: Sequence[tuple[float, float, float, float]], colour: str, edge: str) -> str:
+    """Return many boxes of one look as one mark: places are left, top, width and height."""
+    path = "".join(f"M{place(x)} {place(y)}h{place(w)}v{place(h)}h{place(-w)}z" for x, y, w, h in places)
+    return f'<path d="{path}" fill="{colour}" stroke="{edge}"/>'
 
 
 def dot(x: float, y: float, radius: float = 3) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.report import charts, facts
+from nbmlops.report import charts, facts, matrix
 from nbmlops.report.blocks import Block, Figure, Fold, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import HEADLINES, METRIC_HEADS, metric_rows
 from nbmlops.report.evidence import MOST_CHARTS, finding_tables
@@ -69,7 +69,8 @@ def _calibration(judged: Json) -> list[Block]:
     if not bins:
         return []
     columns = [[b.get(k) for b in bins] for k in ("predicted", "observed", "n")]
-    svg = charts.calibration(*columns, title="Calibration")
+    bounds = [(b.get("low"), b.get("high")) for b in bins]
+    svg = charts.calibration(*columns, title="Calibration", bounds=bounds)
     rows = [(percent(b.get("predicted")), percent(b.get("observed")), _bounds(b), number(b.get("n"))) for b in bins]
     heads = ("Predicted", "Observed", "95 % interval", "Rows")
     numbers = Table("Calibration in bins of equally many rows", heads, rows, numeric=(0, 1, 3))
@@ -115,15 +116,17 @@ def _confusion(snapshot: Json, judged: Json) -> list[Block]:
     place = min(range(len(counts["threshold"])), key=lambda i: abs(counts["threshold"][i] - wanted))
     hit, alarm, miss, quiet = (counts[name][place] for name in OUTCOMES)
     yes = str(judged.get("positive") if judged.get("positive") is not None else "yes")
+    said = (yes, f"not {yes}")
     rows = [
-        (f"{judged.get('target')} was {yes}", number(hit), number(miss), percent(_share(hit, miss))),
-        (f"{judged.get('target')} was not {yes}", number(alarm), number(quiet), percent(_share(quiet, alarm))),
+        (f"{judged.get('target')} was {said[0]}", number(hit), number(miss), percent(_share(hit, miss))),
+        (f"{judged.get('target')} was {said[1]}", number(alarm), number(quiet), percent(_share(quiet, alarm))),
     ]
     why = "of best value by the charter" if finite(best) else "of one half"
     caption = f"Right and wrong at a bound {why}, {number(counts['threshold'][place])}"
-    return [
-        Table(caption, ("What came true", f"It said {yes}", f"It said not {yes}", "Right"), rows, numeric=(1, 2, 3))
-    ]
+    heads = ("What came true", f"It said {said[0]}", f"It said {said[1]}", "Right")
+    svg = matrix.confusion(said, [[hit, miss], [alarm, quiet]], title=f"{judged.get('target')}: right and wrong")
+    figure = Figure(svg, f"{caption}. A strong edge is right; the share is of all that came true.")
+    return [figure, Fold("Right and wrong in numbers", [Table(caption, heads, rows, numeric=(1, 2, 3))])]
 
 
 OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
