@@ -21,7 +21,17 @@ from nbmlops.jobs.kinds import Kind
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["Known", "NotebookParameters", "Parameter", "declared", "given", "parameters", "parse", "required"]
+__all__ = [
+    "Known",
+    "NotebookParameters",
+    "Parameter",
+    "declared",
+    "given",
+    "in_python",
+    "parameters",
+    "parse",
+    "required",
+]
 
 TAG = "parameters"
 REQUIRED = "..."
@@ -148,12 +158,16 @@ def declared(nb: NotebookNode, kernel_name: str, language: str) -> dict[str, Par
     cell = next((c for c in nb.cells if TAG in c.metadata.get("tags", [])), None)
     if cell is None:
         return {}
-    if language.lower() == "python":
-        try:
-            return {p.name: p for p in _of_python(_without_magics(cell.source))}
-        except SyntaxError:  # the cell will say so itself
-            pass
-    return _of_another(cell, kernel_name, language)
+    found = in_python(cell.source) if language.lower() == "python" else None
+    return _of_another(cell, kernel_name, language) if found is None else found
+
+
+def in_python(source: str) -> dict[str, Parameter] | None:
+    """Return the parameters a cell of Python declares; None where it is none, and says so itself when it runs."""
+    try:
+        return {p.name: p for p in _of_python(_without_magics(source))}
+    except SyntaxError:
+        return None
 
 
 def given(notebook: str, values: Mapping[str, Any], known: Known | None, typed: bool) -> dict[str, Any]:

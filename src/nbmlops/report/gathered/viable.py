@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,16 +79,14 @@ def _needed(digest: str) -> list[str] | None:
         content = session.artifacts().get(digest)
     except NotFound:
         return None
-    if b"parameters" not in content:
-        return []
-    import nbformat
-
     try:
-        nb = nbformat.reads(content.decode("utf-8"), as_version=4)
-    except (ValueError, nbformat.ValidationError):  # no notebook of ours, and the appendix says so
+        read = json.loads(content)
+        language = read["metadata"].get("language_info", {}).get("name") or "python"
+        tagged = [c for c in read["cells"] if "parameters" in c["metadata"].get("tags", [])]
+        source = "".join(tagged[0]["source"]) if tagged else ""
+    except (ValueError, KeyError, TypeError, AttributeError):  # no notebook of ours, and the appendix says so
         return None
-    language = nb.metadata.get("language_info", {}).get("name") or "python"
-    declared = service("jobs.parameters", "declared")(nb, "", language) if language == "python" else None
+    declared = service("jobs.parameters", "in_python")(source) if language == "python" else None
     return None if declared is None else [p.name for p in declared.values() if p.needed]
 
 
