@@ -125,7 +125,7 @@ def finding_tables(caption: str, rows: Sequence[Json]) -> list[Block]:
 
 def _table(caption: str, rows: Sequence[Json]) -> Table:
     shown = rows[:MOST_ROWS]
-    more = f" ({count(len(rows) - len(shown), 'more')} in the data below)" if len(rows) > len(shown) else ""
+    more = f" ({len(rows) - len(shown):,} more in the facts of this page)" if len(rows) > len(shown) else ""
     tested = any("p_notice" in _detail(r) for r in shown)
     names = list(dict.fromkeys(name for r in shown for name in _others(r)))
     heads = ("Outcome", "Column", "Finding", "Effect", *(("Rows", "p") if tested else ()), *names)

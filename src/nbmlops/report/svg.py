@@ -83,10 +83,9 @@ class Frame:
 
     def axes(self, x_label: str = "", y_label: str = "", x_format: Any = None, y_format: Any = None) -> str:
         """Return grid, tick labels and names of both axes."""
-        rows = "".join(
-            rule(self.left, self.y(t), self.right, self.y(t), GRID)
-            + lettering(self.left - 6, self.y(t) + 4, (y_format or self.up.label)(t), anchor="end")
-            for t in self.up.ticks
+        across = "".join(f"M{place(self.left)} {place(self.y(t))}H{place(self.right)}" for t in self.up.ticks)
+        rows = f'<path d="{across}" stroke="{GRID}"/>' + "".join(
+            lettering(self.left - 6, self.y(t) + 4, (y_format or self.up.label)(t), anchor="end") for t in self.up.ticks
         )
         columns = (
             ""
@@ -108,7 +107,8 @@ def picture(width: int, height: int, title: str, words: str, body: str, *, headi
     head = lettering(16, 24, cut(title, (width - 32) / 7), size=13, colour=INK, weight=600) if heading else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        f' role="img" font-family="{FONT}" font-size="11"><title>{escaped(title)}</title><desc>{escaped(words)}</desc>'
+        f' role="img" fill="{QUIET}" font-family="{FONT}" font-size="11">'
+        f"<title>{escaped(title)}</title><desc>{escaped(words)}</desc>"
         f"{ground}{head}{body}</svg>"
     )
 
@@ -116,11 +116,12 @@ def picture(width: int, height: int, title: str, words: str, body: str, *, headi
 def lettering(
     x: float, y: float, text: str, *, anchor: str = "", size: int = 0, colour: str = QUIET, weight: int = 0
 ) -> str:
-    """Return text at a place, escaped."""
-    extra = f' text-anchor="{anchor}"' if anchor else ""
+    """Return text at a place, escaped; quiet is the colour of the picture."""
+    extra = f' fill="{colour}"' if colour != QUIET else ""
+    extra += f' text-anchor="{anchor}"' if anchor else ""
     extra += f' font-size="{size}"' if size else ""
     extra += f' font-weight="{weight}"' if weight else ""
-    return f'<text x="{place(x)}" y="{place(y)}" fill="{colour}"{extra}>{escaped(text)}</text>'
+    return f'<text x="{place(x)}" y="{place(y)}"{extra}>{escaped(text)}</text>'
 
 
 def rule(x1: float, y1: float, x2: float, y2: float, colour: str, *, dash: str = "", width: float = 1) -> str:
