@@ -236,6 +236,21 @@ def test_private_columns_say_nothing_of_what_was_found(planned):
     assert "1 open alert" in page
 
 
+def test_episodes_of_a_version_that_was_replaced_are_only_counted(planned):
+    at = "2013-05-01T00:00:00.000000+00:00"
+    row = {"episode_id": "e1", "model": "late-flights", "version": 1, "code": "roc_auc", "column": ""}
+    row |= {"level": "alert", "state": "opened", "opened_on": "2013-05", "opened_at": at, "last_on": "2013-05"}
+    row |= {"last_at": at, "checks": 1, "passes": 0, "message": "it ranks worse", "closed_on": None, "closed_at": None}
+    with session.store().atomic() as change:
+        episodes.put(change, [row])
+    register(2, None)
+    promote(2, "better")
+    assert taken()["episodes"] == {"count": 0, "alerts": 0, "open": [], "replaced": 1}
+    page = read(nb.report("project"))
+    assert "1 other of versions that were replaced." in page
+    assert "open alert" not in page
+
+
 def test_runs_and_works_of_the_last_days_are_counted_by_what_became_of_them(planned, failed):
     lately = taken()["lately"]
     assert lately["runs"] == {"failed": 1, "finished": 1}

@@ -219,7 +219,7 @@ def _changed(found: Sequence[Json]) -> list[Block]:
         return [Say("No issue and no warning.")]
     blocks: list[Block] = [Table("Open findings, worst first", ("Outcome", "Column", "Finding"), rows[:MOST_OPEN])]
     more = len(rows) - MOST_OPEN
-    return [*blocks, Say(f"{count(more, 'more')} in the sections below.")] if more > 0 else blocks
+    return [*blocks, Say(f"{more:,} more in the sections below.")] if more > 0 else blocks
 
 
 def _row(finding: Json) -> tuple[str | Verdict, ...]:

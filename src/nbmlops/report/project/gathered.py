@@ -33,12 +33,13 @@ def gather() -> Json:
     as_of = _as_of(agreed)
     since = _before(as_of, DAYS)
     events = _events()
+    models = _models(agreed, events)
     return {
         "charter": {"unreadable": unreadable} if unreadable else agreed and agreed.to_dict(),
         "budget": _budget(agreed, as_of),
         "deliverables": [{**plain(d), "state": d.state(as_of)} for d in (agreed.deliverables if agreed else ())],
-        "models": _models(agreed, events),
-        "episodes": _episodes(agreed),
+        "models": models,
+        "episodes": _episodes(agreed, {m["name"]: m["champion"] for m in models}),
         "throughput": _throughput(),
         "lately": {"days": DAYS, "since": since, "runs": _runs(since), "works": _works(since)},
         "sources": _sources(as_of),
@@ -216,16 +217,21 @@ def _check(champion: ModelVersion) -> Json | None:
     return {"at": of_it[-1]["at"], "verdict": of_it[-1]["data"].get("verdict")} if of_it else None
 
 
-def _episodes(agreed: Charter | None) -> Json:
-    """Return how many episodes are open, and the first of them, alerts before notices; private columns say nothing."""
+def _episodes(agreed: Charter | None, champions: Mapping[str, str | None]) -> Json:
+    """Return how many episodes are open, and the first of them, alerts before notices; private columns say nothing.
+
+    Those of a version that was replaced are only counted: nobody gets its answers any more.
+    """
     from nbmlops.monitoring.episodes import rows
 
-    found = sorted(rows(state="open"), key=lambda e: (e["level"] != "alert", e["opened_at"]))
+    known = sorted(rows(state="open"), key=lambda e: (e["level"] != "alert", e["opened_at"]))
+    found = [e for e in known if champions.get(e["model"]) in (None, f"{e['model']}@{e['version']}")]
     kept = ("model", "version", "code", "column", "level", "opened_on", "opened_at", "checks", "message")
     told = [{k: e[k] for k in kept} for e in found[:MOST_EPISODES]]
     if agreed:
         told = [{**e, "message": agreed.masked(e["message"])} for e in told]
-    return {"count": len(found), "alerts": sum(e["level"] == "alert" for e in found), "open": told}
+    alerts = sum(e["level"] == "alert" for e in found)
+    return {"count": len(found), "alerts": alerts, "open": told, "replaced": len(known) - len(found)}
 
 
 def _throughput() -> Json:

@@ -262,11 +262,14 @@ def roles(snapshot: Json) -> Section:
 
 
 def episodes(snapshot: Json) -> Section:
-    """Return what was found again and again and is still open."""
+    """Return what was found again and again about versions in use and is still open."""
     found = snapshot["episodes"]
-    title = "Open episodes"
+    title, old = "Open episodes", found.get("replaced") or 0
+    others = [Say(f"{count(old, 'other')} of versions that were replaced.")] if old else []
     if not found["count"]:
-        return Section("monitoring", title, "Nothing is open.", [Say("No episode is open.")])
+        return Section(
+            "monitoring", title, "Nothing is open.", [Say("No episode of a version in use is open."), *others]
+        )
     rows = [
         (verdict(e["level"]), f"{e['model']}@{e['version']}", f"{e['code'].replace('_', ' ')} {e['column']}".strip(),
          str(e["opened_on"]), str(e["checks"]), str(e["message"]))
@@ -275,8 +278,8 @@ def episodes(snapshot: Json) -> Section:
     heads = ("Level", "Model", "What", "Since", "Checks", "Last said")
     table = Table("Alerts before notices", heads, rows, numeric=(4,))
     more = found["count"] - len(rows)
-    words = f"{count(found['count'], 'episode')}, {found['alerts']} at alert level."
-    return Section("monitoring", title, words, [table, *([Say(f"{count(more, 'more')}.")] if more else [])])
+    words = f"{count(found['count'], 'episode')} of versions in use, {found['alerts']} at alert level."
+    return Section("monitoring", title, words, [table, *([Say(f"{more:,} more.")] if more else []), *others])
 
 
 def data(snapshot: Json) -> Section:
