@@ -31,6 +31,31 @@ def test_what_was_not_measured_is_skipped_and_says_so():
     assert (found[0].outcome, found[0].message) == ("skipped", "profit at least 1 is not measured")
 
 
+NOT_A_NUMBER = float("nan")
+
+
+@pytest.mark.parametrize("bound", [{"at_least": 0.65}, {"at_most": 0.65}])
+@pytest.mark.parametrize("value", ["NaN", NOT_A_NUMBER, "Infinity", float("-inf"), "?"])
+def test_what_is_not_finite_was_not_measured(bound, value):
+    (found,) = judge([Target("m", **bound)], {"m": {"value": value, "low": value, "high": value}})
+    assert (found.outcome, found.effect, found.detail["low"]) == ("skipped", None, None)
+    assert found.message.endswith("is not measured")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        ("NaN", 0.8, "not shown"),
+        (0.7, NOT_A_NUMBER, "not shown"),
+        (0.7, "Infinity", "shown"),
+        (0.6, "Infinity", "not shown"),
+    ],
+)
+def test_an_end_that_is_unknown_shows_nothing_and_an_open_one_may(low, high, word):
+    (found,) = judge([Target("m", at_least=0.65)], {"m": {"value": 0.75, "low": low, "high": high}})
+    assert (found.detail["word"], found.message) == (word, f"m at least 0.65 is {word}: 0.75")
+
+
 @pytest.mark.parametrize(
     ("entry", "low", "high", "word"),
     [

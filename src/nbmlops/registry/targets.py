@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +46,12 @@ class Target:
 
     def state(self, measured: Mapping[str, Any] | None) -> str:
         """Return *shown* (the whole interval keeps it), *broken* (none of it does), *not shown* or *not measured*."""
-        if not measured or measured.get("value") is None:
+        value = _number((measured or {}).get("value"))
+        if not measured or not math.isfinite(value):
             return "not measured"
-        low, high = (measured["value"] if measured.get(k) is None else measured[k] for k in ("low", "high"))
+        low, high = (value if measured.get(k) is None else _number(measured[k]) for k in ("low", "high"))
+        if math.isnan(low) or math.isnan(high):  # an interval of which an end is unknown shows nothing
+            return "not shown"
         if self.at_least is not None:
             return "shown" if low >= self.at_least else "broken" if high < self.at_least else "not shown"
         bound = float(self.at_most or 0.0)
@@ -124,10 +128,22 @@ def _measured(metrics: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[st
     return metrics.get(name) or (metrics.get("share_gap") if name.endswith("_share_gap") else None)
 
 
+def _number(value: Any) -> float:
+    """Return a measured number; NaN for what is none. What is not finite is kept as text."""
+    try:
+        return math.nan if value is None else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _known(value: Any) -> float | None:
+    """Return a measured number that is finite."""
+    return float(value) if math.isfinite(_number(value)) else None
+
+
 def _finding(target: Target, measured: Mapping[str, Any] | None) -> Finding:
     word = target.state(measured)
-    value = None if measured is None else measured.get("value")
-    low, high = (None, None) if measured is None else (measured.get("low"), measured.get("high"))
+    value, low, high = (_known((measured or {}).get(k)) for k in ("value", "low", "high"))
     seen = "" if value is None else f": {value:.3g}"
     seen += f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""
     detail = {"word": word, "low": low, "high": high, "at_least": target.at_least, "at_most": target.at_most}
