@@ -9,9 +9,8 @@ from typing import Any
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Verdict
 from nbmlops.report.page_one import answer, broken, decided, found, measured, upkeep, worth
-from nbmlops.report.page_one.measured import HEADLINES, METRIC_HEADS, metric_rows
 
-__all__ = ["HEADLINES", "METRIC_HEADS", "Decision", "Part", "decide", "metric_rows"]
+__all__ = ["Decision", "Part", "decide"]
 
 Json = Mapping[str, Any]
 

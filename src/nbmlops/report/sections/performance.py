@@ -7,8 +7,8 @@ from typing import Any
 
 from nbmlops.report import charts, facts, matrix
 from nbmlops.report.blocks import Block, Figure, Fold, Missing, Say, Section, Table, Verdict, verdict
-from nbmlops.report.decision import HEADLINES, METRIC_HEADS, metric_rows
 from nbmlops.report.evidence import MOST_CHARTS, finding_tables
+from nbmlops.report.page_one.measured import HEADLINES, METRIC_HEADS, metric_rows
 from nbmlops.report.text import as_float, count, finite, measured, number, percent
 
 __all__ = ["performance"]
