@@ -76,6 +76,38 @@ def test_a_failed_run_says_where_since_when_and_what_serves(failed):
     assert not page.signed
 
 
+def test_a_failed_run_that_promoted_says_so(failed):
+    job = session.start("retrain", kind="notebook", name="03_retrain", notebook="03_retrain.ipynb")
+    register(2, job.run_id)
+    promote(2, "gate: better")
+    session.finish(job, "failed", "error", {"name": "ValueError", "message": "found 0 rows"})
+    page = decided(get_run(job.run_id))
+    assert "While it ran, late-flights@2 became champion (was late-flights@1)." in page.because
+    assert "Now late-flights@2 serves as champion." in page.because
+    table, said = page.part("meanwhile").blocks
+    assert "Not changed" not in table.caption
+    assert "nbmlops rollback" in said.text
+    promote(1, "as it was")
+    assert "Now late-flights@1 serves as champion." in decided(get_run(job.run_id)).because
+    assert "Nothing was changed by it" in decided(failed).because
+
+
+def test_a_failed_run_that_moved_a_model_it_did_not_make_says_so(champion):
+    job = session.start("swap", kind="notebook", notebook="swap.ipynb")
+    promote(1, "again")
+    session.finish(job, "failed", "error", {"name": "ValueError", "message": "found 0 rows"})
+    assert "While it ran, late-flights@1 became champion." in decided(get_run(job.run_id)).because
+
+
+def test_a_failed_run_whose_model_became_champion_later_says_so(champion):
+    job = session.start("retrain", kind="notebook", notebook="03_retrain.ipynb")
+    register(2, job.run_id)
+    session.finish(job, "failed", "error", {"name": "ValueError", "message": "found 0 rows"})
+    promote(2, "by hand")
+    said = decided(get_run(job.run_id)).because
+    assert "Later late-flights@2 became champion (was late-flights@1), made by this run." in said
+
+
 def test_a_target_crossed_by_its_interval_is_not_shown(retrained):
     page = decided(retrained)
     row = table_of(page, "metrics").rows[0]

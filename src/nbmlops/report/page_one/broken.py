@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbmlops.report import facts
-from nbmlops.report.blocks import Block, Facts, Missing, Table, Verdict, verdict
+from nbmlops.report.blocks import Block, Facts, Missing, Say, Table, Verdict, verdict
 from nbmlops.report.text import count, duration, joined, short, stamp, when
 
 __all__ = ["STATUSES", "asked", "blocks", "meanwhile", "title"]
@@ -14,6 +14,8 @@ __all__ = ["STATUSES", "asked", "blocks", "meanwhile", "title"]
 Json = Mapping[str, Any]
 STATUSES = ("failed", "interrupted", "abandoned")
 WORDS = {"interrupted": "was interrupted", "abandoned": "was abandoned: its process is gone"}
+MOST = 3  # changes that are named
+BACK = "nbmlops rollback MODEL takes a change back"
 DO = {
     "timed_out": "give it more time, or less to do",
     "out_of_memory": "give it more memory, or less data",
@@ -54,13 +56,15 @@ def blocks(snapshot: Json) -> list[Block]:
 
 
 def meanwhile(snapshot: Json) -> list[Block]:
-    """Return what serves while this is mended."""
-    serving = snapshot["serving"]
+    """Return what serves while this is mended, and whether the run changed it."""
+    serving, moves = snapshot["serving"], list(_moves(snapshot))[-MOST:]
     if not serving:
         return [Missing("No model has been made champion, so nothing serves", "%promote MODEL VERSION --to champion")]
     since = snapshot.get("serving_since") or {}
     rows = [(f"{s['name']}@{s['version']}", s["alias"], stamp(since.get(s["name"]))) for s in serving[:5]]
-    return [Table("Not changed by this run", ("Model", "As", "Since (UTC)"), rows, tight=(2,))]
+    caption = "What serves: it was changed" if moves else "Not changed by this run"
+    table = Table(caption, ("Model", "As", "Since (UTC)"), rows, tight=(2,))
+    return [table, Say(f"{' '.join(moves)} {BACK} ({facts.whose(snapshot, 'manager')}).")] if moves else [table]
 
 
 def title(run: Json) -> str:
@@ -100,9 +104,40 @@ def _times(before: Json) -> str:
 
 def _serving(snapshot: Json) -> str:
     serving = [f"{s['name']}@{s['version']}" for s in snapshot["serving"]]
+    if moves := list(_moves(snapshot))[-MOST:]:
+        now = f"{joined(serving)} serve{'s' if len(serving) == 1 else ''}" if serving else "nothing serves"
+        return f"{' '.join(moves)} Now {now} as champion."
     if not serving:
         return "No model has been made champion, so nothing serves meanwhile."
     return f"Nothing was changed by it: {joined(serving)} keep{'s' if len(serving) == 1 else ''} serving as champion."
+
+
+def _moves(snapshot: Json) -> Iterator[str]:
+    """Yield how the champion was changed while the run ran, and that a version it made became champion later."""
+    run, own = snapshot["run"], {v["ref"] for v in facts.made(snapshot)}
+    during = (
+        "While it ran" if run.get("ended_at") else "Since it began"
+    )  # when it died is not known of an abandoned one
+    for event in _champions(snapshot):
+        name, data = event["subject"].rpartition("@")[0], event.get("data") or {}
+        ref = f"{name}@{data.get('version')}"
+        what = f"{ref} became champion" if data.get("version") else f"{name} lost its champion"
+        what += f" (was {name}@{data['from']})" if data.get("from") else ""
+        if run["started_at"] <= event["at"] <= (run.get("ended_at") or event["at"]):
+            yield f"{during}, {what}."
+        elif ref in own and event["at"] > run["started_at"]:
+            yield f"Later {what}, made by this run."
+
+
+def _champions(snapshot: Json) -> Iterator[Json]:
+    """Yield the events that changed a champion; of models this run did not touch, the newest, without its data."""
+    found = [e for e in snapshot["events"] if e["action"] == "alias" and e["subject"].endswith("@champion")]
+    yield from found
+    told, since = {e["subject"] for e in found}, snapshot.get("serving_since") or {}
+    for serving in snapshot["serving"]:
+        subject = f"{serving['name']}@champion"
+        if subject not in told and serving["name"] in since:
+            yield {"subject": subject, "at": since[serving["name"]], "data": {"version": serving["version"]}}
 
 
 def _do(run: Json) -> str:
