@@ -138,6 +138,7 @@ NOTHING = {
         ({}, "unknown", "insufficient data"),
         ({"open": ("auc",), "shown": ("mae",)}, "unknown", "insufficient data"),
         ({"shown": ("auc",)}, "targets", "continue"),
+        ({"shown": ("auc",), "unmeasured": ("recall",)}, "unknown", "insufficient data"),
         ({"gains": ("a",), "open": ("auc",)}, "gains", "continue"),
         ({"gains": ("a",), "spent": True}, "overspent", "pivot"),
         ({"gains": ("a",), "costs": ("b",)}, "mixed", "pivot"),
@@ -168,6 +169,32 @@ def test_a_model_that_costs_more_than_it_brings_is_to_be_stopped(planned):
     first = page_one(snapshot)
     assert first.answer.word == "Recommended: stop"
     assert "late-flights@1 is worth -200 EUR per 1,000 rows (-300 to -100)" in first.because
+
+
+TARGETS = """problem: x
+metrics:
+  - {name: roc_auc, at_least: 0.65}
+  - {name: recall_of_the_sick, at_least: 0.9}
+  - {name: reaction_time, at_most: 0.1}
+"""
+
+
+def test_targets_that_were_never_measured_are_not_shown(planned):
+    (planned / "charter.yaml").write_text(TARGETS)
+    first = page_one(taken())
+    assert first.answer.word == "Not known yet"
+    assert "1 of 3 targets shown, 2 not measured" in first.because
+    assert first.part("use").blocks[0].rows[0][-1].word == "target not measured"
+
+
+def test_a_champion_without_an_evaluation_keeps_no_target(planned):
+    (planned / "charter.yaml").write_text(TARGETS.partition("  - {name: recall")[0])
+    register(2, None)
+    promote(2, "in haste")
+    first = page_one(taken())
+    assert first.answer.word == "Not known yet"
+    assert "0 of 1 target shown, 1 not measured" in first.because
+    assert "Targets of late-flights@2, never evaluated" in read(nb.report("project"))
 
 
 def test_less_than_at_the_start_is_a_pivot_that_names_both(planned):

@@ -201,7 +201,9 @@ def _state(model: Json) -> Verdict:
         return Verdict("alert in its data", "bad")
     if "warning" in outcomes:
         return Verdict("target not shown", "warn")
-    return Verdict("targets shown", "good") if "passed" in outcomes else Verdict("not judged", "warn")
+    if "passed" not in outcomes:
+        return Verdict("not judged", "warn")
+    return Verdict("target not measured", "warn") if "skipped" in outcomes else Verdict("targets shown", "good")
 
 
 def _open(snapshot: Json) -> list[Block]:

@@ -184,10 +184,11 @@ def _realised(champion: ModelVersion, agreed: Charter | None) -> Json | None:
 
 def _judged(result: Json | None, agreed: Charter | None) -> Json:
     """Return metrics, targets and worth of an evaluation; why they are not known where they are not."""
-    if result is None:
-        return {"at": None, "rows": None, "rests": "", "targets": [], "value": {"unknown": "it was never evaluated"}}
-    data = result["data"]
+    data = result["data"] if result else {}
     targets = [f.to_dict() for f in agreed.judge(data.get("metrics") or {})] if agreed else []
+    if result is None:
+        unknown = {"unknown": "it was never evaluated"}
+        return {"at": None, "rows": None, "rests": "", "targets": targets, "value": unknown}
     about = {"at": result["at"], "rows": data.get("rows"), "rests": "evaluation", "targets": targets}
     return {**about, "value": _worth(data, agreed)}
 

@@ -79,7 +79,8 @@ def _model(model: Json) -> list[Block]:
     ]
     blocks: list[Block] = [Facts(items)]
     if rows := [_target(t) for t in now.get("targets") or ()]:
-        caption = f"Targets of {model['champion']}, on {number(now.get('rows'))} rows"
+        rests = f"on {number(now['rows'])} rows" if now.get("rows") else "never evaluated"
+        caption = f"Targets of {model['champion']}, {rests}"
         blocks.append(Table(caption, ("Target", "Measured", "95 % interval", "Verdict"), rows, numeric=(1,)))
     blocks += _over_time(model)
     if advice.get("because"):

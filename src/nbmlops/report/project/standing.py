@@ -27,6 +27,7 @@ class Standing:
     shown: tuple[str, ...]  # targets
     open: tuple[str, ...]  # targets that are not shown
     broken: tuple[str, ...]  # targets
+    unmeasured: tuple[str, ...]  # targets
     stop: tuple[str, ...]  # models that are advised to be stopped
     change: tuple[str, ...]  # models that are advised to be changed
     budget: str  # what is left, in a sentence
@@ -45,6 +46,10 @@ class Rule:
     holds: Callable[[Standing], bool]
 
 
+def _all_shown(found: Standing) -> bool:
+    return bool(found.shown) and not (found.open or found.unmeasured)
+
+
 # Asked in this order; the first that holds decides. docs/project-report.md shows the same table.
 RULES = (
     Rule("costs", "what is in use costs more than it brings", STOP, lambda s: bool(s.costs) and not s.gains),
@@ -56,7 +61,7 @@ RULES = (
     Rule("mixed", "one model costs more than it brings", PIVOT, lambda s: bool(s.costs)),
     Rule("overspent", "the budget is spent, though there is a gain", PIVOT, lambda s: s.spent),
     Rule("gains", "a gain is shown, and nothing of this", CONTINUE, lambda s: bool(s.gains)),
-    Rule("targets", "all targets are shown, and nothing of this", CONTINUE, lambda s: bool(s.shown) and not s.open),
+    Rule("targets", "all targets are shown, and nothing of this", CONTINUE, _all_shown),
     Rule("unknown", "neither a gain nor the targets are shown", UNKNOWN, lambda s: True),
 )
 
@@ -85,6 +90,7 @@ def standing(snapshot: Json) -> Standing:
         shown=tuple(_targets(used, "passed")),
         open=tuple(_targets(used, "warning")),
         broken=tuple(_targets(used, "issue")),
+        unmeasured=tuple(_targets(used, "skipped")),
         stop=tuple(_advised(used, "stop")),
         change=tuple(_advised(used, "change the model")),
         budget=_left(snapshot.get("budget") or {}),
@@ -172,6 +178,14 @@ def _few(said: tuple[str, ...]) -> str:
     return joined(said) if len(said) < 3 else f"{', '.join(said[:2])} and {len(said) - 2} more"
 
 
+def _of_targets(found: Standing) -> str:
+    missing = len(found.unmeasured)
+    targets = len(found.shown) + len(found.open) + len(found.broken) + missing
+    if not targets:
+        return ""
+    return f"{len(found.shown)} of {count(targets, 'target')} shown" + (f", {missing} not measured" if missing else "")
+
+
 def because(found: Standing, rule: Rule) -> str:
     """Return why, in one or two sentences: the rule, what it rests on, and what else is known."""
     rests = {
@@ -180,8 +194,7 @@ def because(found: Standing, rule: Rule) -> str:
     }.get(rule.code, ())  # fmt: skip
     when = rule.when.removesuffix(", and nothing of this")
     first = f"{when[0].upper()}{when[1:]}" + (f": {_few(rests)}" if rests else "")
-    targets = len(found.shown) + len(found.open) + len(found.broken)
-    facts = [f"{len(found.shown)} of {count(targets, 'target')} shown"] if targets else []
+    facts = [said] if (said := _of_targets(found)) else []
     facts += [found.budget] if found.budget else []
     facts += [f"{count(len(found.late), 'deliverable')} late"] if found.late else []
     facts += [f"{count(found.alerts, 'open alert')}"] if found.alerts else []
