@@ -49,7 +49,7 @@ def decide(snapshot: Json) -> Decision:
     if whole:
         parts.append(Part("viable", "Is it viable?", upkeep.blocks(snapshot)))
     parts.append(Part("decided", "Who decided", decided.blocks(snapshot)))
-    return Decision(*answer.asked(snapshot), tuple(parts), signed=bool(facts.made(snapshot)))
+    return Decision(*answer.asked(snapshot), tuple(parts), signed=bool(facts.candidate(snapshot)))
 
 
 def _whole(snapshot: Json) -> Iterator[Part]:

@@ -10,6 +10,7 @@ from nbmlops.report.text import as_float, finite
 __all__ = [
     "OUTCOMES",
     "all_parts",
+    "candidate",
     "champion_evaluation",
     "evaluation",
     "findings",
@@ -19,6 +20,7 @@ __all__ = [
     "ordered",
     "results",
     "subject_name",
+    "version",
     "whose",
 ]
 
@@ -47,17 +49,37 @@ def made(snapshot: Json) -> list[dict[str, Any]]:
     return sorted(found, key=lambda m: str(m.get("created_at")), reverse=True)
 
 
+def candidate(snapshot: Json) -> str:
+    """Return the version the report asks about: the gate's challenger, else the newest made; an empty text for none."""
+    challenger = str((newest(snapshot, "gate") or {}).get("challenger") or "")
+    return challenger if "@" in challenger else next((str(v["ref"]) for v in made(snapshot)), "")
+
+
+def version(snapshot: Json) -> dict[str, Any] | None:
+    """Return what is known of the version the report asks about; None where there is none, or none any more."""
+    ref = candidate(snapshot)
+    return next((dict(m) for m in snapshot["models"] if m.get("ref") == ref), None)
+
+
 def evaluation(snapshot: Json) -> dict[str, Any] | None:
-    """Return the evaluation that counts: of the challenger, of the version registered here, else the newest."""
+    """Return the evaluation that counts: of the version the report asks about; where it asks about none, the newest."""
     kept = {r["result_id"]: r["data"] for r in snapshot["results"] if r["kind"] == "evaluation"}
-    gate = newest(snapshot, "gate") or {}
-    champion = gate.get("champion")
-    wanted = [gate.get("challenger"), *(v["ref"] for v in made(snapshot))]
-    named = [d for d in kept.values() if d.get("model") in wanted]
-    registered = [kept[v["evaluation"]] for v in made(snapshot) if v.get("evaluation") in kept]
-    others = [d for d in kept.values() if d.get("model") != champion]
-    found = next((group[-1] for group in (named, registered[:1], others) if group), None)
+    asked = {candidate(snapshot), (newest(snapshot, "gate") or {}).get("challenger")}
+    named = [d for d in kept.values() if d.get("model") in asked]
+    own = kept.get((version(snapshot) or {}).get("evaluation"))
+    found = named[-1] if named else own or next(reversed(_unclaimed(snapshot, kept)), None)
     return dict(found) if found else None
+
+
+def _unclaimed(snapshot: Json, kept: Mapping[str, Json]) -> list[Json]:
+    """Return the evaluations that may be of the model asked about, though nothing says so: no other can be meant."""
+    ref, here = candidate(snapshot), [v["ref"] for v in made(snapshot)]
+    if ref and here != [ref]:
+        return []
+    champion = (newest(snapshot, "gate") or {}).get("champion")
+    taken = {m.get("evaluation") for m in snapshot["models"] if m.get("ref") != ref}
+    others = {i: d for i, d in kept.items() if d.get("model") != champion and i not in taken}
+    return [d for d in others.values() if not ref or "@" not in str(d.get("model"))]
 
 
 def champion_evaluation(snapshot: Json) -> dict[str, Any] | None:
@@ -104,8 +126,8 @@ def making(snapshot: Json) -> list[dict[str, Any]]:
 
 def subject_name(snapshot: Json) -> str:
     """Return what the report is about: the model registered or judged here, else the experiment."""
-    versions = made(snapshot) or snapshot["models"]
-    return str(versions[0]["name"] if versions else snapshot["run"]["experiment"])
+    name = candidate(snapshot).rpartition("@")[0] or next((m["name"] for m in snapshot["models"]), "")
+    return str(name or snapshot["run"]["experiment"])
 
 
 def whose(snapshot: Json, role: str) -> str:

@@ -56,7 +56,7 @@ def _versions(snapshot: Json) -> list[dict[str, Any]]:
 
 
 def _version(snapshot: Json) -> Json:
-    return next(iter(_versions(snapshot)), {})
+    return (facts.version(snapshot) if snapshot.get("run") else None) or next(iter(_versions(snapshot)), {})
 
 
 def _judged(snapshot: Json) -> Json:

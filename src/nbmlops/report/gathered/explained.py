@@ -38,12 +38,12 @@ def gather(found: Json) -> dict[str, Any]:
 
 
 def _version(found: Json) -> ModelVersion | None:
-    """Return the version this report is about: the one registered here, else the challenger."""
+    """Return the version this report asks about."""
     from nbmlops.registry.models import model_version
 
-    refs = [v["ref"] for v in facts.made(found)] or [(facts.newest(found, "gate") or {}).get("challenger")]
+    ref = facts.candidate(found)
     try:
-        return model_version(str(refs[0])) if refs[0] and "@" in str(refs[0]) else None
+        return model_version(ref) if ref else None
     except NbmlopsError:  # the challenger was never registered, or it was deleted since
         return None
 

@@ -24,7 +24,7 @@ def gather(found: Json) -> dict[str, Any]:
             "data": _data(found),
             "machine": _machine(found.get("environment") or {}),
             "by_hand": _by_hand(found),
-            "owner": next((m.get("owner") for m in facts.made(found) or found["models"]), None),
+            "owner": (facts.version(found) or next(iter(found["models"]), {})).get("owner"),
             "flags": _flags(found),
             **_review(found),
         },

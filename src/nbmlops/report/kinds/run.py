@@ -110,6 +110,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
     ids = [run.run_id, *(part.run_id for part in parts)]
     results = [_lean(r) for r in results_of(store, ids)]
     versions = _versions(store, ids, results)
+    results = [*_registered(store, ids, versions, results), *results]
     events = _events(store, versions, ids)
     found = {
         "run": {**_about(run), "source": str(run.source or "")[:MAX_SOURCE]},
@@ -177,6 +178,18 @@ def _versions(store: Store, ids: Sequence[str], results: Iterable[Mapping[str, A
 
     named = {ref for result in results for ref in _refs(result)}
     return [v for v in listed(store) if v.run_id in ids or v.ref in named]
+
+
+def _registered(
+    store: Store, ids: Sequence[str], versions: Iterable[ModelVersion], results: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the evaluation that a challenger made elsewhere was registered with: its numbers are these."""
+    from nbmlops.store.runs import results_of
+
+    asked = {str(r["data"].get("challenger")) for r in results if r["kind"] == "gate"}
+    found = [v for v in versions if v.ref in asked and v.evaluation and v.run_id and v.run_id not in ids]
+    kept = results_of(store, [str(v.run_id) for v in found], kind="evaluation") if found else []
+    return [_lean(r) for r in kept if r["result_id"] in {v.evaluation for v in found}]
 
 
 def _refs(result: Mapping[str, Any]) -> set[str]:

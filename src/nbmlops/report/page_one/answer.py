@@ -31,11 +31,21 @@ def asked(snapshot: Json) -> Answer:
         return broken.asked(snapshot)
     if run["status"] == "running":
         return "The run has not ended", verdict("running"), "What follows is what it had tracked so far; decide later."
-    if gate := facts.newest(snapshot, "gate"):
-        return _replaced(snapshot, gate)
-    if versions := facts.made(snapshot):
-        return _first(snapshot, versions[0])
-    return _tracked(snapshot)
+    gate, ref = facts.newest(snapshot, "gate"), facts.candidate(snapshot)
+    if not gate and not ref:
+        return _tracked(snapshot)
+    question, answer, because = _replaced(snapshot, gate) if gate else _first(snapshot, ref)
+    return question, answer, f"{because}{_others(snapshot, ref)}"
+
+
+def _others(snapshot: Json, ref: str) -> str:
+    """Name the versions that were registered here besides the one that is asked about."""
+    refs = [str(v["ref"]) for v in facts.made(snapshot) if v["ref"] != ref] if ref else []
+    if not refs:
+        return ""
+    named = joined([*refs[:MOST_NAMED], *([f"{len(refs) - MOST_NAMED} more"] if len(refs) > MOST_NAMED else [])])
+    was, them = ("was", "it") if len(refs) == 1 else ("were", "them")
+    return f" {named} {was} registered here too: this does not ask about {them}."
 
 
 def conditions(snapshot: Json) -> list[str]:
@@ -133,8 +143,8 @@ def _difference(gate: Json) -> str:
     return f" ({gate.get('metric') or 'difference'} {value} {bounds})"
 
 
-def _first(snapshot: Json, version: Json) -> Answer:
-    ref, judged = version["ref"], facts.evaluation(snapshot)
+def _first(snapshot: Json, ref: str) -> Answer:
+    judged = facts.evaluation(snapshot)
     question = f"Use {ref} as champion?"
     if judged is None:
         evidence = "It was registered without an evaluation, so nothing shows how good it is."

@@ -24,7 +24,7 @@ def blocks(snapshot: Json) -> list[Block]:
         found.append(table)
     if table := _moves(snapshot):
         found.append(table)
-    if not facts.made(snapshot):
+    if not facts.candidate(snapshot):
         return [*found, Say("No model was registered, so there is nothing to approve.")]
     return [*found, *_missing(snapshot)]
 

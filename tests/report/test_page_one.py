@@ -1,0 +1,68 @@
+"""Page one is about the version it asks about: its numbers, its approvals, and where it stands now."""
+
+import pytest
+
+from nbmlops.report import snapshot
+from nbmlops.report.blocks import Missing
+from nbmlops.report.kinds.kind import subject_of
+from nbmlops.tracking import session
+from nbmlops.tracking.runs import get_run
+
+from .conftest import CHARTER, evaluation, gate, register
+from .test_decision import decided, table_of
+
+
+def two_candidates(gated):
+    """Register two versions in one run, the second much better, and gate one of them."""
+    with session.run("candidates") as run:
+        for number, value in ((2, 0.61), (3, 0.91)):
+            judged = evaluation(f"late-flights@{number}", value - 0.01, value + 0.01)
+            judged["metrics"]["roc_auc"]["value"] = judged["findings"][0]["effect"] = value
+            register(number, run.run_id, session.keep("evaluation", "LogisticRegression", judged))
+        found = gate() | {"challenger": f"late-flights@{gated}"}
+        session.keep("gate", "pair", found)
+    return get_run(run.run_id)
+
+
+@pytest.mark.parametrize(("gated", "value", "other"), [(2, "0.610", 3), (3, "0.910", 2)])
+def test_the_numbers_are_those_of_the_version_it_asks_about(champion, gated, value, other):
+    run = two_candidates(gated)
+    page = decided(run)
+    assert page.question == f"Replace champion late-flights@1 by late-flights@{gated}?"
+    assert table_of(page, "metrics").rows[0][1].startswith(value)
+    assert f"late-flights@{other} was registered here too: this does not ask about it." in page.because
+    taken = snapshot.build(subject_of(run))
+    assert taken["explained"]["ref"] == f"late-flights@{gated}"
+
+
+def test_a_challenger_that_was_not_evaluated_does_not_borrow_numbers(champion):
+    with session.run("candidates") as run:
+        register(2, run.run_id)
+        judged = evaluation("LogisticRegression")
+        register(3, run.run_id, session.keep("evaluation", "LogisticRegression", judged))
+        session.keep("gate", "pair", gate())
+    missing = decided(get_run(run.run_id)).part("metrics").blocks[0]
+    assert isinstance(missing, Missing)
+    assert missing.what.startswith("No evaluation on held-out rows")
+
+
+def gated_elsewhere():
+    """Compare two versions in a run that made neither."""
+    with session.run("compare") as run:
+        session.keep("gate", "pair", gate())
+    return get_run(run.run_id)
+
+
+def test_a_challenger_of_another_run_keeps_its_evaluation(retrained):
+    page = decided(gated_elsewhere())
+    assert table_of(page, "metrics").rows[0][1].startswith("0.685")
+
+
+def test_a_challenger_of_another_run_has_something_to_approve(project, retrained):
+    (project / "charter.yaml").write_text(CHARTER + "policy: {champion: {roles: [manager]}}\n")
+    page = decided(gated_elsewhere())
+    assert page.answer.word.startswith("Recommended: yes, with")
+    assert page.signed
+    said = [getattr(b, "text", "") for b in page.part("decided").blocks]
+    assert not any("nothing to approve" in text for text in said)
+    assert any(isinstance(b, Missing) and b.what.startswith("Nobody has approved") for b in page.part("decided").blocks)
