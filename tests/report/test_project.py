@@ -111,6 +111,18 @@ def test_a_broken_charter_is_told_and_the_report_is_written(planned):
     page = read(nb.report("project"))
     assert "The charter cannot be read." in page
     assert "&#39;problme&#39; is no key of a charter" in page
+    for untrue in ("No budget was agreed", "write value in charter.yaml", "Nobody is named", "says all it should"):
+        assert untrue not in page, untrue
+    first = page_one(taken())
+    assert first.answer.word == "Not known yet"
+    assert first.because.endswith("The charter cannot be read.")
+    (missing,) = first.part("plan").blocks
+    assert missing.what.startswith("What was agreed of budget and deliverables is not known: charter.yaml cannot")
+
+
+def test_a_broken_charter_alone_is_told_too(project):
+    (project / "charter.yaml").write_text("problme: x")
+    assert "charter.yaml cannot be read" in read(nb.report("project"))
 
 
 def test_function_and_command_say_the_same(planned):
@@ -129,6 +141,7 @@ NOTHING = {
     "budget": "",
     "spent": False,
     "alerts": 0,
+    "unread": False,
 }
 
 
@@ -249,14 +262,28 @@ def test_what_came_true_counts_more_than_the_evaluation(project, fit, people, he
     assert "1,000 answers whose outcome is known, 2026-01" in read(nb.report("project"))
 
 
-def test_private_columns_say_nothing_of_what_was_found(planned):
-    (planned / "charter.yaml").write_text(CHARTER + "private: [salary]")
+def found_of_salary():
     at = "2013-05-01T00:00:00.000000+00:00"
     row = {"episode_id": "e1", "model": "late-flights", "version": 1, "code": "feature_drift", "column": "salary"}
     row |= {"level": "alert", "state": "opened", "opened_on": "2013-05", "opened_at": at, "last_on": "2013-05"}
     row |= {"last_at": at, "checks": 1, "passes": 0, "message": "salary median 4711 to 4812", "closed_on": None}
     with session.store().atomic() as change:
         episodes.put(change, [{**row, "closed_at": None}])
+    advice = {"advice": "retrain", "rule": "wins", "because": "salary median 4711 to 4812", "at": at}
+    session.keep("advice", "late-flights", {**advice, "ref": "late-flights@1"})
+
+
+def test_where_the_charter_cannot_be_read_every_column_may_be_private(planned):
+    (planned / "charter.yaml").write_text("private: [salary")
+    found_of_salary()
+    page = read(nb.report("project"))
+    assert "4711" not in page + canonical(taken()).decode()
+    assert "not shown: charter.yaml cannot be read, so what is private is not known" in page
+
+
+def test_private_columns_say_nothing_of_what_was_found_or_advised(planned):
+    (planned / "charter.yaml").write_text(CHARTER + "private: [salary]")
+    found_of_salary()
     page = read(nb.report("project"))
     assert "4711" not in page + canonical(taken()).decode()
     assert "something about salary, which is private" in page

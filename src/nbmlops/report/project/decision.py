@@ -58,6 +58,13 @@ def _charter(snapshot: Json) -> Json:
     return {} if found.get("unreadable") else found
 
 
+def _unread(snapshot: Json, what: str) -> Missing | None:
+    """Return that something the charter says is not known because it cannot be read; None where it can."""
+    if not (snapshot.get("charter") or {}).get("unreadable"):
+        return None
+    return Missing(f"{what} is not known: charter.yaml cannot be read", "mend it: nbmlops charter check")
+
+
 def _worth(snapshot: Json) -> list[Block]:
     """Return what each model was worth at the start and is now, in the charter's unit."""
     used = [m for m in snapshot["models"] if m.get("champion")]
@@ -121,6 +128,8 @@ def _why(model: Json) -> str:
 
 
 def _worth_unknown(snapshot: Json, used: Sequence[Json]) -> Missing:
+    if unread := _unread(snapshot, "What it is worth"):
+        return unread
     if not used:
         return Missing(
             "What it is worth is not known: no model is in use", "nbmlops promote NAME VERSION --to champion"
@@ -148,6 +157,8 @@ def _volume(model: Json) -> str:
 
 def _plan(snapshot: Json, budget: str) -> list[Block]:
     """Return what is left of the budget, and what is to be delivered."""
+    if unread := _unread(snapshot, "What was agreed of budget and deliverables"):
+        return [unread]
     whose = facts.whose(snapshot, "stakeholder")
     blocks: list[Block] = (
         [Say(f"{budget[0].upper()}{budget[1:]}.")]
@@ -216,6 +227,8 @@ def _open(snapshot: Json) -> list[Block]:
             f"{e['code'].replace('_', ' ')} {e['column']} of {e['model']}@{e['version']}" for e in episodes["open"][:3]
         ]
         blocks.append(Say(f"{count(episodes['count'], 'open episode')}, {alerts} at alert level: {joined(what)}."))
+    if unread := _unread(snapshot, "What was agreed"):
+        return [*blocks, unread]
     gaps = [m["key"] for m in _charter(snapshot).get("missing") or ()]
     if gaps:
         blocks.append(

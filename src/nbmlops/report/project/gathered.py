@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NbmlopsError, NotFound
 from nbmlops.records import plain
+from nbmlops.report.gathered.masked import masked
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ __all__ = ["gather"]
 DAYS = 30
 MOST_EVENTS, MOST_EPISODES, MOST_DATASETS, MOST_CHAMPIONS, MOST_EACH = 100, 50, 50, 12, 30
 Json = dict[str, Any]
+Hider = Callable[[str], str]
+UNREAD = "not shown: charter.yaml cannot be read, so what is private is not known"
 
 
 def gather() -> Json:
@@ -30,16 +33,17 @@ def gather() -> Json:
         Nothing is known of it yet: no run, no event, no charter.
     """
     agreed, unreadable = _charter()
-    as_of = _as_of(agreed)
+    as_of = _as_of()
     since = _before(as_of, DAYS)
     events = _events()
-    models = _models(agreed, events)
+    hide = _hider(agreed, unreadable)
+    models = _models(agreed, events, hide)
     return {
         "charter": {"unreadable": unreadable} if unreadable else agreed and agreed.to_dict(),
         "budget": _budget(agreed, as_of),
         "deliverables": [{**plain(d), "state": d.state(as_of)} for d in (agreed.deliverables if agreed else ())],
         "models": models,
-        "episodes": _episodes(agreed, {m["name"]: m["champion"] for m in models}),
+        "episodes": _episodes(hide, {m["name"]: m["champion"] for m in models}),
         "throughput": _throughput(),
         "lately": {"days": DAYS, "since": since, "runs": _runs(since), "works": _works(since)},
         "sources": _sources(as_of),
@@ -60,17 +64,26 @@ def _charter() -> tuple[Charter | None, str]:
         return None, str(error)
 
 
-def _as_of(agreed: Charter | None) -> str:
+def _hider(agreed: Charter | None, unreadable: str) -> Hider:
+    """Return what takes values of private columns out of a text; nobody knows them where the charter is unread."""
+    if unreadable:
+        return lambda text: UNREAD if text else ""
+    return agreed.masked if agreed else str
+
+
+def _as_of() -> str:
+    """Return when anything was last known: by the store, else when the charter was last written."""
+    from nbmlops.registry import targets
     from nbmlops.store import counted
 
     if found := counted.last_known(session.store()):
         return found
-    if agreed is None:
+    path = targets.find(session.project().root)
+    if path is None:
         raise NotFound("There is nothing to report of this project yet.", "Track a cell, or: nbmlops charter new.")
     from datetime import UTC
 
-    changed = (session.project().root / agreed.path).stat().st_mtime
-    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="microseconds")
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="microseconds")
 
 
 def _before(at: str, days: int) -> str:
@@ -83,7 +96,7 @@ def _budget(agreed: Charter | None, as_of: str) -> Json | None:
     return {**agreed.budget, **left(agreed.budget, as_of)} if agreed and agreed.budget else None
 
 
-def _models(agreed: Charter | None, events: Sequence[Json]) -> list[Json]:
+def _models(agreed: Charter | None, events: Sequence[Json], hide: Hider) -> list[Json]:
     """Return each model: its champion, what it was worth at the start and is now, its targets, the newest advice."""
     from nbmlops.store.models import listed
     from nbmlops.store.runs import latest_results, results_of
@@ -100,7 +113,7 @@ def _models(agreed: Charter | None, events: Sequence[Json]) -> list[Json]:
     return [
         {
             **_model(name, found, moves.get(f"{name}@champion", []), evaluations, agreed),
-            "advice": _told(advice.get(name)),
+            "advice": _told(advice.get(name), hide),
         }
         for name, found in sorted(versions.items())
     ]
@@ -196,7 +209,9 @@ def _judged(result: Json | None, agreed: Charter | None) -> Json:
 def _worth(data: Mapping[str, Any], agreed: Charter | None) -> Json:
     from nbmlops.governance.value import value
 
-    if agreed is None or not agreed.value:
+    if agreed is None:
+        return {"unknown": "there is no charter that can be read"}
+    if not agreed.value:
         return {"unknown": "the charter does not say what an outcome is worth"}
     try:
         return value(data, agreed)
@@ -204,9 +219,12 @@ def _worth(data: Mapping[str, Any], agreed: Charter | None) -> Json:
         return {"unknown": error.message.rstrip(".")}
 
 
-def _told(advice: Json | None) -> Json | None:
-    """Return what was advised last, as it was given."""
-    return {k: advice.get(k) for k in ("ref", "advice", "rule", "because", "at")} if advice else None
+def _told(advice: Json | None, hide: Hider) -> Json | None:
+    """Return what was advised last, as it was given but for private columns."""
+    if not advice:
+        return None
+    kept = {k: advice.get(k) for k in ("ref", "advice", "rule", "because", "at")}
+    return {**kept, "because": hide(str(advice.get("because") or ""))}
 
 
 def _check(champion: ModelVersion) -> Json | None:
@@ -218,7 +236,7 @@ def _check(champion: ModelVersion) -> Json | None:
     return {"at": of_it[-1]["at"], "verdict": of_it[-1]["data"].get("verdict")} if of_it else None
 
 
-def _episodes(agreed: Charter | None, champions: Mapping[str, str | None]) -> Json:
+def _episodes(hide: Hider, champions: Mapping[str, str | None]) -> Json:
     """Return how many episodes are open, and the first of them, alerts before notices; private columns say nothing.
 
     Those of a version that was replaced are only counted: nobody gets its answers any more.
@@ -228,9 +246,7 @@ def _episodes(agreed: Charter | None, champions: Mapping[str, str | None]) -> Js
     known = sorted(rows(state="open"), key=lambda e: (e["level"] != "alert", e["opened_at"]))
     found = [e for e in known if champions.get(e["model"]) in (None, f"{e['model']}@{e['version']}")]
     kept = ("model", "version", "code", "column", "level", "opened_on", "opened_at", "checks", "message")
-    told = [{k: e[k] for k in kept} for e in found[:MOST_EPISODES]]
-    if agreed:
-        told = [{**e, "message": agreed.masked(e["message"])} for e in told]
+    told = [{**{k: e[k] for k in kept}, "message": hide(e["message"])} for e in found[:MOST_EPISODES]]
     alerts = sum(e["level"] == "alert" for e in found)
     return {"count": len(found), "alerts": alerts, "open": told, "replaced": len(known) - len(found)}
 

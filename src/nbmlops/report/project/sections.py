@@ -205,7 +205,12 @@ def problem(snapshot: Json) -> Section:
     """Return what the project is for, from the vision down to what must not be done, in the words of the charter."""
     title, charter = "What it is for", snapshot.get("charter") or {}
     if charter.get("unreadable"):
-        return Section("limits", title, "The charter cannot be read.", [Missing(str(charter["unreadable"]), "mend it")])
+        return Section(
+            "limits",
+            title,
+            "The charter cannot be read.",
+            [Missing(str(charter["unreadable"]), "mend it: nbmlops charter check")],
+        )
     items = [(label, said) for key, label, _ in TREE if (said := _said(charter, key))]
     gaps: list[Block] = [
         Missing(f"{label}: nobody has said", f"{facts.whose(snapshot, role)}: write {key} in charter.yaml")
@@ -250,6 +255,9 @@ OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative"
 
 def roles(snapshot: Json) -> Section:
     """Return who plays which role, and which nobody plays."""
+    if (snapshot.get("charter") or {}).get("unreadable"):
+        missing = Missing("Who plays which role is not known", "mend charter.yaml: nbmlops charter check")
+        return Section("roles", "Who does what", "The charter cannot be read.", [missing, *_owners(snapshot)])
     named = agreed(snapshot).get("roles") or {}
     rows = [(role.replace("_", " "), ", ".join(named[role])) for role in ROLES if named.get(role)]
     open_ones = [role.replace("_", " ") for role in ROLES if not named.get(role)]
@@ -257,9 +265,13 @@ def roles(snapshot: Json) -> Section:
     if open_ones:
         what = f"Nobody is named as {joined(open_ones, 'or')}"
         blocks.append(Missing(what, f"{facts.whose(snapshot, 'manager')}: write roles in charter.yaml"))
+    words = f"{len(rows)} of {len(ROLES)} roles have people."
+    return Section("roles", "Who does what", words, [*blocks, *_owners(snapshot)])
+
+
+def _owners(snapshot: Json) -> list[Block]:
     owners = Counter(str(m["owner"]) for m in snapshot["models"])
-    blocks += [Say(f"{owner} owns {count(n, 'model')}.") for owner, n in sorted(owners.items())]
-    return Section("roles", "Who does what", f"{len(rows)} of {len(ROLES)} roles have people.", blocks)
+    return [Say(f"{owner} owns {count(n, 'model')}.") for owner, n in sorted(owners.items())]
 
 
 def episodes(snapshot: Json) -> Section:

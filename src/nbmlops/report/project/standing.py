@@ -34,6 +34,7 @@ class Standing:
     spent: bool  # nothing is left of the budget
     late: tuple[str, ...]  # deliverables
     alerts: int  # open episodes at alert level
+    unread: bool  # the charter cannot be read: worth, targets, budget and what is due are not known
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ def recommended(found: Standing) -> Rule:
 
     Examples
     --------
-    >>> empty = dict.fromkeys(Standing.__dataclass_fields__, ()) | {"budget": "", "spent": False, "alerts": 0}
-    >>> recommended(Standing(**empty)).recommends
+    >>> nothing = dict.fromkeys(Standing.__dataclass_fields__, ())
+    >>> recommended(Standing(**nothing)).recommends
     'insufficient data'
     """
     return next(rule for rule in RULES if rule.holds(found))
@@ -97,6 +98,7 @@ def standing(snapshot: Json) -> Standing:
         spent=_is_spent(snapshot.get("budget") or {}),
         late=tuple(str(d["name"]) for d in snapshot.get("deliverables") or () if d["state"] == "late"),
         alerts=int((snapshot.get("episodes") or {}).get("alerts") or 0),
+        unread=bool((snapshot.get("charter") or {}).get("unreadable")),
     )
 
 
@@ -198,5 +200,6 @@ def because(found: Standing, rule: Rule) -> str:
     facts += [found.budget] if found.budget else []
     facts += [f"{count(len(found.late), 'deliverable')} late"] if found.late else []
     facts += [f"{count(found.alerts, 'open alert')}"] if found.alerts else []
+    facts += ["the charter cannot be read"] if found.unread else []
     rest = "; ".join(facts)
     return f"{first}. {rest[0].upper()}{rest[1:]}." if rest else f"{first}."
