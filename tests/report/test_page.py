@@ -301,7 +301,7 @@ def test_a_missing_folder_says_what_to_type(champion, tmp_path):
 def test_the_notebook_is_the_one_of_the_snapshot(retrained):
     taken = snapshot.build(subject_of(retrained))
     assert page.render(taken, NOTEBOOK) != page.render(taken)
-    assert "No executed notebook" in page.render(taken)
+    assert "The executed notebook is lost or damaged" in page.render(taken)
 
 
 def test_the_magic_shows_a_card(retrained):

@@ -12,11 +12,12 @@ from nbmlops.cli import main
 from nbmlops.errors import Conflict, Invalid, NotFound
 from nbmlops.report.site import build, folder
 from nbmlops.report.site.part import slug
-from nbmlops.store import ingest
+from nbmlops.store import ingest, reports
+from nbmlops.store.artifacts import digest_of
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
 
-from .conftest import promote, read
+from .conftest import NOTEBOOK, promote, read
 from .test_page import NASTY, Page
 
 
@@ -470,3 +471,23 @@ class TestReports:
         nb.site(place / "site")
         page = next(p for p in contents(place / "site") if re.match(r"reports/\D", p) and p != "reports/index.html")
         assert "Missing: the facts of this report; their file is gone" in Page(read(place / "site" / page)).text
+
+    @pytest.mark.parametrize("damaged", [False, True])
+    def test_a_lost_or_damaged_file_is_said_on_its_page_alone_until_it_is_back(self, project, place, damaged):
+        job = session.start("retrain", kind="notebook", origin="papermill", notebook="r.ipynb")
+        session.log_artifact("notebook.ipynb", NOTEBOOK, run_id=job.run_id)
+        session.finish(job)
+        nb.report(job.run_id, place / "r.html")
+        kept = reports.newest(session.store(), f"run:{job.run_id}")
+        for digest, says in ((kept.digest, "Missing: the facts of"), (digest_of(NOTEBOOK), "notebook is lost or")):
+            (file,) = (f for f in (project / ".nbmlops" / "artifacts").rglob("*") if digest[4:] in f.name)
+            content = file.read_bytes()
+            file.chmod(0o644)
+            file.write_bytes(b"garbage") if damaged else file.unlink()
+            nb.site(place / digest)
+            (page,) = (p for p in contents(place / digest) if p.startswith("reports/run-"))
+            assert says in Page(read(place / digest / page)).text
+            assert nb.site(place / digest).written == 0
+            file.write_bytes(content)
+            assert nb.site(place / digest).written == 1
+            assert read(place / digest / page) == read(place / "r.html")

@@ -67,6 +67,10 @@ def appendix(snapshot: Json, notebook: bytes | None) -> Section:
             f"{count(len(cells), 'cell')}; artifact {str(kept.get('digest'))[:12]} ({size(kept.get('size_bytes'))})."
         )
         return Section("notebook", "Notebook", words, [Fold("Show the notebook", [Notebook(cells)])])
+    if kept := snapshot.get("notebook"):
+        lost = f"The executed notebook is lost or damaged: artifact {str(kept.get('digest'))[:12]}"
+        missing = Missing(lost, "bring the artifacts back from a backup")
+        return Section("notebook", "Notebook", "It was kept, and cannot be read.", [missing])
     if source := (snapshot.get("run") or {}).get("source"):
         return Section("notebook", "Code", "The code of this run.", [Fold("Show the code", [Code(source)])])
     missing = Missing("No executed notebook is kept with this run", "nbmlops run NOTEBOOK keeps it")

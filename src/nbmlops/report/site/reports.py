@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.errors import NotFound
+from nbmlops.errors import NbmlopsError, NotFound
 from nbmlops.report.blocks import Missing
 from nbmlops.report.site import months
 from nbmlops.report.site.known import Known, report_path, short
@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 __all__ = ["REPORTS", "index", "listed", "rows", "whole"]
 
 REPORTS = ("Report", "Of", "Number", "What it says", "Facts as of", "Made")
+LOST = "lost"  # the stamp of a page drawn without its files: the next build tries again
 
 
 def whole(known: Known) -> Part:
-    """Return every report as it was made; one whose facts are gone says so."""
+    """Return every report as it was made; one whose files are lost or damaged says so."""
     of = {report_path(kept): kept for kept in known.reports}
     stamps = {path: stamp(look(), known.site, kept.subject, kept.digest) for path, kept in of.items()}
 
     def drawn(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        yield from ((path, _drawn(known, path, of[path])) for path in paths)
+        for path in paths:
+            content, complete = _drawn(known, path, of[path])
+            if not complete:
+                stamps[path] = LOST
+            yield path, content
 
     return Part(stamps, drawn)
 
@@ -70,14 +75,31 @@ def _leaves(known: Known) -> months.Leaves:
     return months.leaves("reports", known.reports[::-1], lambda kept: kept.made_at)
 
 
-def _drawn(known: Known, path: str, kept: Kept) -> bytes:
+def _drawn(known: Known, path: str, kept: Kept) -> tuple[bytes, bool]:
+    """Return the page of a report, and whether all that stands in it could be read."""
     from nbmlops.report import page
     from nbmlops.report.kept import load
 
     try:
         taken = load(kept.digest)
-    except NotFound:
-        gone = Missing("the facts of this report; their file is gone", "bring the artifacts back from a backup")
-        meta = f"report {kept.number}, made {when(kept.made_at)}"
-        return draw(known.site, Page(path, kept.title, "Report", meta, [("", [gone])]))
-    return page.content(taken, page.appendix(taken), ".html")
+    except (NbmlopsError, OSError) as error:
+        return _without_facts(known, path, kept, error), False
+    notebook, complete = _notebook(taken)
+    return page.content(taken, notebook, ".html"), complete
+
+
+def _without_facts(known: Known, path: str, kept: Kept, error: Exception) -> bytes:
+    lost = "their file is gone" if isinstance(error, NotFound) else "their file is damaged or cannot be read"
+    missing = Missing(f"the facts of this report; {lost}", "bring the artifacts back from a backup")
+    meta = f"report {kept.number}, made {when(kept.made_at)}"
+    return draw(known.site, Page(path, kept.title, "Report", meta, [("", [missing])]))
+
+
+def _notebook(taken: Mapping[str, Any]) -> tuple[bytes | None, bool]:
+    """Return the notebook of a report, and whether it is there as it should be."""
+    from nbmlops.report import page
+
+    try:
+        return page.appendix(taken), True
+    except (NbmlopsError, OSError):
+        return None, False
