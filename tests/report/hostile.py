@@ -63,6 +63,8 @@ def notebook(*cells, **metadata):
     return {"nbformat": 4, "nbformat_minor": 4, "metadata": metadata, "cells": [*cells, markdown(AFTER)]}
 
 
+PICTURE = f"data:image/png;base64,{encoded(png())}"
+
 HTML = {
     "script": f"<script>{RUN}</script>",
     "script, unclosed": f"<SCRIPT >{RUN}",
@@ -126,6 +128,10 @@ HTML = {
     "text turned round": "<p>\u202edevorppa\u202c &#8238;not&#x202c; <bdo dir=rtl>deverppa</bdo></p>",
     "characters of no width": "<p>ap\u200bproved\ufeff\u2060\U000e0041</p>",
     "custom elements": f"<x-evil onclick={RUN}>a</x-evil><jp-output srcdoc=x></jp-output>",
+    "terminal codes across an attribute": f"<p title='a\x1b]b'>c</p><p title='d\x07\" onclick={RUN} x=\"e'>f</p><td colspan='1\x1b]' rowspan='2\x07'>g",
+    "terminal codes across tags": "<table><tr><td>x\x1b]</td></tr></table><p>gone\x07</p><p>y\x1b[</p>",
+    "terminal codes across tags, as entities": "<table><tr><td>x&#27;]</td></tr></table><p>gone&#7;</p>&#x1b;]<b>a</b>&#x1B;\\ &#27;[<i>m</i>",
+    "terminal codes within a tag": f"<scr\x1b[31mipt>{RUN}</scr\x1b[0mipt><im\x1b]x\x07g src=x onerror={RUN}><p>a&\x1b[0mlt;img src=x&gt;",
     "mermaid in html": f"<pre class='mermaid'>graph TD; A[<img src=x onerror={RUN}>]</pre>",
 }  # fmt: skip
 
@@ -146,6 +152,10 @@ MARKDOWN = {
     "references": f"[a]\n\n[a]: javascript:{RUN} \"<script>{RUN}</script>\"\n[b]: <data:text/html,x>\n\n<!-- <script>{RUN}</script> -->",
     "nesting": "> " * 5_000 + "deep\n\n" + "- " * 3_000 + "a\n\n" + "*a **b " * 1_000,
     "brackets": "[" * 4_000 + "![" * 2_000,
+    "terminal codes across a picture": f'![A\x1b]]({PICTURE}) \x07" style="position:fixed;inset:0" onload="{RUN}" x="y',
+    "terminal codes across a picture, as entities": f'![A\x1b&#93;]({PICTURE}) \x07" style="position:fixed;inset:0" onload="{RUN}" x="y',
+    "terminal codes all as entities": f'![A&#27;&#93;]({PICTURE}) &#7;" style="position:fixed;inset:0" onload="{RUN}" x="y',
+    "terminal codes across tags": "**x\x1b]**\n\ngone\x07 `y\x1b]`\n\n# gone too\x1b\\ &#27;]\n\n> z &#7;",
     "text turned round": "&#8238;devorppa &rlm; \u202edevorppa",
 }  # fmt: skip
 

@@ -100,6 +100,23 @@ def test_hidden_characters_in_html_become_visible():
     )
 
 
+@pytest.mark.parametrize(
+    ("escape", "bell"), [("\x1b", "\x07"), ("&#27;", "&#7;"), ("\x1b", "&#x7;"), ("&#x1b;", "\x07")]
+)
+def test_terminal_codes_take_no_finished_markup_with_them(escape, bell):
+    clean, _ = html.clean_html(f"<table><tr><td>x{escape}]</td></tr></table><p>gone{bell}</p>")
+    seen = clean.replace("\N{REPLACEMENT CHARACTER}", "").replace("]", "")
+    assert seen == "<table><tbody><tr><td>x</td></tr></tbody></table><p>gone</p>"
+
+
+@pytest.mark.parametrize("close", ["]", "&#93;"])
+@pytest.mark.parametrize("escape", ["\x1b", "&#27;"])
+def test_terminal_codes_in_markdown_open_no_tag(escape, close):
+    encoded = base64.b64encode(PNG).decode()
+    source = f'![A{escape}{close}](data:image/png;base64,{encoded}) \x07" onload="window.hostile=1" x="y">'
+    assert Walk(markdown(source)).attributes <= {"src", "alt"}
+
+
 def test_a_huge_table_is_cut_at_a_row_and_says_so():
     found = shown({"text/html": "<table>" + "<tr><td>1234567890</td></tr>" * 50_000 + "</table>"})
     assert [p.kind for p in found] == ["html", "note"]

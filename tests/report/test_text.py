@@ -38,3 +38,15 @@ def test_digits_follow_the_width_of_the_interval():
     assert text.measured(5.43217, 5.1, 5.9) == ("5.43", "[5.10,\xa05.90]")
     assert text.measured(0.02, None, None) == ("0.02", "-")
     assert text.measured(0.0212, 0.011, 0.031, sign=True) == ("+0.021", "[+0.011,\xa0+0.031]")
+
+
+def test_a_terminal_code_takes_no_more_than_itself():
+    assert text.visible("a\x1b]b\nc\x07d") == "ab\nc\N{REPLACEMENT CHARACTER}d"
+
+
+def test_finished_markup_is_marked_and_keeps_its_length():
+    markup = '<img alt="a\x1b]" src="data:,"> \x07" onload="x()">'
+    assert len(text.marked(markup)) == len(markup)
+    assert text.marked(markup).replace("\N{REPLACEMENT CHARACTER}", "") == markup.replace("\x1b", "").replace(
+        "\x07", ""
+    )

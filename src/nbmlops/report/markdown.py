@@ -67,7 +67,7 @@ def rendered(
     read = mistune.create_markdown(renderer=writer, plugins=["table", "strikethrough", "math"])
     writer.register("inline_math", lambda _, text: f"${html.escape(text)}$")
     writer.register("block_math", lambda _, text: f"<p>$${html.escape(text)}$$</p>\n")
-    return visible(markup.allowed(str(read(text)), markup.PROSE))
+    return markup.allowed(str(read(visible(text))), markup.PROSE)
 
 
 class _Writer(mistune.HTMLRenderer):

@@ -10,7 +10,7 @@ import html
 import re
 from collections.abc import Set
 
-from nbmlops.report.text import capped, visible
+from nbmlops.report.text import capped, marked, visible
 
 __all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "PROSE", "TAGS", "allowed", "clean_html"]
 
@@ -60,7 +60,7 @@ def clean_html(markup: str, most: int = 32_000) -> tuple[str, int]:
     ('<p><strong>Approved</strong></p>', 0)
     """
     rough, cut = capped(markup, 16 * most)
-    rough, more = _few(rough)
+    rough, more = _few(visible(rough))
     rough = re.sub(r"(?i)<(/?)h[1-6]\b[^<>]*>", lambda m: "</strong></p>" if m[1] else "<p><strong>", rough)
     clean = allowed(rough)
     if len(clean) > most:
@@ -68,7 +68,7 @@ def clean_html(markup: str, most: int = 32_000) -> tuple[str, int]:
         end = end + len("</tr>") if end > 0 else most
         cut += len(clean) - end
         clean = allowed(clean[:end])
-    return visible(clean), cut + more
+    return clean, cut + more
 
 
 def allowed(markup: str, tags: Set[str] = TAGS) -> str:
@@ -99,8 +99,8 @@ def allowed(markup: str, tags: Set[str] = TAGS) -> str:
         url_schemes={"data"} if tags is PROSE else set(),
     )
     if _depth(text) > MAX_DEPTH:
-        return f"<p>{html.escape(html.unescape(re.sub(r'<[^>]*>', ' ', text)))}</p>"
-    return text
+        text = f"<p>{html.escape(html.unescape(re.sub(r'<[^>]*>', ' ', text)))}</p>"
+    return marked(text)  # an entity may have been what hides; nothing may go now, only be replaced
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:

@@ -17,6 +17,7 @@ __all__ = [
     "finite",
     "interval",
     "joined",
+    "marked",
     "measured",
     "number",
     "percent",
@@ -27,7 +28,8 @@ __all__ = [
     "when",
 ]
 
-ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+# A terminal's link or title ends on its line and holds no tag: what is between two of its marks may be all of a text.
+ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n<>]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 # Controls, bidirectional marks and overrides, invisible separators, halves of characters, what XML may not hold.
 HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -41,7 +43,15 @@ def visible(value: Any) -> str:
     >>> visible("a\x1b[31mred\u202e")
     'ared�'
     """
-    text = ANSI.sub("", str(value)).replace("\r\n", "\n")
+    return marked(ANSI.sub("", str(value)).replace("\r\n", "\n"))
+
+
+def marked(text: str) -> str:
+    r"""Return a text as long as it was, a mark for every character that hides: safe on finished markup too.
+
+    >>> marked("<b>a\u202e</b>")
+    '<b>a�</b>'
+    """
     return HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
