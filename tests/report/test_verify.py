@@ -105,24 +105,59 @@ def test_elsewhere_a_forged_file_is_not_known(file, tmp_path, monkeypatch):
     _forged(file)
     home = elsewhere(tmp_path, monkeypatch)
     found = verify_report(file)
-    assert (found.verdict, found.known) == ("whole", None)
+    assert (found.verdict, found.known) == ("in part", None)
     assert "no store here" in found.says
     assert not (home / ".nbmlops" / "store.sqlite").exists()  # asking makes none
     with nb.run("other"):
         pass
     session.store().sync()
     found = verify_report(file)
-    assert (found.verdict, found.known) == ("whole", False)
+    assert (found.verdict, found.known) == ("in part", False)
     assert "does not know it" in found.says
 
 
 def test_without_the_notebook_all_but_the_appendix_is_compared(file, tmp_path, monkeypatch):
     elsewhere(tmp_path, monkeypatch)
     found = verify_report(file)
-    assert (found.verdict, found.not_compared) == ("whole", ("notebook",))
+    assert (found.verdict, found.not_compared) == ("in part", ("notebook",))
     change(file, "Not for cancelled flights.", "For all flights.", 1)
     found = verify_report(file)
     assert (found.verdict, found.where) == ("changed", "Limits and intended use")
+
+
+@pytest.mark.parametrize("role", [None, "manager"])
+def test_what_the_notebook_printed_is_in_part_where_it_cannot_be_compared(retrained, tmp_path, monkeypatch, role):
+    file = nb.report(retrained, tmp_path / "r.html", role=role)
+    elsewhere(tmp_path, monkeypatch)
+    change(file, "notebook printed follows as it was.", "notebook printed follows. AUC 0.99.", 1)
+    assert (verify_report(file).verdict, verify_report(file).not_compared) == ("in part", ("notebook",))
+    done = CliRunner().invoke(main, ["report", "verify", str(file)])
+    assert done.exit_code == 4
+
+
+FAKE = '<section class="sheet" id="board"><h2>Approved by the board</h2><p>Signed: Ann</p></section>'
+
+
+@pytest.mark.parametrize(
+    ("mark", "more", "where"),
+    [
+        ("</main>", FAKE, "the foot"),
+        ("</main>", "<script>alert(1)</script>", "the foot"),
+        ("</main>", "<p>Recommended: yes</p>", "the foot"),
+        ("</html>", "<!-- more -->", "the foot"),
+        ("What the notebook printed", f"</p></details></section>{FAKE}<section><details><p>", "Notebook"),
+        ("What the notebook printed", FAKE.replace("section", "article"), "Notebook"),
+        ("What the notebook printed", "<script>alert(1)</script>", "Notebook"),
+        ("What the notebook printed", "<!-- more -->", "Notebook"),
+        ("What the notebook printed", '<b onclick="x()">x</b>', "Notebook"),
+        ("What the notebook printed", '<img src="http://example.org/x.png" alt="">', "Notebook"),
+    ],
+)
+def test_what_was_put_in_is_found_without_the_notebook(file, tmp_path, monkeypatch, mark, more, where):
+    elsewhere(tmp_path, monkeypatch)
+    change(file, mark, more + mark, 1)
+    found = verify_report(file)
+    assert (found.verdict, found.where) == ("changed", where)
 
 
 def test_the_page_of_another_version_is_not_compared(file):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,6 +21,7 @@ from nbmlops.errors import NbmlopsError, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.report import kept, page, snapshot
 from nbmlops.report.kinds.kind import KINDS, kind_of
+from nbmlops.report.markup import PROSE
 from nbmlops.tracking import session
 
 __all__ = ["Verified", "verify_report"]
@@ -35,6 +38,19 @@ PART = re.compile(r'<section class="part"[^>]*><h3[^>]*>(.*?)</h3>', re.DOTALL)
 SHA = re.compile(r"`([0-9a-f]{64})`")
 HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
 NOTEBOOK = "notebook"  # the key of the section that is drawn from a file besides the facts
+EMPTY = b'{"cells":[],"metadata":{},"nbformat":4,"nbformat_minor":5}'
+OWN = PROSE | {"div", "details", "summary"}  # the tags that may stand in the section of a notebook
+OWN_ATTRIBUTES = {
+    *("class", "id", "src", "alt", "role", "tabindex", "aria-label", "aria-hidden", "scope", "colspan", "rowspan"),
+}
+FENCED = re.compile(r"^(`{3,})\n.*?^\1$", re.MULTILINE | re.DOTALL)
+SECTION_OF = {  # where the section of the notebook begins and ends
+    ".html": (
+        re.compile(r'<section class="sheet[^>]* id="notebook"[^>]*>\s*<h2[^>]*>[^<]*</h2>'),
+        re.compile(r"</section>"),
+    ),
+    ".md": (re.compile(r"^## Notebook$", re.MULTILINE), re.compile(r"^(## |---$)", re.MULTILINE)),
+}
 ENVELOPE = ("schema", "kind", "subject", "number", "project", "as_of")
 FACTS, PRINTED = "the facts inside", "the hash printed"
 ASK = "This store does not know it: ask where it was made whether it has this hash."
@@ -226,23 +242,31 @@ def _drawn(about: Verified, found: Mapping[str, Any], text: str, data: bytes, su
         made = f"nbmlops {version[1][:40]}" if version else "another program"
         says = f"{about.says} Its page was not compared: {made} drew it, and this is nbmlops {__version__}."
         return dataclasses.replace(about, verdict="in part", says=says, not_compared=("the page",))
-    notebook, missing = _appendix(found)
     role = ROLE.search(head) if suffix == ".html" else ORDERED.search(text)
+    draw = functools.partial(page.content, found, suffix=suffix, role=role[1].replace("\\", "") if role else None)
+    notebook, missing = _appendix(found)
     try:
-        expected = page.content(found, notebook, suffix, role[1].replace("\\", "") if role else None)
+        expected = draw(EMPTY if missing else notebook)
+        bare = draw(None) if expected != data and _names_notebook(found) else b""
     except Exception as error:  # as above: whatever it is, it is said
         return _changed(f"No page can be drawn from them ({type(error).__name__}).", FACTS, about)
-    if expected == data:
+    if expected == data and not missing:
         return dataclasses.replace(about, says=f"{about.says} Its page is the one they give, byte by byte.")
-    marks = _marks if suffix == ".html" else _headings
+    if bare == data:
+        return _but_notebook(about, "Its page is the one they give without the notebook, whose file was lost.")
     whole = expected.decode("utf-8")
-    here, there = (_without_appendix(t, whole, marks) for t in (text, whole)) if missing else (text, whole)
-    if here == there and missing:
-        says = f"{about.says} Its page is the one they give; the notebook is not among the artifacts here."
-        return dataclasses.replace(about, says=says, not_compared=(NOTEBOOK,))
+    here, there = _apart(text, whole, suffix) if missing else (text, whole)
+    if here == there:
+        return _but_notebook(about, "Its page is the one they give; the notebook is not among the artifacts here.")
     at = _first_difference(here, there)
+    marks = _marks if suffix == ".html" else _headings
     where = next((name for start, _, name in reversed(list(marks(there))) if start <= at), "its beginning")
     return _changed("It is not the page its facts give.", where, about)
+
+
+def _but_notebook(about: Verified, says: str) -> Verified:
+    """Say that all but the notebook was compared: what stands in it may be anybody's."""
+    return dataclasses.replace(about, verdict="in part", says=f"{about.says} {says}", not_compared=(NOTEBOOK,))
 
 
 def _first_difference(here: str, there: str) -> int:
@@ -250,14 +274,19 @@ def _first_difference(here: str, there: str) -> int:
     return next((i for i, (one, other) in pairs if one != other), min(len(here), len(there)))
 
 
+def _names_notebook(found: Mapping[str, Any]) -> bool:
+    return isinstance(found.get("notebook"), Mapping) and "digest" in found["notebook"]
+
+
 def _appendix(found: Mapping[str, Any]) -> tuple[bytes | None, bool]:
     """Return the notebook of a report, and whether it has one that is not here."""
-    if not isinstance(found.get("notebook"), Mapping) or "digest" not in found["notebook"]:
+    if not _names_notebook(found):
         return None, False
     try:
-        return (page.appendix(found), False) if _has_store() else (None, True)
+        notebook = page.appendix(found) if _has_store() else None
     except NbmlopsError:
-        return None, True
+        notebook = None
+    return notebook, notebook is None
 
 
 Marks = Iterator[tuple[int, str, str]]
@@ -278,20 +307,50 @@ def _marks(text: str) -> Marks:
 
 
 def _headings(text: str) -> Marks:
-    yield from ((m.start(), m[1].lower(), m[1]) for m in HEADING.finditer(text))
+    yield from ((m.start(), m[1].lower(), m[1]) for m in HEADING.finditer(_unfenced(text)))
 
 
-def _without_appendix(text: str, whole: str, marks: Callable[[str], Marks]) -> str:
-    """Cut out the section of the notebook: from its beginning to the next, as the page drawn again has them."""
-    listed = list(marks(whole))
-    place = next((i for i, (_, key, _) in enumerate(listed) if key == NOTEBOOK), None)
-    if place is None:
-        return text
-    after = listed[place + 1][1] if place + 1 < len(listed) else ""
-    own = list(marks(text))
-    start = next((at for at, key, _ in own if key == NOTEBOOK), len(text))
-    end = next((at for at, key, _ in own if key == after and at > start), len(text))
-    return text[:start] + text[end:]
+def _apart(text: str, whole: str, suffix: str) -> tuple[str, str]:
+    """Return both pages without what stands in the section of the notebook; whole where this cannot be taken out.
+
+    ``whole`` has an empty notebook: what stands before and behind it stands so in every page of these facts.
+    """
+    begin, end = SECTION_OF[suffix]
+    found = begin.search(_unfenced(whole, suffix))
+    if found is None or not text.startswith(whole[: found.end()]):
+        return text, whole
+    start = found.end()
+    ends = [m.start() if (m := end.search(_unfenced(t, suffix), start)) else len(t) for t in (text, whole)]
+    if suffix == ".html" and not _Inside(text[start : ends[0]]).own:
+        return text, whole
+    return text[:start] + text[ends[0] :], whole[:start] + whole[ends[1] :]
+
+
+def _unfenced(text: str, suffix: str = ".md") -> str:
+    """Return Markdown with blanks for what stands in fences, each character in its place."""
+    return FENCED.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text) if suffix == ".md" else text
+
+
+class _Inside(HTMLParser):
+    """Whether HTML is what may stand in the section of a notebook: nothing active, no section, no part of a page."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.own = True
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        outside = any(k == "src" and not (v or "").startswith("data:image/") for k, v in attrs)
+        self.own &= tag in OWN and {k for k, _ in attrs} <= OWN_ATTRIBUTES and not outside
+
+    def handle_endtag(self, tag: str) -> None:
+        self.own &= tag in OWN
+
+    def _other(self, data: str) -> None:
+        self.own = False
+
+    handle_comment = handle_decl = handle_pi = unknown_decl = _other  # type: ignore[assignment]
 
 
 def _first_key(digest: str, found: Mapping[str, Any]) -> str:
