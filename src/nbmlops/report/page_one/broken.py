@@ -115,9 +115,8 @@ def _serving(snapshot: Json) -> str:
 def _moves(snapshot: Json) -> Iterator[str]:
     """Yield how the champion was changed while the run ran, and that a version it made became champion later."""
     run, own = snapshot["run"], {v["ref"] for v in facts.made(snapshot)}
-    during = (
-        "While it ran" if run.get("ended_at") else "Since it began"
-    )  # when it died is not known of an abandoned one
+    # When it died is not known of an abandoned one.
+    during = "While it ran" if run.get("ended_at") else "Since it began"
     for event in _champions(snapshot):
         name, data = event["subject"].rpartition("@")[0], event.get("data") or {}
         ref = f"{name}@{data.get('version')}"
