@@ -119,14 +119,31 @@ def test_a_loss_lasts_until_all_is_closed(history):
     assert (loss.began_at, loss.ended_at, loss.ended_by) == (at(2), at(6), "closed")
 
 
-def test_a_new_champion_ends_a_loss_and_a_rollback_alone_does_not(history):
+def test_a_new_champion_ends_a_loss(history):
     history.promote(1, at(1))
-    history.promote(2, at(2))
-    history.lost(at(3), version=2)
-    history.promote(1, at(4), rollback=True)
-    history.promote(3, at(9))
+    history.lost(at(3))
+    history.promote(1, at(4))  # said again: nothing is mended by it
+    history.promote(2, at(9))
     (loss,) = history.measured.time_to_restore.each
     assert (loss.began_at, loss.ended_at, loss.ended_by) == (at(3), at(9), "promotion")
+
+
+def test_a_rollback_ends_the_loss_of_the_version_it_took_back(history):
+    history.promote(1, at(1))
+    history.promote(2, at(2))
+    history.lost(at(3, 12), version=2)
+    history.promote(1, at(3, 13), rollback=True)
+    history.promote(3, at(28))
+    (loss,) = history.measured.time_to_restore.each
+    assert (loss.ended_at, loss.ended_by, loss.seconds) == (at(3, 13), "rollback", 3600)
+
+
+def test_a_rollback_without_an_alert_begins_no_loss(history):
+    history.promote(1, at(1))
+    history.promote(2, at(2))
+    history.promote(1, at(3), rollback=True)
+    assert history.measured.time_to_restore.each == ()
+    assert [e.what for e in history.measured.rolled_back.each if e.ended_by] == ["late@2"]
 
 
 def test_what_is_not_mended_is_open_and_not_among_the_n(history):

@@ -85,8 +85,8 @@ def throughput(name: str | None = None) -> Throughput:
 
     *Time to market* of a version goes from the first run it came from to the time it first became champion. *Rolled
     back* is the share of promotions to champion that a rollback took back. *Time to restore* goes from an episode at
-    alert level about the champion of then, or from a rollback, until all such episodes are closed or the next version
-    is promoted; what overlaps is one loss.
+    alert level about the champion of then until all such episodes are closed or another version is champion: a new
+    one, or by a rollback the one before. What overlaps is one loss.
 
     Parameters
     ----------
@@ -173,14 +173,7 @@ def _taken(moves: Iterable[Json]) -> list[Went]:
 def _losses(moves: Iterable[Json], episodes: Iterable[Json]) -> list[Went]:
     """Return each time something was lost: what overlaps is one, mended when all is closed or another version came."""
     history = {name: list(found) for name, found in _by_model(moves)}
-    begun = [_of_episode(e, history[e["model"]]) for e in episodes if _serving(e, history.get(e["model"], ()))]
-    begun += [
-        Went(name, e["at"], _next(found, e["at"]), "rolled back", "promotion")
-        for name, found in history.items()
-        for e in found
-        if e["data"].get("rollback")
-    ]
-    return _joined(begun)
+    return _joined(_of_episode(e, history[e["model"]]) for e in episodes if _serving(e, history.get(e["model"], ())))
 
 
 def _serving(episode: Json, history: Iterable[Json]) -> bool:
@@ -191,15 +184,18 @@ def _serving(episode: Json, history: Iterable[Json]) -> bool:
 
 def _of_episode(episode: Json, history: Iterable[Json]) -> Went:
     opened = episode["opened_at"]
-    ends = ((episode["closed_at"], "closed"), (_next(history, opened), "promotion"))
+    ends = ((episode["closed_at"], "closed"), _replaced(history, episode))
     at, by = min(((at, by) for at, by in ends if at), default=(None, ""))
     return Went(episode["model"], opened, at, f"{episode['code']} {episode['column']}".strip(), by)
 
 
-def _next(history: Iterable[Json], at: str) -> str | None:
-    """Return when the next version was promoted after a time."""
-    promoted = (e for e in history if e["data"].get("version") is not None and not e["data"].get("rollback"))
-    return next((str(e["at"]) for e in promoted if e["at"] > at), None)
+def _replaced(history: Iterable[Json], episode: Json) -> tuple[str | None, str]:
+    """Return when another version became champion after an episode opened, and by what."""
+    others = (e for e in history if e["data"].get("version") not in (None, episode["version"]))
+    event = next((e for e in others if e["at"] > episode["opened_at"]), None)
+    if event is None:
+        return None, ""
+    return str(event["at"]), "rollback" if event["data"].get("rollback") else "promotion"
 
 
 def _joined(begun: Iterable[Went]) -> list[Went]:

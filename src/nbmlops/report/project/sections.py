@@ -363,7 +363,10 @@ WORDS = (
     ("episode, alert", "Something found in check after check until it passes; an alert asks somebody to look now."),
     ("time to market", "From the first run a version came from until it was champion for the first time."),
     ("rolled back", "A promotion that was taken back: the version before it is in use again."),
-    ("time to restore", "From an alert about the champion, or a rollback, until it is closed or a new champion came."),
+    (
+        "time to restore",
+        "From an alert about the champion until it is closed or another version is champion, by rollback too.",
+    ),
     ("insufficient data", "Too few of a kind to say anything of it; what is needed is said."),
     ("how known", "How far a name can be trusted: from the database, the CI, a login, git's setting, the computer."),
 )
