@@ -2,6 +2,8 @@
 
 import pytest
 
+from nbmlops.governance.promotion import reject
+from nbmlops.registry.models import model_version
 from nbmlops.report import snapshot
 from nbmlops.report.blocks import Missing
 from nbmlops.report.kinds.kind import subject_of
@@ -66,3 +68,43 @@ def test_a_challenger_of_another_run_has_something_to_approve(project, retrained
     said = [getattr(b, "text", "") for b in page.part("decided").blocks]
     assert not any("nothing to approve" in text for text in said)
     assert any(isinstance(b, Missing) and b.what.startswith("Nobody has approved") for b in page.part("decided").blocks)
+
+
+POLICY = CHARTER + "roles: {manager: [mo@example.org]}\npolicy: {champion: {roles: [manager]}}\n"
+MANAGER = ("mo@example.org", "git")
+
+
+def answered(ref, **said):
+    with session.store().atomic() as change:
+        change.event("approve", ref, {"role": "manager", **said}, MANAGER)
+
+
+def test_what_people_said_of_the_champion_is_not_said_of_its_challenger(project, retrained):
+    (project / "charter.yaml").write_text(POLICY)
+    answered("late-flights@1", outcome="approved")
+    page = decided(retrained)
+    assert page.answer.word == "Recommended: yes, with 1 condition"
+    assert [row[2].word for row in table_of(page, "decided").rows] == ["missing"]
+    answered("late-flights@1", outcome="rejected")
+    assert decided(retrained).answer.word == "Recommended: yes, with 1 condition"
+    answered("late-flights@2", outcome="approved")
+    assert decided(retrained).answer.word == "Recommended: yes"
+
+
+def test_a_version_that_was_rejected_is_not_recommended(project, retrained):
+    (project / "charter.yaml").write_text(POLICY)
+    reject(model_version("late-flights@2"), "biased", {"gate": "x"})
+    page = decided(retrained)
+    assert page.answer.word == "Rejected"
+    assert "(by " in page.because
+    assert page.because.endswith(": biased.")
+    answered("late-flights@2", outcome="approved")
+    assert decided(retrained).answer.word == "Recommended: yes"
+
+
+def test_a_job_that_repeats_the_gate_is_no_person_rejecting(champion):
+    with session.run("retrain") as run:
+        session.keep("gate", "pair", gate("inconclusive"))
+    register(2, run.run_id)
+    reject(model_version("late-flights@2"), "inconclusive", {"gate": "x", "work": "retrain/1"})
+    assert decided(get_run(run.run_id)).answer.word == "Not recommended yet"

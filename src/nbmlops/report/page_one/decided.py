@@ -57,8 +57,9 @@ def refusal(snapshot: Json) -> tuple[str, str] | None:
         return None
     last = rows[-1]
     why = f": {short(last['comment'], LONGEST)}" if last["comment"] else ""
-    word = last["outcome"]
-    return word[:1].upper() + word[1:], f"{word[:1].upper()}{word[1:]} by {last['role']}, {last['who']}{why}."
+    word = last["outcome"][:1].upper() + last["outcome"][1:]
+    role = f"{last['role']}, " if last["role"] != "-" else ""
+    return word, f"{word} by {role}{last['who']}{why}."
 
 
 def _is_enough(asked: Sequence[str], answered: set[str]) -> bool:
@@ -73,17 +74,11 @@ def _roles(snapshot: Json) -> list[str]:
 
 
 def _given(snapshot: Json) -> Iterator[dict[str, str]]:
-    """Yield the approvals of these versions, and who made one of them champion."""
-    versions = {v["ref"] for v in facts.made(snapshot)}
+    """Yield who answered about this version or its run, and who made it champion; of the champion's own, nothing."""
+    subjects = {facts.candidate(snapshot), *(part["run_id"] for part in facts.all_parts(snapshot))}
     for event in snapshot["events"]:
         data = event.get("data") or {}
-        if event["action"] == "approve":
-            outcome = str(data.get("outcome") or "approved")
-        elif event["action"] == "alias" and f"{event['subject'].rpartition('@')[0]}@{data.get('version')}" in versions:
-            if not event["subject"].endswith(f"@{ALIAS}"):
-                continue
-            outcome = "decided"
-        else:
+        if (outcome := _outcome_of(event, subjects)) is None:
             continue
         known = [data["role"]] if data.get("role") else _played(snapshot, str(event["actor"]))
         yield {
@@ -91,9 +86,21 @@ def _given(snapshot: Json) -> Iterator[dict[str, str]]:
             "who": f"{event['actor']} (by {event['known_by']})",
             "outcome": outcome,
             "condition": str(data.get("condition") or ""),
-            "comment": str(data.get("comment") or ""),
+            "comment": str(data.get("comment") or data.get("reason") or "") if outcome != "decided" else "",
             "at": str(event["at"]),
         }
+
+
+def _outcome_of(event: Json, subjects: set[str]) -> str | None:
+    """Return how a person answered about one of these subjects, or None where the event is no answer."""
+    data, subject = event.get("data") or {}, str(event["subject"])
+    if event["action"] == "alias":
+        name, _, alias = subject.rpartition("@")
+        return "decided" if alias == ALIAS and f"{name}@{data.get('version')}" in subjects else None
+    if event["action"] == "approve" and subject in subjects:
+        return str(data.get("outcome") or "approved")
+    # A job that rejects repeats what the gate or the charter says, and these are read themselves.
+    return "rejected" if event["action"] == "reject" and subject in subjects and not data.get("work") else None
 
 
 def _played(snapshot: Json, person: str) -> list[str]:
