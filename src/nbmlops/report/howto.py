@@ -14,11 +14,14 @@ from nbmlops.governance.charter import Charter, charter
 from nbmlops.hooks import Shown
 from nbmlops.records import ModelVersion, plain
 from nbmlops.report.blocks import Tone
+from nbmlops.report.gathered.masked import hide
 from nbmlops.tracking import session
 
 __all__ = ["Facts", "Gap", "HowTo", "Part", "digest", "gathered", "how_to", "meant", "version_of"]
 
 MODEL = re.compile(r"[^@\s:/]+@(?:(?!\.\.)[^@\s])+")
+
+POSITIVE, OTHER = "the positive answer", "the other answer"  # of a private target
 
 Json = dict[str, Any]
 
@@ -111,7 +114,29 @@ class Facts:
 
     def told(self, message: str) -> str:
         """Return what was found, without values where it is about a private column."""
-        return str(self.agreed.masked(message)) if self.agreed else message
+        return hide(message, self.private)
+
+    @property
+    def private(self) -> frozenset[str]:
+        """The columns nobody is shown a value of: the charter's, and what they were when it was registered."""
+        agreed = self.agreed.private if self.agreed else ()
+        return frozenset({*agreed, *(self.version.signature.get("private") or ())})
+
+    @property
+    def masked_target(self) -> bool:
+        """Whether nobody is shown what it answers: its classes are values of a private column."""
+        return self.version.signature.get("target") in self.private
+
+    @property
+    def positive(self) -> str:
+        """What the answer of interest of two is called."""
+        return POSITIVE if self.masked_target else str(self.version.signature["positive"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What its answers are called; of a private target only two have a name, which says which one it is."""
+        known = tuple(str(c) for c in self.version.signature.get("classes") or ())
+        return (OTHER, POSITIVE) if self.masked_target and len(known) == 2 else known
 
     @property
     def as_of(self) -> str:

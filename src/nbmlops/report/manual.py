@@ -64,7 +64,7 @@ def answers(facts: Facts) -> Part:
 
 def inputs(facts: Facts) -> Part:
     """Say what it takes: meaning and unit from the data dictionary, values from the signature."""
-    private = _private(facts)
+    private = facts.private
     columns = facts.version.signature["columns"]
     rows = tuple(_input(facts, column, column["name"] in private) for column in columns)
     gaps = []
@@ -94,20 +94,21 @@ def outputs(facts: Facts) -> Part:
 
 def _given(facts: Facts, target: str) -> Iterator[str]:
     signature = facts.version.signature
-    classes = [str(c) for c in signature.get("classes") or ()]
+    classes = facts.classes
     chance = (signature.get("output") or {}).get("probability")
     if signature.get("task") == "regression":
         yield f"A number: {target}{_unit(facts, target)}."
     elif signature.get("task") == "binary" and chance:
         yield from _chance(facts, target, classes)
     else:
-        yield f"One of {count(len(classes), 'answer')}: {_few(classes, MOST_CATEGORIES)}." if classes else "One answer."
+        named = "private, not shown" if facts.masked_target else _few(classes, MOST_CATEGORIES)
+        yield f"One of {count(len(classes), 'answer')}: {named}." if classes else "One answer."
         yield "And a chance between 0 and 1 for the answer it gives." if chance else "It gives no chance with it."
     yield "Every answer has an id (prediction_id): keep it, all questions about the answer begin with it."
 
 
 def _chance(facts: Facts, target: str, classes: Sequence[str]) -> Iterator[str]:
-    positive, other = str(facts.version.signature["positive"]), classes[0]
+    positive, other = facts.positive, classes[0]
     yield f"A chance between 0 and 1 that {target} is {positive}."
     bound = bound_of(facts.evaluation or {})
     if bound is not None:
@@ -135,7 +136,7 @@ def _weak(facts: Facts) -> list[str]:
 
 
 def _unseen(facts: Facts) -> Iterator[str]:
-    columns, private = facts.version.signature["columns"], _private(facts)
+    columns, private = facts.version.signature["columns"], facts.private
     texts = [c["name"] for c in columns if c.get("kind") == "category" and c["name"] not in private]
     numbers = [c["name"] for c in columns if c.get("min") is not None and c["name"] not in private]
     if texts:
@@ -268,10 +269,6 @@ def _meaning(facts: Facts, name: str) -> str:
 def _unit(facts: Facts, name: str) -> str:
     unit = (facts.words.get(name) or {}).get("unit")
     return f", in {_line(unit)}" if unit else ""
-
-
-def _private(facts: Facts) -> set[str]:
-    return {*(facts.agreed.private if facts.agreed else ()), *(facts.version.signature.get("private") or ())}
 
 
 def _unsaid(facts: Facts, *keys: str) -> tuple[Gap, ...]:

@@ -36,7 +36,7 @@ def _judged(facts: Facts) -> Iterator[str]:
     metrics = facts.version.metrics
     if told := errors(metrics, facts.version.signature, "held-out rows"):
         yield told
-    if constant := _constant(metrics, facts.version.signature):
+    if constant := _constant(metrics, facts):
         yield constant
     yield from _sides(facts)
     yield from (f"Agreed: {f.message}." for f in (facts.agreed.judge(metrics) if facts.agreed else ()))
@@ -61,12 +61,12 @@ def errors(metrics: Json, signature: Json, rows: str) -> str:
     return f"{percent(1 - found['value'])} of the answers were wrong ({bounds}{number(found.get('n'))} {rows})."
 
 
-def _constant(metrics: Json, signature: Json) -> str:
+def _constant(metrics: Json, facts: Facts) -> str:
     """Return how often the same answer to everybody would be wrong: without it a share of errors says little."""
     share = (metrics.get("observed_share") or {}).get("value")
-    if share is None or signature.get("task") != "binary":
+    if share is None or facts.version.signature.get("task") != "binary":
         return ""
-    usual = signature["classes"][0 if share <= 0.5 else 1]
+    usual = facts.classes[0 if share <= 0.5 else 1]
     return f"For comparison: to say {usual} every time would be wrong in {percent(min(share, 1 - share))}."
 
 
@@ -77,7 +77,7 @@ def _sides(facts: Facts) -> Iterator[str]:
         return
     place = min(range(len(table["threshold"])), key=lambda i: abs(table["threshold"][i] - bound))
     hit, false, missed = (int(table[k][place]) for k in ("true_positive", "false_positive", "false_negative"))
-    positive = facts.version.signature["positive"]
+    positive = facts.positive
     if hit + false:
         found = share(hit, hit + false)
         yield f"Where it said {positive}, that came true in {_measured(found)} of {hit + false:,} rows."
@@ -124,7 +124,7 @@ def _realised(facts: Facts) -> tuple[list[str], Gap | None]:
     do = "hand in what came true: nbmlops feedback outcomes.csv"
     if found is None:
         if facts.used:
-            return [], facts.gap(f"how it did in use: {facts.no_performance}", "ml_engineer", do)
+            return [], facts.gap(f"how it did in use: {facts.told(facts.no_performance)}", "ml_engineer", do)
         return ["It has made no prediction that was recorded."], None
     if not found.known:
         return [], facts.gap(

@@ -1,29 +1,93 @@
-"""What may be shown of private columns: that something was found of them, and never a value."""
+"""What may be shown of private columns: that something was found of them, and never a value.
+
+Where the charter cannot be read nobody knows what is private, so every column is taken for private.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["gather", "masked", "private"]
+from nbmlops.report.gathered.raised import raised, unquoted
+
+__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "told"]
 
 Json = Mapping[str, Any]
-PROSE = ("message", "column", "slice", "notes", "because")
+PROSE = ("message", "column", "slice", "notes", "because", "needed", "do", "explains", "sentences", "no_curves")
 SEEN = ("min", "max", "categories", "distinct")
 NAMED = ("columns", "importance")  # mappings of a column to what is known of it
+ANSWERS = ("classes", "positive")  # values of the target
+OF_METRICS = ("target", "metric", "charter_target", "performance", "performance_estimated")  # no column is named there
+SHOWN = "private"
+KEPT = (  # of a finding or an episode of a private column
+    *("code", "outcome", "column", "effect", "level", "model", "version", "state", "checks"),
+    *("opened_on", "opened_at", "last_on", "last_at"),
+)
 
 
 def gather(found: Json) -> dict[str, Any]:
-    """Return ``private``, the columns nobody is shown a value of, and ``results`` and ``models`` without theirs."""
-    hidden = private(found)
-    models = [{**m, "signature": _signature(m.get("signature") or {}, hidden)} for m in found["models"]]
-    return {"private": hidden, "models": models, "results": [masked(r, hidden) for r in found["results"]]}
+    """Return ``private``, the columns nobody is shown a value of, and everything gathered so far without theirs."""
+    hidden, every = private(found), found["models"]
+    named = [*hidden, *answered(found["results"], every, hidden)]
+    models = [{**m, "signature": _signature(m.get("signature") or {}, hidden)} for m in every]
+    kept = {"private": hidden, "models": models, "results": [masked(r, named) for r in found["results"]]}
+    return {**kept, **_runs(found, hidden)}
+
+
+def _unread(found: Json) -> bool:
+    return bool((found.get("charter") or {}).get("unreadable"))
+
+
+def private(found: Json) -> list[str]:
+    """Return what the charter calls private, and what it did when the versions were registered.
+
+    Every column that is known where the charter cannot be read.
+    """
+    agreed = (found.get("charter") or {}).get("private") or ()
+    kept = (n for m in found["models"] for n in (m.get("signature") or {}).get("private") or ())
+    return sorted({*agreed, *kept, *(_every(found) if _unread(found) else ())})
+
+
+def _every(found: Json) -> Iterator[str]:
+    """Yield every column anything here is about."""
+    for model in found["models"]:
+        signature = model.get("signature") or {}
+        yield from (str(c["name"]) for c in signature.get("columns") or ())
+        yield from filter(None, [signature.get("target")])
+    for run in (*filter(None, [found.get("run")]), *(found.get("parts") or ())):
+        yield from (str(c["name"]) for d in run.get("datasets") or () for c in d.get("columns") or ())
+    for result in found["results"]:
+        yield from columns_of(result["data"])
+
+
+def columns_of(data: Json) -> Iterator[str]:
+    """Yield the columns a result is about."""
+    for key in NAMED:
+        if isinstance(data.get(key), Mapping):
+            yield from data[key]
+    yield from (str(data[key]) for key in ("target", "by") if data.get(key) and isinstance(data[key], str))
+    yield from (str(s["slice"]).partition("=")[0] for s in data.get("slices") or () if s.get("slice"))
+    about = (f for f in data.get("findings") or () if f.get("code") not in OF_METRICS)
+    yield from (str(f["column"]) for f in about if f.get("column"))
+
+
+def answered(results: Iterable[Json], models: Iterable[Json], hidden: list[str]) -> list[str]:
+    """Return what answers are called where the target is private: an answer is one of its values."""
+    targets = {(m.get("signature") or {}).get("target") for m in models}
+    found = [f for r in results for f in r["data"].get("findings") or ()]
+    targets |= {f.get("column") for f in found if f.get("code") == "target_drift"}
+    if not targets.intersection(hidden):
+        return []
+    return sorted({"prediction", *(str(f["column"]) for f in found if f.get("code") == "prediction_drift")} - {""})
 
 
 def _signature(signature: Json, hidden: list[str]) -> dict[str, Any]:
     """Leave out what tells one row from another, and of private columns what was seen in them."""
     kept = {k: v for k, v in signature.items() if k != "fitted_on"}
+    if signature.get("target") in hidden:
+        kept = {k: v for k, v in kept.items() if k not in ANSWERS}
+        kept["output"] = {k: v for k, v in (signature.get("output") or {}).items() if k not in ANSWERS}
     if columns := signature.get("columns"):
         kept["columns"] = [{k: v for k, v in c.items() if k not in SEEN or c["name"] not in hidden} for c in columns]
     if example := signature.get("example"):
@@ -31,11 +95,34 @@ def _signature(signature: Json, hidden: list[str]) -> dict[str, Any]:
     return kept
 
 
-def private(found: Json) -> list[str]:
-    """Return what the charter calls private, and what it did when the versions were registered."""
-    agreed = (found.get("charter") or {}).get("private") or ()
-    kept = (n for m in found["models"] for n in (m.get("signature") or {}).get("private") or ())
-    return sorted({*agreed, *kept})
+def _run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
+    """Return a run without what it raised about values, and without settings and measures of private columns."""
+    if not hidden and not unread:
+        return dict(run)
+    kept = dict(run)
+    if run.get("params"):
+        kept["params"] = [{**p, "value": SHOWN} if p.get("name") in hidden else p for p in run["params"]]
+    for key in ("summary", "series"):
+        kept |= {key: {k: v for k, v in run[key].items() if not _split(k, hidden)}} if run.get(key) else {}
+    if run.get("error"):
+        kept["error"] = raised(run["error"], str(run.get("source") or ""), hidden, unread)
+    return kept
+
+
+def _split(name: str, hidden: list[str]) -> bool:
+    """Tell whether a measure is of the rows of one value: ``auc[zip=1234]``."""
+    return any(re.search(rf"[\[,]{re.escape(column)}=", name) for column in hidden)
+
+
+def _runs(found: Json, hidden: list[str]) -> dict[str, Any]:
+    """Return the run, its parts, and those of the version it is compared with, as far as they are known."""
+    unread, known = _unread(found), dict[str, Any]()
+    if "run" in found:
+        known["run"] = _run(found["run"], hidden, unread)
+    known["parts"] = [_run(part, hidden, unread) for part in found.get("parts") or ()]
+    if before := found.get("before"):
+        known["before"] = {**before, "parts": [_run(part, hidden, unread) for part in before["parts"]]}
+    return known
 
 
 def masked(part: Any, hidden: list[str], key: str = "") -> Any:
@@ -44,23 +131,41 @@ def masked(part: Any, hidden: list[str], key: str = "") -> Any:
         return _finding(part, hidden) if part.get("column") in hidden else _mapping(part, hidden, key)
     if isinstance(part, (list, tuple)):
         return [masked(p, hidden, key) for p in part]
-    return _told(part, hidden) if isinstance(part, str) and key in PROSE else part
+    return told(part, hidden) if isinstance(part, str) and key in PROSE else part
 
 
 def _mapping(part: Json, hidden: list[str], key: str) -> dict[str, Any]:
     """Leave out what is known of a private column but for a number, such as how much depends on it."""
     kept = {k: v for k, v in part.items() if k not in hidden or key not in NAMED or isinstance(v, (int, float))}
-    told = {k: masked(v, hidden, k) for k, v in kept.items()}
-    return {**told, "segments": []} if part.get("by") in hidden else told  # their names are its values
+    if part.get("target") in hidden:
+        kept = {k: v for k, v in kept.items() if k not in ANSWERS}
+    shown = {k: masked(v, hidden, k) for k, v in kept.items()}
+    if hidden and not part.get("column") and isinstance(part.get("message"), str):
+        shown["message"] = hide(part["message"], hidden)  # what was raised names no column
+    return {**shown, "segments": []} if part.get("by") in hidden else shown  # their names are its values
 
 
 def _finding(finding: Json, hidden: list[str]) -> dict[str, Any]:
-    """Keep what kind of finding it is and how it came out."""
+    """Keep what kind of finding it is and how it came out; which way it went is told in values."""
     said = f"{str(finding.get('code') or 'something').replace('_', ' ')} of {finding['column']}, which is private"
-    kept = {k: finding.get(k) for k in ("code", "outcome", "column", "effect", "direction", "level") if k in finding}
-    return {**kept, "message": said, "detail": {}}
+    return {**{k: v for k, v in finding.items() if k in KEPT}, "message": said, "detail": {}}
 
 
-def _told(text: str, hidden: list[str]) -> str:
+def told(text: str, hidden: Iterable[str]) -> str:
+    """Return what was found, without values where it is about a private column.
+
+    >>> told("zip 1234 is new", ["zip"])
+    'something about zip, which is private'
+    """
     about = [name for name in hidden if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
     return f"something about {' and '.join(about)}, which is private" if about else text
+
+
+def hide(text: str, hidden: Iterable[str]) -> str:
+    """Return a text that is about no column of its own, without values: what it quotes may be one.
+
+    >>> hide("Found unknown categories ['Ada']", ["surname"])
+    "Found unknown categories ['...']"
+    """
+    names = list(hidden)
+    return told(unquoted(text, hidden=names), names) if names else text

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NbmlopsError, NotFound
 from nbmlops.records import plain
-from nbmlops.report.gathered.masked import masked
+from nbmlops.report.gathered.masked import hide
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ def gather() -> Json:
     as_of = _as_of()
     since = _before(as_of, DAYS)
     events = _events()
-    hide = _hider(agreed, unreadable)
-    models = _models(agreed, events, hide)
+    hider = _hider(agreed, unreadable)
+    models = _models(agreed, events, hider)
     return {
         "charter": {"unreadable": unreadable} if unreadable else agreed and agreed.to_dict(),
         "budget": _budget(agreed, as_of),
         "deliverables": [{**plain(d), "state": d.state(as_of)} for d in (agreed.deliverables if agreed else ())],
         "models": models,
-        "episodes": _episodes(hide, {m["name"]: m["champion"] for m in models}),
+        "episodes": _episodes(hider, {m["name"]: m["champion"] for m in models}),
         "throughput": _throughput(),
         "lately": {"days": DAYS, "since": since, "runs": _runs(since), "works": _works(since)},
         "sources": _sources(as_of),
@@ -68,7 +69,11 @@ def _hider(agreed: Charter | None, unreadable: str) -> Hider:
     """Return what takes values of private columns out of a text; nobody knows them where the charter is unread."""
     if unreadable:
         return lambda text: UNREAD if text else ""
-    return agreed.masked if agreed else str
+    from nbmlops.store.models import listed
+
+    kept = {name for v in listed(session.store()) for name in v.signature.get("private") or ()}
+    hidden = sorted({*(agreed.private if agreed else ()), *kept})
+    return partial(hide, hidden=hidden)
 
 
 def _as_of() -> str:
@@ -96,7 +101,7 @@ def _budget(agreed: Charter | None, as_of: str) -> Json | None:
     return {**agreed.budget, **left(agreed.budget, as_of)} if agreed and agreed.budget else None
 
 
-def _models(agreed: Charter | None, events: Sequence[Json], hide: Hider) -> list[Json]:
+def _models(agreed: Charter | None, events: Sequence[Json], hider: Hider) -> list[Json]:
     """Return each model: its champion, what it was worth at the start and is now, its targets, the newest advice."""
     from nbmlops.store.models import listed
     from nbmlops.store.runs import latest_results, results_of
@@ -113,7 +118,7 @@ def _models(agreed: Charter | None, events: Sequence[Json], hide: Hider) -> list
     return [
         {
             **_model(name, found, moves.get(f"{name}@champion", []), evaluations, agreed),
-            "advice": _told(advice.get(name), hide),
+            "advice": _told(advice.get(name), hider),
         }
         for name, found in sorted(versions.items())
     ]
@@ -219,12 +224,12 @@ def _worth(data: Mapping[str, Any], agreed: Charter | None) -> Json:
         return {"unknown": error.message.rstrip(".")}
 
 
-def _told(advice: Json | None, hide: Hider) -> Json | None:
+def _told(advice: Json | None, hider: Hider) -> Json | None:
     """Return what was advised last, as it was given but for private columns."""
     if not advice:
         return None
     kept = {k: advice.get(k) for k in ("ref", "advice", "rule", "because", "at")}
-    return {**kept, "because": hide(str(advice.get("because") or ""))}
+    return {**kept, "because": hider(str(advice.get("because") or ""))}
 
 
 def _check(champion: ModelVersion) -> Json | None:
@@ -236,7 +241,7 @@ def _check(champion: ModelVersion) -> Json | None:
     return {"at": of_it[-1]["at"], "verdict": of_it[-1]["data"].get("verdict")} if of_it else None
 
 
-def _episodes(hide: Hider, champions: Mapping[str, str | None]) -> Json:
+def _episodes(hider: Hider, champions: Mapping[str, str | None]) -> Json:
     """Return how many episodes are open, and the first of them, alerts before notices; private columns say nothing.
 
     Those of a version that was replaced are only counted: nobody gets its answers any more.
@@ -246,7 +251,7 @@ def _episodes(hide: Hider, champions: Mapping[str, str | None]) -> Json:
     known = sorted(rows(state="open"), key=lambda e: (e["level"] != "alert", e["opened_at"]))
     found = [e for e in known if champions.get(e["model"]) in (None, f"{e['model']}@{e['version']}")]
     kept = ("model", "version", "code", "column", "level", "opened_on", "opened_at", "checks", "message")
-    told = [{**{k: e[k] for k in kept}, "message": hide(e["message"])} for e in found[:MOST_EPISODES]]
+    told = [{**{k: e[k] for k in kept}, "message": hider(e["message"])} for e in found[:MOST_EPISODES]]
     alerts = sum(e["level"] == "alert" for e in found)
     return {"count": len(found), "alerts": alerts, "open": told, "replaced": len(known) - len(found)}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.hooks import service
 from nbmlops.report.blocks import Verdict, verdict
+from nbmlops.report.gathered.masked import hide
 from nbmlops.report.site.part import Link, slug
 from nbmlops.report.text import capped, visible
 from nbmlops.store.outline import Outline, ResultLine, RunLine, outline
@@ -82,11 +83,12 @@ class Known:
     @cached_property
     def private(self) -> frozenset[str]:
         """The columns nobody is shown a value of."""
-        return frozenset(self.charter.private if self.charter else ())
+        kept = (name for v in self.versions for name in v.signature.get("private") or ())
+        return frozenset({*(self.charter.private if self.charter else ()), *kept})
 
     def masked(self, text: str) -> str:
-        """Return a message, without values where it is about a private column."""
-        return self.charter.masked(text) if self.charter else text
+        """Return a message, without values where it is about a private column; what it quotes may be one."""
+        return hide(text, self.private)
 
     def checks(self, kind: str) -> list[ResultLine]:
         """Return the results of one kind, oldest first."""

@@ -1,0 +1,86 @@
+"""Nothing private leaves: no value of a private column or target in any report, its facts, how-to page or site."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import nbmlops as nb
+from nbmlops.report import as_markdown, snapshot
+from nbmlops.report.kinds.kind import subject_of
+from nbmlops.tracking import session
+
+CHARTER = """
+problem: Which ward?
+private: [diagnosis, ward]
+metrics: [{name: accuracy, at_least: 0.1}]
+"""
+MARKER = "zqx"  # every private value begins so
+
+
+def rows(amount, seed, classes=3):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"age": rng.normal(size=amount), "ward": rng.choice(["zqxa", "zqxb"], amount)})
+    truth = (frame.age + rng.normal(0, 0.4, amount) > 0).astype(int) + (classes == 3) * (frame.age > 1)
+    return frame.assign(diagnosis=[f"zqxd{t}" for t in truth])
+
+
+def fitted(frame):
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    columns = make_column_transformer((OneHotEncoder(), ["ward"]), ("passthrough", ["age"]))
+    return make_pipeline(columns, LogisticRegression()).fit(frame[["age", "ward"]], frame.diagnosis)
+
+
+def tracked(seed, classes):
+    train, test = rows(300, seed, classes), rows(400, seed + 1, classes)
+    with session.run("wards") as run:
+        model = fitted(train)
+        nb.evaluate(model, test, target="diagnosis", by=["ward"])
+        nb.register(model, "wards", background=train[["age", "ward"]])
+        nb.log({"auc": 0.5}, context={"ward": "zqxa"})
+        profile = nb.profile(train)
+        nb.drift(test.assign(ward="zqxnew", diagnosis="zqxdnew"), profile)
+        nb.drift(test.iloc[::-1].assign(ward="zqxb", diagnosis="zqxd1"), "wards@1")
+        nb.drift(test.assign(ward="zqxz"), "wards@1")
+    return run
+
+
+def failed():
+    with pytest.raises(ValueError, match="zqx"), session.run("broken") as run:
+        pd.Series([f"{MARKER}mail"]).astype(float)
+    return run
+
+
+@pytest.fixture(params=[2, 3], ids=["binary", "three classes"])
+def hospital(project, request):
+    (project / "charter.yaml").write_text(CHARTER)
+    found = [tracked(1, request.param), tracked(5, request.param), failed()]
+    nb.promote("wards", 1, to="champion", reason="first")
+    return found
+
+
+def everything(ref, folder):
+    """Return every form of a report as text."""
+    nb.report(ref, folder / "r.html")
+    found = snapshot.build(subject_of(ref))
+    return [json.dumps(found), (folder / "r.html").read_text(), as_markdown.render(found, None)]
+
+
+def test_no_private_value_in_any_report(project, hospital, tmp_path):
+    one, other, broken = (run.run_id for run in hospital)
+    for ref in (one, other, broken, f"{one}..{other}", "wards@1", "drift:wards", "drift:profile", "project"):
+        for text in everything(ref, tmp_path):
+            assert MARKER not in text, (ref, text[text.find(MARKER) - 200 : text.find(MARKER) + 60])
+
+
+def test_no_private_value_in_how_to_or_site(project, hospital, tmp_path):
+    text = json.dumps(nb.how_to("wards@1").to_dict())
+    assert MARKER not in text, text[text.find(MARKER) - 200 : text.find(MARKER) + 60]
+    nb.site(tmp_path / "site")
+    for path in (tmp_path / "site").rglob("*"):
+        assert path.is_dir() or MARKER.encode() not in path.read_bytes(), path
