@@ -6,10 +6,12 @@ import pytest
 
 from nbmlops.registry.measures import Answers, measure
 from nbmlops.registry.values import packed
+from nbmlops.report.blocks import Table
 from nbmlops.report.gathered import compared
+from nbmlops.report.page_one import measured
 from nbmlops.tracking import session
 
-from .conftest import gate
+from .conftest import gate, register
 
 ROWS = 1500
 RNG = np.random.default_rng(3)
@@ -64,3 +66,59 @@ def test_rows_that_belong_in_groups_are_left_to_the_gate(project):
 
 def test_without_a_gate_there_is_nothing_beside_it(project):
     assert compared.gather({"results": []}) == {"compared": None}
+
+
+def numbers(name, wrong, column, truth=None):
+    """Return an evaluation of a model of a number that takes one column of the same rows."""
+    truth = np.random.default_rng(5).normal(size=ROWS) if truth is None else truth
+    answers = Answers("regression", truth + np.random.default_rng(6).normal(0, wrong, ROWS), None, None, (), truth)
+    frame = pd.DataFrame({column: np.arange(ROWS)})
+    known = {"values": session.artifacts().put(packed(answers, frame)), "rows": ROWS, "task": "regression"}
+    known |= {"classes": [], "model": name, "metrics": measure(answers), "data": name}
+    return {**known, "findings": []}
+
+
+def registered(judgement):
+    """Keep an evaluation with which version 1 was registered, in a run of its own."""
+    with session.run("first") as run:
+        kept = session.keep("evaluation", "first", judgement)
+    register(1, run.run_id, kept)
+
+
+def test_a_champion_registered_on_the_same_rows_is_compared_though_it_takes_other_columns(project):
+    registered(numbers("first", 1.0, "x"))
+    told = compared.gather(found(numbers("late-flights@2", 0.1, "z")))["compared"]["metrics"]
+    assert told["rmse"]["same_rows"]
+    assert told["rmse"]["difference"]["low"] > 0
+
+
+def test_a_champion_registered_on_other_rows_is_not_compared(project):
+    other = np.random.default_rng(9).normal(size=ROWS)
+    registered(numbers("first", 1.0, "x", other))
+    told = compared.gather(found(numbers("late-flights@2", 0.1, "z")))["compared"]["metrics"]["rmse"]
+    assert (told["same_rows"], told["difference"]) == (False, None)
+
+
+def test_classes_that_came_true_do_not_tell_whether_rows_are_the_same(project):
+    registered(judged("first", 0.4))
+    own = judged("late-flights@2", 0.1, pd.DataFrame({"month": np.arange(ROWS)}))
+    told = compared.gather(found(own))["compared"]["metrics"]["log_loss"]
+    assert (told["same_rows"], told["difference"]) == (None, None)
+
+
+def beside(known, own):
+    """Return the champion's cells of a metric on page one."""
+    kept = {"metrics": {"mae": own}, "model": "late-flights@2", "findings": [], "rows": own["n"]}
+    asked = found(kept) | {"charter": None, "targets": [], "compared": {"metrics": {"mae": known}}}
+    table = next(b for b in measured.blocks(asked) if isinstance(b, Table))
+    return table.rows[0][5:7]
+
+
+def test_numbers_beside_each_other_add_up_or_say_on_which_rows(project):
+    gain = {"value": 0.5, "low": 0.4, "high": 0.6}
+    known = {"champion": 1.5, "challenger": 1.0, "rows": 800, "same_rows": True, "difference": gain}
+    assert beside(known, {"value": 1.0, "n": 800})[0] == "1.5"
+    assert beside(known, {"value": 1.2, "n": 800})[0] == "1.5, challenger 1, on the 800 rows compared"
+    unknown = {"champion": 1.5, "rows": 800, "same_rows": None, "difference": None}
+    assert beside(unknown, {"value": 1.2, "n": 800}) == ["1.5, not known whether on the same rows", "not comparable"]
+    assert beside({**unknown, "same_rows": False}, {"value": 1.2, "n": 800})[0] == "1.5 on other rows"

@@ -17,8 +17,18 @@ if TYPE_CHECKING:
 
     from nbmlops.registry.measures import Answers
 
-__all__ = ["answers_of_same_rows", "fitted_on", "held_out", "judged_rows", "of_same_rows", "packed", "same_rows"]
+__all__ = [
+    "answers_of_same_rows",
+    "fitted_on",
+    "held_out",
+    "judged_rows",
+    "may_be_same",
+    "of_same_rows",
+    "packed",
+    "same_rows",
+]
 
+FEWEST = 30  # fewer numbers that came true may be those of other rows
 Kept = dict[str, NDArray[Any]]
 Told = tuple[str, NDArray[Any], NDArray[Any]]  # what kind of answer, what was said, what came true
 
@@ -73,6 +83,28 @@ def held_out(ref: str) -> Told:
     return _told(evaluation, _loaded(evaluation))
 
 
+def may_be_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether nothing speaks against two evaluations being on the same rows: as many, the same came true.
+
+    Parameters
+    ----------
+    one, other : mapping
+        Evaluations as JSON.
+    """
+    if one.get("rows") != other.get("rows"):
+        return False
+    if not one.get("values") or not other.get("values"):
+        return True
+    try:
+        first, second = _loaded(one), _loaded(other)
+    except NotFound:
+        return True
+    asked = all("row_columns" in kept for kept in (first, second))
+    if asked and np.array_equal(first["row_columns"], second["row_columns"]):
+        return np.array_equal(first["rows"], second["rows"])
+    return np.array_equal(first["truth"], second["truth"])
+
+
 def of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Told, Told] | None:
     """Return what two models said of each row, where both were evaluated on the very same rows in the same order.
 
@@ -124,9 +156,18 @@ def _of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Kep
         return None
     known = "rows" in first and "rows" in second
     alike = known and all(np.array_equal(first[name], second[name]) for name in ("row_columns", "rows"))
-    if not alike and (not one.get("data") or one["data"] != other.get("data")):
+    same_data = bool(one.get("data")) and one["data"] == other.get("data")
+    if not (alike or same_data or (known and _told_by_truth(first, second))):
         return None
     return (first, second) if np.array_equal(first["truth"], second["truth"]) else None
+
+
+def _told_by_truth(first: Kept, second: Kept) -> bool:
+    """Tell whether what came true tells rows apart where two models take other columns: numbers that hardly repeat."""
+    if np.array_equal(first["row_columns"], second["row_columns"]):
+        return False  # then the rows themselves are compared
+    truth = first["truth"]
+    return truth.dtype.kind == "f" and len(truth) >= FEWEST and np.unique(truth).size >= 0.9 * len(truth)
 
 
 def _loaded(evaluation: Mapping[str, Any]) -> Kept:

@@ -17,7 +17,7 @@ COMPARED = ("roc_auc", "accuracy", "log_loss", "brier", "mae", "rmse")  # what t
 def gather(found: Json) -> dict[str, Any]:
     """Return ``compared``: the champion, and for each metric its value, the rows, and the difference where it is known.
 
-    A difference is above zero where the challenger is better.
+    A difference is above zero where the challenger is better; ``same_rows`` is None where it is not known.
     """
     gate = facts.newest(found, "gate")
     if gate is None:
@@ -25,12 +25,26 @@ def gather(found: Json) -> dict[str, Any]:
     here = facts.champion_evaluation(found)
     judged = here or _registered(str(gate.get("champion"))) or {}
     own = facts.evaluation(found) or {}
-    metrics = {**_gated(gate), **(_paired(own, here, found.get("charter")) if here else {})}
-    same = here is not None and here.get("data") == own.get("data")
+    paired = _paired(own, judged, found.get("charter")) if judged else {}
+    # A champion of before was evaluated for another question: there the comparison that decides stays.
+    metrics = {**_gated(gate), **paired} if here else {**paired, **_gated(gate)}
+    same = True if paired else _same(own, judged)
     for name, measured in (judged.get("metrics") or {}).items():
         known = {"champion": measured.get("value"), "rows": measured.get("n")}
         metrics.setdefault(name, {**known, "same_rows": same, "difference": None})
     return {"compared": {"champion": gate.get("champion"), "rows": gate.get("rows"), "metrics": metrics}}
+
+
+def _same(own: Json, champion: Json) -> bool | None:
+    """Tell whether both were evaluated on the same rows; None where it is not known.
+
+    The fingerprint of the rows is over the columns a model takes, so another one proves nothing.
+    """
+    from nbmlops.registry.values import may_be_same
+
+    if own.get("data") and own["data"] == champion.get("data"):
+        return True
+    return None if may_be_same(own, champion) else False
 
 
 def _paired(own: Json, champion: Json, charter: Json | None) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 from nbmlops.report import facts
@@ -118,15 +119,24 @@ def _against(compared: Json, name: str, judged: Json) -> tuple[str, str]:
     found = _of(compared, name)
     if found is None or not finite(as_float(found.get("champion"))):
         return "not measured", "-"
-    own = (_of(judged, name) or {}).get("n")
-    where = "" if found.get("rows") == own else f" on {number(found.get('rows'))} rows"
-    where = where if found.get("same_rows") else " on other rows"
+    where = _where(found, _of(judged, name) or {})
     gain = found.get("difference") or {}
     low, high = (as_float(gain.get(k)) for k in ("low", "high"))
     if not finite(as_float(gain.get("value"))):
-        return f"{number(found['champion'])}{where}", "not comparable" if where else "no interval"
+        return f"{number(found['champion'])}{where}", "no interval" if found.get("same_rows") else "not comparable"
     unsure = "" if low > 0 or high < 0 else ", not shown"
     return f"{number(found['champion'])}{where}", f"{_with_interval(gain['value'], low, high, sign=True)}{unsure}"
+
+
+def _where(found: Json, own: Json) -> str:
+    """Return on which rows a champion was measured, where they are not those of the column beside it."""
+    if not found.get("same_rows"):
+        known = found.get("same_rows") is False or found.get("rows") != own.get("n")
+        return " on other rows" if known else ", not known whether on the same rows"
+    there, here = as_float(found.get("challenger")), as_float(own.get("value"))
+    if finite(there, here) and not isclose(there, here, rel_tol=1e-9):
+        return f", challenger {number(there)}, on the {number(found.get('rows'))} rows compared"
+    return "" if found.get("rows") == own.get("n") else f" on {number(found.get('rows'))} rows"
 
 
 def _before(previous: Json, name: str) -> str:
