@@ -6,7 +6,7 @@ import yaml
 import nbmlops as nb
 from nbmlops.errors import Invalid
 from nbmlops.governance.charter import new
-from nbmlops.governance.plan import Deliverable, left
+from nbmlops.governance.plan import Deliverable, budget, left
 
 
 def write(project, content):
@@ -65,6 +65,28 @@ def test_what_is_left_of_a_budget():
     assert left({"amount": 9.0, "spent": 12.0}, "2013-01-01") == {"spent": 12.0, "left": -3.0, "months": None}
     assert left({"amount": 9.0}, "2013-01-01") == {"spent": None, "left": None, "months": None}
     assert left(monthly, "2012-06-01")["spent"] == 0  # not begun
+
+
+def test_done_on_a_later_day_is_not_done_yet():
+    promised = Deliverable("page", "2013-06-30", done="2099-01-01")
+    assert (promised.state("2013-06-01"), promised.state("2013-07-01")) == ("open", "late")
+    assert promised.state("2099-01-01") == "done late"
+
+
+@pytest.mark.parametrize(
+    "amount", [10**400, -(10**400), 10**5000, float("inf"), float("nan"), "x" * 1000, True], ids=range(7)
+)
+def test_an_amount_that_is_none_is_refused_in_few_words(amount):
+    with pytest.raises(Invalid, match=r"budget\.amount is") as error:
+        budget({"amount": amount})
+    assert len(str(error.value)) < 150
+
+
+@pytest.mark.parametrize("written", [f"budget: {{amount: {'9' * 5000}}}", "deliverables: [{name: x, due: 2026-13-45}]"])
+def test_a_number_or_a_day_that_yaml_cannot_read_is_refused(project, written):
+    write(project, written)
+    with pytest.raises(Invalid, match="is not valid YAML"):
+        nb.charter()
 
 
 def test_a_deliverable_without_a_day_is_never_late():

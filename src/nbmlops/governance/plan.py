@@ -15,6 +15,7 @@ __all__ = ["Deliverable", "budget", "deliverables", "left"]
 BUDGET = ("amount", "unit", "spent", "per_month", "since")
 DELIVERABLE = ("name", "due", "done", "owner")
 MONTH_DAYS = 365.25 / 12
+MOST = 1e15  # as an amount; what is more is a slip of the pen, and no float holds all of YAML's integers
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Deliverable:
     owner: str = ""
 
     def state(self, at: str) -> str:
-        """Return *done*, *done late*, *late* or *open* as of a time."""
-        if self.done:
+        """Return *done*, *done late*, *late* or *open* as of a time; what is done on a later day is not done yet."""
+        if self.done is True or (self.done and self.done <= at[:10]):
             return "done late" if self.due and isinstance(self.done, str) and self.done > self.due else "done"
         return "late" if self.due and self.due < at[:10] else "open"
 
@@ -117,8 +118,10 @@ def _deliverable(item: Any) -> Deliverable:
 
 
 def _amount(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise Invalid(f"{FILE}: budget.{key} is {value!r}.", "Write a number, not below 0.")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value <= MOST:
+        said = f"{value!r:.40}" if not isinstance(value, int) or abs(value) <= MOST else "out of range"
+        raise Invalid(f"{FILE}: budget.{key} is {said}.", "Write a number from 0 to 1e15.")
     return float(value)
 
 

@@ -84,7 +84,7 @@ def read(path: Path) -> dict[str, Any]:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # a day that is none, a number too long, no UTF-8
         where = " ".join(str(error).split())
         raise Invalid(f"{path.name} is not valid YAML: {where}.", f"Mend {path.name}.") from error
     if not isinstance(content, dict):
