@@ -55,6 +55,19 @@ def test_it_asks_whether_to_go_on_and_says_why(planned):
     assert first.signed
 
 
+def test_a_quiet_project_says_up_to_when_it_is_told(planned):
+    (planned / "charter.yaml").write_text(
+        CHARTER + "deliverables: [{name: page, due: 2999-01-01, done: 2999-01-02}, {name: model, due: 2999-01-01}]"
+    )
+    snapshot = taken()
+    plan = page_one(snapshot).part("plan").blocks
+    assert plan[1].caption == "Deliverables: 0 of 2 done"
+    assert [row[2].word for row in plan[1].rows] == ["open", "open"]
+    said = f"As of {snapshot['as_of'][:10]}, the newest thing known: what was due or done since is not counted."
+    assert plan[2].text == said
+    assert said in read(nb.report("project"))
+
+
 def test_the_page_says_everything_and_the_same_twice(planned):
     path = nb.report("project")
     page = read(path)

@@ -169,12 +169,22 @@ def _plan(snapshot: Json, budget: str) -> list[Block]:
     if not due:
         whose = facts.whose(snapshot, "manager")
         return [*blocks, Missing("No deliverables were agreed", f"{whose}: write deliverables in charter.yaml")]
-    open_first = sorted(due, key=lambda d: bool(d["done"]))
+    open_first = sorted(due, key=_is_done)
     rows = [(d["name"], d["due"] or "-", STATES[d["state"]], d["owner"] or "nobody") for d in open_first[:MOST]]
-    done = sum(bool(d["done"]) for d in due)
+    done = sum(_is_done(d) for d in due)
     more = f"; the first {MOST} that are open" if len(due) > MOST else ""
     caption = f"Deliverables: {done} of {len(due)} done{more}"
-    return [*blocks, Table(caption, ("What", "Due", "State", "Owner"), rows, tight=(1,))]
+    table = Table(caption, ("What", "Due", "State", "Owner"), rows, tight=(1,))
+    return [*blocks, table, Say(f"{_as_of(snapshot)}: what was due or done since is not counted.")]
+
+
+def _is_done(deliverable: Json) -> bool:
+    return str(deliverable["state"]).startswith("done")
+
+
+def _as_of(snapshot: Json) -> str:
+    """Return the project's time: a quiet project has an old one, and nothing gets late by it."""
+    return f"As of {stamp(snapshot['as_of'])[:10]}, the newest thing known"
 
 
 def _models(snapshot: Json) -> list[Block]:
