@@ -156,6 +156,9 @@ MARKDOWN = {
     "terminal codes across a picture, as entities": f'![A\x1b&#93;]({PICTURE}) \x07" style="position:fixed;inset:0" onload="{RUN}" x="y',
     "terminal codes all as entities": f'![A&#27;&#93;]({PICTURE}) &#7;" style="position:fixed;inset:0" onload="{RUN}" x="y',
     "terminal codes across tags": "**x\x1b]**\n\ngone\x07 `y\x1b]`\n\n# gone too\x1b\\ &#27;]\n\n> z &#7;",
+    "pasted pictures that are none": f'![a](data:image/png;base64,{"A" * 300}"onload="{RUN}) ![b](data:image/jpeg;base64,{"<script>" * 50}) ![c](attachment:pasted-9)',
+    "pasted text for a picture": f"![a](data:image/png;base64,{encoded(f'<script>{RUN}</script>'.encode() * 20)})",
+    "elements upon elements": "- **a** `b`\n" * 3_000 + "\n# Last",
     "text turned round": "&#8238;devorppa &rlm; \u202edevorppa",
 }  # fmt: skip
 

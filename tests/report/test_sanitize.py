@@ -329,3 +329,56 @@ def test_a_large_notebook_stops_at_its_budget_with_a_note():
     found = sanitize.cells(json.dumps({"cells": [cell] * 500}).encode())
     assert sum(len(c.source) for c in found) <= sanitize.APPENDIX.whole
     assert f"Cells {found[-1].number} to 500 are left out" in found[-1].pieces[0].content
+
+
+def test_a_long_list_and_what_follows_it_are_all_there():
+    outline = []
+    source = "# List\n\n" + "\n".join(f"- item {i} **end**" for i in range(1500)) + "\n\n# Last\n\nConclusion"
+    (cell,) = sanitize.cells({"cells": [{"cell_type": "markdown", "source": source}]}, sanitize.ALONE, outline)
+    clean = cell.pieces[0].content
+    assert "item 1499 <strong>end</strong>" in clean
+    assert clean.endswith('<h2 id="part-2">Last</h2>\n<p>Conclusion</p>\n')
+    assert [h.text for h in outline] == ["List", "Last"]
+
+
+def test_headings_in_html_cost_nothing_of_what_follows():
+    clean, cut = html.clean_html("<h1>a</h1>" * 900 + "<p>ok</p>")
+    assert cut == 0
+    assert clean.endswith("<p>ok</p>")
+
+
+def test_prose_too_deep_for_a_page_keeps_its_words():
+    outline = []
+    source = "# Gone\n\n" + "*a **b " * 60 + "deep" + "** c*" * 60
+    (cell,) = sanitize.cells({"cells": [{"cell_type": "markdown", "source": source}]}, outline=outline)
+    assert "deep" in cell.pieces[0].content
+    assert Walk(cell.pieces[0].content).deepest <= html.MAX_DEPTH
+    assert [h.text for h in outline] == (["Gone"] if "<h2" in cell.pieces[0].content else [])
+
+
+def test_contents_hold_nothing_that_was_left_out():
+    outline = []
+    some = [{"cell_type": "markdown", "source": f"# Part {i}\n\n" + "word " * 1500} for i in range(60)]
+    found = sanitize.cells({"cells": some}, outline=outline)
+    assert "are left out" in found[-1].pieces[-1].content
+    shown = "".join(piece.content for cell in found for piece in cell.pieces)
+    assert [f'id="part-{h.number}"' in shown for h in outline] == [True] * (len(found) - 1)
+
+
+@pytest.mark.parametrize("limits", [sanitize.APPENDIX, sanitize.ALONE])
+@pytest.mark.parametrize("form", ["![late]({} 'title')", "![late](<{}>)", "![late][r]\n\n[r]: {}"])
+def test_a_pasted_picture_and_what_follows_it_are_there(limits, form):
+    picture = base64.b64encode(png(chunk(b"IDAT", bytes(90_000)))).decode()
+    source = form.format(f"data:image/png;base64,{picture}") + "\n\nAfter the picture"
+    (cell,) = sanitize.cells({"cells": [{"cell_type": "markdown", "source": source}]}, limits)
+    assert f'<img src="data:image/png;base64,{picture}" alt="late">' in cell.pieces[0].content
+    assert "After the picture" in cell.pieces[0].content
+    assert len(cell.pieces) == 1
+    assert len(cell.source) < 100
+
+
+def test_a_pasted_picture_in_an_output_is_there_too():
+    picture = base64.b64encode(png(chunk(b"IDAT", bytes(90_000)))).decode()
+    found = shown({"text/markdown": f"![a](data:image/png;base64,{picture})\n\nAfter"})
+    assert [p.kind for p in found] == ["html"]
+    assert "After" in found[0].content

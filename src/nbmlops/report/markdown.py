@@ -14,10 +14,12 @@ import mistune
 from nbmlops.report import markup, pictures
 from nbmlops.report.text import visible
 
-__all__ = ["Heading", "rendered"]
+__all__ = ["Heading", "lifted", "rendered"]
 
 LOWEST, MAX_ADDRESS = 4, 200
 DATA = re.compile(r"data:(image/(?:png|jpeg));base64,(.*)", re.DOTALL)
+# A picture written into the text as data, long enough to leave no room for the words after it.
+PASTED = re.compile(r"""(\]\(<?|\]:[ \t]*<?)data:(image/(?:png|jpeg));base64,([^\s()<>"']{200,})""")
 BREAK = re.compile(r"(?i)<br */?>")
 
 
@@ -67,7 +69,32 @@ def rendered(
     read = mistune.create_markdown(renderer=writer, plugins=["table", "strikethrough", "math"])
     writer.register("inline_math", lambda _, text: f"${html.escape(text)}$")
     writer.register("block_math", lambda _, text: f"<p>$${html.escape(text)}$$</p>\n")
-    return markup.allowed(str(read(visible(text))), markup.PROSE)
+    begun = len(outline or ())
+    made = str(read(visible(text)))
+    if markup.depth(made) <= markup.MAX_DEPTH:
+        return markup.allowed(made, markup.PROSE)
+    if outline:
+        del outline[begun:]
+    return markup.flat(made)
+
+
+def lifted(text: str) -> tuple[str, dict[str, dict[str, str]]]:
+    """Return Markdown with its pasted pictures taken out as attachments, and those.
+
+    What is left is as long as what a person wrote, so a limit of characters cuts that and not a picture.
+
+    Examples
+    --------
+    >>> lifted("![late](data:image/png;base64," + "A" * 200 + ")")[0]
+    '![late](attachment:pasted-1)'
+    """
+    taken: dict[str, dict[str, str]] = {}
+
+    def name(found: re.Match[str]) -> str:
+        taken[f"pasted-{len(taken) + 1}"] = {found[2]: unquote(found[3])}
+        return f"{found[1]}attachment:pasted-{len(taken)}"
+
+    return PASTED.sub(name, text), taken
 
 
 class _Writer(mistune.HTMLRenderer):

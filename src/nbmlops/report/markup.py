@@ -12,7 +12,7 @@ from collections.abc import Set
 
 from nbmlops.report.text import capped, marked, visible
 
-__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "PROSE", "TAGS", "allowed", "clean_html"]
+__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "PROSE", "TAGS", "allowed", "clean_html", "depth", "flat"]
 
 TAGS = {
     *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
@@ -77,7 +77,7 @@ def allowed(markup: str, tags: Set[str] = TAGS) -> str:
     Parameters
     ----------
     markup : str
-        HTML of at most ``MAX_ELEMENTS`` elements, cells and rows not counted: see :func:`clean_html`.
+        HTML in few elements (see :func:`clean_html`), or balanced and not deep: time grows with the depth of it.
     tags : set of str
         ``TAGS``, or ``PROSE`` for what our own writer of Markdown made.
 
@@ -89,7 +89,7 @@ def allowed(markup: str, tags: Set[str] = TAGS) -> str:
     import nh3
 
     text: str = nh3.clean(
-        _few(markup)[0],
+        markup,
         tags=set(tags),
         clean_content_tags=DROPPED_WHOLE,
         attributes={tag: set(names) for tag, names in (OURS if tags is PROSE else CELLS).items() if tag in tags},
@@ -98,9 +98,18 @@ def allowed(markup: str, tags: Set[str] = TAGS) -> str:
         link_rel=None,
         url_schemes={"data"} if tags is PROSE else set(),
     )
-    if _depth(text) > MAX_DEPTH:
-        text = f"<p>{html.escape(html.unescape(re.sub(r'<[^>]*>', ' ', text)))}</p>"
+    if depth(text) > MAX_DEPTH:
+        return flat(text)
     return marked(text)  # an entity may have been what hides; nothing may go now, only be replaced
+
+
+def flat(markup: str) -> str:
+    """Return balanced markup as a paragraph of its text.
+
+    >>> flat("<ul><li>a &lt; b</li></ul>")
+    '<p>a &lt; b</p>'
+    """
+    return f"<p>{marked(html.escape(html.unescape(re.sub(r'<[^>]*>', ' ', markup)).strip()))}</p>"
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
@@ -115,10 +124,14 @@ def _few(markup: str) -> tuple[str, int]:
     return markup, 0
 
 
-def _depth(clean: str) -> int:
-    """Return how deep the elements of balanced markup nest."""
-    deepest = depth = 0
-    for closing, _ in re.findall(r"<(/?)(?!br\b|hr\b|img\b)([a-z])", clean):
-        depth += -1 if closing else 1
-        deepest = max(deepest, depth)
+def depth(balanced: str) -> int:
+    """Return how deep the elements of balanced markup nest.
+
+    >>> depth("<ul><li>a<br></li></ul>")
+    2
+    """
+    deepest = now = 0
+    for closing, _ in re.findall(r"<(/?)(?!br\b|hr\b|img\b)([a-z])", balanced):
+        now += -1 if closing else 1
+        deepest = max(deepest, now)
     return deepest

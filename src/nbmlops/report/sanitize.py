@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ALONE", "APPENDIX", "Cell", "Limits", "Piece", "cells", "pieces"]
 
 NOTICE = "papermill-error-cell-tag"  # a cell papermill puts above the one that failed: a sentence in HTML
+HEADING = re.compile(r'<h[2-4] id="part-([0-9]+)">')
 WRONG_SHAPE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 
@@ -77,7 +78,7 @@ def cells(
     limits : Limits
         How much of it is wanted.
     outline : list, optional
-        Grows by the headings of Markdown cells, which are real headings then.
+        Grows by the headings of Markdown cells, which are real headings then; what is left out has none there.
 
     Returns
     -------
@@ -87,10 +88,14 @@ def cells(
     try:
         raw = (json.loads(notebook) if isinstance(notebook, bytes) else notebook)["cells"]
         made = (_cell_or_note(number, cell, limits, outline) for number, cell in enumerate(raw, 1))
-        return _within(made, len(raw), limits)
+        kept = _within(made, len(raw), limits)
     except WRONG_SHAPE as error:
         reason = f"This notebook could not be read as format 4 ({type(error).__name__}); the file is kept as it is."
-        return [Cell(1, "raw", "", pieces=(Piece("note", reason),))]
+        kept = [Cell(1, "raw", "", pieces=(Piece("note", reason),))]
+    if outline:
+        shown = {int(n) for cell in kept for piece in cell.pieces for n in HEADING.findall(piece.content)}
+        outline[:] = [heading for heading in outline if heading.number in shown]
+    return kept
 
 
 def pieces(output: Mapping[str, Any], place: str = "", tail: bool = False, limits: Limits = APPENDIX) -> list[Piece]:
@@ -135,14 +140,16 @@ def _cell_or_note(
 
 
 def _cell(number: int, raw: Mapping[str, Any], limits: Limits, outline: MutableSequence[Heading] | None) -> Cell:
-    source, cut = capped(_joined(raw.get("source", "")), limits.source)
-    if NOTICE in raw.get("metadata", {}).get("tags", ()):
-        source = re.sub(r"<[^>]*>", "", source)
     kind: Any = raw.get("cell_type") if raw.get("cell_type") in ("code", "markdown") else "raw"
     status = str(raw.get("metadata", {}).get("papermill", {}).get("status") or "")
-    found = _prose(source, limits, outline, raw.get("attachments")) if kind == "markdown" else []
-    if cut:
-        found.append(_left_out(cut, f"of {'text' if kind == 'markdown' else 'code'}", limits))
+    written = _joined(raw.get("source", ""))
+    if NOTICE in raw.get("metadata", {}).get("tags", ()):
+        written = re.sub(r"<[^>]*>", "", written)
+    if kind == "markdown":
+        source, found = _prose(written, limits, outline, raw.get("attachments"))
+    else:
+        source, cut = capped(written, limits.source)
+        found = [_left_out(cut, "of code", limits)] if cut else []
     for output in raw.get("outputs", []):
         found += pieces(output, f"cell {number}", limits=limits)
     return Cell(number, kind, source, status, tuple(found))
@@ -188,21 +195,24 @@ def _forms(data: dict[str, Any], plain: str, limits: Limits) -> Iterator[list[Pi
         if re.sub(r"<[^>]*>|\s", "", clean):
             yield [Piece("html", clean), *([_left_out(cut, "of HTML", limits)] if cut else [])]
     if "text/markdown" in data:
-        source, cut = capped(_joined(data["text/markdown"]), limits.source)
-        yield [*_prose(source, limits), *([_left_out(cut, "of text", limits)] if cut else [])]
+        yield _prose(_joined(data["text/markdown"]), limits)[1]
     yield _text(plain, limits)
 
 
 def _prose(
-    source: str, limits: Limits, outline: MutableSequence[Heading] | None = None, attachments: Any = None
-) -> list[Piece]:
-    from nbmlops.report.markdown import rendered
+    written: str, limits: Limits, outline: MutableSequence[Heading] | None = None, attachments: Any = None
+) -> tuple[str, list[Piece]]:
+    """Return as much of Markdown as a page takes, pasted pictures not counted, and what it becomes."""
+    from nbmlops.report.markdown import lifted, rendered
 
+    short, pasted = lifted(written)
+    source, cut = capped(short, limits.source)
+    rest = [_left_out(cut, "of text", limits)] if cut else []
     try:
-        clean = rendered(source, outline, attachments, limits.picture)
+        clean = rendered(source, outline, {**(attachments or {}), **pasted}, limits.picture)
     except RecursionError:
-        return _text(source, limits)
-    return [Piece("html", clean)] if re.sub(r"<(?!img)[^>]*>|\s", "", clean) else []
+        return source, [*_text(source, limits), *rest]
+    return source, [*([Piece("html", clean)] if re.sub(r"<(?!img)[^>]*>|\s", "", clean) else []), *rest]
 
 
 def _picture(data: dict[str, Any], plain: str, place: str, limits: Limits) -> list[Piece]:
