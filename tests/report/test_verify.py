@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import nbmlops as nb
+from nbmlops import __version__
 from nbmlops.cli import main
 from nbmlops.errors import NotFound
 from nbmlops.report import page, snapshot
@@ -215,7 +216,8 @@ def test_facts_alone_are_known_by_their_hash_or_not(retrained, tmp_path, monkeyp
     assert (verify_report(file).verdict, verify_report(file).known) == ("whole", True)
     taken = json.loads(file.read_bytes())
     file.write_bytes(json.dumps(taken, indent=2).encode())
-    assert verify_report(file).verdict == "whole"  # the same facts in another layout
+    found = verify_report(file)  # the same facts in another layout
+    assert (found.verdict, found.known, found.not_compared) == ("in part", True, ("the layout",))
     taken["run"]["author"] = "eve"
     file.write_bytes(snapshot.canonical(taken))
     found = verify_report(file)
@@ -234,6 +236,43 @@ def test_markdown_is_drawn_again_from_what_the_store_keeps(retrained, tmp_path, 
     elsewhere(tmp_path, monkeypatch)
     found = verify_report(file)
     assert (found.verdict, found.known) == ("in part", None)
+
+
+def test_markdown_of_another_version_is_not_compared(retrained, tmp_path):
+    file = nb.report(retrained, tmp_path / "r.md")
+    change(file, f"nbmlops {__version__} drew it", "nbmlops 99.0 drew it", 1)
+    change(file, "Not for cancelled flights", "In other words", 1)
+    found = verify_report(file)
+    assert (found.verdict, found.not_compared) == ("in part", ("the page",))
+    assert "nbmlops 99.0" in found.says
+
+
+@pytest.mark.parametrize("name", ["r.JSON", "r.MD", "r.Html"])
+def test_the_case_of_a_files_name_does_not_matter(retrained, tmp_path, name):
+    assert verify_report(nb.report(retrained, tmp_path / name)).verdict == "whole"
+
+
+ODD = '{"schema":2,"kind":"run","subject":"x","number":1,"project":"p","as_of":"x"}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (":1,", ":NaN,"),
+        (":1,", ":1e999,"),
+        ('"run"', '["run"]'),
+        ('"subject":"x"', '"subject":{"a":1}'),
+        ('{"schema"', '{"kind":"project","schema"'),
+    ],
+)
+def test_odd_facts_alone_are_said(project, tmp_path, old, new):
+    (tmp_path / "r.json").write_text(ODD.replace(old, new))
+    assert verify_report(tmp_path / "r.json").verdict == "changed"
+
+
+def test_facts_of_something_else_are_no_report(project, tmp_path):
+    (tmp_path / "how.json").write_bytes(snapshot.canonical({"ref": "m@1", "project": "p", "as_of": "x"}))
+    assert verify_report(tmp_path / "how.json").verdict == "unreadable"
 
 
 def test_a_file_of_something_else_is_unreadable(project, tmp_path):

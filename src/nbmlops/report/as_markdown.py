@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
+from nbmlops import __version__
 from nbmlops.report import howto, snapshot
 from nbmlops.report.blocks import Block, Code, Facts, Figure, Fold, Missing, Notebook, Say, Section, Table, Verdict
 from nbmlops.report.decision import Decision, Part
@@ -55,7 +56,8 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
         *_decision(kind.decide(taken)),
         *(line for section in arranged(kind.sections(taken, notebook), role) for line in _section(section)),
         "---",
-        f"As of {when(taken['as_of'])}. Drawn from a snapshot of facts with the SHA-256 `{snapshot.digest(taken)}`; "
+        f"As of {when(taken['as_of'])}. nbmlops {__version__} drew it from a snapshot of facts with the SHA-256 "
+        f"`{snapshot.digest(taken)}`; "
         "the same facts give the same page.",
     ]
     return "\n\n".join(lines) + "\n"

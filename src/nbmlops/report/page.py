@@ -167,9 +167,9 @@ def content(taken: Mapping[str, Any], notebook: bytes | None, suffix: str, role:
         ``.json`` for the facts alone, ``.md`` for Markdown; HTML for any other.
     role : str, optional
     """
-    if suffix == ".json":
+    if suffix.lower() == ".json":
         return snapshot.canonical(taken)
-    if suffix == ".md":
+    if suffix.lower() == ".md":
         from nbmlops.report import as_markdown
 
         return as_markdown.render(taken, notebook, role).encode("utf-8")
@@ -258,9 +258,9 @@ def _manual(version: ModelVersion, output: str | Path | None) -> Report:
 
 def _manual_as(suffix: str, data: Mapping[str, Any]) -> bytes:
     """Return the page for support in the form a file's name asks for (see :func:`content`)."""
-    if suffix == ".json":
+    if suffix.lower() == ".json":
         return snapshot.canonical(data)
-    if suffix == ".md":
+    if suffix.lower() == ".md":
         from nbmlops.report import as_markdown
 
         return as_markdown.manual(data).encode("utf-8")

@@ -31,6 +31,7 @@ MOST_BYTES = 100_000_000
 LINK = re.compile(r'<a download="[^"]*" href="data:application/json;base64,([^"]*)">')
 HASH = re.compile(r'<span class="hash">([^<]*)</span>')
 GENERATOR = re.compile(r'<meta name="generator" content="nbmlops ([^"]*)">')
+DRAWN_BY = re.compile(r"^As of .*\. nbmlops (\S+) drew it from a snapshot", re.MULTILINE)
 ROLE = re.compile(r'<meta name="nbmlops-role" content="([a-z_]*)">')
 ORDERED = re.compile(r"^Ordered for the role ([a-z_\\]+):", re.MULTILINE)
 SHEET = re.compile(r'<section class="sheet[^>]* id="([^"]+)"[^>]*>\s*<h2[^>]*>(.*?)</h2>', re.DOTALL)
@@ -141,8 +142,11 @@ def _of_json(data: bytes) -> Verified:
     """Verify facts alone: only a store that has their hash can tell."""
     found = _facts(data)
     if isinstance(found, Verified):
-        return found
+        return found if b'"schema"' in data else _unreadable("It holds no facts of a report.")
     judged = _asked(_about(found, snapshot.digest(found)), found)
+    if judged.known and data != snapshot.canonical(found):
+        says = f"{judged.says} They are written in another layout."
+        return dataclasses.replace(judged, verdict="in part", says=says, not_compared=("the layout",))
     if judged.known or judged.verdict == "changed":
         return judged
     return dataclasses.replace(judged, verdict="in part", says=f"Facts alone hold no hash to compare with. {ASK}")
@@ -179,13 +183,23 @@ def _decoded(text: str) -> bytes | None:
 def _facts(raw: bytes) -> dict[str, Any] | Verified:
     """Return the facts of a report, or why they are none."""
     try:
-        found = json.loads(raw.decode("utf-8", "surrogatepass"))
+        found = json.loads(raw.decode("utf-8", "surrogatepass"), object_pairs_hook=_once)
+        snapshot.canonical(found)  # a number that is not finite has no hash
     except (ValueError, RecursionError):
         return _changed("They cannot be read.", FACTS)
     if not isinstance(found, dict) or any(k not in found for k in ENVELOPE):
         return _changed("They are not those of a report.", FACTS)
+    if not all(isinstance(found[k], str) for k in ("kind", "subject")):
+        return _changed("They are not those of a report.", FACTS)
     if not isinstance(found["schema"], int) or found["schema"] > snapshot.SCHEMA or found["kind"] not in KINDS:
         return _unreadable("A newer nbmlops made it: pip install -U nbmlops.")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys stand once: of two, another reader may take the other."""
+    if len(found := dict(pairs)) != len(pairs):
+        raise ValueError("A key stands twice.")
     return found
 
 
@@ -237,8 +251,8 @@ def _says(known: bool | None, number: int | None) -> str:
 def _drawn(about: Verified, found: Mapping[str, Any], text: str, data: bytes, suffix: str = ".html") -> Verified:
     """Draw a report again and compare."""
     head = text[: text.find("<body")]
-    version = GENERATOR.search(head)
-    if suffix == ".html" and (version is None or version[1] != __version__):
+    version = GENERATOR.search(head) if suffix == ".html" else DRAWN_BY.search(text, text.rfind("\n---\n"))
+    if version is None or version[1] != __version__:
         made = f"nbmlops {version[1][:40]}" if version else "another program"
         says = f"{about.says} Its page was not compared: {made} drew it, and this is nbmlops {__version__}."
         return dataclasses.replace(about, verdict="in part", says=says, not_compared=("the page",))
