@@ -11,7 +11,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo notebooks test test-all test-lowest lint docs lab bench durability clean
+.PHONY: help setup demo golden notebooks test test-all test-lowest lint docs lab bench durability clean
 
 help:
 	@echo "make demo      run the main job on a year of flights, in demo/"
@@ -20,6 +20,7 @@ help:
 	@echo "make lab       open JupyterLab on the demo's project"
 	@echo "make lint      run linter and type checker"
 	@echo "make docs      write docs/reference.md and the statements of a new store from the code"
+	@echo "make golden    draw the page anew that tests compare byte by byte"
 	@echo "make notebooks execute the example notebooks and keep what they show"
 	@echo "make bench     run the benchmarks beside others, one JSON line each"
 	@echo "make durability try to lose data, here and with others (ten minutes)"
@@ -66,6 +67,9 @@ docs: setup
 	@$(BIN)/python docs/make_reference.py
 	@$(BIN)/python docs/make_schema.py
 
+golden: setup
+	@cd tests && $(BIN)/python -m report.test_golden
+
 notebooks: setup
 	@$(BIN)/python example_notebooks/keep_outputs.py
 
@@ -88,6 +92,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/warm.py
 	@$(BIN)/python bench/serve.py
 	@$(BIN)/python bench/site.py
+	@$(BIN)/python bench/report.py
 
 # What is tried to lose data, here and on others: some ten minutes.
 durability: setup .venv-peers/.installed
