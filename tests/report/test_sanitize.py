@@ -237,6 +237,18 @@ def test_a_drawing_of_matplotlib_is_shown(needed):
         "<rect style='fill: url(//evil.example/x)'/>",
         "<rect fill='u\\72l(//evil.example/x)'/>",
         "<not closed",
+        "<a><set attributeName='href' to='javascript:alert(1)'/><text y='20'>x</text></a>",
+        "<a href='#x'><animate attributeName='href' values='javascript:alert(1)'/></a>",
+        "<style>rect { fill: url(\\68ttp://evil.example/x) }</style>",
+        "<style>@im<a/>port 'http://evil.example/x.css';</style>",
+        "<style>@im<title/>port 'http://evil.example/x.css';</style>",
+        "<style>rect { background: image-set('http://evil.example/x' 1x) }</style>",
+        "<style>rect { fill: url(#a) url( 'http://evil.example/x') }</style>",
+        "<rect mask='url(#a' style=')url(//evil.example/x)'/>",
+        "<image srcset='http://evil.example/x'/>",
+        "<image href='data:image/png;base64,PHNjcmlwdD4='/>",
+        "<image href='data:image/svg+xml,x'/>",
+        "<feImage href='#a'/>",
     ],
 )
 def test_a_drawing_with_code_or_addresses_is_a_note(inside):
@@ -382,3 +394,63 @@ def test_a_pasted_picture_in_an_output_is_there_too():
     found = shown({"text/markdown": f"![a](data:image/png;base64,{picture})\n\nAfter"})
     assert [p.kind for p in found] == ["html"]
     assert "After" in found[0].content
+
+
+def drawn(inside):
+    (found,) = shown({"image/svg+xml": f'<svg xmlns="http://www.w3.org/2000/svg">{inside}</svg>'})
+    assert found.kind == "image", found.content
+    return base64.b64decode(found.content.partition(",")[2]).decode()
+
+
+def test_a_drawing_is_written_anew_without_what_draws_nothing():
+    notes = '<metadata><x xmlns="u" resource="http://purl.org/dc"/></metadata><y xmlns="u"><z/>text</y>'
+    text = '<text aria-label="C:\\data" data-a="1" x="2" style="fill: #f00">C &lt; d\x85</text>'
+    assert drawn(notes + text) == (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        '<text x="2" style="fill: #f00">C &lt; d\N{REPLACEMENT CHARACTER}</text></svg>'
+    )
+
+
+def test_a_picture_within_a_drawing_is_written_anew_too():
+    noted = base64.b64encode(png(chunk(b"tEXt", b"Comment\x00<script>"))).decode()
+    clean = base64.b64encode(PNG).decode()
+    assert f'xlink:href="data:image/png;base64,{clean}"' in drawn(f'<image href="data:image/png;base64,{noted}"/>')
+
+
+def test_a_drawing_of_matplotlib_keeps_all_that_draws(needed):
+    needed("matplotlib")
+    from io import StringIO
+    from xml.etree import ElementTree
+
+    from matplotlib.figure import Figure
+
+    figure, file = Figure(), StringIO()
+    (left, right), (low, last) = figure.subplots(2, 2)
+    left.plot([1, 2], marker="o", alpha=0.3, label="$x_1$")
+    left.legend()
+    right.imshow([[1, 2], [3, 4]])
+    low.bar([1, 2], [2, 3], hatch="/")
+    last.scatter([1, 2], [1, 2], c=[1, 2])
+    figure.savefig(file, format="svg")
+    (found,) = shown({"image/svg+xml": file.getvalue()})
+    before, after = (
+        [(e.tag, sorted(e.attrib)) for e in ElementTree.fromstring(markup).iter() if "2000/svg" in e.tag]
+        for markup in (file.getvalue(), base64.b64decode(found.content.partition(",")[2]))
+    )
+    assert [e for e in before if not e[0].endswith("metadata")] == after
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_photograph_stays_the_right_way_up_and_loses_its_place(order):
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    entries = struct.pack(f"{order}HHIHH", 0x8825, 4, 1, 9, 9) + struct.pack(f"{order}HHIHH", 0x0112, 3, 1, 6, 0)
+    notes = b"Exif\0\0" + start + struct.pack(f"{order}IH", 8, 2) + entries + bytes(4) + b"GPS 52.5"
+    frame = b"\xff\xc0" + struct.pack(">HBHHB", 8, 8, 2, 3, 0)
+    rest = frame + b"\xff\xda\0\2abc\xff\xd9"
+    content = b"\xff\xd8\xff\xe1" + struct.pack(">H", len(notes) + 2) + notes + rest
+    found = shown({"image/jpeg": base64.b64encode(content).decode()})
+    kept = base64.b64decode(found[0].content.partition(",")[2])
+    assert kept.endswith(rest)
+    assert struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0) in kept
+    assert b"GPS" not in kept
+    assert struct.pack(">H", 0x8825) not in kept

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
-from collections.abc import Mapping
-from xml.parsers import expat
+import struct
+from typing import Literal
 
+from nbmlops.report.drawings import drawing
 from nbmlops.report.text import size
 
 __all__ = ["MAX_SIDE", "source"]
@@ -17,10 +17,7 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs"}
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 BESIDE = {*range(0xE1, 0xF0), 0xFE} - {0xE2, 0xEE}  # comments and notes of cameras; colours are kept
-ACTIVE = {"script", "foreignobject", "iframe", "object", "embed", "handler", "audio", "video"}
-LINKS = {"href", "src"}
-INSIDE = re.compile(r"#|data:image/(?:png|jpeg);base64,")
-OUTSIDE = re.compile(r"""(?i)url\(\s*["']?(?!["'#])|@import|\\|expression\(""")
+EXIF, ORIENTATION = b"Exif\0\0", 0x0112
 
 
 def source(mime: str, encoded: str, most: int) -> tuple[str, str]:
@@ -45,7 +42,7 @@ def source(mime: str, encoded: str, most: int) -> tuple[str, str]:
     if len(content) > most:
         return "", f"A picture of {size(len(content))} is left out to keep the page small."
     if vector:
-        return _uri(mime, content, _acts(content))
+        return _uri(mime, *drawing(content, lambda kind, data: source(kind, data, most)[0]))
     image, sides = (_png if mime == "image/png" else _jpeg)(content)
     if not image:
         return "", f"Something that calls itself {mime} is no such picture and is left out."
@@ -95,44 +92,23 @@ def _jpeg(content: bytes) -> tuple[bytes, tuple[int, int]]:
             return (b"".join([*kept, content[at : last + 2]]) if last > 0 and sides[0] else b""), sides
         if marker not in BESIDE:
             kept.append(content[at:end])
+        elif marker == 0xE1:
+            kept.append(_turned(content[at + 4 : end]))
         at = end
     return b"", sides
 
 
-class _Active(Exception):
-    """A drawing carries code or an address."""
-
-
-def _acts(content: bytes) -> str:
-    """Return why a drawing is left out, or nothing: as an image it could not act, saved and opened it could."""
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = _element
-    parser.CharacterDataHandler = _css
-    parser.EntityDeclHandler = parser.ProcessingInstructionHandler = _refuse
-    parser.buffer_text = True
-    try:
-        parser.Parse(content, True)
-    except _Active:
-        return "A drawing that carries code or addresses is left out."
-    except expat.ExpatError:
-        return "Something that calls itself a drawing is none and is left out."
-    return ""
-
-
-def _element(name: str, attributes: Mapping[str, str]) -> None:
-    if name.rpartition(" ")[2].lower() in ACTIVE:
-        raise _Active
-    for key, value in attributes.items():
-        short = key.rpartition(" ")[2].lower()
-        linked = short in LINKS and not INSIDE.match(value)
-        if short.startswith("on") or linked or OUTSIDE.search(value):
-            raise _Active
-
-
-def _css(text: str) -> None:
-    if re.search(r"(?i)@import|url\(\s*[\"']?(?!#)[a-z/]", text):
-        raise _Active
-
-
-def _refuse(*_: object) -> None:
-    raise _Active
+def _turned(notes: bytes) -> bytes:
+    """Return of a camera's notes which way up the picture is, alone, or nothing where they do not say."""
+    order: Literal["little", "big"] = "little" if notes[6:8] == b"II" else "big"
+    held = notes[len(EXIF) :]
+    if not notes.startswith(EXIF):
+        return b""
+    first = int.from_bytes(held[4:8], order)
+    for at in range(first + 2, first + 2 + 12 * min(100, int.from_bytes(held[first : first + 2], order)), 12):
+        turn = int.from_bytes(held[at + 8 : at + 10], order)
+        if int.from_bytes(held[at : at + 2], order) == ORIENTATION and 2 <= turn <= 8:
+            entry = struct.pack(">HHIHH", ORIENTATION, 3, 1, turn, 0)
+            alone = EXIF + b"MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
+            return b"\xff\xe1" + struct.pack(">H", len(alone) + 2) + alone
+    return b""
