@@ -192,3 +192,13 @@ def test_the_difference_is_that_of_a_gate(project, judge, people):
     gate = nb.gate(strong, weak, on=held_out, target="late")
     assert (mine["metric"], mine["difference"]) == (gate.metric, pytest.approx(gate.difference))
     assert np.allclose([mine["low"], mine["high"]], [gate.low, gate.high])
+
+
+def test_a_setting_named_like_a_private_column_has_no_value(project):
+    (project / "charter.yaml").write_text("problem: x\nprivate: [zip]\n")
+    for name, code in (("one", "4711"), ("two", "4812")):
+        session.finish(session.start(name, params={"zip": code, "C": code[-1]}))
+    page = nb.report("one..two").read_text()
+    assert "4711" not in page
+    assert "4812" not in page
+    assert ">C<" in page

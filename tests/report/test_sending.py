@@ -48,6 +48,16 @@ def test_the_report_of_a_run_can_be_sent_too(agreed):
     assert [s["title"].split(":")[0] for s in told(agreed)] == ["Run report"]
 
 
+def test_what_an_error_quotes_stays_in_the_project(agreed):
+    with pytest.raises(ValueError, match="Ada"), nb.run("bad"):
+        float("Ada Lovelace")
+    written("bad", send="compliance")
+    (said,) = told(agreed)
+    assert "ValueError: could not convert string to float: '...'" in said["text"]
+    assert "Lovelace" not in json.dumps(said)
+    assert said["text"].splitlines()[0] == "Script 'bad' failed."
+
+
 def test_an_unknown_role_names_the_roles_and_writes_nothing(agreed):
     with pytest.raises(Invalid, match=r"'boss' is no role\. Roles: stakeholder, expert"):
         nb.report("project", send="boss")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.capture.secrets import redact
 from nbmlops.errors import NbmlopsError
 from nbmlops.records import new_id, now, plain
+from nbmlops.report.gathered.raised import unquoted
+from nbmlops.report.page_one.broken import STATUSES
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -96,8 +98,8 @@ def message(found: Report, role: str, people: Sequence[str]) -> dict[str, Any]:
     path = session.project().relative(Path(found.path))
     number = f"Report {found.number}" if found.number else "A report that is not kept"
     lines = [
-        f"{found.question} {found.answer}",
-        found.because,
+        f"{found.question} {found.answer}" if found.question.endswith("?") else f"{found.question}.",
+        _because(found),
         f"{number}, facts as of {found.as_of}.",
         f"File: {path}",
         f"SHA-256 of its facts: {found.digest}",
@@ -115,6 +117,11 @@ def message(found: Report, role: str, people: Sequence[str]) -> dict[str, Any]:
         "episodes": [],
         "do": [f"Read it: {path}"],
     }
+
+
+def _because(found: Report) -> str:
+    """Return why, without what an error quotes: it may be a value, and the message leaves the project."""
+    return unquoted(found.because) if found.answer in STATUSES else found.because
 
 
 def _people(role: str) -> list[str]:
