@@ -121,6 +121,43 @@ def test_order_and_what_did_not_run_are_findings(project):
     assert "1 code cell did not run to the end" in text
 
 
+def raising(name, message, number=2, **metadata):
+    error = {"output_type": "error", "ename": name, "evalue": message, "traceback": []}
+    return {"cell_type": "code", "metadata": metadata, "source": "y", "execution_count": number, "outputs": [error]}
+
+
+def test_an_error_that_was_no_failure_does_not_make_the_notebook_failed(project):
+    content = json.loads(Path(made(("x", 1, ""), ("z", 3, ""))).read_text())
+    content["cells"].insert(1, raising("ZeroDivisionError", "division by zero", tags=["raises-exception"]))
+    Path("x.ipynb").write_text(json.dumps(content))
+    found = taken("x.ipynb")
+    assert (found["status"], found["error"], found["counts"]["completed"]) == ("completed", None, 3)
+    assert answer(found)[1] == "For information"
+    text = Page(page.render(found)).text
+    assert "cell 2 raised ZeroDivisionError, as it may" in text
+    assert "What failed" not in text
+
+
+def test_one_that_left_early_with_success_did_not_fail(project):
+    content = json.loads(Path(made(("x", 1, ""), ("z", None, ""))).read_text())
+    content["cells"].insert(1, raising("SystemExit", "0", papermill={"status": "failed", "exception": True}))
+    Path("x.ipynb").write_text(json.dumps(content))
+    found = taken("x.ipynb")
+    assert answer(found)[1:] == (
+        "For information",
+        "Notebook 'x.ipynb' ended itself in cell 2, by sys.exit(0): 2 of 3 code cells ran to the end. "
+        "It is not recognised as what a run kept, so no model and no data is known.",
+    )
+    assert "1 code cell did not run to the end, since cell 2 ended the notebook by sys.exit(0)" in page.render(found)
+
+
+def test_one_that_left_with_a_fault_failed(project):
+    content = json.loads(Path(made(("x", 1, ""), ("z", None, ""))).read_text())
+    content["cells"].insert(1, raising("SystemExit", "1"))
+    Path("x.ipynb").write_text(json.dumps(content))
+    assert answer(taken("x.ipynb"))[:2] == ("Notebook 'x.ipynb' failed in cell 2", "failed")
+
+
 def test_one_that_never_ran_and_one_without_cells(project):
     assert answer(taken(made(("a", None, ""))))[:2] == ("Was 'x.ipynb' executed?", "Not executed")
     found = taken(made(path="none.ipynb"))
@@ -159,6 +196,28 @@ def test_a_large_notebook_is_read_and_cut(project):
     assert found["file"]["left_out"] > 47_000_000
     assert found["notebook"]["size_bytes"] < 2_500_000
     assert len(page.render(found, page.appendix(found))) < 300_000
+
+
+def test_past_the_budget_the_copy_is_shortened_and_still_a_notebook(project, monkeypatch):
+    monkeypatch.setattr(executed, "MOST", 100)
+    code = {"id": "c1", "cell_type": "code", "metadata": {"tags": ["report"]}, "execution_count": 1}
+    shown = {"output_type": "display_data", "metadata": {}, "data": {"text/plain": "y" * 500}}
+    printed = {"output_type": "stream", "name": "stdout", "text": ["z\n"] * 500}
+    prose = {"id": "m1", "cell_type": "markdown", "metadata": {}, "source": "w" * 500}
+    content = {"cells": [{**code, "source": "x" * 500, "outputs": [shown, printed]}, prose]}
+    content |= {"metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}}, "nbformat": 4}
+    Path("x.ipynb").write_text(json.dumps({**content, "nbformat_minor": 5}))
+    copy, left_out = executed.copied(executed.read(Path("x.ipynb")))
+    kept = json.loads(copy)
+    assert left_out == 2400
+    assert [(c["id"], c["cell_type"], c["metadata"]) for c in kept["cells"]] == [
+        ("c1", "code", {"tags": ["report"]}),
+        ("m1", "markdown", {}),
+    ]
+    assert [o["output_type"] for o in kept["cells"][0]["outputs"]] == ["display_data", "stream"]
+    assert kept["cells"][0]["outputs"][1]["name"] == "stdout"
+    assert kept["metadata"] == content["metadata"]
+    assert kept["cells"][1]["source"] == "\n[500 more characters are in the file alone]"
 
 
 @pytest.mark.parametrize(

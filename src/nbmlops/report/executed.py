@@ -13,12 +13,15 @@ from typing import Any
 from nbmlops.capture.secrets import redact, redact_value
 from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.report.text import capped, size
+from nbmlops.tracking.statuses import ending_of
 
 __all__ = ["Executed", "about", "copied", "read"]
 
 MOST_BYTES = 100_000_000
 LONGEST, MOST = 100_000, 2_000_000  # characters of one text of the copy, and of all: a page shows far less
 MOST_CELLS = 500
+CUT = frozenset({"source", "text", "data", "evalue", "traceback"})  # all else of a notebook is its structure
+EXPECTED = "raises-exception"  # the tag of a cell that may raise
 STATUSES = ("completed", "failed", "running", "pending")
 
 Json = Mapping[str, Any]
@@ -98,18 +101,22 @@ def about(found: Executed) -> dict[str, Any]:
     -------
     dict
         ``status`` (completed, failed, partly run, not executed), ``by``, ``times``, ``parameters``, ``cells``,
-        ``error`` (of the first cell that failed), ``kernel``.
+        ``error`` (of the first cell that failed), ``expected`` (errors that were no failure), ``left`` (the cell that
+        ended the notebook early, with success), ``kernel``.
     """
     metadata = _mapping(found.content.get("metadata"))
     milled = _mapping(metadata.get("papermill"))
     cells = [_about_cell(number, cell) for number, cell in _code(found.content)]
+    left = _left(cells)
     return {
-        "status": _status(cells),
+        "status": "completed" if left else _status(cells),
         "by": f"papermill {_text(milled.get('version'))}".strip() if milled else "",
         "times": _times(milled, cells),
         "parameters": _parameters(milled),
-        "error": next((c["error"] for c in cells if c["error"]), None),
-        "cells": [{k: v for k, v in c.items() if k != "error"} for c in cells[:MOST_CELLS]],
+        "error": next((c["error"] for c in cells if c["status"] == "failed"), None),
+        "expected": [_named(c) for c in cells if c["error"] and c["status"] != "failed" and not c["leaves"]],
+        "left": left,
+        "cells": [{k: v for k, v in c.items() if k not in ("error", "leaves")} for c in cells[:MOST_CELLS]],
         "counts": {"all": len(found.content["cells"]), "code": len(cells), **_counted(cells)},
         "kernel": _kernel(metadata),
         "order": _out_of_order(cells),
@@ -121,7 +128,7 @@ def copied(found: Executed) -> tuple[bytes, int]:
 
     A notebook in which nothing is masked and nothing is too long is returned byte for byte.
     """
-    copy = _Copy()
+    copy = _Copy(MOST)
     content = copy.of(found.content)
     if content == found.content:
         return found.raw, 0
@@ -132,19 +139,20 @@ def copied(found: Executed) -> tuple[bytes, int]:
 class _Copy:
     """Copies JSON: texts masked, those beyond the budget cut, pictures as they are."""
 
-    room: int = MOST
+    room: int
     left_out: int = 0
 
-    def of(self, value: Any, name: str = "") -> Any:
+    def of(self, value: Any, name: str = "", within: bool = False) -> Any:
+        within = within or name in CUT
         if isinstance(value, dict):
-            return {k: v if str(k).startswith("image/") else self.of(v, str(k)) for k, v in value.items()}
+            return {k: v if str(k).startswith("image/") else self.of(v, str(k), within) for k, v in value.items()}
         if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
             whole = "".join(value)
-            kept = self.of(whole, name)
+            kept = self.of(whole, name, within)
             return value if kept == whole else kept.splitlines(keepends=True)
         if isinstance(value, list):
-            return [self.of(v, name) for v in value]
-        return self._text(name, value) if isinstance(value, str) else redact_value(name, value)
+            return [self.of(v, name, within) for v in value]
+        return self._text(name, value) if within and isinstance(value, str) else redact_value(name, value)
 
     def _text(self, name: str, text: str) -> str:
         kept, cut = capped(text, min(LONGEST, self.room))
@@ -165,8 +173,9 @@ def _about_cell(number: int, cell: Json) -> dict[str, Any]:
     metadata = _mapping(cell.get("metadata"))
     milled, error = _mapping(metadata.get("papermill")), _error(number, cell)
     status = milled.get("status")
+    leaves = error is not None and _leaves(error)
     if error:
-        status = "failed"
+        status = "completed" if leaves or _is_expected(metadata) else "failed"
     elif status not in STATUSES:
         status = "completed" if isinstance(cell.get("execution_count"), int) else "not run"
     began, ended = _span(milled, _mapping(metadata.get("execution")))
@@ -180,7 +189,30 @@ def _about_cell(number: int, cell: Json) -> dict[str, Any]:
         "outputs": len(_outputs(cell)),
         "begins": redact(_text(cell.get("source")).strip()).split("\n")[0][:80],
         "error": error,
+        "leaves": leaves,
     }
+
+
+def _leaves(error: Json) -> bool:
+    """Tell whether a cell raised ``sys.exit(0)``: papermill ends with success there, and so does ``nbmlops run``."""
+    return error["name"] == "SystemExit" and ending_of(["SystemExit"], error["message"])[0] == "finished"
+
+
+def _is_expected(metadata: Json) -> bool:
+    """Tell whether a cell may raise: Jupyter and papermill run on past it."""
+    tags = metadata.get("tags")
+    return isinstance(tags, list) and EXPECTED in tags
+
+
+def _named(cell: Json) -> dict[str, Any]:
+    return {"cell": cell["number"], "name": cell["error"]["name"]}
+
+
+def _left(cells: Sequence[Json]) -> int | None:
+    """Return the cell that ended a notebook early, with success; None where a cell failed or later ones ran."""
+    ran = [c for c in cells if c["status"] != "not run"]
+    whole = all(c["status"] == "completed" for c in ran)
+    return ran[-1]["number"] if ran and whole and ran[-1]["leaves"] else None
 
 
 def _error(number: int, cell: Json) -> dict[str, Any] | None:

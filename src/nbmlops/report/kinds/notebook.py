@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = ["KIND", "find"]
 
 Json = Mapping[str, Any]
 TRACK = "execute it with nbmlops run, and begin the cells that count with %%track NAME"
+UNTRACKED = "It is not recognised as what a run kept, so no model and no data is known."
 # What a reviewer looks for and a file cannot tell, with what makes it known.
 UNKNOWN = (
     ("data", "Data", "Which data it read or wrote", TRACK),
@@ -104,7 +105,11 @@ def _decide(taken: Json) -> Decision:
         Part("viable", "Is it viable?", [Missing("How good its answers are is not known from a file", TRACK)]),
         Part("worth", "Is it worth it?", [Missing("What it is worth is not known", "register its model, evaluated")]),
         Part("found", "What was found", _found(taken)),
-        Part("decided", "Who decided", [Missing("Nobody can approve a file that no run made", "nbmlops run NOTEBOOK")]),
+        Part(
+            "decided",
+            "Who decided",
+            [Missing("Nobody can approve a file that is not recognised as a run's", "nbmlops run NOTEBOOK")],
+        ),
     )
     return Decision(*_asked(taken), parts)
 
@@ -116,8 +121,11 @@ def _asked(taken: Json) -> tuple[str, Verdict, str]:
         what = f"{error['name']}: {error['message']}".rstrip(".") or "no reason given"
         since = f" Since {when(taken['times']['ended'])}." if taken["times"]["ended"] else ""
         return f"Notebook {name!r} failed in cell {error['cell']}", verdict("failed"), f"{what}.{since} {ran}."
+    if left := taken.get("left"):
+        why = f"Notebook {name!r} ended itself in cell {left}, by sys.exit(0): {ran}. {UNTRACKED}"
+        return "Nothing is asked to be decided", Verdict("For information"), why
     if taken["status"] == "completed":
-        why = f"Notebook {name!r} was executed whole: {ran}. It was not tracked, so no model and no data is known."
+        why = f"Notebook {name!r} was executed whole: {ran}. {UNTRACKED}"
         return "Nothing is asked to be decided", Verdict("For information"), why
     if taken["status"] == "partly run":
         return f"Was all of {name!r} meant to run?", Verdict("Partly run", "warn"), f"Only {ran}."
@@ -125,21 +133,24 @@ def _asked(taken: Json) -> tuple[str, Verdict, str]:
 
 
 def _found(taken: Json) -> list[Block]:
-    counts, order = taken["counts"], taken["order"]
-    rows = [(verdict(word), said) for word, said in _findings(counts, order, taken["error"])]
+    rows = [(verdict(word), said) for word, said in _findings(taken)]
     return [Table("What the file shows", ("Outcome", "Finding"), rows)]
 
 
-def _findings(counts: Json, order: Sequence[int], error: Json | None) -> list[tuple[str, str]]:
+def _findings(taken: Json) -> list[tuple[str, str]]:
+    counts, order, error = taken["counts"], taken["order"], taken["error"]
     found = [("issue", f"cell {error['cell']} raised {error['name']}")] if error else []
     if skipped := counts["not run"] + counts["running"]:
-        found.append(("warning", f"{count(skipped, 'code cell')} did not run to the end"))
+        left = taken.get("left")
+        why = f", since cell {left} ended the notebook by sys.exit(0)" if left else ""
+        found.append(("skipped" if left else "warning", f"{count(skipped, 'code cell')} did not run to the end{why}"))
     if order:
         cells = joined([str(n) for n in order[:8]])
         found.append(("warning", f"cells ran in another order than they stand: {cells} before one above"))
     if not counts["code"]:
         found.append(("skipped", "there is no code in it"))
-    return found or [("passed", "every code cell ran, in the order they stand, and none raised an error")]
+    expected = [("passed", f"cell {e['cell']} raised {e['name']}, as it may") for e in taken.get("expected", ())[:8]]
+    return found + expected or [("passed", "every code cell ran, in the order they stand, and none raised an error")]
 
 
 def _sections(taken: Json, notebook: bytes | None) -> list[Section]:
