@@ -7,10 +7,11 @@ from nbmlops.registry.models import model_version
 from nbmlops.report import snapshot
 from nbmlops.report.blocks import Missing
 from nbmlops.report.kinds.kind import subject_of
+from nbmlops.store import models
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
-from .conftest import CHARTER, evaluation, gate, register
+from .conftest import CHARTER, evaluation, gate, promote, register
 from .test_decision import decided, table_of
 
 
@@ -108,3 +109,82 @@ def test_a_job_that_repeats_the_gate_is_no_person_rejecting(champion):
     register(2, run.run_id)
     reject(model_version("late-flights@2"), "inconclusive", {"gate": "x", "work": "retrain/1"})
     assert decided(get_run(run.run_id)).answer.word == "Not recommended yet"
+
+
+def test_a_version_promoted_though_rejected_says_both(retrained):
+    promote(2, "better")
+    reject(model_version("late-flights@2"), "biased", {"gate": "x"})
+    page = decided(retrained)
+    assert page.answer.word == "Rejected"
+    assert page.because.endswith("It is champion all the same.")
+
+
+def test_a_version_rolled_back_is_not_done(retrained):
+    promote(2, "better")
+    assert decided(retrained).answer.word == "Done"
+    back("late share off")
+    page = decided(retrained)
+    assert (page.answer.word, page.answer.tone) == ("Rolled back", "bad")
+    assert "Rolled back to late-flights@1 on " in page.because
+    assert page.because.endswith(": late share off.")
+    promote(2, "mended")
+    assert decided(retrained).answer.word == "Done"
+
+
+def test_a_first_version_rolled_back_or_replaced_says_so(champion, retrained):
+    promote(2, "better")
+    page = decided(champion)
+    assert (page.answer.word, page.answer.tone) == ("Done", "quiet")
+    assert "Replaced by late-flights@2 on " in page.because
+
+
+def test_a_comparison_with_a_champion_of_the_past_decides_nothing(champion, retrained):
+    register(3, get_run(champion.run_id).run_id)
+    promote(3, "a faster one")
+    page = decided(retrained)
+    assert page.question == "Replace champion late-flights@3 by late-flights@2?"
+    assert page.answer.word == "Not recommended yet"
+    assert "compared with late-flights@1" in page.because
+    assert "Compare it with the champion, late-flights@3 (%gate)." in page.because
+
+
+def test_a_version_that_was_not_compared_does_not_replace_the_champion(project, champion):
+    (project / "charter.yaml").write_text(CHARTER)
+    with session.run("train") as run:
+        result_id = session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
+    register(2, run.run_id, result_id)
+    page = decided(get_run(run.run_id))
+    assert page.question == "Replace champion late-flights@1 by late-flights@2?"
+    assert page.answer.word == "Not recommended yet"
+    assert page.because.endswith("It was not compared with the champion, late-flights@1 (%gate).")
+    missing = [b for b in page.part("worth").blocks if isinstance(b, Missing)]
+    assert [b.what for b in missing] == ["Value against the champion, late-flights@1"]
+
+
+def test_a_version_deleted_since_is_not_recommended(retrained):
+    delete(2)
+    page = decided(retrained)
+    assert (page.answer.word, page.answer.tone) == ("Not possible", "bad")
+    assert "late-flights@2 was deleted on " in page.because
+    assert not page.signed
+
+
+def test_a_first_version_deleted_since_was_registered(project):
+    with session.run("train") as run:
+        session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
+    register(1, run.run_id)
+    delete(1)
+    page = decided(get_run(run.run_id))
+    assert (page.question, page.answer.word) == ("Use late-flights@1 as champion?", "Not possible")
+    assert "late-flights@1 was deleted on " in page.because
+
+
+def delete(number):
+    with session.store().atomic() as change:
+        models.delete(change, "late-flights", [number], "by mistake", MANAGER)
+
+
+def back(reason):
+    about = {"reason": reason, "policy": "rollback", "rollback": True}
+    with session.store().atomic() as change:
+        models.set_alias(change, "late-flights", "champion", 1, about, MANAGER)

@@ -49,7 +49,9 @@ def decide(snapshot: Json) -> Decision:
     if whole:
         parts.append(Part("viable", "Is it viable?", upkeep.blocks(snapshot)))
     parts.append(Part("decided", "Who decided", decided.blocks(snapshot)))
-    return Decision(*answer.asked(snapshot), tuple(parts), signed=bool(facts.candidate(snapshot)))
+    return Decision(
+        *answer.asked(snapshot), tuple(parts), signed=bool(facts.candidate(snapshot)) and not facts.gone(snapshot)
+    )
 
 
 def _whole(snapshot: Json) -> Iterator[Part]:

@@ -14,11 +14,13 @@ __all__ = [
     "champion_evaluation",
     "evaluation",
     "findings",
+    "gone",
     "made",
     "making",
     "newest",
     "ordered",
     "results",
+    "rival",
     "subject_name",
     "version",
     "whose",
@@ -52,13 +54,29 @@ def made(snapshot: Json) -> list[dict[str, Any]]:
 def candidate(snapshot: Json) -> str:
     """Return the version the report asks about: the gate's challenger, else the newest made; an empty text for none."""
     challenger = str((newest(snapshot, "gate") or {}).get("challenger") or "")
-    return challenger if "@" in challenger else next((str(v["ref"]) for v in made(snapshot)), "")
+    if "@" in challenger:
+        return challenger
+    lost = [d["ref"] for d in snapshot.get("deleted") or [] if d["here"]]
+    return next((str(v["ref"]) for v in made(snapshot)), str(lost[-1]) if lost and not challenger else "")
 
 
 def version(snapshot: Json) -> dict[str, Any] | None:
     """Return what is known of the version the report asks about; None where there is none, or none any more."""
     ref = candidate(snapshot)
     return next((dict(m) for m in snapshot["models"] if m.get("ref") == ref), None)
+
+
+def gone(snapshot: Json) -> str | None:
+    """Return when the version the report asks about was deleted, or None where it was not."""
+    ref = candidate(snapshot)
+    return next((str(d["at"]) for d in snapshot.get("deleted") or [] if d["ref"] == ref), None)
+
+
+def rival(snapshot: Json) -> str:
+    """Return the version that serves as champion and is not the one asked about; an empty text where there is none."""
+    ref = candidate(snapshot)
+    serving = [f"{s['name']}@{s['version']}" for s in snapshot["serving"] if s["name"] == ref.rpartition("@")[0]]
+    return next((other for other in serving if other != ref), "")
 
 
 def evaluation(snapshot: Json) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.records import plain
-from nbmlops.report import decision, facts, sections
+from nbmlops.report import facts, sections
 from nbmlops.report.gathered import (
     agreed,
     chained,
@@ -25,6 +25,7 @@ from nbmlops.report.gathered import (
     words,
 )
 from nbmlops.report.kinds.kind import Head, Kind, Subject
+from nbmlops.report.page_one import unread
 from nbmlops.report.text import duration, visible, when
 from nbmlops.tracking import session
 
@@ -117,6 +118,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
         "parts": [_about(part) for part in parts],
         "results": results,
         "models": [v.to_dict() for v in versions],
+        "deleted": _deleted(store, ids, results),
         "before": _before(store, ids, versions, results, events),
         "events": events,
         "serving": _serving(store, versions, run.status),
@@ -178,6 +180,18 @@ def _versions(store: Store, ids: Sequence[str], results: Iterable[Mapping[str, A
 
     named = {ref for result in results for ref in _refs(result)}
     return [v for v in listed(store) if v.run_id in ids or v.ref in named]
+
+
+def _deleted(store: Store, ids: Sequence[str], results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the versions these runs made (``here``) or judged that were deleted since, the last deleted last."""
+    from nbmlops.store.models import deleted
+
+    named = {ref for result in results for ref in _refs(result)}
+    found = [
+        {"ref": f"{d['name']}@{d['version']}", "at": d["deleted_at"], "here": d["run_id"] in ids}
+        for d in deleted(store)
+    ]
+    return [d for d in reversed(found) if d["here"] or d["ref"] in named]
 
 
 def _registered(
@@ -294,4 +308,4 @@ def _as_of(run: Run, results: Iterable[Mapping[str, Any]], events: Iterable[Mapp
     return max([ended, *(str(r["at"]) for r in results), *(str(e["at"]) for e in events)])
 
 
-KIND = Kind(find, _gather, _head, decision.decide, sections.build)
+KIND = Kind(find, _gather, _head, unread.decide, sections.build)

@@ -35,12 +35,15 @@ def asked(snapshot: Json) -> Answer:
     if not gate and not ref:
         return _tracked(snapshot)
     question, answer, because = _replaced(snapshot, gate) if gate else _first(snapshot, ref)
+    if at := facts.gone(snapshot):
+        return question, Verdict("Not possible", "bad"), f"{ref} was deleted on {when(at)}; what follows is of before."
     return question, answer, f"{because}{_others(snapshot, ref)}"
 
 
 def _others(snapshot: Json, ref: str) -> str:
     """Name the versions that were registered here besides the one that is asked about."""
-    refs = [str(v["ref"]) for v in facts.made(snapshot) if v["ref"] != ref] if ref else []
+    asked = (ref, (facts.newest(snapshot, "gate") or {}).get("champion"))
+    refs = [str(v["ref"]) for v in facts.made(snapshot) if v["ref"] not in asked] if ref else []
     if not refs:
         return ""
     named = joined([*refs[:MOST_NAMED], *([f"{len(refs) - MOST_NAMED} more"] if len(refs) > MOST_NAMED else [])])
@@ -100,20 +103,60 @@ def _approval(snapshot: Json) -> Iterator[str]:
 
 def _replaced(snapshot: Json, gate: Json) -> Answer:
     champion, challenger = (_called(gate.get(k), k) for k in ("champion", "challenger"))
-    question = f"Replace {champion} by {challenger}?"
+    rival = _unmet(snapshot, gate)
+    question = f"Replace {f'champion {rival}' if rival else champion} by {challenger}?"
     word, tone, says = ADVICE.get(
         str(gate.get("verdict")), ("Undecided", "warn", f"The gate says {gate.get('verdict')}")
     )
     rows = count(int(gate["rows"]), "held-out row") if gate.get("rows") else "held-out rows"
     because = f"{says} on the same {rows}{_difference(gate)}."
-    if refusal := decided.refusal(snapshot):
-        return question, Verdict(refusal[0], "bad"), f"{because} {refusal[1]}"
-    if moved := decided.moved(snapshot, str(gate.get("challenger"))):
-        tone = "good" if gate.get("verdict") in ("better", "non-inferior") else "warn"
-        return question, Verdict("Done", tone), f"{because} Moved on {when(moved['at'])}."
+    if turned_down := _turned_down(snapshot, because):
+        return question, *turned_down
+    good = gate.get("verdict") in ("better", "non-inferior")
+    if done := _done(snapshot, because, "Moved", good):
+        return question, *done
+    if rival:
+        known = gate.get("verdict") == "worse"  # worse than an earlier one is no reason to ask again
+        answer = Verdict(word, tone) if known else Verdict("Not recommended yet", "warn")
+        text = f"It was compared with {gate['champion']}: {because[:1].lower()}{because[1:]}"
+        return question, answer, f"{text} Compare it with the champion, {rival} (%gate)."
     if gate.get("verdict") == "better":
         return question, *_with_conditions(snapshot, because)
     return question, Verdict(word, tone), f"{because} {champion[:1].upper()}{champion[1:]} stays."
+
+
+def _unmet(snapshot: Json, gate: Json) -> str:
+    """Return the champion of now where the gate compared with another and nothing was moved since."""
+    rival = facts.rival(snapshot)
+    if rival == gate.get("champion") or decided.moved(snapshot, facts.candidate(snapshot)):
+        return ""
+    return rival if "@" in str(gate.get("champion")) else ""
+
+
+def _turned_down(snapshot: Json, evidence: str) -> tuple[Verdict, str] | None:
+    """Return who turned it down, and whether it became champion all the same; None where nobody did."""
+    refusal = decided.refusal(snapshot)
+    if refusal is None:
+        return None
+    moved = decided.moved(snapshot, facts.candidate(snapshot))
+    serves = " It is champion all the same." if moved and moved[1] is None else ""
+    return Verdict(refusal[0], "bad"), f"{evidence} {refusal[1]}{serves}"
+
+
+def _done(snapshot: Json, evidence: str, verb: str, good: bool) -> tuple[Verdict, str] | None:
+    """Return that it became champion, and whether it was rolled back or replaced since; None where it never did."""
+    moved = decided.moved(snapshot, facts.candidate(snapshot))
+    if moved is None:
+        return None
+    made, left = moved
+    text = f"{evidence} {verb} on {when(made['at'])}."
+    if left is None:
+        return Verdict("Done", "good" if good else "warn"), text
+    other = f"{left['subject'].rpartition('@')[0]}@{left['data'].get('version')} on {when(left['at'])}"
+    if not left["data"].get("rollback"):
+        return Verdict("Done", "quiet"), f"{text} Replaced by {other}."
+    why = f": {short(str(left['data']['reason']), LONGEST)}" if left["data"].get("reason") else ""
+    return Verdict("Rolled back", "bad"), f"{text} Rolled back to {other}{why}."
 
 
 def _with_conditions(snapshot: Json, because: str) -> tuple[Verdict, str]:
@@ -144,17 +187,20 @@ def _difference(gate: Json) -> str:
 
 
 def _first(snapshot: Json, ref: str) -> Answer:
-    judged = facts.evaluation(snapshot)
-    question = f"Use {ref} as champion?"
+    judged, rival = facts.evaluation(snapshot), facts.rival(snapshot)
+    fresh = rival and not decided.moved(snapshot, ref)
+    question = f"Replace champion {rival} by {ref}?" if fresh else f"Use {ref} as champion?"
     if judged is None:
         evidence = "It was registered without an evaluation, so nothing shows how good it is."
     else:
         evidence = f"It was evaluated on {judged.get('rows', 0):,} rows it had not seen; no other version was compared."
-    if moved := decided.moved(snapshot, ref):
-        made = f"{evidence} Made champion on {when(moved['at'])}."
-        return question, Verdict("Done", "good" if judged else "warn"), made
-    if refusal := decided.refusal(snapshot):
-        return question, Verdict(refusal[0], "bad"), f"{evidence} {refusal[1]}"
+    if turned_down := _turned_down(snapshot, evidence):
+        return question, *turned_down
+    if done := _done(snapshot, evidence, "Made champion", judged is not None):
+        return question, *done
+    if fresh:
+        compare = f"It was not compared with the champion, {rival} (%gate)."
+        return question, Verdict("Not recommended yet", "warn"), f"{evidence} {compare}"
     if judged is None:
         return question, Verdict("Not recommended yet", "warn"), evidence
     return question, *_on_targets(snapshot, evidence)

@@ -187,8 +187,9 @@ def _move_words(subject: str, data: Json) -> str:
     return f"{name}@{data.get('version')} became {alias}{before}{reason}"
 
 
-def moved(snapshot: Json, ref: str) -> dict[str, Any] | None:
-    """Return the newest event that made a version champion."""
+def moved(snapshot: Json, ref: str) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+    """Return the newest event that made a version champion, and the one that put another in its place."""
     name, _, number = ref.rpartition("@")
     moves = [e for e in snapshot["events"] if e["action"] == "alias" and e["subject"] == f"{name}@{ALIAS}"]
-    return next((dict(e) for e in reversed(moves) if str(e["data"].get("version")) == number), None)
+    last = max((i for i, e in enumerate(moves) if str(e["data"].get("version")) == number), default=None)
+    return None if last is None else (dict(moves[last]), next((dict(e) for e in moves[last + 1 :]), None))

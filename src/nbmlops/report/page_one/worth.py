@@ -38,6 +38,8 @@ def _unknown(snapshot: Json, value: Json | None) -> Missing:
 
 
 def _no_champion(snapshot: Json) -> Missing | Say:
+    if rival := "" if facts.newest(snapshot, "gate") else facts.rival(snapshot):
+        return Missing(f"Value against the champion, {rival}", "%gate compares them on the same rows, in this notebook")
     if facts.newest(snapshot, "gate"):
         return Missing("Value against the champion", "%evaluate the champion on the same rows in this notebook")
     return Say("There was no champion to compare it with.")
