@@ -8,7 +8,8 @@ import pytest
 
 import nbmlops as nb
 from nbmlops.report import as_markdown, snapshot
-from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.gathered.raised import raised
+from nbmlops.report.kinds.kind import kind_of, subject_of
 from nbmlops.tracking import session
 
 CHARTER = """
@@ -84,3 +85,34 @@ def test_no_private_value_in_how_to_or_site(project, hospital, tmp_path):
     nb.site(tmp_path / "site")
     for path in (tmp_path / "site").rglob("*"):
         assert path.is_dir() or MARKER.encode() not in path.read_bytes(), path
+
+
+def test_where_the_charter_cannot_be_read_nothing_is_shown_and_nothing_recommended(project, hospital, tmp_path):
+    (project / "charter.yaml").write_text("private: [ward\n")
+    one, other, broken = (run.run_id for run in hospital)
+    for ref in (one, other, broken, f"{one}..{other}", "drift:wards", "drift:profile"):
+        shown = everything(ref, tmp_path)
+        assert all(MARKER not in text for text in shown), ref
+        assert "charter.yaml cannot be read" in shown[-1].partition("## ")[2] + shown[-1].partition("## ")[0], ref
+    found = snapshot.build(subject_of(other))
+    first = kind_of("run").decide(found)
+    assert not first.answer.word.startswith("Recommended")
+    assert "nothing is recommended" in first.because
+    said = " ".join(str(block) for part in first.parts for block in part.blocks)
+    assert "Whose approval it needs is not known" in said
+    assert "was not agreed" not in said
+
+
+def test_what_was_raised_is_shown_without_values_but_with_where(project, hospital):
+    error = snapshot.build(subject_of(hospital[2].run_id))["run"]["error"]
+    assert error["message"] == "could not convert string to float: '...'"
+    assert "test_private.py" in error["traceback"]
+
+
+def test_a_message_of_a_private_column_is_masked_and_names_of_code_stay():
+    kept = raised({"name": "ValueError", "message": "ward holds 7", "traceback": ""}, "", ["ward"], unread=False)
+    assert kept["message"] == "something about ward, which is private"
+    kept = raised({"name": "KeyError", "message": "'hour'", "traceback": ""}, "frame['hour']", ["ward"], unread=False)
+    assert kept["message"] == "'hour'"
+    kept = raised({"name": "KeyError", "message": "'Ada'", "traceback": "KeyError: 'Ada'"}, "", [], unread=True)
+    assert "Ada" not in str(kept)

@@ -102,6 +102,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
         "code": _code(sides),
         "gains": [_gains(one, other, paired(j, judged[0], targets), results) for one, other, j in others],
         "grouped": (whole[0].get("charter") or {}).get("groups"),
+        "unreadable": (whole[0].get("charter") or {}).get("unreadable"),
         "as_of": max(str(found["as_of"]) for found in whole),
     }
 
@@ -228,6 +229,9 @@ def _better(taken: Json) -> list[Block]:
         blocks.append(
             Say(f"Rows are taken as independent; by {taken['grouped']} they are not: nbmlops gate counts that.")
         )
+    if why := taken.get("unreadable"):
+        what = "charter.yaml cannot be read, so the agreed targets are not known and every column is taken for private"
+        blocks.append(Missing(what, f"mend it: {why}"))
     return [*blocks, *_not_comparable(taken), *([] if rows else _own(taken))]
 
 

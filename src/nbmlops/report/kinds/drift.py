@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nbmlops.errors import NotFound, unknown
+from nbmlops.errors import NbmlopsError, NotFound, unknown
 from nbmlops.records import plain
 from nbmlops.report import evidence, facts
 from nbmlops.report.blocks import Block, Facts, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import Decision, Part
-from nbmlops.report.gathered.masked import masked
+from nbmlops.report.gathered.masked import answered, columns_of, masked
 from nbmlops.report.kinds.kind import Head, Kind, Subject
 from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.sections.glossary import glossary
@@ -104,31 +104,56 @@ def _gather(subject: Subject) -> dict[str, Any]:
     reference = str(result["data"].get("reference") or "")
     model, at, version = reference.rpartition("@")
     named = model if at else str(result["subject"])
-    hidden = _private(named, version)
+    agreed = _charter()
+    hidden = _private(named, version, agreed, [r["data"] for r in _kept(str(result["subject"]))])
     advice = _advice(named)
     events = _events(named)
     episodes = _episodes(named, version)
+    signature = {"signature": _signature(named, version)}
+    named_too = [*hidden, *answered([result], [signature], hidden)]
     times = [result["at"], *(e["last_at"] for e in episodes), *(e["at"] for e in events)]
     found = {
         "private": hidden,
-        "result": masked(result, hidden),
+        "charter": agreed if agreed.get("unreadable") else None,
+        "result": masked(result, named_too),
         "model": reference if at else None,
         "earlier": [_short(r) for r in _kept(str(result["subject"])) if _before(r, result, reference)][-MOST_CHECKS:],
-        "episodes": masked(episodes, hidden),
+        "episodes": masked(episodes, named_too),
         "advice": masked(advice, hidden) if advice else None,
         "events": events,
     }
     return {**found, "as_of": max(map(str, [*times, *([advice["at"]] if advice else [])]))}
 
 
-def _private(model: str, version: str) -> list[str]:
-    """Return the columns whose values nobody is shown: the charter's, and those of the version."""
+def _charter() -> dict[str, Any]:
+    """Return what is private by the charter, or why it cannot be read."""
     from nbmlops.registry.kept import private
+
+    try:
+        return {"private": list(private())}
+    except NbmlopsError as error:
+        return {"unreadable": str(error)}
+
+
+def _private(model: str, version: str, agreed: Json, results: Iterable[Json]) -> list[str]:
+    """Return the columns whose values nobody is shown: the charter's, and those of the version.
+
+    Every one that a check was about, where the charter cannot be read.
+    """
+    signature = _signature(model, version)
+    every: set[str] = set()
+    if agreed.get("unreadable"):
+        every = {str(c["name"]) for c in signature.get("columns") or ()} | {str(signature.get("target") or "")}
+        every |= {name for data in results for name in columns_of(data)}
+        every |= {str(e["column"]) for e in _episodes(model, version)}
+    return sorted({*(agreed.get("private") or ()), *(signature.get("private") or ()), *every} - {""})
+
+
+def _signature(model: str, version: str) -> Json:
     from nbmlops.store.models import find as version_of
 
     found = version_of(session.store(), model, version) if version.isdigit() else None
-    signature: Json = found.signature if found else {}
-    return sorted({*private(), *(signature.get("private") or ())})
+    return found.signature if found else {}
 
 
 def _before(one: Json, other: Json, reference: str) -> bool:
@@ -242,6 +267,9 @@ def _answers(found: Sequence[Json]) -> list[Block]:
 def _advised(taken: Json) -> list[Block]:
     """Return the newest advice, and what was found again and again."""
     advice, model = taken["advice"], taken["model"]
+    if why := (taken.get("charter") or {}).get("unreadable"):
+        what = "charter.yaml cannot be read, so nothing is advised and every column is taken for private"
+        return [Missing(what, f"mend it: {why}")]
     name = str(model).partition("@")[0] if model else "MODEL"
     blocks: list[Block] = []
     if advice:
