@@ -118,7 +118,7 @@ def test_numbers_beside_each_other_add_up_or_say_on_which_rows(project):
     gain = {"value": 0.5, "low": 0.4, "high": 0.6}
     known = {"champion": 1.5, "challenger": 1.0, "rows": 800, "same_rows": True, "difference": gain}
     assert beside(known, {"value": 1.0, "n": 800})[0] == "1.5"
-    assert beside(known, {"value": 1.2, "n": 800})[0] == "1.5, challenger 1, on the 800 rows compared"
+    assert beside(known, {"value": 1.2, "n": 800})[0] == "1.5 against 1"
     unknown = {"champion": 1.5, "rows": 800, "same_rows": None, "difference": None}
     assert beside(unknown, {"value": 1.2, "n": 800}) == ["1.5, not known whether on the same rows", "not comparable"]
     assert beside({**unknown, "same_rows": False}, {"value": 1.2, "n": 800})[0] == "1.5 on other rows"

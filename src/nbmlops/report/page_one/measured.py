@@ -19,6 +19,7 @@ METRIC_HEADS = ("Metric", "Measured", "95 % interval", "Rows")
 HIGHER = ("roc_auc", "accuracy", "r2")
 LOWER = ("log_loss", "brier", "mae", "rmse", "share_gap")
 BOUNDS = (("at_least", "at least"), ("at_most", "at most"))
+AGAINST = "against"  # what the challenger measured on the rows of a comparison, where its own are others
 DO = "%evaluate MODEL FRAME --target COLUMN"
 
 
@@ -71,7 +72,10 @@ def _table(snapshot: Json, judged: Json, targets: list[dict[str, Any]]) -> Table
         ]
         for name in _chosen(judged, by_name, compared)
     ]
-    return Table(_caption(compared, previous), heads, rows, numeric=(2,))
+    caption = _caption(compared, previous)
+    if any(f" {AGAINST} " in str(row[5]) for row in rows if compared):
+        caption += f"; {AGAINST}: the challenger on the {number(compared.get('rows'))} rows both were compared on"
+    return Table(caption, heads, rows, numeric=(2,))
 
 
 def _chosen(judged: Json, targets: Mapping[str, Any], compared: Json) -> list[str]:
@@ -135,7 +139,7 @@ def _where(found: Json, own: Json) -> str:
         return " on other rows" if known else ", not known whether on the same rows"
     there, here = as_float(found.get("challenger")), as_float(own.get("value"))
     if finite(there, here) and not isclose(there, here, rel_tol=1e-9):
-        return f", challenger {number(there)}, on the {number(found.get('rows'))} rows compared"
+        return f" {AGAINST} {number(there)}"
     return "" if found.get("rows") == own.get("n") else f" on {number(found.get('rows'))} rows"
 
 
