@@ -129,3 +129,15 @@ def test_a_whole_output_fits_that_a_report_would_cut():
     assert "x" * 50_000 in page
     more = alone.drawn(executed(code("x", {"output_type": "stream", "text": "x" * 70_000})), "late")
     assert "more characters of text left out; the notebook has all of it" in more
+
+
+@pytest.mark.parametrize(("words", "code_shown"), [([], True), (["--no-input"], False)])
+def test_code_is_left_out_where_nbconvert_is_asked_to(tmp_path, words, code_shown):
+    printed = {"output_type": "stream", "name": "stdout", "text": "what it printed"}
+    (tmp_path / "late.ipynb").write_text(json.dumps(executed(markdown("# A"), code("x = 'the code'", printed))))
+    command = [sys.executable, "-m", "nbconvert", "--to", "nbmlops", *words, "late.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    text = assert_safe(read(tmp_path / "late.html")).text
+    assert "what it printed" in text
+    assert ("the code" in text, "Code of cell" in text) == (code_shown, code_shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ Json = Mapping[str, Any]
 LONGEST_TITLE = 200
 
 
-def drawn(content: Json, name: str) -> str:
+def drawn(content: Json, name: str, code: bool = True) -> str:
     """Return the page of a notebook: one HTML file, the same for the same notebook.
 
     Secrets are masked, also those the notebook printed; what is too long is cut, and says so.
@@ -30,6 +31,8 @@ def drawn(content: Json, name: str) -> str:
         A notebook of format 4.
     name : str
         What it is called where it has no title of its own.
+    code : bool
+        Show the code of cells too.
 
     Returns
     -------
@@ -43,6 +46,7 @@ def drawn(content: Json, name: str) -> str:
     """
     found = executed.Executed(Path(name), b"", content)
     about, (kept, _) = executed.about(found), executed.copied(found)
+    shown: Json = json.loads(kept) if kept else content
     outline: list[Heading] = []
     facts = {
         "title": _title(content, name),
@@ -50,11 +54,22 @@ def drawn(content: Json, name: str) -> str:
         "meta": " · ".join(_meta(about)),
         "error": about["error"],
         "parameters": _parameters(about),
-        "cells": cells(kept or dict(content), ALONE, outline),
+        "cells": cells(shown if code else _without_code(shown), ALONE, outline),
         "outline": outline,
         "css": template("page.css"),
     }
     return environment().get_template("notebook.html.j2").render(facts)
+
+
+def _without_code(content: Json) -> Json:
+    """Return a notebook whose code cells are their outputs."""
+    raw = content.get("cells")
+    kept = raw if isinstance(raw, list) else []
+    return {**content, "cells": [{**c, "source": ""} if _is_code(c) else c for c in kept]}
+
+
+def _is_code(cell: Any) -> bool:
+    return isinstance(cell, Mapping) and cell.get("cell_type") == "code"
 
 
 def _title(content: Json, name: str) -> str:

@@ -19,6 +19,8 @@ __all__ = ["NbmlopsExporter"]
 class NbmlopsExporter(Exporter):  # type: ignore[misc]
     """Make one HTML file of a notebook that runs nothing and loads nothing: to mail, to archive, to print.
 
+    ``--no-input`` leaves out the code, as in the other exporters (it sets ``TemplateExporter.exclude_input``).
+
     Examples
     --------
     >>> import nbformat
@@ -38,4 +40,5 @@ class NbmlopsExporter(Exporter):  # type: ignore[misc]
     def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> tuple[str, Any]:
         """Return the page of a notebook, and what nbconvert needs to write it."""
         nb, resources = super().from_notebook_node(nb, resources, **kw)
-        return drawn(nb, str(resources["metadata"].get("name") or "Notebook")), resources
+        hidden = str(self.config.TemplateExporter.get("exclude_input", False)).lower() in ("true", "1")
+        return drawn(nb, str(resources["metadata"].get("name") or "Notebook"), code=not hidden), resources
