@@ -115,7 +115,7 @@ def test_a_target_crossed_by_its_interval_is_not_shown(retrained):
     assert row[1:4] == ["0.685 [0.670,\xa00.700]", "5,495", "at least 0.65"]
     assert (row[4].word, row[4].tone) == ("shown", "good")
     taken = snapshot.build(subject_of(retrained))
-    crossed = next(r for r in taken["results"] if r["kind"] == "evaluation")["data"]["findings"][0]
+    (crossed,) = taken["targets"]
     crossed |= {"outcome": "warning", "effect": 0.66}
     crossed["detail"] |= {"word": "not shown", "low": 0.64, "high": 0.68}
     page = decision.decide(taken)
@@ -123,6 +123,16 @@ def test_a_target_crossed_by_its_interval_is_not_shown(retrained):
     assert (row[4].word, row[4].tone) == ("not shown", "warn")
     assert page.answer.word == "Recommended: yes, with 1 condition"
     assert "Before that: the target of roc_auc is not shown (scientist)." in page.because
+
+
+def test_a_target_that_was_tightened_since_is_judged_as_it_is_now(retrained, project):
+    path = project / "charter.yaml"
+    path.write_text(path.read_text().replace("at_least: 0.65", "at_least: 0.68"))
+    page = decided(retrained)
+    row = table_of(page, "metrics").rows[0]
+    assert row[3] == "at least 0.68 (at least 0.65 when evaluated)"
+    assert row[4].word == "not shown"
+    assert page.answer.word == "Recommended: yes, with 1 condition"
 
 
 def test_a_metric_stands_beside_champion_and_the_run_before(champion, retrained):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops import __version__
-from nbmlops.errors import NotAllowed, NotFound, tell
+from nbmlops.errors import Conflict, NotAllowed, NotFound, tell
 from nbmlops.hooks import Shown
 from nbmlops.report import howto, kept, readers, sending, snapshot
 from nbmlops.report.kinds.kind import kind_of, subject_of
@@ -139,7 +139,7 @@ def _made(ref: Any, output: str | Path | None, role: str | None, refresh: bool) 
     taken = found.snapshot
     number = taken["number"]
     target = place_of("-".join(filter(None, (subject.name, str(number) if number > 1 else "", role))), output)
-    write(target, content(taken, appendix(taken), target.suffix, role))
+    write(target, content(taken, _appendix(taken), target.suffix, role))
     kind = kind_of(subject.kind)
     first = kind.decide(taken)
     says = first.question, first.answer.word, first.because
@@ -226,6 +226,14 @@ def appendix(taken: Mapping[str, Any]) -> bytes | None:
     """Return the executed notebook a snapshot names by its digest, None where it names none."""
     notebook = taken.get("notebook")
     return session.artifacts().get(notebook["digest"]) if notebook else None
+
+
+def _appendix(taken: Mapping[str, Any]) -> bytes | None:
+    """Return the executed notebook; None also where it is lost or damaged: its section says so."""
+    try:
+        return appendix(taken)
+    except (NotFound, Conflict):
+        return None
 
 
 def _ending(key: str) -> str:

@@ -23,7 +23,7 @@ def gather(found: Mapping[str, Any]) -> dict[str, Any]:
         return {"charter": {"unreadable": str(error)}, "targets": [], "value": None}
     if agreed is None:
         return {"charter": None, "targets": [], "value": None}
-    targets = [f.to_dict() for f in agreed.judge((judged or {}).get("metrics") or {})]
+    targets = [f.to_dict() for f in agreed.judge(_measured(judged or {}))]
     worth: dict[str, Any] | None = None
     if judged is not None and agreed.value:
         try:
@@ -31,3 +31,14 @@ def gather(found: Mapping[str, Any]) -> dict[str, Any]:
         except NbmlopsError as error:
             worth = {"unknown": str(error)}
     return {"charter": agreed.to_dict(), "targets": targets, "value": worth}
+
+
+def _measured(judged: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an evaluation measured, also what it measured for a target alone."""
+    asked = [f for f in judged.get("findings") or [] if f.get("code") == "target" and f.get("effect") is not None]
+    alone = {f["column"]: {"value": f["effect"], **_bounds(f.get("detail") or {})} for f in asked}
+    return alone | dict(judged.get("metrics") or {})
+
+
+def _bounds(detail: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: detail.get(key) for key in ("low", "high")}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isclose
+from textwrap import shorten
 from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict, verdict
-from nbmlops.report.text import as_float, count, finite, measured, number, short, when
+from nbmlops.report.text import as_float, count, finite, measured, number, when
 
 __all__ = ["HEADLINES", "METRIC_HEADS", "blocks", "metric_rows", "targets_of"]
 
 Json = Mapping[str, Any]
-MOST, LONGEST = 5, 50
+MOST, LONGEST = 5, 120
 HEADLINES = ("roc_auc", "mae", "accuracy", "share_gap", "rmse", "r2")
 METRIC_HEADS = ("Metric", "Measured", "95 % interval", "Rows")
 HIGHER = ("roc_auc", "accuracy", "r2")
@@ -41,10 +42,13 @@ def blocks(snapshot: Json) -> list[Block]:
 
 
 def targets_of(snapshot: Json) -> list[dict[str, Any]]:
-    """Return the targets as judged when the model was evaluated, else against the charter as it is now."""
+    """Return the targets of the charter as it is now; without any, those the model was judged by when evaluated."""
+    return [dict(f) for f in snapshot["targets"] or _then(snapshot)]
+
+
+def _then(snapshot: Json) -> list[Json]:
     judged = facts.evaluation(snapshot) or {}
-    then = [dict(f) for f in judged.get("findings") or [] if f.get("code") == "target"]
-    return then or [dict(f) for f in snapshot["targets"]]
+    return [f for f in judged.get("findings") or [] if f.get("code") == "target"]
 
 
 def metric_rows(judged: Json) -> list[tuple[str, ...]]:
@@ -100,11 +104,24 @@ def _own(name: str, judged: Json, target: Json | None, meaning: str) -> tuple[st
     detail = (target or {}).get("detail") or {}
     value = target.get("effect") if target else kept.get("value")
     bounds = detail if target else kept
-    asked = next((f"{w} {number(detail[k])}" for k, w in BOUNDS if detail.get(k) is not None), "none agreed")
+    asked = _bound(detail) or "none agreed"
+    if (before := _bound(_asked(judged, name))) not in ("", asked):
+        asked = f"{asked} ({before} when evaluated)"
     judgement = verdict(detail.get("word") or target.get("outcome")) if target else Verdict("no target")
-    about = f"{name}, {_direction(name, detail)}{f': {short(meaning, LONGEST)}' if meaning else ''}"
+    says = f": {shorten(meaning, LONGEST, placeholder=' …')}" if meaning else ""
+    about = f"{name}, {_direction(name, detail)}{says}"
     rows = number(kept.get("n") or judged.get("rows"))
     return about, _with_interval(value, bounds.get("low"), bounds.get("high")), rows, asked, judgement
+
+
+def _bound(detail: Json) -> str:
+    return next((f"{w} {number(detail[k])}" for k, w in BOUNDS if detail.get(k) is not None), "")
+
+
+def _asked(judged: Json, name: str) -> Json:
+    """Return what a target asked of a metric when the model was evaluated."""
+    then = (f for f in judged.get("findings") or [] if f.get("code") == "target" and f.get("column") == name)
+    return (next(then, None) or {}).get("detail") or {}
 
 
 def _direction(name: str, detail: Json) -> str:
