@@ -135,6 +135,13 @@ def test_a_target_that_was_tightened_since_is_judged_as_it_is_now(retrained, pro
     assert page.answer.word == "Recommended: yes, with 1 condition"
 
 
+def test_a_gate_on_other_rows_than_the_evaluation_is_said(retrained):
+    taken = snapshot.build(subject_of(retrained))
+    assert "the gate's" not in table_of(decision.decide(taken), "metrics").caption
+    next(r for r in taken["results"] if r["kind"] == "gate")["data"]["rows"] = 4994
+    assert "rests on the gate's 4,994 rows" in table_of(decision.decide(taken), "metrics").caption
+
+
 def test_a_metric_stands_beside_champion_and_the_run_before(champion, retrained):
     row = table_of(decided(retrained), "metrics").rows[0]
     assert row[5:] == ["0.669", "+0.016 [+0.008,\xa0+0.023]"]

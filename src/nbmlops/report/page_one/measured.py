@@ -79,6 +79,9 @@ def _table(snapshot: Json, judged: Json, targets: list[dict[str, Any]]) -> Table
     caption = _caption(compared, previous)
     if any(f" {AGAINST} " in str(row[5]) for row in rows if compared):
         caption += f"; {AGAINST}: the challenger on the {number(compared.get('rows'))} rows both were compared on"
+    gated = (facts.newest(snapshot, "gate") or {}).get("rows")
+    if compared and gated and gated != judged.get("rows"):
+        caption += f"; the answer above rests on the gate's {number(gated)} rows"
     return Table(caption, heads, rows, numeric=(2,))
 
 
