@@ -155,7 +155,8 @@ class _Copy:
         return self._text(name, value) if within and isinstance(value, str) else redact_value(name, value)
 
     def _text(self, name: str, text: str) -> str:
-        kept, cut = capped(text, min(LONGEST, self.room))
+        most = MOST if "](data:image/" in text else LONGEST  # a picture pasted into Markdown is no long text
+        kept, cut = capped(text, min(most, self.room))
         self.room -= len(kept)
         self.left_out += cut
         masked = redact_value(name, kept)
