@@ -198,6 +198,14 @@ def test_a_large_notebook_is_read_and_cut(project):
     assert len(page.render(found, page.appendix(found))) < 300_000
 
 
+def test_a_picture_pasted_into_markdown_is_no_long_text(project):
+    pasted = f"![late](data:image/png;base64,{'A' * 150_000}) and after"
+    made((pasted, 1, "y" * 150_000))
+    copy, left_out = executed.copied(executed.read(Path("x.ipynb")))
+    assert pasted in json.loads(copy)["cells"][0]["source"]
+    assert left_out == 50_000
+
+
 def test_past_the_budget_the_copy_is_shortened_and_still_a_notebook(project, monkeypatch):
     monkeypatch.setattr(executed, "MOST", 100)
     code = {"id": "c1", "cell_type": "code", "metadata": {"tags": ["report"]}, "execution_count": 1}
@@ -232,14 +240,6 @@ def test_past_the_budget_the_copy_is_shortened_and_still_a_notebook(project, mon
         ('{"nbformat": 3, "worksheets": [{"cells": []}]}', "format 3"),
     ],
 )
-def test_a_picture_pasted_into_markdown_is_no_long_text(project):
-    pasted = f"![late](data:image/png;base64,{'A' * 150_000}) and after"
-    made((pasted, 1, "y" * 150_000))
-    copy, left_out = executed.copied(executed.read(Path("x.ipynb")))
-    assert pasted in json.loads(copy)["cells"][0]["source"]
-    assert left_out == 50_000
-
-
 def test_what_is_no_notebook_is_one_clear_line(project, content, says):
     Path("x.ipynb").write_text(content)
     with pytest.raises(Invalid, match=says):
