@@ -107,9 +107,10 @@ def _own(name: str, judged: Json, target: Json | None, meaning: str) -> tuple[st
     detail = (target or {}).get("detail") or {}
     value = target.get("effect") if target else kept.get("value")
     bounds = detail if target else kept
-    asked = _bound(detail) or "none agreed"
-    if (before := _bound(_asked(judged, name))) not in ("", asked):
+    asked, before = _bound(detail), _bound(_asked(judged, name))
+    if asked and before not in ("", asked):
         asked = f"{asked} ({before} when evaluated)"
+    asked = asked or ("none now" if before else "none agreed")
     judgement = verdict(detail.get("word") or target.get("outcome")) if target else Verdict("no target")
     says = f": {shorten(meaning, LONGEST, placeholder=' …')}" if meaning else ""
     about = f"{name}, {_direction(name, detail)}{says}"
