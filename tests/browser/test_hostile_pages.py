@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from nbmlops.report import alone, page, snapshot
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 from report.hostile import AFTER, NOTEBOOKS
-
-from .test_lab import chromium  # noqa: F401
 
 pytestmark = pytest.mark.browser
 
@@ -30,15 +26,6 @@ LOOK = """after => {
     wide: document.documentElement.scrollWidth > innerWidth,
   };
 }"""
-
-
-@pytest.fixture
-def browser(chromium):  # noqa: F811
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        opened = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield opened
-        opened.close()
 
 
 def looked_at(browser, folder, pages):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE_MS = 60_000
 TRACKED = """\
 %%track forest --tag data=january
@@ -82,15 +80,6 @@ class Seen:
 
 def ours(said) -> bool:
     return said.type == "error" and "nbmlops" in f"{said.text} {said.location}"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("No Chromium on this machine, and CI=true: install the package chromium.")
-        pytest.skip("NOT TESTED: no Chromium on this machine. Install the package chromium.")
-    return CHROMIUM
 
 
 @pytest.fixture(scope="module")

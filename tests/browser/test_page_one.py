@@ -13,8 +13,6 @@ from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 from report.conftest import CHARTER, champion, evaluation, failed, finding, gate, promote, retrained  # noqa: F401
 
-from .test_lab import chromium  # noqa: F401
-
 pytestmark = pytest.mark.browser
 
 ONLY_FIRST = "nav, .sheet, .foot { display: none !important; }"
@@ -68,7 +66,7 @@ def full(project, retrained):  # noqa: F811
 
 
 @pytest.mark.parametrize("which", ["retrained", "failed", "champion", "full"])
-def test_page_one_is_one_page(which, request, chromium, tmp_path):  # noqa: F811
+def test_page_one_is_one_page(which, request, chromium, tmp_path):
     run = request.getfixturevalue(which)
     path = tmp_path / "page.html"
     path.write_text(page.render(snapshot.build(subject_of(run))), encoding="utf-8")

@@ -8,7 +8,6 @@ import os
 import re
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 import nbmlops as nb
 from nbmlops.report import alone
@@ -16,23 +15,12 @@ from nbmlops.tracking import session
 from report.conftest import CHARTER, NOTEBOOK, champion, failed, retrained  # noqa: F401
 from report.test_howto import late  # noqa: F401
 
-from .test_lab import chromium  # noqa: F401
-
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 GRAVE = ("serious", "critical")
 SIZES = {"phone": (360, 740), "desk": (1280, 900)}
 SHOTS = os.environ.get("NBMLOPS_TEST_SHOTS")  # taken at once: a project of a test has no such settings
 WIDE = "<table><tr>" + "<td>a column of many words</td>" * 40 + "</tr></table>"
-
-
-@pytest.fixture
-def browser(chromium):  # noqa: F811
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        opened = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from playwright.sync_api import sync_playwright
 
 import nbmlops as nb
 from nbmlops.tracking import session
 
-from .test_lab import chromium  # noqa: F401
-
 pytestmark = pytest.mark.browser
 
 NASTY = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def browser(chromium):  # noqa: F811
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        opened = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
