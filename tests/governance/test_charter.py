@@ -1,12 +1,17 @@
 """A charter is read, or refused whole with the key that is wrong; it is never half believed."""
 
+import hashlib
+import re
+
 import pytest
 import yaml
 
 import nbmlops as nb
 from nbmlops.errors import Conflict, Invalid, NotFound
-from nbmlops.governance.charter import check, new
+from nbmlops.governance.begun import new, template
+from nbmlops.governance.charter import TYPES, check, parsed
 from nbmlops.governance.value import value
+from nbmlops.tracking import session
 
 FLIGHTS = {
     "project": "flights",
@@ -24,7 +29,18 @@ FLIGHTS = {
     "risk": {"tier": "low", "why": "the desk checks each answer", "harms": "a needless call", "tolerated": "1 in 100"},
     "oversight": "The desk may book as it likes.",
     "roles": {"manager": ["ada@example.org"]},
+    "goal": "fewer nights in hotels",
+    "questions": [{"id": "q1", "question": "Are fewer trips missed?", "metric": "roc_auc", "owner": "ada@example.org"}],
+    "deliverables": [{"name": "first champion", "due": "2026-03-31"}],
+    "effort": {"people": 1, "weeks": 4},
+    "requirements": {"accuracy": {"check": "targets"}},
+    "implementation": {"kind": "batch"},
+    "experiments": [{"name": "forest", "runs": 12}],
+    "review_days": 90,
 }
+
+
+EXAMPLE = re.compile(r"# (\w+:|  \S)")
 
 
 def write(project, content):
@@ -119,15 +135,103 @@ def test_the_template_is_a_valid_charter_and_is_never_overwritten(project):
     assert path.read_text() == "project: mine"
 
 
-def test_the_commented_examples_of_the_template_are_valid_too(project):
+def test_every_example_of_the_template_is_valid_and_every_key_has_one(project):
     path = new()
-    lines = path.read_text().splitlines()
-    begin = next(i for i, text in enumerate(lines) if text == "# value:")
-    end = lines.index("metrics: []")
-    examples = [t[2:] for t in lines[begin:end] if t.startswith(("# value", "#   ", "# metrics"))]
-    path.write_text("\n".join(examples))
-    assert [t.name for t in nb.charter().metrics] == ["roc_auc", "share_gap"]
-    assert nb.charter().value["unit"] == "EUR"
+    lines = [t[2:].partition("      or ")[0] for t in path.read_text().splitlines() if EXAMPLE.match(t)]
+    path.write_text("\n".join(lines))
+    found = nb.charter()
+    said = {line.partition(":")[0] for line in [*lines, *template().splitlines()] if line[:1].isalpha()}
+    assert set(TYPES) - said == {"review_days"}  # the short form of reviews
+    assert [t.name for t in found.metrics] == ["roc_auc", "share_gap"]
+    assert (found.review_days, found.agenda_every) == (90, "monthly")
+    assert [r.name for r in found.requirements if r.open] == []
+    assert [m["key"] for m in found.missing] == ["problem", "decision", "oversight", "goal"]
+
+
+def test_a_project_with_an_odd_name_has_a_charter(project, monkeypatch):
+    (project / "nbmlops.toml").write_text('[project]\nname = "a: b # c"\n')
+    session.reset()
+    new()
+    assert nb.charter().project == "a: b # c"
+
+
+def test_it_says_why_what_and_how(project):
+    write(
+        project,
+        FLIGHTS
+        | {
+            "users": ["crew", {"who": "desk", "needs": "an hour's warning"}],
+            "limits": ["not abroad", {"text": "not for cargo", "owner": "ada"}],
+            "reviews": {"agenda": "weekly", "champion_days": 90},
+            "requirements": {"law": {"says": "none", "answer": "no", "by": "compliance", "at": "2026-01-15"}},
+        },
+    )
+    found = nb.charter()
+    assert (found.users, found.needs) == (("crew", "desk"), {"desk": ("an hour's warning",)})
+    assert (found.limits, found.limit_owners) == (("not abroad", "not for cargo"), {"not for cargo": "ada"})
+    assert (found.agenda_every, found.review_days) == ("weekly", 90)
+    assert (found.requirements[0].by, found.requirements[0].at) == ("compliance", "2026-01-15")
+    assert found.questions[0].metric == "roc_auc"
+    assert found.to_dict()["experiments"][0]["runs"] == 12
+    assert found.digest == hashlib.sha256((project / "charter.yaml").read_bytes()).hexdigest()
+
+
+def test_a_model_may_have_terms_of_its_own(project):
+    own = {"late": {"metrics": [{"name": "brier", "at_most": 0.2, "margin": 0.05}], "minimum": 5000}}
+    write(project, FLIGHTS | {"models": own})
+    found = nb.charter()
+    assert [t.name for t in found.for_model("late@3").metrics] == ["brier"]
+    assert found.for_model("late").metrics[0].margin == 0.05
+    assert (found.for_model("late").minimum, found.for_model("late").margin) == (5000, 0.02)
+    assert found.for_model("other") is found
+    assert found.to_dict()["models"]["late"]["metrics"][0]["text"] == "brier at most 0.2"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"goal": ["a"]}, "goal is ['a']. It should be text"),
+        ({"experimets": []}, "'experimets' is no key of a charter"),
+        ({"experimets": []}, "Did you mean 'experiments'?"),
+        ({"questions": [{"question": "why?"}]}, "a question has no id"),
+        ({"questions": [{"id": 1}]}, "question '1' asks nothing"),
+        ({"questions": [{"id": 1, "question": "a"}, {"id": "1", "question": "b"}]}, "two questions are '1'"),
+        ({"questions": [{"id": 1, "question": "a", "metrik": "b"}]}, "Did you mean 'metric'?"),
+        ({"users": [{"needs": "a"}]}, "users has no name"),
+        ({"limits": [{"owner": "ada"}]}, "a limit has no text"),
+        ({"experiments": [{"runs": 3}]}, "an experiment has no name"),
+        ({"experiments": [{"name": "a", "runs": 0}]}, "runs of experiment 'a' is 0"),
+        ({"experiments": [{"name": "a", "runs": 10**400}]}, "runs of experiment 'a' is out of range"),
+        ({"experiments": [{"name": "a"}, {"name": "a"}]}, "two experiments are 'a'"),
+        ({"implementation": {"kind": "robot"}}, "implementation.kind is 'robot'. Allowed: batch, service"),
+        ({"implementation": {"caller": "desk"}}, "implementation.kind is ''"),
+        ({"models": {"late": {"margin": 2}}}, "models.late.margin is 2"),
+        ({"models": {"late": {"metrics": [{"name": "auc"}]}}}, "metric 'auc' needs one bound"),
+        ({"models": {"late": 3}}, "models.late is 3"),
+        ({"metrics": [{"name": "auc", "at_least": 1, "margin": -1}]}, "metric 'auc' has the margin -1"),
+        ({"metrics": [{"name": "auc", "at_least": 1, "minimum": "few"}]}, "metric 'auc' has the minimum 'few'"),
+        ({"reviews": {"agenda": "daily"}}, "reviews.agenda is 'daily'. Allowed: weekly, monthly"),
+        ({"reviews": {"champion_days": 1}, "review_days": 2}, "review_days is 2 and reviews.champion_days 1"),
+        ({"requirements": {"speed": {"check": "a", "answer": "b"}}}, "requirements.speed is both checked and answered"),
+        ({"requirements": {"speed": {"answer": "b"}}}, "requirements.speed.answer is nobody's"),
+        ({"requirements": {"speed": {"answer": "b", "by": "c", "at": "soon"}}}, "requirements.speed.at is 'soon'"),
+        ({"requirements": {"speed": ["fast"]}}, "requirements.speed is ['fast']"),
+        ({"value": {"without": "none"}}, "value.without is 'none'"),
+        ({"value": {"prevalence": 2}}, "value.prevalence is 2"),
+        ({"value": {"prevalence": {"low": 0.3, "expected": 0.2, "high": 0.4}}}, "value.prevalence is not in order"),
+        ({"value": {"prevalence": {"low": 0.3}}}, "value.prevalence.expected is None"),
+        ({"value": {"error": {"cost": -1}}}, "value.error.cost is -1"),
+        ({"value": {"error": {"cost": 1, "per": "cubed"}}}, "value.error.per is 'cubed'"),
+        ({"effort": {"people": True, "weeks": 1}}, "effort.people is True"),
+        ({"context": "x" * 5000, "goal": 10**4000}, "goal is"),
+    ],
+)
+def test_a_new_key_that_is_wrong_is_refused_in_one_short_line(project, content, message):
+    with pytest.raises(Invalid) as error:
+        parsed(yaml.safe_dump(content).encode())
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 700
 
 
 def test_check_names_what_is_missing_and_whose_it_is(project):
@@ -200,7 +304,6 @@ def test_value_against_the_champion_has_an_interval_where_both_answered_the_same
 
     from nbmlops.registry.measures import Answers, confusion
     from nbmlops.registry.values import packed
-    from nbmlops.tracking import session
 
     def judged(chance, rows):
         both = np.column_stack([1 - chance, chance])

@@ -1,12 +1,13 @@
 """What was planned is read from the charter, or refused with the key that is wrong."""
 
+import re
+
 import pytest
 import yaml
 
 import nbmlops as nb
 from nbmlops.errors import Invalid
-from nbmlops.governance.charter import new
-from nbmlops.governance.plan import Deliverable, budget, left
+from nbmlops.governance.written.plan import Deliverable, budget, deliverables, effort, left
 
 
 def write(project, content):
@@ -94,12 +95,41 @@ def test_a_deliverable_without_a_day_is_never_late():
     assert Deliverable("page", "2013-01-01", done=True).state("2013-05-01") == "done"
 
 
-def test_the_commented_examples_of_the_template_are_valid(project):
-    path = new()
-    lines = [
-        t[2:] for t in path.read_text().splitlines() if t.startswith(("# budget", "# deliverables", "#   - {name: "))
-    ]
-    lines = [line.partition("      or ")[0] for line in lines if "at_" not in line]
-    path.write_text("\n".join(lines))
-    assert len(nb.charter().deliverables) == 2
-    assert nb.charter().budget["spent"] == 21000
+def test_what_a_deliverable_is_made_of():
+    problem = {"name": "delays are known late", "who": "ada", "state": "open"}
+    more = {
+        "needs": "flights",
+        "metrics": ["roc_auc"],
+        "data": ["weather"],
+        "state": "begun",
+        "value": 5000,
+        "weeks": 2,
+    }
+    found = deliverables([{"name": "warnings", "problems": [problem], **more}])[0]
+    assert found.problems[0].who == ("ada",)
+    assert (found.needs, found.metrics, found.data) == (("flights",), ("roc_auc",), ("weather",))
+    assert (found.progress, found.value, found.weeks) == ("begun", 5000.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"problems": ["late"]}, "problems is 'late'. Write {name"),
+        ({"problems": [{"who": "ada"}]}, "a problem has no name"),
+        ({"value": "much"}, "value of 'page' is 'much'"),
+        ({"weeks": -1}, "weeks of 'page' is -1"),
+        ({"needs": {"a": 1}}, "needs of 'page' is {'a': 1}"),
+    ],
+)
+def test_a_broken_part_of_a_deliverable_is_refused(content, message):
+    with pytest.raises(Invalid, match=re.escape(message)):
+        deliverables([{"name": "page", **content}])
+
+
+def test_effort_is_people_times_weeks():
+    assert effort({"people": 2, "weeks": 6, "per_week": 2000}).cost == 24000
+    assert effort({"people": 0.5, "weeks": 6}).person_weeks == 3
+    assert effort({"people": 2, "weeks": 6}).cost is None
+    assert effort({}) is None
+    with pytest.raises(Invalid, match=r"effort\.weeks is None"):
+        effort({"people": 2})

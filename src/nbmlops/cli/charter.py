@@ -23,7 +23,7 @@ def new() -> None:
 
     Example: nbmlops charter new
     """
-    from nbmlops.governance.charter import new as begun
+    from nbmlops.governance.begun import new as begun
 
     click.echo(f"{begun().name} is written. Fill it in, then: nbmlops charter check")
 

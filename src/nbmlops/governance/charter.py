@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nbmlops.errors import Conflict, Invalid, NotFound
-from nbmlops.governance import plan
+from nbmlops.errors import Invalid, NotFound
+from nbmlops.governance.written import given, how, plan, policy, requirements, why, worth
+from nbmlops.governance.written.policy import PROMOTES, ROLES
+from nbmlops.governance.written.worth import OUTCOMES
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, plain
 from nbmlops.registry import exceptions, targets
 from nbmlops.registry.targets import FILE, Target
 from nbmlops.tracking import session
 
-__all__ = ["ROLES", "Charter", "charter", "check", "new", "required"]
+__all__ = ["OUTCOMES", "PROMOTES", "ROLES", "WANTED", "Charter", "charter", "check", "parsed", "required"]
 
-OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
-ROLES = ("stakeholder", "expert", "product", "scientist", "data_engineer", "ml_engineer", "software_engineer",
-         "backend_engineer", "manager", "compliance", "support", "user")  # fmt: skip
-PROMOTES = ("better", "non-inferior", "reason")
 DEFAULT_MARGIN = 0.01
 TYPES: Mapping[str, tuple[type, ...]] = {
     "project": (str,),
@@ -50,8 +49,19 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "oversight": (str,),
     "standards": (list, str),
     "declaration": (str,),
+    "context": (str,),
+    "goal": (str,),
+    "questions": (list,),
+    "effort": (dict,),
+    "requirements": (dict,),
+    "implementation": (dict,),
+    "experiments": (list,),
+    "models": (dict,),
+    "reviews": (dict,),
 }
-RISK = ("tier", "why", "harms", "tolerated")
+TEXTS = ("project", "problem", "decision", "vision", "oversight", "declaration", "context", "goal")
+LISTS = ("slices", "private", "left", "standards")
+NAMES = {str: "text", list: "a list", dict: "keys with values", int: "a number", float: "a number"}
 # What a charter should say, why, and whose it is to say (the keys of the roles in the design).
 WANTED = (
     ("problem", "the question the model answers", "stakeholder"),
@@ -63,6 +73,14 @@ WANTED = (
     ("risk", "how much harm a wrong answer can do, and why", "compliance"),
     ("oversight", "who can stop an answer or decide otherwise, and how", "product"),
     ("roles", "who plays which role", "manager"),
+    ("goal", "the company's goal it serves", "stakeholder"),
+    ("questions", "the questions of the business, each with its KPI and the metric that stands for it", "expert"),
+    ("deliverables", "what is handed over by when", "manager"),
+    ("effort", "what it takes, in people and weeks", "manager"),
+    ("requirements", "what is required of speed, accuracy, transparency, regulation", "compliance"),
+    ("implementation", "how answers reach who acts on them, and what happens without", "software_engineer"),
+    ("experiments", "what shall be tried, and when to stop", "scientist"),
+    ("review_days", "how many days may pass between reviews of a champion", "manager"),
 )
 
 
@@ -99,6 +117,18 @@ class Charter(Shown):
     oversight: str = ""  # who can stop an answer or decide otherwise, and how
     standards: tuple[str, ...] = ()  # norms that were applied
     declaration: str = ""  # where the declaration of conformity is kept
+    context: str = ""
+    goal: str = ""  # the company's, which this serves
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of users who say them
+    questions: tuple[why.Question, ...] = ()
+    effort: plan.Effort | None = None
+    requirements: tuple[requirements.Requirement, ...] = ()
+    implementation: how.Implementation | None = None
+    experiments: tuple[how.Experiment, ...] = ()  # planned
+    models: Mapping[str, how.ModelTerms] = field(default_factory=dict)  # what holds for one instead of the default
+    limit_owners: Mapping[str, str] = field(default_factory=dict)
+    agenda_every: str = ""  # weekly, monthly
+    digest: str = ""  # SHA-256 of the file's text
 
     def judge(self, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[Finding, ...]:
         """Return one finding a target: passed (shown), warning (not shown), issue (broken) or skipped (not measured).
@@ -119,6 +149,15 @@ class Charter(Shown):
         """Return the roles a person plays."""
         return tuple(role for role, people in self.roles.items() if person in people)
 
+    def for_model(self, name: str) -> Charter:
+        """Return the charter with a model's own metrics, minimum and margin, where it has some."""
+        own = self.models.get(name.partition("@")[0])
+        if own is None:
+            return self
+        minimum = self.minimum if own.minimum is None else own.minimum
+        margin = self.margin if own.margin is None else own.margin
+        return replace(self, metrics=own.metrics or self.metrics, minimum=minimum, margin=margin)
+
     def masked(self, message: str) -> str:
         """Return what was found, without values where it is about a private column."""
         about = [c for c in self.private if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", message)]
@@ -129,6 +168,10 @@ class Charter(Shown):
         return {
             **plain(self),
             "metrics": [{**plain(t), "text": t.text} for t in self.metrics],
+            "models": {
+                name: {**plain(terms), "metrics": [{**plain(t), "text": t.text} for t in terms.metrics]}
+                for name, terms in self.models.items()
+            },
             "missing": plain(self.missing),
         }
 
@@ -156,7 +199,31 @@ def charter(path: str | Path | None = None) -> Charter | None:
     'roc_auc at least 0.65'
     """
     found = targets.find(path)
-    return None if found is None else _charter(found, targets.read(found))
+    return None if found is None else parsed(found.read_bytes(), session.project().relative(found))
+
+
+def parsed(text: bytes, path: str = FILE) -> Charter:
+    """Return the text of a charter as a record; it is believed whole or not at all.
+
+    Parameters
+    ----------
+    text : bytes
+        The YAML.
+    path : str
+        Where it stands, for those who read about it.
+
+    Raises
+    ------
+    Invalid
+        The line names what is wrong.
+
+    Examples
+    --------
+    >>> parsed(b"{problem: late, margin: 0.02}").margin
+    0.02
+    """
+    found = _charter(targets.parsed(text, Path(path).name), path)
+    return replace(found, digest=hashlib.sha256(text).hexdigest())
 
 
 def required(path: str | Path | None = None) -> Charter:
@@ -165,23 +232,6 @@ def required(path: str | Path | None = None) -> Charter:
     if found is None:
         raise NotFound(f"No {FILE} in this project.", "Begin one: nbmlops charter new.")
     return found
-
-
-def new(folder: str | Path | None = None) -> Path:
-    """Write a commented template and return its path; an existing charter is never overwritten.
-
-    Raises
-    ------
-    Conflict
-        There is one already.
-    """
-    path = Path(folder or session.project().root) / FILE
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(project=session.project().name))
-    except FileExistsError:
-        raise Conflict(f"{path.name} is there already.", f"Edit {path.name}, or remove it first.") from None
-    return path
 
 
 def check(path: str | Path | None = None) -> tuple[Finding, ...]:
@@ -196,174 +246,60 @@ def check(path: str | Path | None = None) -> tuple[Finding, ...]:
     )
 
 
-def _charter(path: Path, content: Mapping[str, Any]) -> Charter:
+def _charter(content: Mapping[str, Any], path: str) -> Charter:
     for key, value in content.items():
         _check_type(str(key), value)
-    promotes = str(content.get("promotes") or "better")
-    if promotes not in PROMOTES:
-        raise Invalid(f"{FILE}: promotes is {promotes!r}.", f"Allowed: {', '.join(PROMOTES)}.")
-    margin = float(DEFAULT_MARGIN if content.get("margin") is None else content["margin"])
-    if not 0 <= margin < 1:
-        raise Invalid(f"{FILE}: margin is {margin:g}.", "Write how much worse is tolerable, such as 0.01.")
-    minimum = content.get("minimum")
-    if minimum is not None and minimum < 1:
-        raise Invalid(f"{FILE}: minimum is {minimum}.", "Write how many rows a gate needs, such as 1000.")
-    days = content.get("review_days")
-    if days is not None and days < 1:
-        raise Invalid(f"{FILE}: review_days is {days}.", "Write how many days may pass between reviews, such as 90.")
-    return Charter(
-        session.project().relative(path),
-        str(content.get("project") or ""),
-        str(content.get("problem") or "").strip(),
-        _texts(content.get("users")),
-        str(content.get("decision") or "").strip(),
-        _value(content.get("value") or {}),
-        targets.targets(content),
-        promotes,
-        margin,
-        minimum,
-        content.get("groups") or None,
-        _texts(content.get("slices")),
-        _texts(content.get("limits")),
-        {str(role): _texts(people) for role, people in (content.get("roles") or {}).items()},
-        _policy(content.get("policy") or {}),
-        exceptions.exceptions(content),
-        _texts(content.get("private")),
-        days,
-        content.get("rows") or None,
-        _texts(content.get("left")),
-        str(content.get("vision") or "").strip(),
-        plan.budget(content.get("budget") or {}),
-        plan.deliverables(content.get("deliverables")),
-        _risk(content.get("risk") or {}),
-        str(content.get("oversight") or "").strip(),
-        _texts(content.get("standards")),
-        str(content.get("declaration") or "").strip(),
-    )
+    said = {k: v for k, v in content.items() if v is not None}
+    fields: dict[str, Any] = {k: str(said.get(k) or "").strip() for k in TEXTS}
+    fields |= {k: given.texts(k, said.get(k)) for k in LISTS}
+    return Charter(path, **fields, **_why(said), **_terms(said), **_plan(said))
+
+
+def _why(said: Mapping[str, Any]) -> dict[str, Any]:
+    users, limits = why.users(said.get("users")), how.limits(said.get("limits"))
+    return {
+        "users": tuple(u.who for u in users),
+        "needs": {u.who: u.needs for u in users if u.needs},
+        "questions": why.questions(said.get("questions")),
+        "value": worth.value(said.get("value") or {}),
+        "limits": tuple(limit.text for limit in limits),
+        "limit_owners": {limit.text: limit.owner for limit in limits if limit.owner},
+        "risk": policy.risk(said.get("risk") or {}),
+    }
+
+
+def _terms(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "metrics": targets.targets(said),
+        "promotes": policy.promotes(said.get("promotes")),
+        "margin": how.margin("margin", said.get("margin", DEFAULT_MARGIN)),
+        "minimum": how.minimum("minimum", said["minimum"]) if "minimum" in said else None,
+        "models": how.models(said.get("models") or {}),
+        "groups": said.get("groups") or None,
+        "rows": said.get("rows") or None,
+        "roles": policy.roles(said.get("roles") or {}),
+        "policy": policy.policy(said.get("policy") or {}),
+        "exceptions": exceptions.exceptions(said),
+        "requirements": requirements.requirements(said.get("requirements") or {}),
+    }
+
+
+def _plan(said: Mapping[str, Any]) -> dict[str, Any]:
+    agenda, days = how.reviews(said.get("reviews") or {}, said.get("review_days"))
+    return {
+        "budget": plan.budget(said.get("budget") or {}),
+        "effort": plan.effort(said.get("effort") or {}),
+        "deliverables": plan.deliverables(said.get("deliverables")),
+        "implementation": how.implementation(said.get("implementation") or {}),
+        "experiments": how.experiments(said.get("experiments")),
+        "agenda_every": agenda,
+        "review_days": days,
+    }
 
 
 def _check_type(key: str, value: Any) -> None:
     if key not in TYPES:
-        raise Invalid(f"{FILE}: {key!r} is no key of a charter.", f"Allowed: {', '.join(TYPES)}.")
+        raise Invalid(f"{FILE}: {key[:60]!r} is no key of a charter.", given.near(key, TYPES))
     if value is not None and (not isinstance(value, TYPES[key]) or isinstance(value, bool)):
-        wanted = " or ".join(NAMES[t] for t in TYPES[key])
-        raise Invalid(f"{FILE}: {key} is {value!r}.", f"It should be {wanted}.")
-
-
-NAMES = {str: "text", list: "a list", dict: "keys with values", int: "a number", float: "a number"}
-
-
-def _value(content: Mapping[str, Any]) -> dict[str, Any]:
-    _only("value", content, ("unit", "per", "volume"))
-    per = content.get("per") or {}
-    if not isinstance(per, dict):
-        raise Invalid(f"{FILE}: value.per is {per!r}.", f"Write a number for each of {', '.join(OUTCOMES)}.")
-    _only("value.per", per, OUTCOMES)
-    for outcome, worth in per.items():
-        if isinstance(worth, bool) or not isinstance(worth, (int, float)):
-            raise Invalid(f"{FILE}: value.per.{outcome} is {worth!r}.", "Write a number, negative for a cost.")
-    volume = content.get("volume") or {}
-    if not isinstance(volume, dict):
-        raise Invalid(f"{FILE}: value.volume is {volume!r}.", "Write {per: month, rows: 27000}.")
-    _only("value.volume", volume, ("per", "rows"))
-    return dict(content)
-
-
-def _risk(content: Mapping[str, Any]) -> dict[str, Any]:
-    _only("risk", content, RISK)
-    for key, said in content.items():
-        if isinstance(said, dict) or (isinstance(said, list) and key != "harms"):
-            raise Invalid(f"{FILE}: risk.{key} is {said!r}.", f"It should be {'a list' if key == 'harms' else 'text'}.")
-    return {k: _texts(v) if k == "harms" else str(v).strip() for k, v in content.items() if v is not None}
-
-
-def _policy(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    for alias, rule in content.items():
-        if not isinstance(rule, dict):
-            raise Invalid(f"{FILE}: policy.{alias} is {rule!r}.", "Write keys, such as {evaluation: required}.")
-    return {str(alias): dict(rule) for alias, rule in content.items()}
-
-
-def _only(where: str, content: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
-    if strange := [str(k) for k in content if k not in allowed]:
-        raise Invalid(f"{FILE}: {where} has {strange[0]!r}.", f"Allowed: {', '.join(allowed)}.")
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(str(v) for v in value or ())
-
-
-TEMPLATE = """\
-# What people agreed before the first model. Every key may be left out; what is there is held to.
-project: {project}
-
-# What it shall be one day, in one sentence; the budget, and what is handed over by when: the project's report holds
-# the facts against them (nbmlops report project).
-vision:
-# budget: {{amount: 60000, unit: EUR, spent: 21000}}      or per_month: 3000 and since: 2026-01-01
-# deliverables:
-#   - {{name: first champion, due: 2026-03-31, done: 2026-03-20, owner: ada@example.org}}
-#   - {{name: how-to page, due: 2026-06-30, owner: ada@example.org}}
-
-# The question, in one sentence, as the stakeholder would ask it.
-problem:
-
-# Who uses the answers, and what is done differently because of one.
-users: []
-decision:
-
-# What each outcome is worth, in one unit (negative is a cost), and how many rows there are.
-# value:
-#   unit: EUR
-#   per: {{true_positive: 20, false_positive: -5, false_negative: -20, true_negative: 0}}
-#   volume: {{per: month, rows: 1000}}
-value:
-
-# The targets. A target is shown when the whole 95 % interval keeps it. For two classes these are measured:
-# roc_auc, log_loss, brier, accuracy, share_gap (predicted against observed share); for numbers: mae, rmse, r2.
-# Beyond "viable" a model is not worth having: two reviews in a row below it, and the advice is to stop.
-# metrics:
-#   - {{name: roc_auc, at_least: 0.65, viable: 0.55, meaning: ranks well enough to act on}}
-#   - {{name: share_gap, at_most: 0.05, meaning: predicted and observed share within 5 points}}
-metrics: []
-
-# What lets a challenger become champion: better, non-inferior (within the margin), or reason (a person decides).
-promotes: better
-margin: 0.01
-
-# Where models are compared: how many rows at least, on which a job compares (kept rows of a data set), the column whose
-# rows belong together, the columns whose values are compared one by one.
-# minimum: 1000
-# rows: flights-eval@2
-# groups: day
-# slices: [country]
-
-# Where the model must not be used.
-limits: []
-
-# How much harm a wrong answer can do and why, whom it can harm, and how much of it is borne; who can stop an answer
-# or decide otherwise, and how.
-# risk: {{tier: low, why: a person checks each answer, harms: [a late warning], tolerated: one in a hundred}}
-risk:
-oversight:
-
-# Norms that were applied, and where a declaration of conformity is kept; for systems that have to have one.
-# standards: [ISO/IEC 42001]
-# declaration: register of the company, number 17
-
-# Who plays which role: stakeholder, expert, product, scientist, data_engineer, ml_engineer, software_engineer,
-# backend_engineer, manager, compliance, support, user.
-roles: {{}}
-
-# Columns nobody is shown a value of; how many days may pass between reviews of a champion; people who left, for what
-# they own has to be handed over (nbmlops models handover NAME --to PERSON).
-private: []
-# review_days: 90
-# left: [ada@example.org]
-
-# Rules that do not hold here: pickle lets models that are programs be compared, promoted and asked.
-# exceptions: [pickle]
-
-# More for one alias: {{champion: {{evaluation: required, roles: [manager]}}}}
-policy: {{}}
-"""
+        wanted = " or ".join(dict.fromkeys(NAMES[t] for t in TYPES[key]))
+        raise Invalid(f"{FILE}: {key} is {given.shown(value)}.", f"It should be {wanted}.")

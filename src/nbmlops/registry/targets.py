@@ -11,10 +11,10 @@ from typing import Any
 from nbmlops.errors import Invalid
 from nbmlops.records import Finding, Outcome
 
-__all__ = ["FILE", "Target", "find", "judge", "read", "targets"]
+__all__ = ["FILE", "Target", "find", "judge", "parsed", "read", "targets"]
 
 FILE = "charter.yaml"
-KEYS = ("name", "at_least", "at_most", "viable", "meaning")
+KEYS = ("name", "at_least", "at_most", "viable", "meaning", "margin", "minimum")
 WORDS: Mapping[str, Outcome] = {"shown": "passed", "not shown": "warning", "broken": "issue", "not measured": "skipped"}
 
 
@@ -27,6 +27,8 @@ class Target:
     at_most: float | None = None
     meaning: str = ""
     viable: float | None = None  # beyond it the model is not worth having
+    margin: float | None = None  # how much worse a challenger may be in it; the charter's when None
+    minimum: int | None = None  # rows it is measured on at least; the charter's when None
 
     @property
     def text(self) -> str:
@@ -80,15 +82,31 @@ def read(path: Path) -> dict[str, Any]:
     Invalid
         It is no valid YAML mapping: what was agreed cannot be known then, and nothing is taken as agreed.
     """
+    return parsed(path.read_bytes(), path.name)
+
+
+def parsed(text: bytes, name: str = FILE) -> dict[str, Any]:
+    """Return the text of a charter as a mapping.
+
+    Raises
+    ------
+    Invalid
+        As :func:`read`.
+
+    Examples
+    --------
+    >>> parsed(b"problem: late?")
+    {'problem': 'late?'}
+    """
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:  # a day that is none, a number too long, no UTF-8
+        content = yaml.safe_load(text.decode("utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a day that is none, a number too long, no UTF-8
         where = " ".join(str(error).split())
-        raise Invalid(f"{path.name} is not valid YAML: {where}.", f"Mend {path.name}.") from error
+        raise Invalid(f"{name} is not valid YAML: {where}.", f"Mend {name}.") from error
     if not isinstance(content, dict):
-        raise Invalid(f"{path.name} holds no keys.", "Write `nbmlops charter new` for a template.")
+        raise Invalid(f"{name} holds no keys.", "Write `nbmlops charter new` for a template.")
     return content
 
 
@@ -160,9 +178,27 @@ def _target(entry: Any) -> Target:
         raise Invalid(
             f"{FILE}: metric {entry['name']!r} needs one bound, a number.", "Write at_least: 0.65 or at_most: 0.05."
         )
-    return Target(
-        entry["name"], entry.get("at_least"), entry.get("at_most"), str(entry.get("meaning", "")), _viable(entry)
-    )
+    bound = (entry.get("at_least"), entry.get("at_most"), str(entry.get("meaning", "")), _viable(entry))
+    return Target(entry["name"], *bound, _margin(entry), _minimum(entry))
+
+
+def _margin(entry: Mapping[str, Any]) -> float | None:
+    value = entry.get("margin")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1):
+        raise Invalid(
+            f"{FILE}: metric {entry['name']!r} has the margin {value!r:.40}.",
+            "Write how much worse is tolerable, such as 0.01.",
+        )
+    return None if value is None else float(value)
+
+
+def _minimum(entry: Mapping[str, Any]) -> int | None:
+    value = entry.get("minimum")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise Invalid(
+            f"{FILE}: metric {entry['name']!r} has the minimum {value!r:.40}.", "Write a number of rows, such as 1000."
+        )
+    return value
 
 
 def _viable(entry: Mapping[str, Any]) -> float | None:

@@ -96,7 +96,7 @@ def _before(at: str, days: int) -> str:
 
 
 def _budget(agreed: Charter | None, as_of: str) -> Json | None:
-    from nbmlops.governance.plan import left
+    from nbmlops.governance.written.plan import left
 
     return {**agreed.budget, **left(agreed.budget, as_of)} if agreed and agreed.budget else None
 
