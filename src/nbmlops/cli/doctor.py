@@ -96,6 +96,7 @@ def diagnose(project: Project) -> list[Line]:
             _sources,
             _monitoring,
             _owners,
+            _identity,
             _jobs,
             _jupyter,
             _engine,
@@ -311,6 +312,19 @@ def _owners(project: Project) -> Iterator[Line]:
         return
     for found in ownerless():
         yield Line("owner", "problem", found.message, f"nbmlops models handover {found.column} --to PERSON")
+
+
+def _identity(_: Project) -> Iterator[Line]:
+    """Yield who you are to the log of governed changes, and what that proves."""
+    from nbmlops.governance.identity import actor
+
+    try:
+        found = actor()
+    except Unavailable:  # the line of the store says so
+        return
+    beside = f"; {found.claimed[0]} ({found.claimed[1]}) is only claimed" if found.claimed else ""
+    roles = f", {', '.join(found.roles)}" if found.roles else ""
+    yield Line("identity", "ok", f"{found.name} (known by: {found.known_by}){roles}{beside}. {found.proves}")
 
 
 def _jobs(project: Project) -> Iterator[Line]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from nbmlops.capture import environment
 from nbmlops.governance.charter import charter
 from nbmlops.governance.grounds import Grounds, grounds
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, ModelVersion, now, plain
 from nbmlops.registry import models
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
 __all__ = ["RULES", "Advice", "Rule", "advise", "advised", "serving"]
@@ -187,4 +187,4 @@ def _log(found: Advice, result_id: str) -> None:
     with session.store().atomic() as change:
         last = events.latest(change.connection, "advice", found.ref)
         if last is None or any(last["data"].get(k) != v for k, v in said.items()):
-            change.event("advice", found.ref, {**said, "at": found.at, "result": result_id}, environment.actor())
+            change.event("advice", found.ref, {**said, "at": found.at, "result": result_id}, identity.actor())

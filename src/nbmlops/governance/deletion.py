@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotAllowed, NotFound, unknown
 from nbmlops.governance.charter import charter
 from nbmlops.records import ModelVersion
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def restore(ref: str) -> list[Row]:
     came_from = dict.fromkeys(r["run_id"] for r in versions if r["version"] in numbers and r["run_id"])
     back = [row for run_id in came_from for row in _restored_runs(run_id)]
     with session.store().atomic() as change:
-        models.restore(change, name, numbers, environment.actor())
+        models.restore(change, name, numbers, identity.actor())
     return [*_versions(name, numbers), *back]
 
 
@@ -186,7 +186,7 @@ def _delete_versions(name: str, which: str, reason: str, aliases: bool) -> list[
     numbers = [chosen.version] if which else sorted(v.version for v in every)
     going = [alias for v in every for alias in v.aliases] if aliases and not which else []
     _refuse_governed(name, going)
-    actor = environment.actor()
+    actor = identity.actor()
     with session.store().atomic() as change:
         for alias in going:
             models.set_alias(change, name, alias, None, {"reason": reason, "policy": "deleted"}, actor)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbmlops.capture import environment
 from nbmlops.errors import Conflict, Invalid, NotFound
 from nbmlops.governance import history
 from nbmlops.governance.charter import Charter, charter
@@ -15,6 +14,7 @@ from nbmlops.monitoring import episodes
 from nbmlops.quality import rulebook
 from nbmlops.records import Finding, ModelVersion
 from nbmlops.registry import fleet, lineage, models
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
 __all__ = ["Handover", "handover", "ownerless", "page"]
@@ -77,7 +77,7 @@ def handover(name: str, to: str, reason: str = "", path: str | Path | None = Non
         raise NotFound(f"There is no folder {place.parent}.", "Make it, or name another file: -o FILE.")
     if version.owner != person:
         with session.store().atomic() as change:
-            hand_over(change, version.name, person, reason.strip(), environment.actor())
+            hand_over(change, version.name, person, reason.strip(), identity.actor())
     place.write_text(page(version.name), encoding="utf-8")
     return Handover(version.name, person, version.owner, str(place))
 

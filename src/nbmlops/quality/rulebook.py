@@ -271,9 +271,9 @@ def _require(content: Mapping[str, Any], wanted: Iterable[str], name: str) -> No
 
 
 def _actor(by: str | None) -> str:
-    from nbmlops.capture import environment
+    from nbmlops.tracking import actor as identity
 
-    name, known_by = environment.actor()
+    name, known_by = identity.actor()
     return f"{by} (claimed by {name})" if by else f"{name} ({known_by})"
 
 

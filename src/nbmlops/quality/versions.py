@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.capture import environment, secrets
+from nbmlops.capture import secrets
 from nbmlops.errors import Invalid, MissingPackage, NotFound, unknown
 from nbmlops.hooks import Shown, service
 from nbmlops.quality import look
 from nbmlops.quality import rules as rulebook
 from nbmlops.records import Finding, Level, iso, now, plain, worst
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def dataset(
     from nbmlops.store import datasets as stored
 
     _check_name(name)
-    data, actor = look.as_frame(frame), environment.actor()
+    data, actor = look.as_frame(frame), identity.actor()
     row = _described(name, data, rules) | {"author": actor[0], "created_at": now(), "run_id": _open_run()}
     row |= {"source": secrets.redact(source), "query": secrets.redact(query)}
     digest, size_bytes = _kept(data, name) if keep else (None, None)

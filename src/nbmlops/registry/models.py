@@ -11,6 +11,7 @@ from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.records import ModelVersion, now, plain
 from nbmlops.registry import kept, past
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def register(
     subject = _own(model)
     evaluation = _belongs(evaluation, model) if evaluation is not None else evaluations.newest(model)
     written = files.write(model, allow_pickle)
-    place, actor = session.artifacts(), environment.actor()
+    place, actor = session.artifacts(), identity.actor()
     fitted_on = subject.fitted_on or {}
     known = _signature(model, evaluation, fitted_on)
     row = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotAllowed
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def approve_source(ref: str, reason: str) -> dict[str, Any]:
     if not isinstance(reason, str) or not reason.strip():
         raise Invalid("A review needs a reason.", 'Say why it may run: reason="compares two columns, reads nothing".')
     source(version)  # the file is there, and is the one that was registered
-    name, known_by = environment.actor()
+    name, known_by = identity.actor()
     if name.casefold() in _authors(version.digest):
         raise NotAllowed(f"{name} registered {version.ref}.", "Somebody else reads it.")
     about = {"digest": version.digest, "reason": reason.strip()}

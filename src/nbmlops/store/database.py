@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 import sqlalchemy as sa
 
-from nbmlops import __version__
+from nbmlops import __version__, hooks
 from nbmlops.config import Project, find_project
 from nbmlops.errors import Conflict, MissingPackage, Unavailable, tell
 from nbmlops.records import new_id, now, plain
@@ -76,6 +76,7 @@ class Store:
         self.url = postgres.url_of(project.store_url)
         self.path = driver.sqlite_path(project.store_url) if driver.is_sqlite(project.store_url) else None
         self._engine: sa.Engine | None = None
+        self._account: str | None = None
         self._opened: tuple[int, int] | None = None
         self._lock = threading.RLock()
         _stores.add(self)
@@ -182,6 +183,13 @@ class Store:
                 "Look before you repeat it: nbmlops audit",
             ) from None
         return found is not None and found == change.hash
+
+    def account(self) -> str | None:
+        """Return the account the server let in (asked once), whatever role it took since; None for a file."""
+        if self.path is None and self._account is None:
+            with self.explained(), self.engine.connect() as connection:
+                self._account = connection.scalar(sa.text("SELECT session_user"))
+        return self._account
 
     def sync(self, wait_s: float = WRITE_WAIT_S) -> int:
         """Bring what the journals hold into the database; return how many events were new.
@@ -365,7 +373,13 @@ class Transaction:
         self.seq, self.hash = 0, ""  # of its last event
 
     def event(self, action: str, subject: str, data: Mapping[str, Any], actor: tuple[str, str]) -> int:
-        """Append an event to the chain; return its sequence number."""
+        """Append an event to the chain; return its sequence number.
+
+        Who did it beside an account of the database is only *claimed*, and stands in the data.
+        """
+        if actor[1] == driver.ACCOUNT:
+            name, known_by = hooks.service("capture.environment", "actor")()
+            data = {**data, "claimed": {"name": name, "known_by": known_by}}
         self.seq = events.append(self.connection, action, subject, as_json(data), actor)
         self.hash = self.connection.scalar(sa.select(tables.events.c.hash).where(tables.events.c.seq == self.seq)) or ""
         return self.seq

@@ -24,6 +24,7 @@ AWAY = {"OperationalError", "InterfaceError", "InternalError", "InsufficientPriv
 }
 MANY = 500  # bound values in one statement, below every database's limit
 TOO_LARGE = "54"  # PostgreSQL's class of what exceeds its limits: the value's fault, though it calls it operational
+ACCOUNT = "database"  # how an actor is known whom the server let in
 LOCK = 0x6E626D6C  # the advisory lock of a PostgreSQL database under which numbers are given out
 
 

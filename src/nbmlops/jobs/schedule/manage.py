@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.capture import environment
 from nbmlops.errors import Conflict, Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.jobs.schedule import checks, definition, times
@@ -16,6 +15,7 @@ from nbmlops.jobs.schedule.fires import row_of
 from nbmlops.jobs.schedule.plan import Fire
 from nbmlops.jobs.schedule.ticker import made_store
 from nbmlops.records import Finding, now
+from nbmlops.tracking import actor as identity
 
 if TYPE_CHECKING:
     from nbmlops.config import Project
@@ -111,7 +111,7 @@ def pause(name: str, project: Project, at: str | None = None, reason: str = "") 
     """
     from nbmlops.store import schedules
 
-    store, actor = _made(name, project), environment.actor()
+    store, actor = _made(name, project), identity.actor()
     with store.atomic() as change:
         row = schedules.known(change, [name]).get(name)
         if row and row["paused_at"]:
@@ -130,7 +130,7 @@ def resume(name: str, project: Project, at: str | None = None, reason: str = "")
     """
     from nbmlops.store import schedules
 
-    store, actor, moment = _made(name, project), environment.actor(), at or now()
+    store, actor, moment = _made(name, project), identity.actor(), at or now()
     with store.atomic() as change:
         row = schedules.known(change, [name]).get(name)
         if row is None or not (row["paused_at"] or row["stopped_reason"]):
@@ -155,7 +155,7 @@ def cancel(ref: str, project: Project, at: str | None = None, reason: str = "") 
 
     if "@" not in ref and made_store(project) is None:
         definition.find(ref, project)  # a name nobody knows is said
-    store, actor, moment = open_store(project), environment.actor(), at or now()
+    store, actor, moment = open_store(project), identity.actor(), at or now()
     said = f"cancelled by {actor[0]}" + (f": {reason}" if reason else "")
     with store.atomic() as change:
         found = [ledger.get(change, ref)] if "@" in ref else ledger.list(change, job=ref, state=OPEN, limit=None)
@@ -191,7 +191,7 @@ def backfill(name: str, project: Project, since: str, until: str, at: str | None
     """
     from nbmlops.store import ledger
 
-    job, store, actor, moment = definition.find(name, project), _made(name, project), environment.actor(), at or now()
+    job, store, actor, moment = definition.find(name, project), _made(name, project), identity.actor(), at or now()
     fires = _period(job, since, until, times.moment(moment))
     rows = []
     with store.atomic() as change:

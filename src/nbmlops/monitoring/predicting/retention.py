@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from nbmlops.capture import environment
 from nbmlops.config import Project
 from nbmlops.errors import Conflict, Invalid, NotFound, tell, unknown
 from nbmlops.hooks import Shown
@@ -17,6 +16,7 @@ from nbmlops.records import now, plain
 from nbmlops.store.artifacts import Artifacts
 from nbmlops.store.database import Store, open_store
 from nbmlops.store.predictions import Block
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
 __all__ = ["KEEP_DAYS", "Pruned", "listed", "prune", "prune_daily"]
@@ -96,7 +96,7 @@ def prune(project: Project | None = None, at: str | None = None, what_if: bool =
             stored.pruned(change, at or now())
             if counted.blocks:
                 about = {"blocks": counted.blocks, "rows": counted.rows, "before": before}
-                change.event("prune", "predictions", {**about, "models": list(counted.models)}, environment.actor())
+                change.event("prune", "predictions", {**about, "models": list(counted.models)}, identity.actor())
     if counted.damaged:
         tell(counted.fault)
     return counted

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.capture import environment
 from nbmlops.capture.secrets import redact
 from nbmlops.errors import Invalid, Unavailable, unknown
 from nbmlops.monitoring.performance import same
 from nbmlops.records import now, plain
+from nbmlops.tracking import actor as identity
 from nbmlops.tracking import opened, session
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _rows(
         part = table.iloc[places]
         _check(part, one, [not subjects[i] for i in places])
         sources = _texts(part, "source", source or one)
-        actors = _texts(part, "actor", actor or environment.actor()[0])
+        actors = _texts(part, "actor", actor or identity.actor()[0])
         said = zip(places, *_content(part, one), sources, actors, strict=True)
         for place, outcome, verdict, reason, who, by in said:
             more = {"verdict": verdict, "reason": reason}
