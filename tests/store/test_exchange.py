@@ -16,7 +16,7 @@ import nbmlops as nb
 from nbmlops.config import find_project
 from nbmlops.errors import Conflict, MissingPackage, NotFound
 from nbmlops.records import in_block
-from nbmlops.store import events, exchange, ledger, predictions, schedules
+from nbmlops.store import events, exchange, flags, ledger, predictions, schedules
 from nbmlops.store import export as export_
 from nbmlops.store.driver import connect
 from nbmlops.tracking import session
@@ -25,6 +25,8 @@ pytest.importorskip("pyarrow")
 
 DATASET = {"role": "read", "name": "flights", "fingerprint": "f" * 32, "strength": "full", "rows": 3, "columns": []}
 
+FLAG = {"flag_id": "f", "subject": "late@1", "kind": "model", "severity": "low", "role": None, "owner": None}
+FLAG |= {"author": "ann", "at": "2026-01-01", "closed_at": None, "said": {"text": "é\u2028", "question": False}}
 EXECUTION = {"t": "execution", "reads": ["é"], "writes": [], "mutates": [], "status": "finished", "at": "2024"}
 
 
@@ -57,6 +59,8 @@ def full(project, model, held_out):
         ledger.add(change, [{"key": "J@1", "notebook": "é.ipynb", "job": "J", "parameters": {"months": [1, None]}}])
         ledger.claim(change, "2100-01-01T00:00:00Z", "here")
         schedules.put(change, "J", state={"last": "J@1"})
+        flags.add(change, [FLAG], ("ann", "git"))
+        flags.answer(change, FLAG["flag_id"], {"text": "ja\u2028", "state": "answered"}, "2026-01-02", ("bob", "git"))
     nb.report("train")
     return project
 
@@ -312,7 +316,7 @@ def test_a_query_exports_the_runs_that_fit_with_what_is_theirs(full, tmp_path):
     runs = pd.read_parquet(tmp_path / "out" / "runs.parquet")
     assert set(runs.experiment) == {"other", "child"}
     assert (done.counts["points"], done.counts["artifacts"], done.counts["datasets"]) == (1, 0, 0)
-    assert done.counts["events"] == 3
+    assert done.counts["events"] == 5
     assert done.counts["model_versions"] == 1
 
 

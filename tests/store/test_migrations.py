@@ -453,3 +453,16 @@ def test_a_store_of_schema_7_gets_the_table_of_reports_and_keeps_the_rest(projec
     with store.reading() as connection:
         after = contents(connection)
     assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}
+
+
+def test_a_store_of_schema_8_gets_the_table_of_flags_and_keeps_the_rest(project):
+    store = old_store()
+    with plain(store) as connection:
+        migrate(connection, 1, until=8)
+        before = contents(connection)
+    with pytest.warns(RuntimeWarning, match=f"schema 8 and is brought to schema {SCHEMA}"):
+        assert rows(store, "SELECT count(*) FROM flags") == [(0,)]
+    with store.reading() as connection:
+        after = contents(connection)
+        assert sa.inspect(connection).get_indexes("flags")
+    assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}

@@ -47,6 +47,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {  # in this order the rows stand in their
     "attempts": ("key", "attempt"),
     "schedules": ("job",),
     "reports": ("subject", "number"),
+    "flags": ("flag_id",),
 }
 # The schema from which on an export has a table.
 SINCE = {"executions": 3, "dataset_versions": 4, "observations": 5, "episodes": 5, "alerts": 5} | {
@@ -54,6 +55,7 @@ SINCE = {"executions": 3, "dataset_versions": 4, "observations": 5, "episodes": 
     "attempts": 6,
     "schedules": 6,
     "reports": 8,
+    "flags": 9,
 }
 NUMBERED = ("datasets", "models", "feedback", "work")  # their ids are given out by the database
 NOT_A_NUMBER = {"series": ("value",), "points": ("value",)}  # NULL in the store

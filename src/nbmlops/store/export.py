@@ -73,8 +73,8 @@ class _Chosen:
 def export(project: Project, folder: str | Path, query: str | None = None) -> Exchanged:
     """Write a store into a new folder: Parquet, JSON lines, the files, and a page that says how to read them.
 
-    Deleted runs are left out; events, model versions, predictions and feedback are always whole. What is broken or
-    missing is exported as it is, and said: an export may be all that is left.
+    Deleted runs are left out; events, flags, model versions, predictions and feedback are always whole. What is broken
+    or missing is exported as it is, and said: an export may be all that is left.
 
     Parameters
     ----------
@@ -256,8 +256,8 @@ def _covers(query: str | None, broken: int | None, missing: list[str]) -> str:
     if query is not None:
         said = (
             f"Only the runs that fit `{query}`, with what is part of them, their metrics, files, data, models and "
-            "results, and the cells their kernels ran up to them. Model versions, predictions, feedback and events are "
-            "whole, with the results they mention."
+            "results, and the cells their kernels ran up to them. Model versions, predictions, feedback, flags and "
+            "events are whole, with the results they mention."
         )
     if broken is not None:
         said += f"\n\nThe audit log does not hold: event {broken} was changed. nbmlops does not import this folder."
@@ -292,6 +292,7 @@ SAYS = {
     "work": "fires of jobs, run keys and rows of fan-outs, and what became of each; `parameters` and `spec` are JSON",
     "attempts": "tries to do a work, each a run of its own (`run_id`)",
     "reports": "reports that were made, by subject and number; what each says is `artifacts/<digest>`, JSON",
+    "flags": "what people flagged and others answered; `data` is JSON, `digest` is of its `said`",
     "schedules": "jobs: how far their fires are in `work`, who paused them, failures in a row",
 }
 README = """\

@@ -83,8 +83,8 @@ def verify(project: Project) -> list[Checked]:
     Returns
     -------
     list of Checked
-        One each for database, chain, metrics, references and files. What was wrong, if anything, is kept for ``doctor``
-        with the time, unless the store cannot be written.
+        One each for database, chain, flags, metrics, references and files. What was wrong, if anything, is kept for
+        ``doctor`` with the time, unless the store cannot be written.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def verify(project: Project) -> list[Checked]:
 
     open_store(project).catch_up()
     with connect(project) as connection:
-        looks = (_database, chain, _metrics, _references, _files)
+        looks = (_database, chain, _flags, _metrics, _references, _files)
         found = [look(project, connection) for look in looks]
     wrong = "; ".join(f"{c.what}: {c.says}" for c in found if not c.right)
     with contextlib.suppress(Unavailable), connect(project) as connection:
@@ -201,6 +201,15 @@ def _remember(connection: Connection, wrong: str) -> None:
     with connection.writing():
         for key, value in ((VERIFIED, now()), (FOUND_WRONG, wrong)):
             connection.execute(sql, (key, value))
+
+
+def _flags(_: Project, connection: Connection) -> Checked:
+    """Hold every flag and its answers against the chain, which has their digests."""
+    from nbmlops.store import flags
+
+    wrong = flags.unfit(connection)
+    says = f"{_few(wrong, 36)}: not what the chain says" if wrong else "every flag and answer is what was said"
+    return Checked("flags", not wrong, says)
 
 
 def _references(_: Project, connection: Connection) -> Checked:

@@ -259,6 +259,22 @@ CREATE TABLE reports (
 	PRIMARY KEY (subject, number)
 );
 
+CREATE TABLE flags (
+	flag_id VARCHAR(36) NOT NULL,
+	subject TEXT NOT NULL,
+	kind VARCHAR(16) NOT NULL,
+	state VARCHAR(16) NOT NULL,
+	severity VARCHAR(16) NOT NULL,
+	role TEXT,
+	owner TEXT,
+	author TEXT NOT NULL,
+	at VARCHAR(32) NOT NULL,
+	closed_at VARCHAR(32),
+	digest VARCHAR(64) NOT NULL,
+	data TEXT NOT NULL,
+	PRIMARY KEY (flag_id)
+);
+
 CREATE TABLE episodes (
 	episode_id VARCHAR(36) NOT NULL,
 	model TEXT NOT NULL,
@@ -378,6 +394,10 @@ CREATE INDEX executions_run ON executions (run_id);
 CREATE INDEX feedback_key ON feedback (model, "key") WHERE prediction_id = '';
 
 CREATE INDEX feedback_prediction ON feedback (prediction_id);
+
+CREATE INDEX flags_state ON flags (state);
+
+CREATE INDEX flags_subject ON flags (subject);
 
 CREATE INDEX models_run ON models (run_id);
 

@@ -2,4 +2,4 @@
 
 __all__ = ["SCHEMA"]
 
-SCHEMA = 8
+SCHEMA = 9

@@ -341,6 +341,27 @@ reports = Table(
     Index("reports_digest", "digest"),
 )
 
+# What people flagged: `subject` names what, never by its values, for the event chain repeats it. `data` is JSON: what
+# was said and shown, and the thread of answers; `digest` is of what was said first, as the event of the flag has it.
+flags = Table(
+    "flags",
+    metadata,
+    Column("flag_id", String(36), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("role", Text),
+    Column("owner", Text),
+    Column("author", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("closed_at", String(32)),
+    Column("digest", String(64), nullable=False),
+    Column("data", Text, nullable=False),
+    Index("flags_subject", "subject"),
+    Index("flags_state", "state"),
+)
+
 OPEN = text("closed_at IS NULL")
 episodes = Table(
     "episodes",

@@ -1,0 +1,144 @@
+"""What people flagged and what others answered, in SQL: what was said lies here, its digest in the event chain.
+
+``data`` of a row is ``said`` (text, evidence, what exactly is meant: never changed) and ``thread`` (answers, appended).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from nbmlops.errors import NotFound
+from nbmlops.store.database import Store, Transaction, as_json
+from nbmlops.store.driver import Connection
+from nbmlops.store.tables import flags
+
+__all__ = ["add", "answer", "digest_of", "find", "listed", "unfit"]
+
+MOST = 500  # values in one statement
+Row = dict[str, Any]
+Actor = tuple[str, str]
+
+
+def digest_of(said: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what was said, as it is stored.
+
+    >>> digest_of({"text": "why?"})[:12]
+    'a795167d6750'
+    """
+    return hashlib.sha256(as_json(said).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def add(change: Transaction, rows: Sequence[Mapping[str, Any]], actor: Actor) -> None:
+    """Keep flags, each with its event: all of them or, should one fail, none.
+
+    Parameters
+    ----------
+    change : Transaction
+    rows : sequence of mapping
+        The columns of the table but state, digest and data, and ``said``.
+    actor : tuple of str
+        (name, how known).
+    """
+    for row in rows:
+        said = row["said"]
+        values = {k: v for k, v in row.items() if k != "said"}
+        values |= {"state": "open", "digest": digest_of(said), "data": as_json({"said": said, "thread": []})}
+        change.connection.execute(flags.insert().values(**values))
+        about = {k: values[k] for k in ("kind", "severity", "role", "digest")} | {"question": bool(said["question"])}
+        change.event("flag", row["subject"], {"flag": row["flag_id"], **about}, actor)
+
+
+def answer(change: Transaction, flag_id: str, said: Mapping[str, Any], closed_at: str | None, actor: Actor) -> None:
+    """Append an answer to the thread of a flag, with its event; ``said`` holds at, author, known_by, text and state."""
+    row = find(change.connection, flag_id)
+    if row is None:
+        raise NotFound(f"No flag {flag_id!r}.", "Those there are: nbmlops flags.")
+    data = row["data"] | {"thread": [*row["data"]["thread"], dict(said)]}
+    values = {"state": said["state"], "closed_at": closed_at, "data": as_json(data)}
+    change.connection.execute(flags.update().where(flags.c.flag_id == flag_id).values(**values))
+    about = {"flag": flag_id, "state": said["state"], "digest": digest_of(said)}
+    change.event("flag_answer", row["subject"], about, actor)
+
+
+def find(connection: sa.Connection, flag_id: str) -> Row | None:
+    """Return a flag by its id or the end of it, None where there is none or several have that end."""
+    c = flags.c.flag_id
+    query = sa.select(flags).where(sa.or_(c == flag_id, c.endswith(flag_id, autoescape=True))).limit(2)
+    found = [_row(row) for row in connection.execute(query).mappings()]
+    return found[0] if len(found) == 1 else None
+
+
+def listed(store: Store, subjects: Iterable[str] | None = None, **equal: Any) -> list[Row]:
+    """Return flags, the oldest first.
+
+    Parameters
+    ----------
+    store : Store
+    subjects : iterable of str, optional
+        Only those of these subjects.
+    **equal
+        Columns and the value each must have; None asks nothing.
+    """
+    query = sa.select(flags).order_by(flags.c.at, flags.c.flag_id)
+    for name, value in equal.items():
+        query = query if value is None else query.where(flags.c[name] == value)
+    wanted = None if subjects is None else list(dict.fromkeys(subjects))
+    parts = [None] if wanted is None else [wanted[i : i + MOST] for i in range(0, len(wanted), MOST)]
+    found: list[Row] = []
+    with store.reading() as connection:
+        for part in parts:
+            chosen = query if part is None else query.where(flags.c.subject.in_(part))
+            found += [_row(row) for row in connection.execute(chosen).mappings()]
+    return sorted(found, key=lambda row: (row["at"], row["flag_id"]))
+
+
+def unfit(connection: Connection) -> list[str]:
+    """Return the flags that are not what the event chain says: added, removed, changed, or closed without an event.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of the bare driver, reading.
+    """
+    names = ("action", "data")
+    told = [dict(zip(names, row, strict=True)) for row in connection.execute(TOLD).fetchall()]
+    erased = "\n".join(row["data"] for row in told if row["action"] == "erase")
+    said = [json.loads(row["data"]) for row in told if row["action"] != "erase"]
+    events: dict[str, list[Row]] = {}
+    for event in said:
+        events.setdefault(str(event.get("flag")), []).append(event)
+    events.pop("None", None)  # of another program, or of a store of before
+    rows = {row[0]: row for row in connection.execute(STORED).fetchall()}
+    gone = [i for i, found in events.items() if i not in rows and str(found[0].get("digest")) not in erased]
+    return sorted([*gone, *(i for i, row in rows.items() if not _fits(row, events.get(i, []), erased))])
+
+
+TOLD = "SELECT action, data FROM events WHERE action IN ('flag', 'flag_answer', 'erase') ORDER BY seq"
+STORED = "SELECT flag_id, state, severity, kind, digest, data FROM flags"
+
+
+def _fits(row: Sequence[Any], events: Sequence[Mapping[str, Any]], erased: str) -> bool:
+    """Tell whether a stored flag is what its events say; of what was erased only the digest is left."""
+    _, state, severity, kind, digest, text = row
+    if not events:
+        return False
+    first, *answers = events
+    if (first.get("digest"), first.get("severity"), first.get("kind")) != (digest, severity, kind):
+        return False
+    if state != (answers[-1].get("state") if answers else "open"):
+        return False
+    data = json.loads(text)
+    if digest in erased and not data.get("said"):
+        return True
+    return digest_of(data["said"]) == digest and [digest_of(a) for a in data["thread"]] == [
+        a.get("digest") for a in answers
+    ]
+
+
+def _row(row: sa.RowMapping) -> Row:
+    return {**row, "data": json.loads(row["data"])}
