@@ -59,7 +59,7 @@ def full(project, retrained):  # noqa: F811
         with session.store().atomic() as change:
             change.event("flag", "late-flights@2", {"text": long}, ("eve@example.org", "git"))
     about = {"outcome": "approved with conditions", "condition": "look again in May", "role": "compliance"}
-    about |= {"expires_at": "2013-08-01T00:00:00+00:00"}
+    about |= {"expires_at": "2099-08-01T00:00:00+00:00"}
     with session.store().atomic() as change:
         change.event("approve", "late-flights@2", about, ("carlo.compliance@example.org", "git"))
     return retrained

@@ -7,6 +7,7 @@ import pytest
 from nbmlops.report import decision, snapshot
 from nbmlops.report.blocks import Missing, Table
 from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.page_one.decided import event_words
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
@@ -179,7 +180,7 @@ def test_an_approval_that_is_there_is_no_condition(project, retrained):
     about = {
         "outcome": "approved with conditions",
         "condition": "look again in May",
-        "expires_at": "2013-08-01T00:00:00+00:00",
+        "expires_at": "2099-08-01T00:00:00+00:00",
     }
     with session.store().atomic() as change:
         change.event("approve", "late-flights@2", about, ("mo@example.org", "git"))
@@ -193,6 +194,52 @@ def test_an_approval_that_is_there_is_no_condition(project, retrained):
         "look again in May",
     )
     assert "approved until" in dict(page.part("viable").blocks[0].items)["Until"]
+
+
+def test_an_approval_that_ended_before_the_facts_no_longer_counts_and_says_so(project, retrained):
+    (project / "charter.yaml").write_text(
+        CHARTER + "roles: {manager: [mo@example.org]}\npolicy: {champion: {roles: [manager]}}\n"
+    )
+    with session.store().atomic() as change:
+        for end in ("2099-08-01T00:00:00+00:00", "2013-08-01"):  # who answers twice is taken at the last word
+            about = {"outcome": "approved", "condition": "look again in May", "expires_at": end}
+            change.event("approve", "late-flights@2", about, ("mo@example.org", "git"))
+    taken = snapshot.build(subject_of(retrained))
+    page = decision.decide(taken)
+    assert page.answer.word == "Recommended: yes, with 1 condition"
+    assert "manager: mo@example.org approves" in page.because
+    rows = table_of(page, "decided").rows
+    assert [row[2].word for row in rows] == ["approved", "expired", "missing"]
+    assert rows[1][3] == "It was approved until 1 August 2013, 00:00 UTC. look again in May"
+    assert decision.decide({**taken, "as_of": "2013-07-31T23:59:59.000000+00:00"}).answer.word == "Recommended: yes"
+
+
+@pytest.mark.parametrize("end", ["2013-08-01T02:00:00+02:00", "soon"])
+def test_an_only_approval_that_ended_is_not_nobody_and_no_refusal(retrained, end):
+    with session.store().atomic() as change:
+        change.event("approve", "late-flights@2", {"outcome": "approved", "expires_at": end}, ("mo@example.org", "git"))
+    page = decided(retrained)
+    assert page.answer.word == "Recommended: yes"
+    assert any("The approval of this has expired" in getattr(b, "what", "") for b in page.part("decided").blocks)
+    assert "the approval expired on" in dict(page.part("viable").blocks[0].items)["Until"]
+
+
+def test_the_trail_says_how_an_answer_was(retrained):
+    said = [
+        event_words({"action": "approve", "subject": "late@2", "data": data})
+        for data in (
+            {"outcome": "approved", "expires_at": "2013-08-01T00:00:00+00:00"},
+            {"outcome": "rejected"},
+            {"outcome": "changes requested"},
+            {},
+        )
+    ]
+    assert said == [
+        "late@2 was approved until 1 August 2013, 00:00 UTC",
+        "late@2 was rejected",
+        "late@2 was answered: changes requested",
+        "late@2 was approved",
+    ]
 
 
 def test_a_rejection_is_not_an_approval(project, retrained):

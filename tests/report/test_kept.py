@@ -127,7 +127,7 @@ def test_signatures_stand_by_their_report_and_say_which_are_outdated(retrained, 
     )
     one = written(retrained, tmp_path / "one.html")
     before = read(one.path)
-    answer(one.digest, "approved with conditions", condition="until May", expires_at="2013-06-01T00:00:00+00:00")
+    answer(one.digest, "approved with conditions", condition="until May", expires_at="2099-06-01T00:00:00+00:00")
     found = nb.signatures(retrained)
     assert (found.required, found.missing) == (("manager", "compliance"), ())
     (signed,) = found.reports[0]["signatures"]
@@ -150,6 +150,25 @@ def test_signatures_stand_by_their_report_and_say_which_are_outdated(retrained, 
     ):
         assert words in text, words
     assert read(one.path) == before  # what was approved is never written anew
+
+
+def test_an_approval_that_ended_is_said_and_counts_no_more(retrained, project, tmp_path):
+    with (project / "charter.yaml").open("a") as file:
+        file.write("\npolicy: {champion: {roles: [manager]}}\n")
+    answer(written(retrained).digest, expires_at="2099-06-01T00:00:00+00:00")
+    before = nb.signatures(retrained, tmp_path / "before.html", at="2099-05-31T23:59")
+    assert (before.missing, before.reports[0]["signatures"][0]["expired"]) == ((), False)
+    after = nb.signatures(retrained, tmp_path / "after.html", at="2099-06-01T02:00+02:00")
+    assert (after.missing, after.as_of) == (("manager",), "2099-06-01T00:00:00.000000+00:00")
+    text = assert_safe(read(after.path)).text
+    assert "approved, expired" in text
+    assert "The approval by ann@example.org expired on 1 June 2099, 00:00 UTC." in text
+    assert "expired" not in read(before.path)
+    assert "approved, expired 2099-06-01" in repr(after)
+    later = nb.signatures(retrained, tmp_path / "later.html", at="2100-01-01").path
+    assert read(later) == read(after.path)  # the same facts, whenever one looks
+    with pytest.raises(Invalid, match="'soon' is no time"):
+        nb.signatures(retrained, at="soon")
 
 
 def test_an_answer_to_another_report_or_a_refusal_approves_nothing(retrained, project):

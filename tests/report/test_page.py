@@ -184,6 +184,8 @@ def test_a_failed_run_has_a_report_with_its_reason(failed, tmp_path):
     assert "failed in cell 7 of 12" in text
     assert "late-flights@1 keeps serving as champion" in text
     assert "Traceback ..." in text
+    assert repr(page.written(failed)).splitlines()[1] == "Notebook '03_retrain' failed in cell 7 of 12"
+    assert "7 of 12</strong>" in page.written(failed)._repr_mimebundle_()["text/html"]
 
 
 def test_every_word_of_a_user_is_escaped(project, tmp_path):

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nbmlops import __version__
-from nbmlops.errors import NotFound
+from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
+from nbmlops.records import now
 from nbmlops.report import kept, page, snapshot
 from nbmlops.report.blocks import Block, Facts, Missing, Say, Section, Table, Verdict
 from nbmlops.report.kinds.kind import subject_of
-from nbmlops.report.text import count, joined, stamp, when
+from nbmlops.report.text import count, is_over, joined, stamp, utc, when
 from nbmlops.store import events, reports
 from nbmlops.tracking import session
 
@@ -33,8 +34,9 @@ class Signatures(Shown):
     """What people answered to the reports of one subject, the newest report first.
 
     ``reports`` are mappings with number, digest, made_at, as_of, question, answer, ``stale`` (a newer report has other
-    facts) and ``signatures``; ``required`` are the roles of which the policy asks one, ``missing`` those that may still
-    sign the newest; both are None where no policy is known.
+    facts) and ``signatures``, each with ``expired`` (an approval that held until a time that has passed); ``required``
+    are the roles of which the policy asks one, ``missing`` those that may still sign the newest; both are None where no
+    policy is known.
     """
 
     shows: ClassVar[str] = "signatures"
@@ -57,7 +59,7 @@ class Signatures(Shown):
         }
 
 
-def signatures(ref: Any, output: str | Path | None = None) -> Signatures:
+def signatures(ref: Any, output: str | Path | None = None, at: str | None = None) -> Signatures:
     """Return who approved, rejected or asked to change the reports of a subject; write the page of it.
 
     Parameters
@@ -66,6 +68,8 @@ def signatures(ref: Any, output: str | Path | None = None) -> Signatures:
         What :func:`report` takes.
     output : str or Path, optional
         The HTML file; none is written when absent.
+    at : str, optional
+        An ISO time: approvals that ended before it have expired. Now when absent.
 
     Returns
     -------
@@ -75,13 +79,15 @@ def signatures(ref: Any, output: str | Path | None = None) -> Signatures:
     ------
     NotFound
         No report of it was made yet.
+    Invalid
+        ``at`` is no time.
 
     Examples
     --------
     >>> nb.signatures("late-flights@champion").missing  # doctest: +SKIP
     ('manager',)
     """
-    found = _found(ref)
+    found = _found(ref, _time(at))
     if output is None:
         return found
     target = page.place_of(f"signatures-{found.subject.rpartition(':')[2][-12:]}", output)
@@ -89,7 +95,15 @@ def signatures(ref: Any, output: str | Path | None = None) -> Signatures:
     return dataclasses.replace(found, path=str(target))
 
 
-def _found(ref: Any) -> Signatures:
+def _time(at: str | None) -> str:
+    """Return the time at which an approval has to hold."""
+    found = utc(now() if at is None else at)
+    if found is None:
+        raise Invalid(f"{str(at)[:40]!r} is no time.", "Write such as 2026-03-03T14:03 (UTC).")
+    return found
+
+
+def _found(ref: Any, at: str) -> Signatures:
     subject = subject_of(ref)
     store = session.store()
     made = reports.listed(store, subject.key)
@@ -98,25 +112,34 @@ def _found(ref: Any) -> Signatures:
     with store.reading() as connection:
         answers = {r.digest: events.naming(connection, "approve", r.digest) for r in made}
     newest = made[0]
-    listed = tuple(_of_report(r, newest, answers[r.digest]) for r in made)
-    times = [newest.made_at, *(s["at"] for r in listed for s in r["signatures"])]
+    listed = tuple(_of_report(r, newest, answers[r.digest], at) for r in made)
     required = _required(newest)
-    about = subject.key, newest.title, session.project().name, max(times)
+    about = subject.key, newest.title, session.project().name, _as_of(newest, listed)
     return Signatures(*about, listed, required, _missing(required, listed[0]["signatures"]))
 
 
-def _of_report(report: reports.Kept, newest: reports.Kept, answers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def _as_of(newest: reports.Kept, listed: Iterable[Mapping[str, Any]]) -> str:
+    """Return when the newest of what is said happened: a report was made, was answered, or an approval expired."""
+    signed = [s for r in listed for s in r["signatures"]]
+    ended = (utc(s["expires_at"]) for s in signed if s["expired"])
+    return max([newest.made_at, *(str(s["at"]) for s in signed), *filter(None, ended)])
+
+
+def _of_report(
+    report: reports.Kept, newest: reports.Kept, answers: Iterable[Mapping[str, Any]], at: str
+) -> dict[str, Any]:
     about = {k: getattr(report, k) for k in ("number", "digest", "made_at", "as_of")}
     says = {k: report.data.get(k, "") for k in ("question", "answer")}
     stale = report.data.get("facts") != newest.data.get("facts")
-    signed = [_signature(e) for e in answers if e["data"].get("report") == report.digest]
+    signed = [_signature(e, at) for e in answers if e["data"].get("report") == report.digest]
     return {**about, **says, "stale": stale, "signatures": signed}
 
 
-def _signature(event: Mapping[str, Any]) -> dict[str, Any]:
+def _signature(event: Mapping[str, Any], at: str) -> dict[str, Any]:
     who = {"name": event["actor"], "known_by": event["known_by"], "at": event["at"]}
     said = {k: event["data"].get(k) or "" for k in SAID}
-    return {**who, **said, "seq": event["seq"], "hash": event["hash"]}
+    expired = said["outcome"] in APPROVED and bool(said["expires_at"]) and is_over(said["expires_at"], at)
+    return {**who, **said, "expired": expired, "seq": event["seq"], "hash": event["hash"]}
 
 
 def _required(report: reports.Kept) -> tuple[str, ...] | None:
@@ -132,8 +155,9 @@ def _missing(required: tuple[str, ...] | None, signed: Iterable[Mapping[str, Any
     """Return the roles that may still approve: one of those the policy names is enough."""
     if required is None:
         return None
-    newest = {s["role"]: s["outcome"] for s in signed}  # who answered twice is taken at the last word
-    return () if any(newest.get(role) in APPROVED for role in required) else required
+    newest = {s["role"]: s for s in signed}  # who answered twice is taken at the last word
+    holding = {role for role, s in newest.items() if s["outcome"] in APPROVED and not s["expired"]}
+    return () if holding & {*required} else required
 
 
 def render(data: Mapping[str, Any]) -> str:
@@ -176,7 +200,12 @@ def summary(data: Mapping[str, Any]) -> list[Block]:
         blocks.append(Say(f"The policy of the charter asks for the approval of {_roles(data['required'])}."))
         if data["missing"]:
             blocks.append(Missing(f"Approval by {_roles(data['missing'])}", "approve the newest report"))
+    blocks += [Say(f"The approval by {s['name']} expired on {when(s['expires_at'])}.") for s in _expired(newest)]
     return blocks
+
+
+def _expired(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [s for s in report["signatures"] if s["expired"]]
 
 
 def _roles(names: Sequence[str]) -> str:
@@ -210,12 +239,22 @@ def _table(signed: Sequence[Mapping[str, Any]]) -> list[Block]:
         (
             (s["role"] or "-").replace("_", " "),
             f"{s['name']} (by {s['known_by']})",
-            Verdict(s["outcome"] or "unknown", TONES.get(s["outcome"], "quiet")),  # type: ignore[arg-type]
+            _outcome(s),
             " ".join(filter(None, (s["condition"], s["comment"]))) or "-",
             stamp(s["at"]),
-            stamp(s["expires_at"]) if s["expires_at"] else "-",
+            _until(s),
             f"{s['seq']}, {s['hash'][:12]}",
         )
         for s in signed
     ]
     return [Table("Who answered", HEADS, rows, tight=(4, 5))] if rows else []
+
+
+def _outcome(signed: Mapping[str, Any]) -> Verdict:
+    word = signed["outcome"] or "unknown"
+    tone = "warn" if signed["expired"] else TONES.get(word, "quiet")
+    return Verdict(f"{word}, expired" if signed["expired"] else word, tone)  # type: ignore[arg-type]
+
+
+def _until(signed: Mapping[str, Any]) -> str:
+    return stamp(signed["expires_at"]) if signed["expires_at"] else "-"

@@ -16,14 +16,17 @@ __all__ = [
     "duration",
     "finite",
     "interval",
+    "is_over",
     "joined",
     "marked",
     "measured",
     "number",
     "percent",
+    "says",
     "short",
     "size",
     "stamp",
+    "utc",
     "visible",
     "when",
 ]
@@ -171,6 +174,41 @@ def stamp(at: Any) -> str:
         return f"{datetime.fromisoformat(str(at)).astimezone(UTC):%Y-%m-%d\N{NO-BREAK SPACE}%H:%M}"
     except ValueError:
         return str(at or "-")
+
+
+def is_over(end: Any, at: Any) -> bool:
+    """Tell whether a time is not after another; what cannot be read as a time holds for nobody, so it is over.
+
+    >>> is_over("2013-08-01", "2013-07-31T23:59:59+00:00"), is_over("2013-08-01", "2013-08-01T02:00:00+02:00")
+    (False, True)
+    """
+    last, now = utc(end), utc(at)
+    return last is None or now is None or last <= now
+
+
+def utc(at: Any) -> str | None:
+    """Return an ISO time in UTC, which is meant where no zone is said; None for what is no time.
+
+    >>> utc("2013-08-01T02:00:00+02:00"), utc("soon")
+    ('2013-08-01T00:00:00.000000+00:00', None)
+    """
+    try:
+        moment = datetime.fromisoformat(str(at))
+    except ValueError:
+        return None
+    known = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return known.isoformat(timespec="microseconds")
+
+
+def says(question: str, answer: str) -> str:
+    """Return what a report asks and answers as one line; an answer the question holds is not said twice.
+
+    >>> says("Replace it?", "Recommended: yes"), says("Notebook 'a.ipynb' failed in cell 8 of 18", "failed")
+    ('Replace it? Recommended: yes', "Notebook 'a.ipynb' failed in cell 8 of 18")
+    """
+    if question.endswith("?"):
+        return f"{question} {answer}"
+    return question if re.search(rf"\b{re.escape(answer)}\b", question, re.IGNORECASE) else f"{question}: {answer}"
 
 
 def duration(seconds: Any) -> str:

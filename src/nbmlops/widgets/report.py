@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nbmlops.report.text import says
 from nbmlops.widgets.html import card, esc
 
 __all__ = ["html", "text"]
@@ -12,7 +13,7 @@ __all__ = ["html", "text"]
 
 def html(data: Mapping[str, Any]) -> str:
     """Return the card."""
-    body = f"<div><strong>{esc(_says(data))}</strong></div><div>{esc(data['because'])}</div>"
+    body = f"<div><strong>{esc(says(data['question'], data['answer']))}</strong></div><div>{esc(data['because'])}</div>"
     place = f"<div><code>{esc(data['path'])}</code></div>"
     if data["note"]:
         place += f"<div>▲ {esc(data['note'])}</div>"
@@ -25,11 +26,6 @@ def html(data: Mapping[str, Any]) -> str:
 
 def text(data: Mapping[str, Any]) -> str:
     """Return the same as lines."""
-    lines = [data["title"], _says(data), data["because"], data["path"], data["note"]]
+    lines = [data["title"], says(data["question"], data["answer"]), data["because"], data["path"], data["note"]]
     lines += [data["sent"]["words"]] if data.get("sent") else []
     return "\n".join(filter(None, lines))
-
-
-def _says(data: Mapping[str, Any]) -> str:
-    between = "" if data["question"].endswith("?") else ":"
-    return f"{data['question']}{between} {data['answer']}"

@@ -31,7 +31,7 @@ def _rows(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
             f"{r['number']}{', outdated' if r['stale'] else ''}",
             s["role"] or "-",
             f"{s['name']} (by {s['known_by']})",
-            s["outcome"] or "unknown",
+            (s["outcome"] or "unknown") + (f", expired {s['expires_at'][:10]}" if s["expired"] else ""),
             s["condition"] or "-",
             s["at"][:16].replace("T", " "),
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
-from nbmlops.report.text import joined, short, stamp
+from nbmlops.report.text import is_over, joined, short, stamp, when
 
 __all__ = ["approvals", "blocks", "event_words", "missing_approval", "moved", "refusal"]
 
@@ -15,6 +15,7 @@ Json = Mapping[str, Any]
 ALIAS = "champion"
 MOST_MOVES, LONGEST = 3, 120
 GIVEN = ("approved", "approved with conditions", "decided")
+EXPIRED = "expired"
 
 
 def blocks(snapshot: Json) -> list[Block]:
@@ -32,11 +33,13 @@ def blocks(snapshot: Json) -> list[Block]:
 def approvals(snapshot: Json) -> list[dict[str, str]]:
     """Return one row for each role whose approval the charter asks for, and for each that was given besides.
 
-    Each has ``role``, ``who``, ``outcome`` (missing, approved, ...), ``condition``, ``comment`` and ``at``.
+    Each has ``role``, ``who``, ``outcome`` (missing, approved, ..., expired as of the snapshot), ``condition``,
+    ``comment`` and ``at``.
     """
     asked = _roles(snapshot)
     given = list(_given(snapshot))
-    answered = {role for row in given if row["outcome"] in GIVEN for role in row["roles"].split(", ")}
+    newest = {role: row["outcome"] for row in given for role in row["roles"].split(", ")}  # the last word counts
+    answered = {role for role, outcome in newest.items() if outcome in GIVEN}
     rows = [{"role": row["roles"] or "-", **{k: v for k, v in row.items() if k != "roles"}} for row in given]
     open_ones = [r for r in asked if r not in answered] if not _is_enough(asked, answered) else []
     return [*rows, *(_open(snapshot, role) for role in open_ones)]
@@ -53,7 +56,7 @@ def missing_approval(snapshot: Json) -> str:
 def refusal(snapshot: Json) -> tuple[str, str] | None:
     """Return how the newest answer turned it down and who did so, or None where it did not."""
     rows = [row for row in approvals(snapshot) if row["outcome"] not in ("missing", "decided")]
-    if not rows or rows[-1]["outcome"] in GIVEN:
+    if not rows or rows[-1]["outcome"] in (*GIVEN, EXPIRED):
         return None
     last = rows[-1]
     why = f": {short(last['comment'], LONGEST)}" if last["comment"] else ""
@@ -81,14 +84,23 @@ def _given(snapshot: Json) -> Iterator[dict[str, str]]:
         if (outcome := _outcome_of(event, subjects)) is None:
             continue
         known = [data["role"]] if data.get("role") else _played(snapshot, str(event["actor"]))
+        ended = _ended(snapshot, event, outcome)
         yield {
             "roles": ", ".join(known),
             "who": f"{event['actor']} (by {event['known_by']})",
-            "outcome": outcome,
-            "condition": str(data.get("condition") or ""),
+            "outcome": EXPIRED if ended else outcome,
+            "condition": ". ".join(filter(None, [ended, str(data.get("condition") or "")])),
             "comment": str(data.get("comment") or data.get("reason") or "") if outcome != "decided" else "",
             "at": str(event["at"]),
         }
+
+
+def _ended(snapshot: Json, event: Json, outcome: str) -> str:
+    """Return that an approval no longer held at the time of the snapshot, and since when; else an empty text."""
+    end = (event.get("data") or {}).get("expires_at")
+    if outcome not in GIVEN[:2] or not end or not is_over(end, snapshot["as_of"]):
+        return ""
+    return f"It was {outcome} until {when(end)}"
 
 
 def _outcome_of(event: Json, subjects: set[str]) -> str | None:
@@ -137,7 +149,7 @@ def _asked(snapshot: Json) -> Table | None:
 
 
 def _outcome(word: str) -> Verdict:
-    tones = {"approved": "good", "approved with conditions": "warn", "missing": "warn"}
+    tones = {"approved": "good", "approved with conditions": "warn", "missing": "warn", EXPIRED: "warn"}
     return Verdict(word, tones.get(word, "bad"))  # type: ignore[arg-type]
 
 
@@ -156,8 +168,9 @@ def _moves(snapshot: Json) -> Table | None:
 def _missing(snapshot: Json) -> list[Block]:
     """Return what is missing of the approvals: whose they are was not agreed, or nobody has approved."""
     what, do = [], []
-    if not any(row["outcome"] in GIVEN[:2] for row in approvals(snapshot)):
-        what.append("Nobody has approved this")
+    outcomes = {row["outcome"] for row in approvals(snapshot)}
+    if not outcomes & {*GIVEN[:2]}:
+        what.append("The approval of this has expired" if EXPIRED in outcomes else "Nobody has approved this")
         do.append("sign below, or record it in the notebook")
     if not _roles(snapshot):
         what.append("whose approval it needs was not agreed")
@@ -175,8 +188,16 @@ def event_words(event: Json) -> str:
         return f"{subject}: advised, {data.get('advice')}. {data.get('because')}"
     if event["action"] == "reject":
         return f"{subject} was rejected: {data.get('reason')}"
-    words = {"register": "was registered", "approve": "was approved", "flag": "was flagged"}
+    if event["action"] == "approve":
+        return f"{subject} {_answered(data)}"
+    words = {"register": "was registered", "flag": "was flagged"}
     return f"{subject} {words.get(event['action'], event['action'])}"
+
+
+def _answered(data: Json) -> str:
+    outcome = str(data.get("outcome") or "approved")
+    until = f" until {when(data['expires_at'])}" if data.get("expires_at") and outcome in GIVEN else ""
+    return f"was answered: {outcome}" if outcome not in (*GIVEN, "rejected") else f"was {outcome}{until}"
 
 
 def _move_words(subject: str, data: Json) -> str:

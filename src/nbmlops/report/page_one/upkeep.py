@@ -7,7 +7,7 @@ from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Facts, Missing
-from nbmlops.report.text import count, duration, joined, number, when
+from nbmlops.report.text import count, duration, is_over, joined, number, when
 
 __all__ = ["blocks"]
 
@@ -90,4 +90,6 @@ def _until(snapshot: Json) -> str:
     """Return until when approvals hold, the first to end."""
     ends = [(e.get("data") or {}).get("expires_at") for e in snapshot["events"] if e["action"] == "approve"]
     known = sorted(str(end) for end in ends if end)
-    return f"approved until {when(known[0])}" if known else "no expiry was agreed"
+    if hold := [end for end in known if not is_over(end, snapshot["as_of"])]:
+        return f"approved until {when(hold[0])}"
+    return f"the approval expired on {when(known[-1])}" if known else "no expiry was agreed"

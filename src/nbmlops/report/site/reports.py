@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NbmlopsError, NotFound
+from nbmlops.report import text
 from nbmlops.report.blocks import Missing
 from nbmlops.report.site import months
 from nbmlops.report.site.known import Known, report_path, short
@@ -61,9 +62,7 @@ def rows(known: Known, reports: Sequence[Kept]) -> list[Sequence[Any]]:
 
 def says(kept: Kept) -> str:
     """Return what a report asks and answers."""
-    asked = str(kept.data.get("question") or "")
-    between = "" if asked.endswith("?") else ":"
-    return f"{asked}{between} {kept.data.get('answer') or 'unknown'}"
+    return text.says(str(kept.data.get("question") or ""), str(kept.data.get("answer") or "unknown"))
 
 
 def _of(known: Known, kept: Kept) -> str | Link:
