@@ -22,7 +22,7 @@ OTHERS = ("runs", "settings", "metrics", "environment", "code", "findings", "ear
 
 def split(markup):
     """Return the words of each section by its key, in the order of the page."""
-    parts = re.split(r'<section class="sheet[^"]*" id="([a-z]+)"', markup.partition("</main>")[0])[1:]
+    parts = re.split(r'<section class="sheet[^>]* aria-labelledby="([a-z]+)-title"', markup.partition("</main>")[0])[1:]
     return {key: Page(f"<section{rest}").text for key, rest in zip(parts[::2], parts[1::2], strict=True)}
 
 
@@ -48,7 +48,7 @@ def test_a_role_gets_the_same_sections_and_the_same_words(retrained):
 def test_what_is_not_read_first_is_folded_with_its_line_to_open_it(retrained):
     taken = snapshot.build(subject_of(retrained))
     markup = page.render(taken, role="compliance")
-    folded = re.findall(r'<section class="sheet folded" id="([a-z]+)"', markup)
+    folded = re.findall(r'<section class="sheet folded" aria-labelledby="([a-z]+)-title"', markup)
     assert set(folded) == {s.key for s in sections.build(taken)} - set(readers.FIRST["compliance"])
     assert '<summary class="say-first">' in markup
     assert 'class="sheet folded"' not in page.render(taken)

@@ -34,7 +34,7 @@ GENERATOR = re.compile(r'<meta name="generator" content="nbmlops ([^"]*)">')
 DRAWN_BY = re.compile(r"^As of .*\. nbmlops (\S+) drew it from a snapshot", re.MULTILINE)
 ROLE = re.compile(r'<meta name="nbmlops-role" content="([a-z_]*)">')
 ORDERED = re.compile(r"^Ordered for the role ([a-z_\\]+):", re.MULTILINE)
-SHEET = re.compile(r'<section class="sheet[^>]* id="([^"]+)"[^>]*>\s*<h2[^>]*>(.*?)</h2>', re.DOTALL)
+SHEET = re.compile(r'<section class="sheet[^>]* aria-labelledby="([^"]+)-title"[^>]*>\s*<h2[^>]*>(.*?)</h2>', re.DOTALL)
 PART = re.compile(r'<section class="part"[^>]*><h3[^>]*>(.*?)</h3>', re.DOTALL)
 SHA = re.compile(r"`([0-9a-f]{64})`")
 HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
@@ -47,7 +47,7 @@ OWN_ATTRIBUTES = {
 FENCED = re.compile(r"^(`{3,})\n.*?^\1$", re.MULTILINE | re.DOTALL)
 SECTION_OF = {  # where the section of the notebook begins and ends
     ".html": (
-        re.compile(r'<section class="sheet[^>]* id="notebook"[^>]*>\s*<h2[^>]*>[^<]*</h2>'),
+        re.compile(r'<section class="sheet[^>]* aria-labelledby="notebook-title"[^>]*>\s*<h2[^>]*>[^<]*</h2>'),
         re.compile(r"</section>"),
     ),
     ".md": (re.compile(r"^## Notebook$", re.MULTILINE), re.compile(r"^(## |---$)", re.MULTILINE)),
