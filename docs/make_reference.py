@@ -15,6 +15,7 @@ import click
 import nbmlops
 from nbmlops.cli import COMMANDS, main
 from nbmlops.magics import magics
+from nbmlops.magics.charter import parser as charter_parser
 from nbmlops.magics.track import parser as track_parser
 
 TARGET = Path(__file__).with_name("reference.md")
@@ -24,7 +25,7 @@ def reference() -> str:
     """Return the whole page."""
     parts = ["# Reference", "", "Made from the code by `make docs`; do not edit."]
     parts += ["", "## Magics", "", "`%load_ext nbmlops` first. `%nbmlops NAME` runs any magic or command by name."]
-    for parser in [track_parser(), *(magics()[name].built for name in sorted(magics()))]:
+    for parser in [track_parser(), charter_parser(), *(magics()[name].built for name in sorted(magics()))]:
         parts += ["", f"### `{parser.prog}`", "", "```text", parser.format_help().strip(), "```"]
     parts += ["", "## Python", "", "`import nbmlops as nb`"]
     for name in nbmlops.__all__:

@@ -56,6 +56,23 @@ def check(as_json: bool) -> None:
 
 
 @charter.command()
+@as_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def changes(as_json: bool, as_csv: bool) -> None:
+    """List every change of the charter, oldest first: who changed what when, in words.
+
+    Example: nbmlops charter changes
+    """
+    from nbmlops.governance.agreed_on import changes as recorded
+
+    found = recorded()
+    if not as_json:
+        keys = ("at", "actor", "changed") if not as_csv else found[0] if found else ()
+        found = [{**{k: row[k] for k in keys}, "changed": "; ".join(row["changed"])} for row in found]
+    show_rows(found, as_json, as_csv, empty="no charter was recorded yet: nbmlops charter check records it")
+
+
+@charter.command()
 @click.argument("model")
 @as_json
 def value(model: str, as_json: bool) -> None:

@@ -6,11 +6,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from nbmlops.errors import Invalid, NotFound
-from nbmlops.governance.written import given, how, plan, policy, requirements, why, worth
+from nbmlops.governance.written import given, how, places, plan, policy, requirements, why, worth
 from nbmlops.governance.written.policy import PROMOTES, ROLES
 from nbmlops.governance.written.worth import OUTCOMES
 from nbmlops.hooks import Shown
@@ -222,7 +223,17 @@ def parsed(text: bytes, path: str = FILE) -> Charter:
     >>> parsed(b"{problem: late, margin: 0.02}").margin
     0.02
     """
-    found = _charter(targets.parsed(text, Path(path).name), path)
+    return _parsed(text, path)
+
+
+@lru_cache(maxsize=16)  # a change of an alias asks several times
+def _parsed(text: bytes, path: str) -> Charter:
+    content = targets.parsed(text, Path(path).name)
+    try:
+        found = _charter(content, path)
+    except Invalid as error:
+        line = places.line(text, content, error.message, lambda part: _charter(part, path))
+        raise Invalid(error.message, f"{error.hint} (line {line})" if line else error.hint) from None
     return replace(found, digest=hashlib.sha256(text).hexdigest())
 
 

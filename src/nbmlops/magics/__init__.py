@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "magics", "tracker", "unload"]
 
-MODULES = ("data", "explain", "jobs", "models", "report", "review", "runs", "track")
+MODULES = ("approvals", "data", "explain", "flags", "jobs", "models", "report", "review", "runs", "track")
 
-_loaded: dict[int, tuple[Tracker, dict[str, Any]]] = {}
+_loaded: dict[int, tuple[Tracker, dict[str, Any], dict[str, Any]]] = {}
 
 
 def magics() -> dict[str, Magic]:
@@ -33,7 +33,7 @@ def tracker(shell: InteractiveShell) -> Tracker:
 def load(shell: InteractiveShell) -> None:
     """Register magics and hooks in a shell, once; a magic somebody else registered stays theirs."""
     from nbmlops.capture import colab
-    from nbmlops.magics import complete
+    from nbmlops.magics import charter, complete
     from nbmlops.magics.track import Tracker
 
     if id(shell) in _loaded:
@@ -46,12 +46,16 @@ def load(shell: InteractiveShell) -> None:
     taken = sorted(name for name in ours if name in registry["line"])
     for name in set(ours) - set(taken) - _hidden():
         shell.register_magic_function(ours[name], "line", name)
-    shell.register_magic_function(_track_help(), "cell", "track")
+    cells = {"track": _track_help(), "charter": charter.cell()}
+    theirs = [name for name in cells if name != "track" and name in registry["cell"]]
+    for name in set(cells) - set(theirs):
+        shell.register_magic_function(cells[name], "cell", name)
+    taken += [f"%%{name}" for name in theirs]
     if taken:
         print(f"nbmlops keeps the magics that were there: {', '.join(taken)}. Type %nbmlops NAME for ours.")  # noqa: T201
     complete.install(shell)
     colab.ask()
-    _loaded[id(shell)] = (tracker, {name: ours[name] for name in set(ours) - set(taken)})
+    _loaded[id(shell)] = (tracker, {name: ours[name] for name in set(ours) - set(taken)}, cells)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -60,12 +64,14 @@ def unload(shell: InteractiveShell) -> None:
 
     if id(shell) not in _loaded:
         return
-    tracker, ours = _loaded.pop(id(shell))
+    tracker, ours, cells = _loaded.pop(id(shell))
     tracker.remove()
     complete.remove(shell)
     for name in ours:
         shell.magics_manager.magics["line"].pop(name, None)
-    shell.magics_manager.magics["cell"].pop("track", None)
+    for name, function in cells.items():
+        if shell.magics_manager.magics["cell"].get(name) is function:
+            del shell.magics_manager.magics["cell"][name]
 
 
 def _hidden() -> set[str]:
@@ -98,7 +104,7 @@ def _umbrella(shell: InteractiveShell) -> Any:
         name, _, rest = line.strip().partition(" ")
         known = magics()
         if not name:
-            print("Magics:   " + "  ".join(f"%{n}" for n in sorted(known)) + "  %%track")  # noqa: T201
+            print("Magics:   " + "  ".join(f"%{n}" for n in sorted(known)) + "  %%track  %%charter")  # noqa: T201
             print("Commands: " + "  ".join(cli.COMMANDS))  # noqa: T201
             return None
         if name in known:

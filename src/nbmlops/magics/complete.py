@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 __all__ = ["candidates", "commands", "following", "install", "remove"]
 
-MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain", "review"}
+MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain", "review", "approve"}
 EXPERIMENTS = {"compare", "report"}
 JOBS = {"retrain"}
-OTHERS = ("%%track", "%nbmlops")
+OTHERS = ("%%track", "%%charter", "%nbmlops")
 ROLE_FLAGS = ("--for", "--send")
 
 
@@ -37,12 +37,12 @@ def remove(shell: InteractiveShell) -> None:
 
 def candidates(name: str, namespace: dict[str, Any]) -> list[str]:
     """Return what may follow a magic: its flags, the user's variables, names in the store."""
-    from nbmlops.magics import magics
-    from nbmlops.magics.track import parser
+    from nbmlops.magics import charter, magics, track
 
-    built = parser() if name == "track" else magics()[name].built
+    of_cell = {"track": track.parser, "charter": charter.parser}
+    built = of_cell[name]() if name in of_cell else magics()[name].built
     flags = [option for action in built._actions for option in action.option_strings]
-    variables = [n for n, v in namespace.items() if _worth_naming(n, v)] if name != "track" else []
+    variables = [n for n, v in namespace.items() if _worth_naming(n, v)] if name not in of_cell else []
     return [*flags, *variables, *_stored(name)]
 
 

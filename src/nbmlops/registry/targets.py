@@ -101,13 +101,43 @@ def parsed(text: bytes, name: str = FILE) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(text.decode("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a day that is none, a number too long, no UTF-8
-        where = " ".join(str(error).split())
-        raise Invalid(f"{name} is not valid YAML: {where}.", f"Mend {name}.") from error
+        loader = yaml.SafeLoader(text.decode("utf-8"))
+        node = loader.get_single_node()
+        _check_once(node, name, set())
+        content = loader.construct_document(node) if node is not None else None
+    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
+        raise Invalid(f"{name} is not valid YAML: {_wrong(error)}.", f"Mend {name}.") from error
+    except ValueError as error:  # a day that is none, a number too long
+        if isinstance(error, Invalid):
+            raise
+        raise Invalid(f"{name} is not valid YAML: {' '.join(str(error).split())}.", f"Mend {name}.") from error
     if not isinstance(content, dict):
         raise Invalid(f"{name} holds no keys.", "Write `nbmlops charter new` for a template.")
     return content
+
+
+def _wrong(error: Exception) -> str:
+    """Return what is wrong with some YAML, and in which line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or not problem:
+        return " ".join(str(error).split())[:200]
+    more = ": text with such marks needs quotes" if "mapping values" in problem or "but got" in problem else ""
+    return f"line {mark.line + 1}, {problem}{more}"
+
+
+def _check_once(node: Any, name: str, seen: set[int]) -> None:
+    """Refuse a key that is said twice, of which YAML would take the last."""
+    if id(node) in seen:  # an alias names what was looked at
+        return
+    seen.add(id(node))
+    for key, value in node.value if getattr(node, "id", "") == "mapping" else ():
+        same = [k for k, _ in node.value if k.value == key.value and k.id == "scalar"]
+        if len(same) > 1:
+            lines = " and ".join(str(k.start_mark.line + 1) for k in same[:2])
+            raise Invalid(f"{name} says {key.value!r:.60} twice, in lines {lines}.", "Say it once.")
+        _check_once(value, name, seen)
+    for item in node.value if getattr(node, "id", "") == "sequence" else ():
+        _check_once(item, name, seen)
 
 
 def targets(content: Mapping[str, Any]) -> tuple[Target, ...]:

@@ -1,0 +1,144 @@
+"""Every charter there was is kept with its text: who changed what when, and what held at a time."""
+
+import json
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+import nbmlops as nb
+from nbmlops.cli import main
+from nbmlops.governance.agreed_on import agree, as_of, changes, digest, note, record, since
+from nbmlops.governance.charter import parsed
+from nbmlops.governance.written.changed import changed
+from nbmlops.tracking import session
+
+FIRST = "problem: late\nmargin: 0.01\n"
+
+
+def words(old, new):
+    return changed(*(parsed(yaml.safe_dump(c).encode()) for c in (old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ({"margin": 0.01}, {"margin": 0.02}, "margin: 0.02, was 0.01"),
+        ({}, {"goal": "fewer nights"}, "goal: fewer nights, not said before"),
+        ({"goal": "fewer nights"}, {}, "goal: no longer said, was fewer nights"),
+        ({"limits": ["a"]}, {"limits": ["b"]}, ["limits: b added", "limits: a taken away"]),
+        (
+            {"metrics": [{"name": "auc", "at_least": 0.6}]},
+            {"metrics": [{"name": "auc", "at_most": 0.2}]},
+            "target auc: at most 0.2, was at least 0.6",
+        ),
+        ({"metrics": [{"name": "auc", "at_least": 0.6}]}, {}, "target auc: no longer, was at least 0.6"),
+        ({}, {"roles": {"manager": "mo"}}, "role manager: new, mo"),
+        ({"roles": {"manager": ["mo", "al"]}}, {"roles": {"manager": "mo"}}, "role manager: al taken away"),
+        ({}, {"policy": {"champion": {"approvals": 2}}}, "policy of champion: new, approvals 2"),
+        (
+            {"deliverables": [{"name": "page", "due": "2026-01-01"}]},
+            {"deliverables": [{"name": "page", "due": "2026-02-01"}]},
+            "deliverable page: due 2026-02-01, was 2026-01-01",
+        ),
+        (
+            {"requirements": {"speed": "fast"}},
+            {"requirements": {"speed": {"says": "fast", "check": "latency", "limit": 50}}},
+            ["requirement speed: check latency, not said before", "requirement speed: limit 50, not said before"],
+        ),
+        (
+            {"effort": {"people": 1, "weeks": 2}},
+            {},
+            ["effort people: no longer, was 1", "effort weeks: no longer, was 2"],
+        ),
+        (
+            {"value": {"per": {"true_positive": 3}}},
+            {"value": {"per": {"true_positive": 4}}},
+            "value per: true_positive 4, was 3",
+        ),
+    ],
+)
+def test_what_changed_is_said_in_words(old, new, said):
+    assert words(old, new) == tuple([said] if isinstance(said, str) else said)
+
+
+def test_a_long_change_is_said_briefly():
+    found = words({}, {"goal": "x" * 5000, "limits": [f"limit {i}" for i in range(200)]})
+    assert len(found) == 61
+    assert found[-1] == "and 141 more"
+    assert max(map(len, found)) <= 160
+
+
+def test_who_changed_what_when(project):
+    agree(FIRST)
+    agree(FIRST.replace("0.01", "0.02"))
+    frame = nb.charter_changes()
+    assert list(frame.changed) == ["begun", "margin: 0.02, was 0.01"]
+    assert [c["before"] for c in changes()] == [None, frame.digest[0]]
+    assert digest() == frame.digest[1]
+    shown = CliRunner().invoke(main, ["charter", "changes", "--json"])
+    assert json.loads(shown.output) == changes()
+    assert "margin: 0.02, was 0.01" in CliRunner().invoke(main, ["charter", "changes"]).output
+    assert CliRunner().invoke(main, ["charter", "changes", "--csv"]).output.startswith("at,actor,known_by,changed")
+
+
+def test_without_any_there_is_none(project):
+    assert changes() == []
+    assert len(nb.charter_changes()) == 0
+    assert note() is None
+    assert digest() is None
+    assert CliRunner().invoke(main, ["charter", "changes"]).exit_code == 0
+
+
+def test_the_charter_as_it_was(project):
+    agree(FIRST)
+    between = changes()[0]["at"]
+    agree(FIRST.replace("0.01", "0.02"))
+    assert as_of("2000-01-01") is None
+    assert (as_of(between).margin, as_of("2999-01-01").margin) == (0.01, 0.02)
+
+
+def test_a_governed_change_records_the_charter_it_meets_once(project):
+    (project / "charter.yaml").write_text(FIRST)
+    for _ in range(2):
+        with session.store().atomic() as change:
+            assert record(change) == digest()
+    assert len(changes()) == 1
+    (project / "charter.yaml").write_text("problem: [\n")
+    with session.store().atomic() as change:
+        record(change)
+    assert changes()[-1]["changed"] == ["cannot be read"]
+    (project / "charter.yaml").write_text(FIRST)
+    note()
+    assert changes()[-1]["changed"] == ["the one before cannot be read"]
+
+
+def test_a_change_that_is_undone_records_nothing(project):
+    (project / "charter.yaml").write_text(FIRST)
+    with pytest.raises(RuntimeError), session.store().atomic() as change:
+        record(change)
+        raise RuntimeError
+    assert changes() == []
+
+
+def test_the_text_survives_clearing_up(project):
+    from nbmlops.store.garbage import gc
+
+    agree(FIRST)
+    gc(session.project(), dry_run=False, now_s=4e9)
+    assert as_of("2999-01-01").margin == 0.01
+
+
+def test_comments_alone_are_a_change_without_words(project):
+    agree(FIRST)
+    assert agree(f"# why\n{FIRST}").changed == ("only comments, order or layout",)
+
+
+def test_what_was_judged_under_an_older_one_says_so(project):
+    agree(FIRST)
+    judged = digest()
+    assert since(judged) == {"state": "same", "at": None, "changed": []}
+    agree(FIRST.replace("0.01", "0.02"))
+    assert since(judged) == {"state": "changed", "at": changes()[0]["at"], "changed": ["margin: 0.02, was 0.01"]}
+    assert since(None)["state"] == "unknown"
+    assert since("0" * 64)["state"] == "changed"
