@@ -144,14 +144,14 @@ def test_what_cannot_be_loaded_is_not_promoted(versions):
 
 
 def test_an_alias_that_moved_meanwhile_is_a_conflict(versions, monkeypatch):
-    real = promotion._allowed
+    real = promotion.allowed
 
-    def slow(evidence, alias):
-        monkeypatch.setattr(promotion, "_allowed", real)
+    def slow(*asked):
+        monkeypatch.setattr(promotion, "allowed", real)
         nb.promote("late", 3, to="champion", reason="somebody else was faster")
-        return real(evidence, alias)
+        return real(*asked)
 
-    monkeypatch.setattr(promotion, "_allowed", slow)
+    monkeypatch.setattr(promotion, "allowed", slow)
     with pytest.raises(Conflict, match="moved to version 3 meanwhile"):
         nb.promote("late", 1, to="champion", reason="the first")
 

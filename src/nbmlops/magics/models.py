@@ -100,13 +100,14 @@ def _promote_parser() -> Parser:
     parser.add_argument("version", metavar="VERSION", help="a number, or an alias such as challenger")
     parser.add_argument("--to", metavar="ALIAS", required=True)
     parser.add_argument("--reason", required=True)
+    parser.add_argument("--override", action="store_true", help="in an emergency, against the policy")
     return parser
 
 
 def _promote(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.governance.promotion import promote
 
-    return promote(args.name, args.version, to=args.to, reason=args.reason)
+    return promote(args.name, args.version, to=args.to, reason=args.reason, override=args.override)
 
 
 def _advise_parser() -> Parser:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from nbmlops.store.database import Store, as_json
 from nbmlops.store.tables import reports, runs
 
-__all__ = ["Kept", "add", "listed", "newest", "with_digest"]
+__all__ = ["Kept", "add", "listed", "newest", "newest_number", "with_digest"]
 
 SHOWN = sa.or_(runs.c.run_id.is_(None), runs.c.deleted_at.is_(None))
 
@@ -56,6 +56,11 @@ def newest(store: Store, subject: str) -> Kept | None:
     """Return the newest report of a subject, None where there is none."""
     found = listed(store, subject)
     return found[0] if found else None
+
+
+def newest_number(connection: sa.Connection, subject: str) -> int:
+    """Return the number of the newest report of a subject, 0 where there is none."""
+    return int(connection.scalar(sa.select(sa.func.max(reports.c.number)).where(reports.c.subject == subject)) or 0)
 
 
 def listed(store: Store, subject: str | None = None) -> list[Kept]:

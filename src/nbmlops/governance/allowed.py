@@ -1,0 +1,159 @@
+"""Whether the charter lets an alias move to a version: its evaluation, roles, gate and guards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.errors import NotAllowed
+from nbmlops.governance.approval import policy
+from nbmlops.governance.approval.evidence import newest_gate
+from nbmlops.governance.charter import PROMOTES, Charter
+from nbmlops.governance.differences import METRICS
+from nbmlops.governance.terms import PASSING
+from nbmlops.registry import models
+from nbmlops.tracking import actor as identity
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.records import ModelVersion
+
+__all__ = ["Evidence", "allowed", "evidence_of", "issues"]
+
+GUARDS = ("required", "recorded")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a version when somebody wants to move an alias to it."""
+
+    version: ModelVersion
+    champion: ModelVersion | None  # where the alias points now
+    gate: Mapping[str, Any] | None  # newest gate result of exactly this pair
+
+
+def evidence_of(chosen: ModelVersion, alias: str) -> Evidence:
+    """Return where the alias points, and the newest gate result of this version against that one."""
+    from nbmlops.store.models import aliases
+
+    number = aliases(session.store(), chosen.name).get(chosen.name, {}).get(alias)
+    if number is None:
+        return Evidence(chosen, None, None)
+    champion = models.model_version(f"{chosen.name}@{number}")
+    return Evidence(chosen, champion, newest_gate(chosen, champion))
+
+
+def allowed(agreed: Charter | None, evidence: Evidence, alias: str) -> str:
+    """Return the policy a promotion follows, or refuse it; approvals are counted apart.
+
+    Raises
+    ------
+    NotAllowed
+        The charter says no, or asks for something that is not understood.
+    """
+    if agreed is None:
+        return "no policy"
+    rule = agreed.policy.get(alias, {})
+    asked = policy.of(agreed, alias)
+    _check_evaluation(evidence, rule, alias)
+    if not asked.approvals:  # with approvals the roles say who approves
+        _check_roles(agreed, asked)
+    wanted = str(rule.get("gate", agreed.promotes if alias == "champion" else "reason"))
+    if wanted not in PROMOTES:
+        raise NotAllowed(
+            f"policy.{alias}.gate is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(PROMOTES)}."
+        )
+    followed = _check_gate(agreed, evidence, wanted, alias)
+    if followed.startswith("gate"):
+        _check_guards(evidence, rule, alias)
+    return followed
+
+
+def _check_evaluation(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:
+    wanted = rule.get("evaluation", "optional")
+    if wanted not in ("required", "optional"):
+        raise NotAllowed(
+            f"policy.{alias}.evaluation is {wanted!r}, so nothing is promoted.", "Allowed: required, optional."
+        )
+    if wanted == "required" and evidence.version.evaluation is None:
+        raise NotAllowed(f"{evidence.version.ref} was never evaluated.", "Evaluate it, then register it again.")
+
+
+def _check_roles(agreed: Charter, asked: policy.Policy) -> None:
+    who, known_by = identity.actor()
+    if asked.roles and not set(agreed.role_of(who)) & set(asked.roles):
+        raise NotAllowed(
+            f"{who} (known by {known_by}) plays none of the roles {', '.join(asked.roles)}.",
+            f"Those who do are under roles in {agreed.path}.",
+        )
+
+
+def _check_terms(agreed: Charter, evidence: Evidence, new: str) -> None:
+    """Refuse a gate that asked another question, or tolerated more, than was agreed."""
+    compared = (evidence.gate or {"data": {}})["data"]
+    target = evidence.version.signature.get("target")
+    if target and compared.get("target") != target:
+        raise NotAllowed(
+            f"The gate compared {compared.get('target')!r}, and {new} answers {target!r}.",
+            f'Compare them on held-out rows: nb.gate(..., target="{target}").',
+        )
+    if other := next(_other_terms(agreed, compared, str(evidence.version.signature.get("task"))), None):
+        raise NotAllowed(other, "Compare them again with no terms of your own: the charter's are taken.")
+
+
+def _other_terms(agreed: Charter, compared: Mapping[str, Any], task: str) -> Iterator[str]:
+    """Yield what a gate did otherwise than the charter asks."""
+    metric = next((t.name for t in agreed.metrics if t.name in METRICS.get(task, ())), None)
+    if metric and compared.get("metric") != metric:
+        yield f"The gate compared {compared.get('metric')}, and the charter's metric is {metric}."
+    if agreed.groups and compared.get("groups") != agreed.groups:
+        yield f"The gate did not group rows by {agreed.groups}, as the charter asks."
+    if missing := [c for c in agreed.slices if c not in (compared.get("by") or ())]:
+        yield f"The gate did not slice by {missing[0]}, as the charter asks."
+    if compared.get("rows", 0) < (agreed.minimum or 0):
+        yield f"The gate compared {compared.get('rows')} rows, and the charter asks for {agreed.minimum}."
+    if compared.get("tolerated", 1.0) > agreed.margin:
+        yield f"The gate tolerated {compared.get('tolerated')}, and the charter's margin is {agreed.margin}."
+
+
+def _check_gate(agreed: Charter, evidence: Evidence, wanted: str, alias: str) -> str:
+    if evidence.champion is None or wanted == "reason":
+        return f"first {alias}" if evidence.champion is None else "by reason"
+    if evidence.champion.digest == evidence.version.digest:
+        return "the same file"
+    new, old = evidence.version.ref, evidence.champion.ref
+    if evidence.gate is None:
+        raise NotAllowed(
+            f"No gate has compared {new} with {old}, and the charter promotes what is {wanted}.",
+            f'Compare them on held-out rows: nb.gate("{new}", "{old}", on=frame).',
+        )
+    _check_terms(agreed, evidence, new)
+    verdict = evidence.gate["data"]["verdict"]
+    if verdict not in PASSING[wanted]:
+        raise NotAllowed(
+            f"The gate says {new} is {verdict} against {old}, and the charter promotes what is {wanted}.",
+            f"{old} stays {alias}.",
+        )
+    return f"gate: {verdict}"
+
+
+def _check_guards(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:
+    """Refuse where a guard of the gate is an issue, unless that was agreed to be written down only."""
+    wanted = rule.get("guards", "required")
+    if wanted not in GUARDS:
+        raise NotAllowed(
+            f"policy.{alias}.guards is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(GUARDS)}."
+        )
+    broken = issues(evidence.gate["data"]) if evidence.gate and wanted == "required" else []
+    if broken:
+        more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise NotAllowed(
+            f"A guard of the gate is an issue for {evidence.version.ref}: {broken[0]['message']}{more}.",
+            f"Mend it and compare again, or agree on policy.{alias}.guards: recorded.",
+        )
+
+
+def issues(compared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the guards of a gate that were issues."""
+    return [f for f in compared.get("findings", ()) if f["outcome"] == "issue" and f["code"] != "gate"]

@@ -1,0 +1,190 @@
+"""What people answered about a version or a report, and whether each answer still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.governance.approval import bound as binding
+from nbmlops.governance.approval import policy
+from nbmlops.records import plain
+
+if TYPE_CHECKING:
+    from nbmlops.governance.approval.policy import Policy
+    from nbmlops.governance.charter import Charter
+
+__all__ = ["APPROVED", "OUTCOMES", "Answer", "Present", "answers", "judged", "refused", "valid"]
+
+OUTCOMES = ("approved", "approved with conditions", "changes requested", "rejected")
+APPROVED, REFUSED = OUTCOMES[:2], OUTCOMES[2:]
+Json = Mapping[str, Any]
+UNMET = {"met_at": "", "met_by": "", "why": ""}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: who, in which role, what; ``state`` is valid, stale, expired, withdrawn or void, ``why`` says why."""
+
+    seq: int
+    at: str
+    name: str  # who answers
+    known_by: str  # of who entered it
+    role: str
+    outcome: str
+    report: str
+    number: int
+    comment: str = ""
+    conditions: tuple[Mapping[str, Any], ...] = ()
+    expires_at: str = ""
+    entered_by: str = ""  # the steward, where somebody else entered it
+    policy_digest: str = ""
+    bound: Mapping[str, Any] | None = None
+    state: str = "valid"
+    why: str = ""
+
+    @property
+    def approves(self) -> bool:
+        """Whether it says yes, with conditions or without."""
+        return self.outcome in APPROVED
+
+    @property
+    def who(self) -> str:
+        """Who answered and how that is known."""
+        if self.entered_by:
+            return f"{self.name} (claimed; entered by {self.entered_by}, known by {self.known_by})"
+        return f"{self.name} (known by {self.known_by})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {**plain(self), "who": self.who, "conditions": [dict(c) for c in self.conditions]}
+
+
+@dataclass(frozen=True)
+class Present:
+    """What is now of all that an answer was bound to; ``changed`` has what each report says otherwise than is known."""
+
+    bound: Json
+    changed: Mapping[str, Sequence[str]]
+    policy_digest: str
+    own: Mapping[str, str]  # person to why it is their own work
+    agreed: Charter | None
+    at: str
+
+
+def answers(connection: Any, subject: str) -> list[Answer]:
+    """Return the answers about a subject, oldest first, with which conditions are met.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of a reader, or of the transaction that decides.
+    subject : str
+        Such as ``late-flights@3``.
+    """
+    from nbmlops.store import events
+
+    met = {
+        (e["data"]["approve"], e["data"]["condition"]): _met(e)
+        for e in events.listed(connection, subject, "condition_met")
+        if e["subject"] == subject
+    }
+    found = (e for e in events.listed(connection, subject, "approve") if e["subject"] == subject)
+    return [_answer(e, met) for e in found if e["data"].get("report")]
+
+
+def _met(event: Json) -> dict[str, str]:
+    return {"met_at": event["at"], "met_by": event["actor"], "why": event["data"]["why"]}
+
+
+def _answer(event: Json, met: Mapping[tuple[int, int], Json]) -> Answer:
+    data, seq = event["data"], int(event["seq"])
+    steward = str(data.get("entered_by") or "")
+    conditions = (
+        {"condition": n, **c, **met.get((seq, n), UNMET)} for n, c in enumerate(data.get("conditions") or (), 1)
+    )
+    return Answer(
+        seq,
+        str(event["at"]),
+        str(data.get("by") or event["actor"]),
+        str(event["known_by"]),
+        str(data.get("role") or ""),
+        str(data.get("outcome") or ""),
+        str(data["report"]),
+        int(data.get("number") or 0),
+        str(data.get("comment") or ""),
+        tuple(conditions),
+        str(data.get("expires_at") or ""),
+        steward,
+        str(data.get("policy_digest") or ""),
+        data.get("bound") or {},
+    )
+
+
+def judged(found: Sequence[Answer], present: Present, asked: Policy) -> list[Answer]:
+    """Return answers with the state each is in.
+
+    Parameters
+    ----------
+    found : sequence of Answer
+        As :func:`answers` returns them.
+    present : Present
+    asked : Policy
+        Of the alias in question.
+    """
+    return [_judged(a, found[i + 1 :], present, asked) for i, a in enumerate(found)]
+
+
+def _judged(answer: Answer, later: Sequence[Answer], present: Present, asked: Policy) -> Answer:
+    for state, why in (
+        ("withdrawn", _withdrawn(answer, later)),
+        ("void", _void(answer, present, asked)),
+        ("stale", ", ".join(_stale(answer, present))),
+        ("expired", _expired(answer, present, asked)),
+    ):
+        if why:
+            return replace(answer, state=state, why=why)
+    return answer
+
+
+def _withdrawn(answer: Answer, later: Iterable[Answer]) -> str:
+    """Return by what the same person withdrew an answer: another in that role, or a refusal in any."""
+    said = (a for a in later if a.name == answer.name and (a.role == answer.role or not a.approves))
+    newer = next(said, None)
+    return f"{answer.name} answered again: {newer.outcome} (event {newer.seq})" if newer else ""
+
+
+def _void(answer: Answer, present: Present, asked: Policy) -> str:
+    """Return why an approval never counts here, or counts no more: own work, or a role that is not played."""
+    agreed = present.agreed
+    if answer.approves and "nobody" not in asked.distinct_from:
+        for person in filter(None, (answer.name, answer.entered_by)):
+            if person in present.own:
+                return f"{person} {present.own[person]}"
+    if agreed and answer.role not in agreed.role_of(answer.name):
+        return f"{answer.name} does not play {answer.role or 'any role'} by the charter"
+    return ""
+
+
+def _stale(answer: Answer, present: Present) -> list[str]:
+    """Return what changed of all an answer was bound to."""
+    changed = present.changed.get(answer.report, ("a report that was not looked at",))
+    words = binding.changed(answer.bound or {}, present.bound)
+    words += [f"the report says otherwise: {', '.join(changed)}"] if changed else []
+    return [*words, *(["the policy of the charter changed"] if answer.policy_digest != present.policy_digest else [])]
+
+
+def _expired(answer: Answer, present: Present, asked: Policy) -> str:
+    ends = [answer.expires_at, policy.until(asked.expires, answer.at) if asked.expires else ""]
+    over = [end for end in ends if end and end <= present.at]
+    return f"it held until {min(over)[:16].replace('T', ' ')} UTC" if answer.approves and over else ""
+
+
+def valid(found: Iterable[Answer], asked: Policy) -> list[Answer]:
+    """Return the approvals that count: they hold, in a role the policy names."""
+    return [a for a in found if a.approves and a.state == "valid" and (not asked.roles or a.role in asked.roles)]
+
+
+def refused(found: Iterable[Answer], asked: Policy) -> list[Answer]:
+    """Return the refusals that stand, by people in a role the policy names."""
+    return [a for a in found if not a.approves and a.state == "valid" and (not asked.roles or a.role in asked.roles)]

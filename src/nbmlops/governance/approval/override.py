@@ -1,0 +1,136 @@
+"""An emergency: an alias moved against the policy, loud until somebody else has reviewed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.capture.secrets import redact
+from nbmlops.errors import Invalid, NotAllowed, NotFound
+from nbmlops.governance.charter import charter
+from nbmlops.records import new_id, now
+from nbmlops.tracking import actor as identity
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.records import ModelVersion
+    from nbmlops.store.database import Transaction
+
+__all__ = ["VERDICTS", "alarm", "pending", "review_override", "words"]
+
+VERDICTS = ("justified", "not justified")
+
+
+def pending(connection: Any, name: str | None = None) -> list[dict[str, Any]]:
+    """Return the overrides nobody has reviewed yet, oldest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of a reader, or of a transaction.
+    name : str, optional
+        A model; of all models when absent.
+
+    Returns
+    -------
+    list of dict
+        ``alias`` (the event's number), ``subject`` (NAME@ALIAS), ``ref``, ``by``, ``known_by``, ``at``, ``reason``,
+        ``refused`` (what the policy said).
+    """
+    from nbmlops.store import events
+
+    start = f"{name}@" if name else None
+    reviewed = {e["data"]["alias"] for e in events.listed(connection, start, "override_reviewed")}
+    moved = (e for e in events.listed(connection, start, "alias") if e["data"].get("override"))
+    return [_override(e) for e in moved if e["seq"] not in reviewed]
+
+
+def _override(event: Mapping[str, Any]) -> dict[str, Any]:
+    said, name = event["data"]["override"], event["subject"].rpartition("@")[0]
+    return {
+        "alias": event["seq"],
+        "subject": event["subject"],
+        "ref": f"{name}@{event['data']['version']}",
+        "by": event["actor"],
+        "known_by": event["known_by"],
+        "at": event["at"],
+        "reason": said["reason"],
+        "refused": said.get("refused") or "",
+    }
+
+
+def words(found: Mapping[str, Any]) -> str:
+    """Return an override in a sentence."""
+    return (
+        f"{found['by']} made {found['ref']} {found['subject'].rpartition('@')[2]} against the policy "
+        f"on {found['at'][:10]}, and nobody has reviewed it: {found['reason']}"
+    )
+
+
+def alarm(change: Transaction, version: ModelVersion, alias: str, who: str, said: Mapping[str, str]) -> None:
+    """Keep an alert about an override in the transaction that makes it, so that none goes unsaid."""
+    from nbmlops.monitoring import alerts
+    from nbmlops.store import episodes
+
+    do = f"Somebody else reviews it: nbmlops approvals override {version.name}@{alias} VERDICT --why ..."
+    about = {
+        "alert_id": new_id(),
+        "at": now(),
+        "model": version.name,
+        "version": version.version,
+        "owner": version.owner,
+        "title": redact(f"{version.ref} became {alias} against the policy"),
+        "text": redact(f"By {who}, because: {said['reason']}\nThe policy said: {said['refused']}\n{do}"),
+        "episodes": [],
+        "do": [do],
+    }
+    episodes.add_alert(change, about, [c.name for c in alerts.channels(session.project())] or [""])
+
+
+def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
+    """Say of an emergency override, as somebody else, whether it was justified.
+
+    Parameters
+    ----------
+    ref : str
+        ``NAME@ALIAS``, or ``NAME`` for its champion. The oldest override that is not reviewed is meant.
+    verdict : str
+        ``"justified"`` or ``"not justified"``; the alias stays where it is: roll it back if it should not.
+    why : str
+
+    Returns
+    -------
+    dict
+        ``alias`` (the event that moved it), ``subject``, ``verdict``, ``why`` and ``by``.
+
+    Raises
+    ------
+    NotFound
+        There is none to review.
+    NotAllowed
+        It is your own, or you play no role by the charter.
+    Invalid
+        No such verdict, or no reason.
+
+    Examples
+    --------
+    >>> nb.review_override("late-flights@champion", "justified", "the old one had stopped")  # doctest: +SKIP
+    """
+    if verdict not in VERDICTS:
+        raise Invalid(f"{verdict!r} is no verdict.", f"Allowed: {', '.join(VERDICTS)}.")
+    if not str(why or "").strip():
+        raise Invalid("A review of an override needs a reason.", "Say why.")
+    who = identity.actor()
+    subject = ref if "@" in ref else f"{ref}@champion"
+    agreed = charter()
+    with session.store().atomic() as change:
+        found = next((o for o in pending(change.connection) if o["subject"] == subject), None)
+        if found is None:
+            raise NotFound(f"{subject} was not moved by an override that waits for a review.", "nbmlops models")
+        if found["by"] == who[0]:
+            raise NotAllowed(f"{who[0]} made this override.", "Somebody else reviews it.")
+        if agreed and not agreed.role_of(who[0]):
+            raise NotAllowed(f"{who[0]} plays no role by {agreed.path}.", "Write roles there.")
+        said = {"alias": found["alias"], "verdict": verdict, "why": why.strip()}
+        change.event("override_reviewed", subject, said, who)
+    return {**said, "subject": subject, "by": who[0]}

@@ -1,0 +1,231 @@
+"""Which approvals an alias asks for, which are given, which are missing, and why each holds or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nbmlops.errors import NotAllowed
+from nbmlops.governance.approval import bound as binding
+from nbmlops.governance.approval import evidence, given, override, policy
+from nbmlops.governance.charter import Charter, charter
+from nbmlops.hooks import Shown, service
+from nbmlops.records import Finding, ModelVersion, now
+from nbmlops.registry import models
+from nbmlops.store import events, reports
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.governance.approval.given import Answer, Present
+    from nbmlops.governance.approval.policy import Policy
+
+__all__ = ["Approvals", "Counted", "approvals", "count", "own_work", "present"]
+
+ALIAS = "champion"
+
+
+@dataclass(frozen=True, repr=False)
+class Approvals(Shown):
+    """What an alias asks for, what people answered, and what is missing.
+
+    ``given`` are the answers, oldest first, each with ``state`` (valid, stale, expired, withdrawn, void) and ``why``;
+    ``missing`` are sentences; ``conditions`` are open, met or overdue.
+    """
+
+    shows: ClassVar[str] = "approvals"
+
+    subject: str
+    alias: str
+    asks: str
+    policy: Mapping[str, Any]
+    given: tuple[Mapping[str, Any], ...]
+    missing: tuple[str, ...]
+    evidence: tuple[Mapping[str, Any], ...]
+    conditions: tuple[Mapping[str, Any], ...]
+    overrides: tuple[Mapping[str, Any], ...]
+    met: bool
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is missing, overdue, or done without asking: one finding each."""
+        missing = [Finding("approval", "warning", f"{self.subject}: missing {what}") for what in self.missing]
+        late = [
+            Finding("condition", "issue", f"Overdue since {c['due']}: {c['text']} ({c['owner']})", detail=dict(c))
+            for c in self.conditions
+            if c["state"] == "overdue"
+        ]
+        loud = [Finding("override", "issue", override.words(o), detail=dict(o)) for o in self.overrides]
+        return (*missing, *late, *loud)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        lists = {k: [dict(v) for v in getattr(self, k)] for k in ("given", "evidence", "conditions", "overrides")}
+        return {
+            **{k: getattr(self, k) for k in ("subject", "alias", "asks", "met")},
+            "policy": dict(self.policy),
+            "missing": list(self.missing),
+            **lists,
+            "findings": [f.to_dict() for f in self.findings],
+        }
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is needed to count approvals again in the transaction that moves an alias."""
+
+    subject: str
+    asked: Policy
+    now: Present
+
+    def judged(self, connection: Any) -> list[Answer]:
+        """Return the answers as a connection sees them, with the state each is in."""
+        return given.judged(given.answers(connection, self.subject), self.now, self.asked)
+
+    def missing(self, found: Sequence[Answer]) -> tuple[str, ...]:
+        """Return what is missing, in words: people in roles, and answers that say no."""
+        if not self.asked.approvals:
+            return ()
+        yes = given.valid(found, self.asked)
+        wanted = self.asked.wanting((a.name, a.role) for a in yes)
+        said_no = given.refused(found, self.asked)
+        return (
+            *(f"approval by {what}{self._people(what)}" for what in wanted),
+            *(f"another answer of {a.name}, {a.role or 'no role'}: {a.outcome}" for a in said_no),
+        )
+
+    def _people(self, role: str) -> str:
+        people = self.now.agreed.roles.get(role.replace(" ", "_"), ()) if self.now.agreed else ()
+        return f" ({', '.join(people)})" if people else ""
+
+    def check(self, connection: Any) -> list[int]:
+        """Return the events that approve, or refuse.
+
+        Raises
+        ------
+        NotAllowed
+            Something is missing.
+        """
+        found = self.judged(connection)
+        if missing := self.missing(found):
+            fell = [f"that of {a.name} is {a.state}: {a.why}" for a in found if a.approves and a.state != "valid"]
+            raise NotAllowed(
+                f"{self.subject} lacks {'; '.join(missing)}.{f' ({fell[-1]})' if fell else ''}",
+                f"Look: nbmlops approvals {self.subject}",
+            )
+        return [a.seq for a in given.valid(found, self.asked)] if self.asked.approvals else []
+
+
+def count(version: ModelVersion, alias: str, agreed: Charter | None) -> Counted:
+    """Return what is needed to count the approvals of a version for an alias.
+
+    Raises
+    ------
+    NotAllowed
+        The policy is not understood, or has ended.
+    """
+    asked = policy.of(agreed, alias)
+    return Counted(version.ref, asked, present(version.ref, version, agreed, asked))
+
+
+def approvals(ref: Any, alias: str | None = None) -> Approvals:
+    """Return which approvals a version or report needs, which it has, and what is missing.
+
+    Parameters
+    ----------
+    ref : str or ModelVersion
+        A version such as ``"late-flights@3"`` or ``"late-flights@challenger"``, else what ``nb.report`` takes.
+    alias : str, optional
+        What it shall become; champion when absent.
+
+    Returns
+    -------
+    Approvals
+
+    Raises
+    ------
+    NotFound
+        No such version, run or report.
+    NotAllowed
+        The policy is not understood, or has ended.
+
+    Examples
+    --------
+    >>> nb.approvals("late-flights@3").missing  # doctest: +SKIP
+    ('approval by expert (kim@example.org)',)
+    """
+    alias = alias or ALIAS
+    version = _version(ref)
+    agreed = charter()
+    subject = version.ref if version else _subject(ref)
+    asked = policy.of(agreed, alias) if version else policy.Policy(alias)
+    counted = Counted(subject, asked, present(subject, version, agreed, asked))
+    with session.store().reading() as connection:
+        found = counted.judged(connection)
+        loud = override.pending(connection, version.name if version else None)
+    there = evidence.there(asked.evidence, version, alias, found)
+    missing = (*counted.missing(found), *(e["says"] for e in there if not e["there"]))
+    return Approvals(
+        subject,
+        alias,
+        asked.words,
+        {"approvals": asked.approvals, "roles": list(asked.roles), "each": asked.each, "expires": asked.expires,
+         "distinct_from": list(asked.distinct_from), "evidence": list(asked.evidence)},
+        tuple(a.to_dict() for a in found),
+        missing,
+        tuple(there),
+        tuple(_conditions(found, counted.now.at)),
+        tuple(loud),
+        not missing,
+    )  # fmt: skip
+
+
+def present(subject: str, version: ModelVersion | None, agreed: Charter | None, asked: Policy) -> Present:
+    """Return what is now of all that answers about a subject are bound to."""
+    store = session.store()
+    with store.reading() as connection:
+        digests = {a.report for a in given.answers(connection, subject)}
+    rows = [row for digest in sorted(digests) if (row := reports.with_digest(store, digest))]
+    changed = {row.digest: service("report.since", "changed")(row) for row in rows}
+    return given.Present(
+        binding.bound(version),
+        changed | {digest: ["it is not kept any more"] for digest in digests - set(changed)},
+        policy.digest(agreed),
+        own_work(version, asked.distinct_from),
+        agreed,
+        now(),
+    )
+
+
+def own_work(version: ModelVersion | None, distinct_from: Iterable[str]) -> dict[str, str]:
+    """Return whose own work a version is, and why: authors of its runs, who registered it, its owner where agreed."""
+    if version is None:
+        return {}
+    found = {str(run["author"]): f"ran what made {version.ref}" for run in binding.makers(version)}
+    with session.store().reading() as connection:
+        registered = events.latest(connection, "register", version.ref)
+    if registered:
+        found.setdefault(str(registered["actor"]), f"registered {version.ref}")
+    if "owner" in distinct_from:
+        found.setdefault(version.owner, f"owns {version.ref}")
+    return found
+
+
+def _version(ref: Any) -> ModelVersion | None:
+    if isinstance(ref, ModelVersion):
+        return ref
+    return models.model_version(ref) if isinstance(ref, str) and "@" in ref and ".." not in ref else None
+
+
+def _subject(ref: Any) -> str:
+    from nbmlops.governance.approval.reported import reported
+
+    return reported(ref).subject
+
+
+def _conditions(found: Iterable[Answer], at: str) -> Iterable[dict[str, Any]]:
+    """Yield what approvals are owed, also of those that are stale or expired by now: the version may be in use."""
+    for answer in found:
+        for condition in answer.conditions if answer.approves and answer.state not in ("withdrawn", "void") else ():
+            state = "met" if condition["met_at"] else "overdue" if str(condition["due"]) < at[:10] else "open"
+            yield {"approve": answer.seq, **condition, "state": state}

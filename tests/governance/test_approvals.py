@@ -1,0 +1,286 @@
+"""Who answers for a model: what an alias asks for, what people answered, and when an answer counts no more."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.capture import environment
+from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
+from nbmlops.report.page import written
+from nbmlops.store import events
+from nbmlops.tracking import session
+
+SAM, ANN, KIM, MO = "sam@example.org", "ann@example.org", "kim@example.org", "mo@example.org"
+CHARTER = f"""
+roles: {{scientist: ['{SAM}'], manager: ['{ANN}'], expert: ['{KIM}', '{MO}']}}
+promotes: reason
+policy:
+  champion: {{approvals: 2, roles: [manager, expert], each: true, evidence: [report, evaluation], expires: 30d}}
+"""
+
+
+@pytest.fixture
+def who(monkeypatch):
+    """Be somebody: ``who(ANN)``."""
+
+    def be(name):
+        monkeypatch.setenv("JUPYTERHUB_USER", name)
+        environment.actor.cache_clear()
+
+    monkeypatch.delenv("CI", raising=False)
+    be(SAM)
+    yield be
+    environment.actor.cache_clear()
+
+
+@pytest.fixture
+def judged(project, who, fit, held_out, train):
+    """A version that Sam trained in a run, evaluated, registered, and of which a report was made."""
+    (project / "charter.yaml").write_text(CHARTER)
+    with nb.run("late"):
+        nb.dataset("trips", train)
+        model = fit("age", "city")
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    written("late@1")
+    return project
+
+
+def agree(project, **policy):
+    text = CHARTER.partition("policy:")[0]
+    (project / "charter.yaml").write_text(f"{text}policy: {json.dumps({'champion': policy})}\n")
+
+
+def approve_events():
+    with session.store().reading() as connection:
+        assert events.verify(connection) is None
+        return [e for e in events.listed(connection) if e["action"] == "approve"]
+
+
+def both(who):
+    who(ANN)
+    nb.approve("late@1")
+    who(KIM)
+    return nb.approve("late@1", comment="reads well")
+
+
+def test_an_answer_binds_report_model_data_code_and_policy(judged, who):
+    who(KIM)
+    found = nb.approve("late@1", comment="reads well", expires="10d")
+    (event,) = approve_events()
+    report = nb.reports("late@1").iloc[0]
+    assert (event["subject"], event["actor"], event["known_by"]) == ("late@1", KIM, "jupyterhub")
+    assert event["data"]["report"] == report.digest
+    assert event["data"]["bound"]["model"] == nb.model_version("late@1").digest
+    assert all(len(event["data"]["bound"][k]) == 64 for k in ("data", "code"))
+    assert len(event["data"]["policy_digest"]) == 64
+    assert event["data"]["role"] == "expert"  # the one she plays
+    (given,) = found.given
+    assert (given["name"], given["state"], given["number"]) == (KIM, "valid", 1)
+    assert found.missing == (f"approval by manager ({ANN})",)
+    assert not found.met
+
+
+def test_nothing_is_promoted_before_everybody_the_policy_names_has_approved(judged, who):
+    with pytest.raises(NotAllowed, match=r"late@1 lacks approval by manager \(ann@example.org\); approval by expert"):
+        nb.promote("late", 1, to="champion", reason="first")
+    seqs = [g["seq"] for g in both(who).given]
+    who(SAM)
+    moved = nb.promote("late", 1, to="champion", reason="first")
+    assert moved.decision["approvals"] == seqs
+    assert nb.approvals("late@champion").met  # being promoted makes nothing stale
+
+
+@pytest.mark.parametrize(
+    ("person", "said", "error", "message"),
+    [
+        (SAM, {}, NotAllowed, "sam@example.org ran what made late@1, and nobody answers for their own work"),
+        (ANN, {"role": "expert"}, NotAllowed, "ann@example.org does not play expert by charter.yaml. Plays: manager"),
+        (ANN, {"role": "manger"}, NotFound, "Did you mean 'manager'"),
+        ("eve@example.org", {}, NotAllowed, "eve@example.org plays no role by charter.yaml"),
+        ("Anonymous Themisto", {}, NotAllowed, "'Anonymous Themisto' is nobody"),
+        (ANN, {"by": "Anonymous Carpo"}, NotAllowed, "Anonymous Carpo cannot answer for a model"),
+        (ANN, {"by": SAM}, NotAllowed, "sam@example.org ran what made late@1"),
+        (SAM, {"by": ANN}, NotAllowed, "sam@example.org ran what made late@1"),  # a steward of their own work
+        (ANN, {"outcome": "ok"}, Invalid, "'ok' is no outcome. Allowed: approved, approved with conditions"),
+        (ANN, {"outcome": "approved with conditions"}, Invalid, "says no condition"),
+        (ANN, {"conditions": ["look; ann; 2999-01-01"]}, Invalid, "conditions are said"),
+        (ANN, {"outcome": "approved with conditions", "conditions": ["look again"]}, Invalid, "lacks its owner and due"),
+        (ANN, {"outcome": "approved with conditions", "conditions": ["look; ann; soon"]}, Invalid, "'soon' is no day"),
+        (ANN, {"outcome": "approved with conditions", "conditions": ["a; b; 2001-01-01"]}, Invalid, "is over"),
+        (ANN, {"expires": "2001-01-01"}, Invalid, "expires is '2001-01-01'"),
+        (ANN, {"expires": "1000d"}, NotAllowed, "The policy lets an approval hold until"),
+    ],
+)
+def test_what_is_refused_writes_nothing(judged, who, person, said, error, message):
+    who(person)
+    with pytest.raises(error) as refused:
+        nb.approve("late@1", **said)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert approve_events() == []
+
+
+def test_a_report_is_named_by_file_hash_object_or_what_it_is_about(judged, who):
+    made = written("late@1", judged / "r.html")
+    who(KIM)
+    for report in (judged / "r.html", str(judged / "r.html"), made.digest, made.digest[:12], made, "late@1", made.run_id):
+        nb.approve(report)
+    assert {e["data"]["report"] for e in approve_events()} == {made.digest}
+    with pytest.raises(NotFound, match="No report of this store has the hash 0123456789ab"):
+        nb.approve("0123456789abcdef")
+
+
+def test_a_file_that_was_changed_is_answered_by_nobody(judged, who):
+    written("late@1", judged / "r.html")
+    path = Path(judged / "r.html")
+    path.write_text(path.read_text().replace("</main>", "<p>Approved.</p></main>"))
+    who(KIM)
+    with pytest.raises(NotAllowed, match="is changed, so nobody answers it"):
+        nb.approve(path)
+    assert approve_events() == []
+
+
+def test_a_report_that_is_not_the_newest_or_not_up_to_date_is_refused(judged, who):
+    first = written("late@1")
+    written("late@1", refresh=True)
+    who(KIM)
+    with pytest.raises(Conflict, match="is not the newest: report 2 was made since"):
+        nb.approve(first)
+    (judged / "charter.yaml").write_text(CHARTER + "metrics: [{name: roc_auc, at_least: 0.99}]\n")
+    with pytest.raises(Conflict, match=r"is not up to date: the targets changed since"):
+        nb.approve("late@1")
+    assert approve_events() == []
+
+
+def test_newer_data_makes_an_approval_stale_and_stops_the_promotion(judged, who, people):
+    both(who)
+    nb.dataset("trips", people(500, 9))
+    found = nb.approvals("late@1")
+    assert [(g["state"], g["why"]) for g in found.given] == [("stale", "the data changed (trips@2)")] * 2
+    who(SAM)
+    with pytest.raises(NotAllowed, match=r"lacks approval by manager .*\(that of kim@example.org is stale: the data"):
+        nb.promote("late", 1, to="champion", reason="first")
+    assert both(who).met  # they looked again
+
+
+def test_another_policy_another_fact_or_a_lost_role_makes_it_count_no_more(judged, who):
+    both(who)
+    agree(judged, approvals=1, roles=["manager"])
+    assert {g["why"] for g in nb.approvals("late@1").given} == {"the policy of the charter changed"}
+    (judged / "charter.yaml").write_text(CHARTER + "metrics: [{name: roc_auc, at_least: 0.5}]\n")
+    assert {g["why"] for g in nb.approvals("late@1").given} == {"the report says otherwise: the targets"}
+    (judged / "charter.yaml").write_text(CHARTER.replace(KIM, "liv@example.org"))
+    found = nb.approvals("late@1")
+    assert [(g["name"], g["state"]) for g in found.given] == [(ANN, "valid"), (KIM, "void")]
+    assert found.missing == (f"approval by expert (liv@example.org, {MO})",)
+
+
+def test_a_newer_answer_of_the_same_person_withdraws_the_one_before(judged, who):
+    both(who)
+    nb.approve("late@1", outcome="rejected", comment="the labels are wrong")
+    found = nb.approvals("late@1")
+    assert [g["state"] for g in found.given] == ["valid", "withdrawn", "valid"]
+    assert found.missing[-1] == f"another answer of {KIM}, expert: rejected"
+    assert nb.approve("late@1", comment="I misread").met
+
+
+def test_a_refusal_by_another_in_a_role_stops_it_though_enough_approved(judged, who):
+    both(who)
+    who(MO)
+    nb.approve("late@1", outcome="changes requested", comment="say what is late")
+    who(SAM)
+    with pytest.raises(NotAllowed, match="another answer of mo@example.org, expert: changes requested"):
+        nb.promote("late", 1, to="champion", reason="first")
+
+
+def test_an_approval_and_a_policy_end(judged, who, monkeypatch):
+    both(who)
+    from nbmlops.governance.approval import standing
+
+    monkeypatch.setattr(standing, "now", lambda: "2999-01-01T00:00:00.000000+00:00")
+    assert [g["state"] for g in nb.approvals("late@1").given] == ["expired", "expired"]
+    monkeypatch.undo()
+    agree(judged, approvals=1, roles=["manager"], expires="2001-01-01")
+    who(ANN)
+    for act in (lambda: nb.approve("late@1"), lambda: nb.promote("late", 1, to="champion", reason="first")):
+        with pytest.raises(NotAllowed, match="policy.champion in charter.yaml ended on 2001-01-01"):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"approvals": "two"}, "policy.champion.approvals is 'two', so nothing is promoted. Write how many"),
+        ({"approvals": 0}, "policy.champion.approvals is 0"),
+        ({"approvals": True}, "policy.champion.approvals is True"),
+        ({"roles": []}, "policy.champion.roles is []"),
+        ({"each": True}, "policy.champion.each is True"),
+        ({"approvals": 1, "distinct_from": "me"}, "policy.champion.distinct_from is 'me'"),
+        ({"evidence": ["hearsay"]}, "policy.champion.evidence is ['hearsay']"),
+        ({"approvals": 1, "expires": "someday"}, "policy.champion.expires is 'someday'"),
+        ({"aproval": 1}, "policy.champion.aproval in charter.yaml is not understood"),
+    ],
+)
+def test_a_policy_that_is_not_understood_approves_and_promotes_nothing(judged, who, policy, message):
+    agree(judged, **policy)
+    who(KIM)
+    for act in (lambda: nb.approve("late@1"), lambda: nb.promote("late", 1, to="champion", reason="first")):
+        with pytest.raises((NotAllowed, Invalid)) as error:  # the charter may refuse it first
+            act()
+        assert message in str(error.value)
+    assert approve_events() == []
+
+
+def test_evidence_is_asked_for(judged, who, fit, held_out):
+    agree(judged, evidence=["evaluation", "drift"])
+    with pytest.raises(NotAllowed, match=r"late@1 lacks a check of drift \(nbmlops drift late --against late@1\)"):
+        nb.promote("late", 1, to="champion", reason="first")
+    nb.drift(held_out, "late@1")
+    nb.promote("late", 1, to="champion", reason="first")
+
+
+def test_conditions_are_listed_met_and_overdue(judged, who, monkeypatch):
+    who(ANN)
+    found = nb.approve("late@1", "approved with conditions", conditions=[f"look again; {KIM}; 2999-05-01"])
+    (owed,) = found.conditions
+    assert (owed["text"], owed["owner"], owed["due"], owed["state"]) == ("look again", KIM, "2999-05-01", "open")
+    assert approve_events()[0]["data"]["condition"] == f"look again ({KIM}, by 2999-05-01)"
+    from nbmlops.governance.approval import standing
+
+    with monkeypatch.context() as later:
+        later.setattr(standing, "now", lambda: "2999-05-02T00:00:00.000000+00:00")
+        found = nb.approvals("late@1")
+    assert found.given[0]["state"] == "expired"  # and what it was given for is still owed
+    assert [f.outcome for f in found.findings if f.code == "condition"] == ["issue"]
+    who("eve@example.org")
+    with pytest.raises(NotAllowed, match="neither owns this condition nor plays a role"):
+        nb.meet_condition(owed["approve"], 1, "done")
+    who(KIM)
+    assert nb.meet_condition(owed["approve"], 1, "no change").conditions[0]["state"] == "met"
+    with pytest.raises(Conflict, match="was met on"):
+        nb.meet_condition(owed["approve"], 1, "again")
+    with pytest.raises(NotFound, match="has no condition 2"):
+        nb.meet_condition(owed["approve"], 2, "what")
+    with pytest.raises(NotFound, match="Event 1 is no approval"):
+        nb.meet_condition(1, 1, "what")
+
+
+def test_without_a_charter_anybody_else_may_answer_and_nobody_has_to(judged, who):
+    (judged / "charter.yaml").unlink()
+    written("late@1", refresh=True)
+    with pytest.raises(NotAllowed, match="nobody answers for their own work"):
+        nb.approve("late@1")
+    who(KIM)
+    found = nb.approve("late@1", role="expert")
+    assert (found.met, found.given[0]["state"]) == (True, "valid")
+    assert nb.promote("late", 1, to="champion", reason="first").decision["policy"] == "no policy"
+
+
+def test_a_small_team_may_agree_that_nobody_is_left_out(judged, who):
+    agree(judged, approvals=1, roles=["scientist"], distinct_from="nobody")
+    assert nb.approve("late@1").met
+    agree(judged, approvals=1, roles=["scientist"])
+    assert nb.approvals("late@1").given[0]["state"] == "void"
