@@ -107,7 +107,12 @@ def test_nothing_is_promoted_before_everybody_the_policy_names_has_approved(judg
         (ANN, {"outcome": "ok"}, Invalid, "'ok' is no outcome. Allowed: approved, approved with conditions"),
         (ANN, {"outcome": "approved with conditions"}, Invalid, "says no condition"),
         (ANN, {"conditions": ["look; ann; 2999-01-01"]}, Invalid, "conditions are said"),
-        (ANN, {"outcome": "approved with conditions", "conditions": ["look again"]}, Invalid, "lacks its owner and due"),
+        (
+            ANN,
+            {"outcome": "approved with conditions", "conditions": ["look again"]},
+            Invalid,
+            "lacks its owner and due",
+        ),
         (ANN, {"outcome": "approved with conditions", "conditions": ["look; ann; soon"]}, Invalid, "'soon' is no day"),
         (ANN, {"outcome": "approved with conditions", "conditions": ["a; b; 2001-01-01"]}, Invalid, "is over"),
         (ANN, {"expires": "2001-01-01"}, Invalid, "expires is '2001-01-01'"),
@@ -126,7 +131,15 @@ def test_what_is_refused_writes_nothing(judged, who, person, said, error, messag
 def test_a_report_is_named_by_file_hash_object_or_what_it_is_about(judged, who):
     made = written("late@1", judged / "r.html")
     who(KIM)
-    for report in (judged / "r.html", str(judged / "r.html"), made.digest, made.digest[:12], made, "late@1", made.run_id):
+    for report in (
+        judged / "r.html",
+        str(judged / "r.html"),
+        made.digest,
+        made.digest[:12],
+        made,
+        "late@1",
+        made.run_id,
+    ):
         nb.approve(report)
     assert {e["data"]["report"] for e in approve_events()} == {made.digest}
     with pytest.raises(NotFound, match="No report of this store has the hash 0123456789ab"):
@@ -192,7 +205,7 @@ def test_a_refusal_by_another_in_a_role_stops_it_though_enough_approved(judged, 
     who(MO)
     nb.approve("late@1", outcome="changes requested", comment="say what is late")
     who(SAM)
-    with pytest.raises(NotAllowed, match="another answer of mo@example.org, expert: changes requested"):
+    with pytest.raises(NotAllowed, match=r"another answer of mo@example.org, expert: changes requested"):
         nb.promote("late", 1, to="champion", reason="first")
 
 
@@ -206,7 +219,7 @@ def test_an_approval_and_a_policy_end(judged, who, monkeypatch):
     agree(judged, approvals=1, roles=["manager"], expires="2001-01-01")
     who(ANN)
     for act in (lambda: nb.approve("late@1"), lambda: nb.promote("late", 1, to="champion", reason="first")):
-        with pytest.raises(NotAllowed, match="policy.champion in charter.yaml ended on 2001-01-01"):
+        with pytest.raises(NotAllowed, match=r"policy.champion in charter.yaml ended on 2001-01-01"):
             act()
 
 

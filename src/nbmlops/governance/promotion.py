@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, NotFound, UntrustedContent, tell
+from nbmlops.governance import agreed_on
 from nbmlops.governance.allowed import Evidence, allowed, evidence_of, issues
 from nbmlops.governance.approval import evidence as asked_for
 from nbmlops.governance.approval import override as emergency
@@ -194,6 +195,7 @@ def _move(
         _unmoved(change, chosen.name, alias, expected)
         if counted:  # somebody may have answered meanwhile
             about = about | {"approvals": counted.check(change.connection)}
+        about = about | {"charter": agreed_on.record(change)}
         set_alias(change, chosen.name, alias, chosen.version, about, actor)
         if said := about.get("override"):
             emergency.alarm(change, chosen, alias, actor[0], said)

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, unknown
+from nbmlops.governance import agreed_on
 from nbmlops.governance.approval import bound as binding
 from nbmlops.governance.approval import given, policy
 from nbmlops.governance.approval.forms import Form
@@ -114,7 +115,7 @@ def _answered(report: Any, said: Mapping[str, Any], by: str | None, form: Form |
     _check_current(found)
     with session.store().atomic() as change:
         _check_newest(change, found)
-        change.event("approve", found.subject, data, steward)
+        change.event("approve", found.subject, {**data, "charter": agreed_on.record(change)}, steward)
     return approvals(found.version or found.row.digest)
 
 

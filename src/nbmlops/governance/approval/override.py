@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
 from nbmlops.errors import Invalid, NotAllowed, NotFound
+from nbmlops.governance import agreed_on
 from nbmlops.governance.charter import charter
 from nbmlops.records import new_id, now
 from nbmlops.tracking import actor as identity
@@ -132,5 +133,5 @@ def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
         if agreed and not agreed.role_of(who[0]):
             raise NotAllowed(f"{who[0]} plays no role by {agreed.path}.", "Write roles there.")
         said = {"alias": found["alias"], "verdict": verdict, "why": why.strip()}
-        change.event("override_reviewed", subject, said, who)
+        change.event("override_reviewed", subject, {**said, "charter": agreed_on.record(change)}, who)
     return {**said, "subject": subject, "by": who[0]}

@@ -1,0 +1,67 @@
+"""An emergency is possible, needs a reason, and stays loud until somebody else has looked at it."""
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.errors import Invalid, NotAllowed, NotFound
+from nbmlops.store import events
+from nbmlops.tracking import session
+
+from .test_approvals import ANN, KIM, SAM, agree, judged, who  # noqa: F401
+
+
+@pytest.fixture
+def forced(judged, who):  # noqa: F811
+    (judged / "nbmlops.toml").write_text("[alerts]\nfile = 'alerts.jsonl'\n")
+    session.reset()
+    who(SAM)
+    return nb.promote("late", 1, to="champion", reason="the old one has stopped", override=True)
+
+
+def test_it_says_what_the_policy_said_and_sends_an_alert(judged, forced):  # noqa: F811
+    assert forced.decision["policy"] == "override"
+    assert forced.decision["override"]["refused"].startswith("late@1 lacks approval by manager")
+    assert "approvals" not in forced.decision
+    sent = (judged / "alerts.jsonl").read_text()
+    assert "late@1 became champion against the policy" in sent
+    assert nb.alerts().iloc[0].state == "sent"
+
+
+def test_it_is_loud_until_somebody_else_reviewed_it(forced, who):  # noqa: F811
+    found = nb.approvals("late@1")
+    assert [f.outcome for f in found.findings if f.code == "override"] == ["issue"]
+    assert "against the policy" in repr(found)
+    with pytest.raises(NotAllowed, match=r"sam@example.org made this override"):
+        nb.review_override("late@champion", "justified", "it was me")
+    who("eve@example.org")
+    with pytest.raises(NotAllowed, match="plays no role"):
+        nb.review_override("late@champion", "justified", "why not")
+    who(ANN)
+    with pytest.raises(Invalid, match="'fine' is no verdict"):
+        nb.review_override("late@champion", "fine", "why not")
+    with pytest.raises(Invalid, match="needs a reason"):
+        nb.review_override("late@champion", "justified", " ")
+    said = nb.review_override("late", "not justified", "the old one was well")
+    assert (said["subject"], said["by"], said["verdict"]) == ("late@champion", ANN, "not justified")
+    assert nb.approvals("late@1").overrides == ()
+    with pytest.raises(NotFound, match="was not moved by an override that waits"):
+        nb.review_override("late@champion", "justified", "again")
+    with session.store().reading() as connection:
+        assert events.verify(connection) is None
+        assert events.latest(connection, "override_reviewed", "late@champion")["actor"] == ANN
+
+
+def test_it_is_none_where_the_policy_says_yes(judged, who):  # noqa: F811
+    agree(judged, gate="reason")
+    moved = nb.promote("late", 1, to="champion", reason="first", override=True)
+    assert moved.decision["policy"] == "first champion"
+    assert "override" not in moved.decision
+
+
+def test_it_needs_a_reason_and_a_charter_that_can_be_read(judged, who):  # noqa: F811
+    with pytest.raises(Invalid, match="needs a reason"):
+        nb.promote("late", 1, to="champion", reason=" ", override=True)
+    (judged / "charter.yaml").write_text("roles: [")
+    with pytest.raises(Invalid, match="not valid YAML"):
+        nb.promote("late", 1, to="champion", reason="quick", override=True)
+    assert not nb.model_version("late@1").aliases
