@@ -1,0 +1,1 @@
+"""The audit log: what happened in words, whether it is whole, its head held elsewhere, an export of it."""
