@@ -3,7 +3,10 @@
 import base64
 import itertools
 import json
+import os
 import re
+import socket
+import threading
 from html.parser import HTMLParser
 
 import pytest
@@ -298,6 +301,35 @@ def test_a_version_without_a_run_says_so(project):
 def test_a_missing_folder_says_what_to_type(champion, tmp_path):
     with pytest.raises(NotFound, match="mkdir -p"):
         nb.report(champion, tmp_path / "no" / "r.html")
+
+
+def test_a_link_as_output_stays_one_and_its_file_is_written(champion, tmp_path):
+    real, link = tmp_path / "real.html", tmp_path / "link.html"
+    real.write_text("old")
+    link.symlink_to(real)
+    nb.report(champion, link)
+    assert link.is_symlink()
+    assert read(real).startswith("<!doctype html>")
+
+
+def test_a_pipe_as_output_takes_the_page_and_stays(champion, tmp_path):
+    pipe, came = tmp_path / "pipe.html", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: came.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    nb.report(champion, pipe)
+    assert pipe.is_fifo()
+    reader.join(10)
+    assert came[0].startswith(b"<!doctype html>")
+
+
+def test_a_socket_as_output_is_refused_and_stays(champion, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("s.html")
+        with pytest.raises(Invalid, match=r"s\.html is no file"):
+            nb.report(champion, "s.html")
+        assert (tmp_path / "s.html").is_socket()
 
 
 def test_the_notebook_is_the_one_of_the_snapshot(retrained):

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops import __version__
-from nbmlops.errors import Conflict, NotAllowed, NotFound, tell
+from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, tell
+from nbmlops.governance.audit import heads
 from nbmlops.hooks import Shown
 from nbmlops.report import howto, kept, readers, sending, snapshot
 from nbmlops.report.kinds.kind import kind_of, subject_of
@@ -209,6 +210,7 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
             ordered=readers.ordered_for(role),
             css=template("page.css"),
             as_of=when(taken["as_of"]),
+            mark=heads.of(taken),
             ending=_ending(taken["subject"]),
             digest=snapshot.digest(taken),
             embedded=base64.b64encode(snapshot.canonical(taken)).decode(),
@@ -324,14 +326,28 @@ def _unwritable(folder: Path, error: OSError) -> NotAllowed:
 
 
 def write(target: Path, content: bytes) -> None:
-    """Write the file whole or not at all."""
+    """Write the file whole or not at all, where a link leads to; into a screen or pipe straight."""
+    import os
+    import stat
+
+    try:
+        mode = target.stat().st_mode if target.exists() else stat.S_IFREG
+        if stat.S_ISREG(mode):
+            _replace(Path(os.path.realpath(target)), content)
+        elif stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            target.write_bytes(content)
+        else:
+            raise Invalid(f"{target} is no file.", "Name one: --output FILE.")
+    except OSError as error:
+        raise _unwritable(target.parent, error) from error
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Put a new file in the place of the one that is there."""
     import os
     import tempfile
 
-    try:
-        handle, partial = tempfile.mkstemp(dir=target.parent, suffix=".html")
-    except OSError as error:
-        raise _unwritable(target.parent, error) from error
+    handle, partial = tempfile.mkstemp(dir=target.parent, suffix=".html")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
