@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from nbmlops.governance.flags import open_flags
+from nbmlops.governance.flags.flag import SEVERITIES
 from nbmlops.governance.terms import Terms
-from nbmlops.hooks import service
 from nbmlops.records import Finding, ModelVersion, Outcome
 from nbmlops.registry.subject import Subject
 from nbmlops.stats.paired import ALPHA
@@ -44,16 +45,18 @@ def ruled(challenger: Subject, dataset: str, fingerprint: str) -> Iterator[Findi
 
 
 def flagged(challenger: Subject) -> Finding:
-    """Return whether somebody flagged the challenger and nobody has answered yet."""
-    try:
-        flags = service("governance.flags", "open_flags")
-    except ModuleNotFoundError:
-        return Finding("flag", "not_applicable", "Flags: nothing can be flagged in this version of nbmlops")
+    """Return whether somebody flagged the challenger, or what it was made of, and it is not settled yet."""
     if challenger.version is None:
         return Finding("flag", "not_applicable", "Flags: the challenger is not registered")
-    count = len(flags(challenger.version.ref))
-    outcome: Outcome = "issue" if count else "passed"
-    return Finding("flag", outcome, f"{count or 'No'} open flag{'s' * (count != 1)} on {challenger.name}", effect=count)
+    found = open_flags(challenger.version.ref)
+    if not found:
+        return Finding("flag", "passed", f"No open flags on {challenger.name}", effect=0)
+    worst = max(found, key=lambda flag: SEVERITIES.index(flag.severity))
+    outcome: Outcome = "issue" if worst.severity in ("high", "blocking") else "warning"
+    whose = f" (owner: {worst.owner})" if worst.owner else ""
+    count = f"{len(found)} open flag{'s' * (len(found) != 1)} on {challenger.name}"
+    message = f"{count}, the worst is {worst.severity}{whose}: {worst.text}"
+    return Finding("flag", outcome, message, effect=len(found), detail={"flags": [f.flag_id for f in found]})
 
 
 def file(challenger: Subject, terms: Terms) -> Finding:

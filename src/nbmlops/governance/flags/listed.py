@@ -1,0 +1,94 @@
+"""Flags as a table: those of a subject, a state, a role; what is private is masked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.errors import Invalid, unknown
+from nbmlops.governance.charter import ROLES
+from nbmlops.governance.flags.flag import STATES, Flag, of_row
+from nbmlops.governance.flags.masks import Masks
+from nbmlops.governance.flags.unsettled import about, concerning
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "flags", "found", "rows"]
+
+COLUMNS = (
+    *("flag_id", "state", "severity", "kind", "subject", "where", "text", "question", "author", "role", "owner"),
+    *("at", "closed_at", "answers"),
+)
+
+
+def flags(subject: Any = None, state: str | None = None, role: str | None = None) -> pd.DataFrame:
+    """Return flags as a table, the oldest first.
+
+    Parameters
+    ----------
+    subject : str or object, optional
+        A model or version (with what concerns its features, predictions, run, reports and data), or whatever
+        :func:`flag` takes; all when absent.
+    state : {"open", "answered", "accepted", "dismissed"}, optional
+    role : str, optional
+        For whom they are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a flag: ``flag_id state severity kind subject where text question author role owner at closed_at
+        answers``.
+
+    Raises
+    ------
+    NotFound
+        Nothing is called so, or no such role.
+    Invalid
+        No such state.
+
+    Examples
+    --------
+    >>> nb.flags("late-flights", state="open")[["severity", "text"]]  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    return pd.DataFrame(rows(subject, state, role), columns=list(COLUMNS))
+
+
+def rows(subject: Any = None, state: str | None = None, role: str | None = None) -> list[dict[str, Any]]:
+    """Return flags as flat rows."""
+    return [_flat(flag) for flag in found(subject, state, role)]
+
+
+def found(subject: Any = None, state: str | None = None, role: str | None = None) -> list[Flag]:
+    """Return the flags of a subject, a state and a role as records."""
+    from nbmlops.store import flags as stored
+
+    if state is not None and state not in STATES:
+        raise Invalid(f"{state!r} is no state of a flag.", f"Allowed: {', '.join(STATES)}.")
+    if role is not None and role not in ROLES:
+        raise unknown("role", role, ROLES, where="of a charter")
+    if subject is None:
+        chosen = stored.listed(session.store(), state=state, role=role)
+    else:
+        chosen = [r for r in _of(subject) if state in (None, r["state"]) and role in (None, r["role"])]
+    masks = Masks.now()
+    return [of_row(row, masks) for row in chosen]
+
+
+def _of(subject: Any) -> list[dict[str, Any]]:
+    from nbmlops.governance.flags.subjects import named
+    from nbmlops.store import flags as stored
+
+    about_it = named(subject)
+    if about_it.kind == "model":
+        return concerning(about_it.subject)
+    if about_it.kind in ("dataset", "run"):
+        return [row for row in stored.listed(session.store()) if about_it.subject in about(row)]
+    return stored.listed(session.store(), [about_it.subject])
+
+
+def _flat(flag: Flag) -> dict[str, Any]:
+    about_it = {"answers": len(flag.thread)}
+    return {name: about_it[name] if name in about_it else getattr(flag, name) for name in COLUMNS}

@@ -1,0 +1,113 @@
+"""Which flags concern a model version and are not settled: on it, its features, predictions, run, reports and data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.governance.flags.flag import Flag
+    from nbmlops.records import ModelVersion
+
+__all__ = ["about", "blocking", "concerning", "held_up", "open_flags", "unsettled"]
+
+Row = Mapping[str, Any]
+
+
+def open_flags(ref: str) -> list[Flag]:
+    """Return the flags that concern a model version and are not settled, the oldest first.
+
+    Not settled is what is open, and a blocking one that was accepted: it is right, so it stands in the way until it is
+    answered.
+
+    Parameters
+    ----------
+    ref : str
+        ``late-flights@3``.
+
+    Returns
+    -------
+    list of Flag
+
+    Raises
+    ------
+    NotFound
+        No such version.
+
+    Examples
+    --------
+    >>> [f.severity for f in open_flags("late-flights@3")]  # doctest: +SKIP
+    ['blocking']
+    """
+    from nbmlops.governance.flags.flag import of_row
+    from nbmlops.governance.flags.masks import Masks
+
+    masks = Masks.now()
+    return [of_row(row, masks) for row in concerning(ref) if unsettled(row)]
+
+
+def blocking(ref: str) -> list[Flag]:
+    """Return those of :func:`open_flags` that let no alias move to the version."""
+    return [flag for flag in open_flags(ref) if flag.severity == "blocking"]
+
+
+def held_up(ref: str) -> str:
+    """Return in a sentence what flags hold up a version, an empty text where none does."""
+    found = blocking(ref)
+    if not found:
+        return ""
+    first, more = found[0], len(found) - 1
+    also = f", and {more} more" if more else ""
+    whose = f" (owner: {first.owner})" if first.owner else ""
+    return f"{first.author} flagged {first.subject} as blocking{whose}: {first.text}{also}"
+
+
+def unsettled(row: Row) -> bool:
+    """Tell whether somebody still has to do something about a stored flag.
+
+    >>> unsettled({"state": "accepted", "severity": "blocking"}), unsettled({"state": "accepted", "severity": "low"})
+    (True, False)
+    """
+    return row["state"] == "open" or (row["state"], row["severity"]) == ("accepted", "blocking")
+
+
+def concerning(ref: str) -> list[dict[str, Any]]:
+    """Return the stored flags that concern a model version, or where only a name is given any version of it."""
+    from nbmlops.registry.models import model_version
+    from nbmlops.store import flags, models
+
+    chosen = model_version(ref)
+    versions = [chosen] if "@" in ref else models.listed(session.store(), chosen.name)
+    rows = flags.listed(session.store())
+    if not rows:
+        return []
+    names = {chosen.name, *(name for version in versions for name in _names(version))}
+    return [row for row in rows if about(row) & names]
+
+
+def about(row: Row) -> set[str]:
+    """Return the names of what a stored flag concerns: versions, runs, data sets."""
+    subject = str(row["subject"])
+    base = subject if subject.startswith("report:") else subject.partition("#")[0]
+    model = base.rpartition(":")[0] if row["kind"] == "feature" else base
+    return {model, *((row["data"]["said"] or {}).get("of") or ())}
+
+
+def _names(version: ModelVersion) -> Sequence[str]:
+    """Return what a flag that concerns a version may name: it, the run that made it, the rows it was fitted on."""
+    return [version.ref, *filter(None, [version.run_id]), *_data(version)]
+
+
+def _data(version: ModelVersion) -> list[str]:
+    """Return the data that the run of a version read, and the versions of data sets that hold it."""
+    from nbmlops.store import datasets, runs
+
+    found = [str(name) for name in version.signature.get("datasets") or ()]
+    run = runs.load(session.store(), version.run_id) if version.run_id else None
+    prints = {d["fingerprint"] for d in (run or {}).get("datasets", ()) if d.get("role", "read") == "read"}
+    if prints:
+        kept = datasets.listed(session.store())
+        found += [f"{d['name']}@{d['version']}" for d in kept if d["fingerprint"] in prints]
+    return [*found, *(f"data:{fingerprint[:32]}" for fingerprint in prints)]
