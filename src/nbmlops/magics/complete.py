@@ -15,7 +15,7 @@ MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain
 EXPERIMENTS = {"compare", "report"}
 JOBS = {"retrain"}
 OTHERS = ("%%track", "%%charter", "%nbmlops")
-ROLE_FLAGS = ("--for", "--send")
+ROLE_FLAGS = {"report": ("--for", "--send"), "approve": ("--role",)}
 
 
 def install(shell: InteractiveShell) -> None:
@@ -53,7 +53,11 @@ def following(name: str, line: str) -> list[str] | None:
     'stakeholder'
     """
     words = line.split() if line.endswith(" ") else line.split()[:-1]
-    if name != "report" or words[-1:] not in ([flag] for flag in ROLE_FLAGS):
+    if name == "approve" and words[-1:] == ["--outcome"]:
+        from nbmlops.governance.approval.given import OUTCOMES
+
+        return [f'"{outcome}"' if " " in outcome else outcome for outcome in OUTCOMES]
+    if not words or words[-1] not in ROLE_FLAGS.get(name, ()):
         return None
     from nbmlops.governance.charter import ROLES
 
