@@ -9,7 +9,8 @@ import yaml
 import nbmlops as nb
 from nbmlops.errors import Conflict, Invalid, NotFound
 from nbmlops.governance.begun import new, template
-from nbmlops.governance.charter import TYPES, check, parsed
+from nbmlops.governance.charter import TYPES, parsed
+from nbmlops.governance.checked import check
 from nbmlops.governance.value import value
 from nbmlops.tracking import session
 

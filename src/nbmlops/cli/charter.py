@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nbmlops.cli.output import NO_DATA, REFUSED, exit_with, show, show_rows
+from nbmlops.cli.output import INCONCLUSIVE, NO_DATA, REFUSED, exit_with, show, show_rows
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -41,18 +41,35 @@ def show_charter(as_json: bool) -> None:
 
 
 @charter.command()
+@click.argument("model", required=False)
 @as_json
-def check(as_json: bool) -> None:
-    """Name what the charter does not say yet, and whose it is to say; ends with 3 when something is missing.
+def check(model: str | None, as_json: bool) -> None:
+    """Name what the charter does not say yet, and whose it is to say; with a MODEL, check its requirements too.
 
-    Example: nbmlops charter check
+    Ends with 3 when something is missing or a requirement is not kept, with 4 when only data for a check is missing.
+    What the charter says now is recorded (nbmlops charter changes).
+
+    Example: nbmlops charter check late-flights@champion
     """
-    from nbmlops.governance.charter import check as checked
+    from nbmlops.governance.checked import check as checked
 
-    found = checked()
+    found = checked(model=model)
     rows = [{"outcome": f.outcome, "key": f.column, "message": f.message} for f in found]
     show_rows(rows, as_json=as_json)
-    exit_with(REFUSED if any(f.outcome != "passed" for f in found) else 0)
+    _note()
+    outcomes = {f.outcome for f in found}
+    exit_with(REFUSED if outcomes & {"warning", "issue"} else INCONCLUSIVE if "skipped" in outcomes else 0)
+
+
+def _note() -> None:
+    """Record the charter; who cannot write to the store is told so, and still sees what is missing."""
+    from nbmlops.errors import NotAllowed, Unavailable
+    from nbmlops.governance.agreed_on import note
+
+    try:
+        note()
+    except (NotAllowed, Unavailable) as error:
+        click.echo(f"The charter was not recorded. {error}", err=True)
 
 
 @charter.command()

@@ -21,7 +21,6 @@ from nbmlops.tracking.actor import actor
 
 if TYPE_CHECKING:
     import pandas as pd
-    import sqlalchemy as sa
 
     from nbmlops.store.database import Transaction
 
@@ -141,8 +140,7 @@ def digest() -> str | None:
     >>> digest()  # doctest: +SKIP
     '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
     """
-    path = targets.find()
-    return digest_of(path.read_bytes()) if path else None
+    return targets.digest() or None
 
 
 def as_of(at: str) -> Charter | None:
@@ -272,7 +270,7 @@ def _check_newer(change: Transaction, there: bytes, data: bytes, base: str | Non
         )
 
 
-def _latest(connection: sa.Connection) -> dict[str, Any] | None:
+def _latest(connection: Any) -> dict[str, Any] | None:
     from nbmlops.store import events
 
     return events.latest(connection, ACTION, session.project().name)

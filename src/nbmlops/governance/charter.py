@@ -20,7 +20,7 @@ from nbmlops.registry import exceptions, targets
 from nbmlops.registry.targets import FILE, Target
 from nbmlops.tracking import session
 
-__all__ = ["OUTCOMES", "PROMOTES", "ROLES", "WANTED", "Charter", "charter", "check", "parsed", "required"]
+__all__ = ["OUTCOMES", "PROMOTES", "ROLES", "WANTED", "Charter", "charter", "parsed", "required"]
 
 DEFAULT_MARGIN = 0.01
 TYPES: Mapping[str, tuple[type, ...]] = {
@@ -243,18 +243,6 @@ def required(path: str | Path | None = None) -> Charter:
     if found is None:
         raise NotFound(f"No {FILE} in this project.", "Begin one: nbmlops charter new.")
     return found
-
-
-def check(path: str | Path | None = None) -> tuple[Finding, ...]:
-    """Return what the charter says and what is missing, with whose it is to say."""
-    found = required(path)
-    missing = {m["key"]: m for m in found.missing}
-    return tuple(
-        Finding("charter", "warning", f"{key} is missing: {why} ({role})", key, detail={"role": role})
-        if key in missing
-        else Finding("charter", "passed", f"{key} is said", key)
-        for key, why, role in WANTED
-    )
 
 
 def _charter(content: Mapping[str, Any], path: str) -> Charter:

@@ -16,7 +16,7 @@ from nbmlops.governance.differences import Gain, chosen, gain
 from nbmlops.governance.terms import FEWEST_ROWS, PASSING, Terms, agreed, require_rows
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, Outcome, plain
-from nbmlops.registry import signature
+from nbmlops.registry import signature, targets
 from nbmlops.registry.measures import Answers
 from nbmlops.registry.subject import Subject, asked, rows_for, subject_of, truth_of
 from nbmlops.stats.paired import ALPHA
@@ -75,6 +75,7 @@ class GateResult(Shown):
     dataset: str = ""  # flights-eval@2 where a version was named
     data: str = ""  # fingerprint of the rows
     truth: str = ""  # of the target's column alone
+    charter: str = ""  # digest of the one whose terms were taken
     result_id: str = ""
 
     @property
@@ -264,6 +265,7 @@ def _compared(case: Case) -> GateResult:
         dataset=case.dataset,
         data=about.fingerprint,
         truth=truth,
+        charter=targets.digest(),
     )
 
 

@@ -15,7 +15,7 @@ from nbmlops.records import Finding, ModelVersion, Outcome
 from nbmlops.registry import targets
 from nbmlops.tracking import session
 
-__all__ = ["Grounds", "Side", "grounds"]
+__all__ = ["Grounds", "Side", "age", "grounds"]
 
 ANSWERS = (*alerts.DO, "charter_target")  # codes of a drift report that speak of answers; the others are the contract's
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ def grounds(version: ModelVersion, at: str) -> Grounds:
         performance,
         _challenger(version, since),
         _viability(version, agreed, days),
-        Side("", (*_episodes(version), _age(version, days, at))),
+        Side("", (*_episodes(version), age(version, days, at))),
     )
 
 
@@ -243,7 +243,7 @@ def _episodes(version: ModelVersion) -> Iterator[Finding]:
             yield Finding("episode", "warning", f"Episode since {row['opened_on']}: {what}", row["column"])
 
 
-def _age(version: ModelVersion, days: int | None, at: str) -> Finding:
+def age(version: ModelVersion, days: int | None, at: str) -> Finding:
     """Return since when the version is champion, and whether its review is due."""
     from nbmlops.governance import history
 

@@ -60,6 +60,7 @@ class Evaluation(Shown):
     run_id: str | None = None
     digest: str | None = None  # of the registered model's file
     data: str = ""  # fingerprint of the rows
+    charter: str = ""  # digest of the one whose targets it is held against
     values: str = ""  # digest of the true and predicted values, one a row
     result_id: str = ""
     signature: Mapping[str, Any] = field(default_factory=dict)
@@ -193,6 +194,7 @@ def _judged(
         run_id=subject.version.run_id if subject.version else (subject.fitted_on or {}).get("run_id"),
         digest=subject.version.digest if subject.version else None,
         data=describe(target, rows[[*features.columns, target]]).fingerprint,
+        charter=targets.digest(),
         signature=_signature(subject, features, target, answers),
         profile=_profile(features, rows[target], target, answers),
         key=content_key(subject.estimator),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from nbmlops.errors import Invalid
 from nbmlops.records import Finding, Outcome
 
-__all__ = ["FILE", "Target", "find", "judge", "parsed", "read", "targets"]
+__all__ = ["FILE", "Target", "agreed", "digest", "find", "judge", "parsed", "read", "targets"]
 
 FILE = "charter.yaml"
 KEYS = ("name", "at_least", "at_most", "viable", "meaning", "margin", "minimum")
@@ -152,6 +153,12 @@ def targets(content: Mapping[str, Any]) -> tuple[Target, ...]:
     if not isinstance(entries, list):
         raise Invalid(f"{FILE}: metrics is {entries!r}.", "Write a list: - {name: roc_auc, at_least: 0.65}.")
     return tuple(_target(entry) for entry in entries)
+
+
+def digest(path: Path | None = None) -> str:
+    """Return the SHA-256 of the charter's text, by which what was judged under it is known; empty without one."""
+    found = path or find()
+    return hashlib.sha256(found.read_bytes()).hexdigest() if found else ""
 
 
 def agreed() -> tuple[Target, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     *(
         "below",
+        "counted",
         "earlier",
         "experiments",
         "ids_like",
@@ -226,6 +227,23 @@ def measured(project: Project, experiment: str, most: int = 1000) -> list[dict[s
         for run, name, context, value in connection.execute(query, (experiment,)).fetchall():
             found[run].append({"name": name, "context": json.loads(context), "value": value})
     return [flat_metrics(metrics) for metrics in found.values()]
+
+
+def counted(project: Project, experiment: str) -> dict[str, bool]:
+    """Return the runs of an experiment that are in the database by now, and whether each finished and is still there.
+
+    Parameters
+    ----------
+    project : Project
+    experiment : str
+    """
+    query = (
+        "SELECT run_id, status, deleted_at FROM runs WHERE experiment = ? "
+        "AND (kind IS NULL OR kind NOT IN ('fold', 'trial'))"
+    )
+    with connect(project, 2) as connection, connection.reading():
+        found = connection.execute(query, (experiment,)).fetchall()
+    return {run_id: status == "finished" and deleted_at is None for run_id, status, deleted_at in found}
 
 
 def that_kept(store: Store, digest: str, name: str) -> list[str]:

@@ -16,7 +16,18 @@ from nbmlops.capture import data, environment, estimators, secrets, watch
 from nbmlops.capture.cell import CellSource, analyse
 from nbmlops.capture.order import History, Label, label, saved_notebook
 from nbmlops.records import new_id, plain
-from nbmlops.tracking import beside, executions, findings, guesses, keeping, machine, repeats, session, statuses
+from nbmlops.tracking import (
+    beside,
+    executions,
+    findings,
+    guesses,
+    keeping,
+    machine,
+    planned,
+    repeats,
+    session,
+    statuses,
+)
 from nbmlops.tracking.keeping import Kept
 from nbmlops.tracking.log import log_dataset
 from nbmlops.tracking.machine import warn_once
@@ -123,6 +134,7 @@ class TrackedCell:
         self._describe(self.cell.reads, "read")
         machine.note(self.run_id, Path(notebook or project.root))
         beside.ask(self.header.experiment)
+        planned.ask(self.header.experiment)
         return self.seen
 
     def abandon(self) -> None:
@@ -156,7 +168,7 @@ class TrackedCell:
         told = {"tracking_s": time.perf_counter() - ended, "findings": [f.to_dict() for f in found]}
         kept = self._keep(status)
         run = Run(session.as_run(self.run) | told | {"kept": plain(kept)})
-        return Run(run.data | {"beside": beside.answer(run)})
+        return Run(run.data | {"beside": beside.answer(run), "planned": planned.answer(run)})
 
     def _import(self) -> None:
         if "sklearn" in self.cell.imports:  # the cell is about to, and its metrics are hooked where they are defined

@@ -46,7 +46,17 @@ def _title(data: Mapping[str, Any]) -> str:
 def _times(data: Mapping[str, Any]) -> str:
     """Return how long the run took, and tracking beside it."""
     known = (("took", data.get("duration_s")), ("tracking", data.get("tracking_s")))
-    return ", ".join(f"{word} {number(value)} s" for word, value in known if value is not None)
+    told = [f"{word} {number(value)} s" for word, value in known if value is not None]
+    return ", ".join([*_planned(data.get("planned") or {}), *told])
+
+
+def _planned(plan: Mapping[str, Any]) -> list[str]:
+    """Return which of the planned runs of its experiment it is."""
+    if not plan:
+        return []
+    if plan["done"] > plan["of"]:
+        return [f"{plan['done']} runs of {plan['of']} planned"]
+    return [f"run {plan['run']} of {plan['of']} planned" if plan["run"] else f"{plan['done']} of {plan['of']} planned"]
 
 
 def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
