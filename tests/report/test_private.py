@@ -79,6 +79,22 @@ def test_no_private_value_in_any_report(project, hospital, tmp_path):
             assert MARKER not in text, (ref, text[text.find(MARKER) - 200 : text.find(MARKER) + 60])
 
 
+def test_a_metric_tag_or_setting_called_like_a_private_column_is_not_shown(project, tmp_path):
+    (project / "charter.yaml").write_text("problem: Who pays?\nprivate: [income]")
+    with session.run("loans", params={"income": 48217.5}) as run:
+        nb.log({"income": 48217.5, "auc": 0.9})
+        nb.log({"income": 48217.5}, context={"step": "last"})
+        for step in range(3):
+            nb.log({"income": 48217.5 + step}, step=step, context={"split": "test"})
+        session.write({"t": "tag", "run_id": run.run_id, "name": "income", "value": "48217.5"})
+    nb.site(tmp_path / "site")
+    pages = [p.read_text() for p in (tmp_path / "site").rglob("*.*") if p.suffix in (".html", ".js")]
+    for text in (*everything(run.run_id, tmp_path), *pages):
+        assert "48217" not in text
+        assert "48,21" not in text
+    assert any("0.9" in text for text in pages)
+
+
 def test_no_private_value_in_how_to_or_site(project, hospital, tmp_path):
     text = json.dumps(nb.how_to("wards@1").to_dict())
     assert MARKER not in text, text[text.find(MARKER) - 200 : text.find(MARKER) + 60]
@@ -116,3 +132,42 @@ def test_a_message_of_a_private_column_is_masked_and_names_of_code_stay():
     assert kept["message"] == "'hour'"
     kept = raised({"name": "KeyError", "message": "'Ada'", "traceback": "KeyError: 'Ada'"}, "", [], unread=True)
     assert "Ada" not in str(kept)
+
+
+def settled(seed):
+    """Track a model whose steps and settings hold values of a private column."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+    train = rows(300, seed)
+    with session.run("settled") as run:
+        wards = make_pipeline(SimpleImputer(strategy="most_frequent"), OrdinalEncoder(categories=[["zqxa", "zqxb"]]))
+        filled = make_pipeline(SimpleImputer(strategy="constant", fill_value="zqxa"), OneHotEncoder())
+        columns = make_column_transformer((wards, ["ward"]), (filled, ["ward"]), ("passthrough", ["age"]))
+        chosen = LogisticRegression(class_weight={"zqxd0": 1, "zqxd1": 2, "zqxd2": 1})
+        model = make_pipeline(columns, chosen).fit(train[["age", "ward"]], train.diagnosis)
+        nb.register(model, "settled", background=train[["age", "ward"]])
+    return run
+
+
+def test_steps_and_settings_of_a_model_are_told_without_values_of_private_columns(project, tmp_path):
+    (project / "charter.yaml").write_text(CHARTER)
+    run = settled(1)
+    for text in everything(run.run_id, tmp_path):
+        assert MARKER not in text, text[text.find(MARKER) - 200 : text.find(MARKER) + 60]
+    said = snapshot.build(subject_of(run.run_id))["explained"]["sentences"]
+    assert "missing values of ward become the most frequent value" in said
+    assert any(s.startswith("ward becomes numbers (2 values, in order)") for s in said)
+
+
+def test_rules_about_a_private_column_are_counted_not_told(project, tmp_path):
+    (project / "charter.yaml").write_text("private: [ward]\n")
+    (project / "rules.yaml").write_text("- if: ward = zqxa\n  then: late\n- else: early\n")
+    with session.run("rules") as run:
+        nb.register(nb.rule_model(project / "rules.yaml"), "rules", rows(40, 1)[["ward"]])
+    for text in everything(run.run_id, tmp_path):
+        assert MARKER not in text, text[text.find(MARKER) - 200 : text.find(MARKER) + 60]
+    assert "asks 2 rules in this order, which name values of what is private" in str(nb.explain("rules@1").sentences)

@@ -11,7 +11,7 @@ from typing import Any
 
 from nbmlops.report.gathered.raised import raised, unquoted
 
-__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "told"]
+__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "tells", "told"]
 
 Json = Mapping[str, Any]
 PROSE = ("message", "column", "slice", "notes", "because", "needed", "do", "explains", "sentences", "no_curves")
@@ -30,7 +30,7 @@ def gather(found: Json) -> dict[str, Any]:
     """Return ``private``, the columns nobody is shown a value of, and everything gathered so far without theirs."""
     hidden, every = private(found), found["models"]
     named = [*hidden, *answered(found["results"], every, hidden)]
-    models = [{**m, "signature": _signature(m.get("signature") or {}, hidden)} for m in every]
+    models = [_model(m, hidden) for m in every]
     kept = {"private": hidden, "models": models, "results": [masked(r, named) for r in found["results"]]}
     return {**kept, **_runs(found, hidden)}
 
@@ -82,6 +82,12 @@ def answered(results: Iterable[Json], models: Iterable[Json], hidden: list[str])
     return sorted({"prediction", *(str(f["column"]) for f in found if f.get("code") == "prediction_drift")} - {""})
 
 
+def _model(model: Json, hidden: list[str]) -> dict[str, Any]:
+    """Return a version without what was seen in private columns."""
+    measured = {k: v for k, v in (model.get("metrics") or {}).items() if not tells(k, hidden)}
+    return {**model, "metrics": measured, "signature": _signature(model.get("signature") or {}, hidden)}
+
+
 def _signature(signature: Json, hidden: list[str]) -> dict[str, Any]:
     """Leave out what tells one row from another, and of private columns what was seen in them."""
     kept = {k: v for k, v in signature.items() if k != "fitted_on"}
@@ -102,16 +108,23 @@ def _run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
     kept = dict(run)
     if run.get("params"):
         kept["params"] = [{**p, "value": SHOWN} if p.get("name") in hidden else p for p in run["params"]]
+    if run.get("tags"):
+        kept["tags"] = {k: SHOWN if k in hidden else v for k, v in run["tags"].items()}
     for key in ("summary", "series"):
-        kept |= {key: {k: v for k, v in run[key].items() if not _split(k, hidden)}} if run.get(key) else {}
+        kept |= {key: {k: v for k, v in run[key].items() if not tells(k, hidden)}} if run.get(key) else {}
     if run.get("error"):
         kept["error"] = raised(run["error"], str(run.get("source") or ""), hidden, unread)
     return kept
 
 
-def _split(name: str, hidden: list[str]) -> bool:
-    """Tell whether a measure is of the rows of one value: ``auc[zip=1234]``."""
-    return any(re.search(rf"[\[,]{re.escape(column)}=", name) for column in hidden)
+def tells(name: str, hidden: Iterable[str]) -> bool:
+    """Tell whether a measure is a private column's own value, or of the rows of one value of it.
+
+    >>> tells("income", ["income"]), tells("auc[zip=1234]", ["zip"]), tells("auc", ["income"])
+    (True, True, False)
+    """
+    own = name.partition("[")[0]
+    return any(own == column or re.search(rf"[\[,]{re.escape(column)}=", name) for column in hidden)
 
 
 def _runs(found: Json, hidden: list[str]) -> dict[str, Any]:

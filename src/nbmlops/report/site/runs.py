@@ -31,9 +31,9 @@ def part(known: Known) -> Part:
 
 
 def metrics_of(known: Known, metrics: Sequence[Json]) -> list[Json]:
-    """Return the metrics that may be shown: of no private column's values, nor samples of the machine."""
+    """Return the metrics that may be shown: no private column's values, nor of one, nor samples of the machine."""
     seen = (m for m in metrics if not m["name"].startswith(SYSTEM))
-    return [m for m in seen if not known.private.intersection(m["context"])]
+    return [m for m in seen if known.private.isdisjoint([m["name"], *m["context"]])]
 
 
 def _stamp(known: Known, run: RunLine) -> str:
