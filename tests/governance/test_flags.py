@@ -327,3 +327,30 @@ def test_flags_are_listed_by_subject_state_and_role(late, be):
         nb.flags(state="shut")
     with pytest.raises(NotFound, match="No role 'boss'"):
         nb.flags(role="boss")
+
+
+def test_a_blocking_flag_lets_no_alias_move_until_it_is_settled(late, be):
+    be("ann@x.org")
+    found = nb.flag("late@1:age", "ages are guessed.", severity="blocking")
+    be("sam@x.org")
+    with pytest.raises(NotAllowed) as error:
+        nb.promote("late", 1, to="champion", reason="the first")
+    held = r"late@1 is held up: ann@x.org flagged late@1:age, blocking (owner: sam@x.org): ages are guessed."
+    assert error.value.message == held
+    assert chained("alias") == []
+    nb.flag("late@1", "a typo", severity="high")
+    nb.answer_flag(found.flag_id, "asked", state="dismissed")
+    assert nb.promote("late", 1, to="champion", reason="the first").aliases == ("champion",)
+
+
+def test_the_charter_may_let_any_open_flag_hold_up(late):
+    agree(late, "policy: {champion: {flags: any}}")
+    found = nb.flag("late@1", "a typo", severity="low")
+    with pytest.raises(NotAllowed, match="late@1 is held up"):
+        nb.promote("late", 1, to="champion", reason="the first")
+    agree(late, "policy: {champion: {flags: some}}")
+    with pytest.raises(NotAllowed, match=r"policy.champion.flags is 'some', so nothing is promoted"):
+        nb.promote("late", 1, to="champion", reason="the first")
+    agree(late, "policy: {champion: {flags: any}}")
+    nb.answer_flag(found.flag_id, "mended")
+    assert nb.promote("late", 1, to="champion", reason="the first").aliases == ("champion",)

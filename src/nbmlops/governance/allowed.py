@@ -11,6 +11,7 @@ from nbmlops.governance.approval import policy
 from nbmlops.governance.approval.evidence import newest_gate
 from nbmlops.governance.charter import PROMOTES, Charter
 from nbmlops.governance.differences import METRICS
+from nbmlops.governance.flags.unsettled import held_up
 from nbmlops.governance.terms import PASSING
 from nbmlops.registry import models
 from nbmlops.tracking import actor as identity
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Evidence", "allowed", "evidence_of", "issues"]
 
 GUARDS = ("required", "recorded")
+FLAGS = ("blocking", "any")  # which open flags let nothing move
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,11 @@ def allowed(agreed: Charter | None, evidence: Evidence, alias: str) -> str:
         The charter says no, or asks for something that is not understood.
     """
     if agreed is None:
+        _check_flags(evidence, {}, alias)
         return "no policy"
     rule = agreed.policy.get(alias, {})
     asked = policy.of(agreed, alias)
+    _check_flags(evidence, rule, alias)
     _check_evaluation(evidence, rule, alias)
     if not asked.approvals:  # with approvals the roles say who approves
         _check_roles(agreed, asked)
@@ -68,6 +72,17 @@ def allowed(agreed: Charter | None, evidence: Evidence, alias: str) -> str:
     if followed.startswith("gate"):
         _check_guards(evidence, rule, alias)
     return followed
+
+
+def _check_flags(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:
+    """Refuse what somebody flagged as blocking, or where that was agreed at all, until it is settled."""
+    wanted = rule.get("flags", "blocking")
+    if wanted not in FLAGS:
+        raise NotAllowed(
+            f"policy.{alias}.flags is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(FLAGS)}."
+        )
+    if held := held_up(evidence.version.ref, wanted == "any"):
+        raise NotAllowed(f"{evidence.version.ref} is held up: {held}.", "Read and settle it: nbmlops flags")
 
 
 def _check_evaluation(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:

@@ -17,11 +17,11 @@ from nbmlops.registry.targets import FILE
 if TYPE_CHECKING:
     from nbmlops.governance.charter import Charter
 
-__all__ = ["KEYS", "Policy", "asking", "digest", "of", "span", "until"]
+__all__ = ["KEYS", "Policy", "asking", "digest", "of", "read", "span", "until"]
 
 EVIDENCE = ("report", "gate", "evaluation", "drift")
 DISTINCT = ("author", "owner", "nobody")
-KEYS = ("gate", "guards", "evaluation", "roles", "approvals", "each", "distinct_from", "evidence", "expires")
+KEYS = ("gate", "guards", "flags", "evaluation", "roles", "approvals", "each", "distinct_from", "evidence", "expires")
 SPAN = re.compile(r"([1-9][0-9]{0,4})\s*(h|d|w)")
 HOURS = {"h": 1, "d": 24, "w": 168}
 HOW = {
@@ -55,20 +55,18 @@ class Policy:
         people = "1 person" if self.approvals == 1 else f"{self.approvals} people"
         return f"{people}{f' ({_said(who)})' if who else ''} approve what becomes {self.alias}"
 
-    def wanting(self, given: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-        """Return what is missing, in words, where these people approved in these roles.
+    def wanting(self, given: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
+        """Return what is missing where these people approved in these roles: for each person, one of which roles.
 
         >>> Policy("champion", 2, ("manager", "expert"), each=True).wanting([("ann", "manager")])
-        ('expert',)
-        >>> Policy("champion", 2, ("manager",)).wanting([("ann", "manager"), ("ann", "manager")])
-        ('one more person: manager',)
+        [('expert',)]
+        >>> Policy("champion", 2, ("manager", "expert")).wanting([("ann", "manager"), ("ann", "expert")])
+        [('manager', 'expert')]
         """
         found = [(person, role) for person, role in given if not self.roles or role in self.roles]
-        open_roles = [role for role in self.roles if self.each and role not in {r for _, r in found}]
-        more = self.approvals - len({person for person, _ in found}) - len(open_roles)
-        who = " or ".join(self.roles) or "any role"
-        count = "one more person" if more == 1 else f"{more} more people"
-        return (*map(_said, open_roles), *((f"{count}: {_said(who)}",) if more > 0 else ()))
+        needed = [(role,) for role in self.roles if self.each and role not in {r for _, r in found}]
+        more = self.approvals - len({person for person, _ in found}) - len(needed)
+        return [*needed, *([self.roles] * more)]
 
 
 def _said(roles: str) -> str:
@@ -187,8 +185,8 @@ def asking(agreed: Charter | None) -> list[Policy]:
     return [policy for policy in found if policy.approvals]
 
 
-def digest(agreed: Charter | None) -> str:
+def digest(said: Mapping[str, Any] | None) -> str:
     """Return the SHA-256 of what a charter says of all aliases; an empty text where it says nothing."""
-    said = plain(agreed.policy) if agreed else {}
+    said = plain(said or {})
     text = json.dumps(said, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest() if said else ""

@@ -53,15 +53,23 @@ def blocking(ref: str) -> list[Flag]:
     return [flag for flag in open_flags(ref) if flag.severity == "blocking"]
 
 
-def held_up(ref: str) -> str:
-    """Return in a sentence what flags hold up a version, an empty text where none does."""
-    found = blocking(ref)
+def held_up(ref: str, by_any: bool = False) -> str:
+    """Return in a sentence what flag holds up a version, an empty text where none does.
+
+    Parameters
+    ----------
+    ref : str
+        ``late-flights@3``.
+    by_any : bool
+        Whether any open flag does, not a blocking one alone.
+    """
+    found = open_flags(ref) if by_any else blocking(ref)
     if not found:
         return ""
     first, more = found[0], len(found) - 1
-    also = f", and {more} more" if more else ""
     whose = f" (owner: {first.owner})" if first.owner else ""
-    return f"{first.author} flagged {first.subject} as blocking{whose}: {first.text}{also}"
+    said = f"{first.author} flagged {first.subject}, {first.severity}{whose}: {first.text.rstrip('.')}"
+    return f"{said}; and {more} more" if more else said
 
 
 def unsettled(row: Row) -> bool:
