@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from nbmlops import __version__
+from nbmlops.governance.audit import heads
 from nbmlops.report import howto, snapshot
 from nbmlops.report.blocks import Block, Code, Facts, Figure, Fold, Missing, Notebook, Say, Section, Table, Verdict
 from nbmlops.report.decision import Decision, Part
@@ -59,6 +60,7 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
         f"As of {when(taken['as_of'])}. nbmlops {__version__} drew it from a snapshot of facts with the SHA-256 "
         f"`{snapshot.digest(taken)}`; "
         "the same facts give the same page.",
+        *([f"Newest event of the audit log then: `{mark}`"] if (mark := heads.of(taken)) else []),
     ]
     return "\n\n".join(lines) + "\n"
 

@@ -73,10 +73,10 @@ def load(digest: str) -> dict[str, Any]:
 def facts_digest(taken: Mapping[str, Any]) -> str:
     """Return the SHA-256 of what a snapshot knows: the same for two reports that say the same.
 
-    Left out are its number, what people answered to a report, and when the data was last looked at: none of these makes
-    a report outdated.
+    Left out are its number, what people answered to a report, when the data was last looked at, and the head of the
+    audit log: none of these makes a report outdated.
     """
-    facts = {k: v for k, v in taken.items() if k not in ("number", "as_of", "looked_at")}
+    facts = {k: v for k, v in taken.items() if k not in ("number", "as_of", "looked_at", "head")}
     if "events" in facts:
         facts["events"] = [e for e in facts["events"] if not _is_answer(e)]
     return hashlib.sha256(snapshot.canonical(facts)).hexdigest()
@@ -123,5 +123,5 @@ def _row(subject: Subject, taken: dict[str, Any]) -> reports.Kept:
         as_of=taken["as_of"],
         made_at=now(),
         digest=session.artifacts().put(snapshot.canonical(taken)),
-        data={**says, "facts": facts_digest(taken)},
+        data={**says, "facts": facts_digest(taken), "head": taken["head"]},
     )

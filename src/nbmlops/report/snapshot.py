@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from nbmlops.governance.audit import heads
 from nbmlops.records import plain
 from nbmlops.report.kinds.kind import Subject, kind_of
 from nbmlops.tracking import session
@@ -34,7 +35,8 @@ def build(subject: Subject, number: int = 1) -> dict[str, Any]:
     -------
     dict
         ``schema``, ``kind``, ``subject`` (its key), ``number``, ``project``, ``as_of`` (the newest time among the
-        facts, never that of rendering), and the facts of its kind.
+        facts, never that of rendering), ``head`` (of the audit log, None before its first event), and the facts of its
+        kind.
 
     Examples
     --------
@@ -43,7 +45,7 @@ def build(subject: Subject, number: int = 1) -> dict[str, Any]:
     """
     envelope = {"schema": SCHEMA, "kind": subject.kind, "subject": subject.key, "number": number}
     found = kind_of(subject.kind).gather(subject)
-    whole = plain({**found, **envelope, "project": session.project().name})
+    whole = plain({**found, **envelope, "project": session.project().name, "head": heads.now()})
     read: dict[str, Any] = json.loads(canonical(whole).decode("utf-8", "surrogatepass"))
     return read  # in the order in which it is kept, for that may show
 

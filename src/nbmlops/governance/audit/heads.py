@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nbmlops.capture import environment
 from nbmlops.errors import Invalid
-from nbmlops.store.audited import Chain
+from nbmlops.store.audited import Chain, reading
 from nbmlops.templates.audit import verify as script
 from nbmlops.tracking import session
 
-__all__ = ["TAG", "given", "in_git", "inside", "mark", "marked"]
+__all__ = ["TAG", "given", "in_git", "inside", "mark", "marked", "now", "of"]
 
 TAG = "nbmlops-audit-"
 COMMITS = ("log", "--all", "--fixed-strings", "--format=%H%x00%B%x00")
@@ -29,6 +29,19 @@ def mark(chain_id: str, seq: int, found: str) -> str:
     'nbmlops-audit 01978000-0000-7000-8000-000000000000 12'
     """
     return f"nbmlops-audit {chain_id} {seq}:{found}"
+
+
+def now() -> Head | None:
+    """Return chain, number and hash of the newest event, for others to hold; None before the first."""
+    with reading(session.project()) as chain:
+        found = chain.head()
+        return {"chain_id": chain.chain_id, "seq": found[0], "hash": found[1]} if found else None
+
+
+def of(facts: Mapping[str, Any]) -> str:
+    """Return the line by which the head in the facts of a report is found again; an empty text without one."""
+    head = facts.get("head")
+    return mark(head["chain_id"], head["seq"], head["hash"]) if head else ""
 
 
 def given(head: str | Path, chain_id: str) -> Head:
