@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbmlops.cli.grants import grant, grants
 from nbmlops.cli.output import CANCELLED, DONE, REFUSED, exit_with, show_rows
 from nbmlops.config import find_project
 
@@ -76,6 +77,10 @@ def store() -> None:
 
     Example: nbmlops store gc
     """
+
+
+store.add_command(grant)
+store.add_command(grants)
 
 
 @store.command()

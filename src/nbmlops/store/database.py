@@ -18,9 +18,9 @@ import sqlalchemy as sa
 
 from nbmlops import __version__, hooks
 from nbmlops.config import Project, find_project
-from nbmlops.errors import Conflict, MissingPackage, Unavailable, tell
+from nbmlops.errors import Conflict, MissingPackage, NbmlopsError, Unavailable, tell
 from nbmlops.records import new_id, now, plain
-from nbmlops.store import artifacts, driver, events, forks, journal, postgres, sqlite, tables, views
+from nbmlops.store import artifacts, driver, events, forks, governed, journal, postgres, sqlite, tables, views
 from nbmlops.store.schema import SCHEMA
 
 __all__ = ["Store", "Transaction", "as_json", "open_store"]
@@ -161,7 +161,7 @@ class Store:
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_s * 1000)}")
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
                     if alone:
-                        connection.execute(_value("chain_id").with_for_update())
+                        _wait(connection)
                 change = Transaction(connection)
                 yield change
                 change.complete = True
@@ -322,6 +322,10 @@ class Store:
                 kept = f"once; a copy of it as it was stays in {sqlite.backup(self.path, self._backup_name(stored))}"
             tell(f"The store {self.address} has schema {stored} and is brought to schema {SCHEMA} {kept}.")
             migrate(connection, stored)
+            if self.path is None and governed.about(connection):
+                from nbmlops.store import grants
+
+                grants.renew(connection)  # for the tables that are new
         if self.path is not None:
             self._tell_of_free_space(engine)
 
@@ -359,7 +363,7 @@ class Store:
                 raise
             raise known from None
 
-    def _explain(self, error: BaseException | None) -> Unavailable | None:
+    def _explain(self, error: BaseException | None) -> NbmlopsError | None:
         if isinstance(error, sqlite3.Error) and self.path is not None:
             return sqlite.explain(error, self.path)
         return postgres.explain(error, self.url)
@@ -377,12 +381,24 @@ class Transaction:
 
         Who did it beside an account of the database is only *claimed*, and stands in the data.
         """
+        text = self.told(data, actor)
+        if governed.installed(self.connection):
+            return self.made(*governed.append(self.connection, action, subject, text))
+        seq = events.append(self.connection, action, subject, text, actor)
+        found = self.connection.scalar(sa.select(tables.events.c.hash).where(tables.events.c.seq == seq))
+        return self.made(seq, str(found))
+
+    def told(self, data: Mapping[str, Any], actor: tuple[str, str]) -> str:
+        """Return the text of an event's data."""
         if actor[1] == driver.ACCOUNT:
             name, known_by = hooks.service("capture.environment", "actor")()
             data = {**data, "claimed": {"name": name, "known_by": known_by}}
-        self.seq = events.append(self.connection, action, subject, as_json(data), actor)
-        self.hash = self.connection.scalar(sa.select(tables.events.c.hash).where(tables.events.c.seq == self.seq)) or ""
-        return self.seq
+        return as_json(data)
+
+    def made(self, seq: int, found: str) -> int:
+        """Remember number and hash of the newest event of this transaction; return the number."""
+        self.seq, self.hash = seq, found
+        return seq
 
 
 def lock(connection: sa.Connection) -> None:
@@ -401,6 +417,14 @@ def _stored(connection: sa.Connection) -> int | None:
             "This database has a table 'meta' that is not of nbmlops.", "Give nbmlops a database or schema of its own."
         )
     return int(found)
+
+
+def _wait(connection: sa.Connection) -> None:
+    """Wait for the other governed changes on a server, and let those that come wait."""
+    if governed.installed(connection):
+        governed.begin(connection)
+    else:
+        connection.execute(_value("chain_id").with_for_update())
 
 
 def _value(key: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nbmlops.errors import NotFound
+from nbmlops.store import governed
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.driver import Connection
 from nbmlops.store.tables import flags
@@ -48,9 +49,13 @@ def add(change: Transaction, rows: Sequence[Mapping[str, Any]], actor: Actor) ->
         said = row["said"]
         values = {k: v for k, v in row.items() if k != "said"}
         values |= {"state": "open", "digest": digest_of(said), "data": as_json({"said": said, "thread": []})}
+        about = {"flag": row["flag_id"], **{k: values[k] for k in ("kind", "severity", "role", "digest")}}
+        about |= {"question": bool(said["question"])}
+        if governed.installed(change.connection):
+            change.made(*governed.flag(change.connection, values, change.told(about, actor)))
+            continue
         change.connection.execute(flags.insert().values(**values))
-        about = {k: values[k] for k in ("kind", "severity", "role", "digest")} | {"question": bool(said["question"])}
-        change.event("flag", row["subject"], {"flag": row["flag_id"], **about}, actor)
+        change.event("flag", row["subject"], about, actor)
 
 
 def answer(change: Transaction, flag_id: str, said: Mapping[str, Any], closed_at: str | None, actor: Actor) -> None:
@@ -60,8 +65,12 @@ def answer(change: Transaction, flag_id: str, said: Mapping[str, Any], closed_at
         raise NotFound(f"No flag {flag_id!r}.", "Those there are: nbmlops flags.")
     data = row["data"] | {"thread": [*row["data"]["thread"], dict(said)]}
     values = {"state": said["state"], "closed_at": closed_at, "data": as_json(data)}
-    change.connection.execute(flags.update().where(flags.c.flag_id == flag_id).values(**values))
     about = {"flag": flag_id, "state": said["state"], "digest": digest_of(said)}
+    if governed.installed(change.connection):
+        values |= {"flag_id": row["flag_id"]}
+        change.made(*governed.answer(change.connection, values, change.told(about, actor)))
+        return
+    change.connection.execute(flags.update().where(flags.c.flag_id == flag_id).values(**values))
     change.event("flag_answer", row["subject"], about, actor)
 
 

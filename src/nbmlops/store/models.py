@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from nbmlops.errors import Conflict
 from nbmlops.records import ModelVersion, now
-from nbmlops.store import events
+from nbmlops.store import events, governed
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
@@ -37,11 +37,15 @@ def add_version(change: Transaction, row: dict[str, Any], trusted: list[str], ac
     actor : tuple of str
         (name, how known).
     """
+    values = {k: as_json(v) if k in JSON_FIELDS else v for k, v in row.items()} | {"trusted": as_json(trusted)}
+    data = {k: row[k] for k in ("digest", "run_id", "evaluation", "profile", "owner")}
+    if governed.installed(change.connection):
+        number, made = governed.register(change.connection, values, change.told(data, actor))
+        change.made(*made)
+        return number
     taken = sa.select(sa.func.max(model_versions.c.version)).where(model_versions.c.name == row["name"])
     number = int(change.connection.scalar(taken) or 0) + 1
-    values = {k: as_json(v) if k in JSON_FIELDS else v for k, v in row.items()}
-    change.connection.execute(model_versions.insert().values(**values, version=number, trusted=as_json(trusted)))
-    data = {k: row[k] for k in ("digest", "run_id", "evaluation", "profile", "owner")}
+    change.connection.execute(model_versions.insert().values(**values, version=number))
     change.event("register", f"{row['name']}@{number}", data, actor)
     return number
 
@@ -78,14 +82,12 @@ def delete(change: Transaction, name: str, numbers: Sequence[int], reason: str, 
                 f"Move the alias first: nbmlops promote {name} VERSION --to {alias} --reason ..., "
                 f"or delete the whole model: nbmlops store delete {name} --aliases",
             )
-    _stamp(change, name, numbers, now())
-    change.event("delete", _subject(name, numbers), {"versions": sorted(numbers), "reason": reason}, actor)
+    _stamp(change, name, numbers, now(), {"versions": sorted(numbers), "reason": reason}, actor)
 
 
 def restore(change: Transaction, name: str, numbers: Sequence[int], actor: tuple[str, str]) -> None:
     """Show deleted versions of a model again."""
-    _stamp(change, name, numbers, None)
-    change.event("restore", _subject(name, numbers), {"versions": sorted(numbers)}, actor)
+    _stamp(change, name, numbers, None, {"versions": sorted(numbers)}, actor)
 
 
 def deleted(store: Store) -> list[dict[str, Any]]:
@@ -196,13 +198,24 @@ def _owners(connection: sa.Connection, name: str | None) -> dict[str, str]:
     return {subject: json.loads(data)["to"] for subject, data in found}
 
 
-def _stamp(change: Transaction, name: str, numbers: Sequence[int], at: str | None) -> None:
-    """Write or take off the tombstone of versions that are all there and all without or with one."""
+def _stamp(
+    change: Transaction,
+    name: str,
+    numbers: Sequence[int],
+    at: str | None,
+    data: dict[str, Any],
+    actor: tuple[str, str],
+) -> None:
+    """Write or take off the tombstone of versions that are all there and all without or with one, with its event."""
+    if governed.installed(change.connection):
+        change.made(*governed.stamp(change.connection, name, numbers, bool(at), change.told(data, actor)))
+        return
     c = model_versions.c
     state = c.deleted_at.is_(None) if at else c.deleted_at.is_not(None)
     chosen = model_versions.update().where(c.name == name, c.version.in_(numbers), state)
     if change.connection.execute(chosen.values(deleted_at=at)).rowcount != len(numbers):
         raise Conflict(f"Somebody else changed the versions of {name} just now.", "Look again: nbmlops models")
+    change.event("delete" if at else "restore", _subject(name, numbers), data, actor)
 
 
 def _subject(name: str, numbers: Sequence[int]) -> str:

@@ -7,14 +7,18 @@ import sys
 
 import sqlalchemy as sa
 
-from nbmlops.errors import Invalid, Unavailable
+from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, Unavailable
 from nbmlops.store import driver
 
 __all__ = ["explain", "shown", "url_of"]
 
 HARMLESS = frozenset(("host", "port", "options", "sslmode", "connect_timeout", "application_name"))
-GRANTS = "GRANT ALL ON SCHEMA and ON ALL TABLES IN SCHEMA to its role, or use one that owns them."
+GRANTS = (
+    "Ask its owner for a role: nbmlops store grant ROLE USER. In a store without accounts: GRANT ALL ON SCHEMA and "
+    "ON ALL TABLES IN SCHEMA to yours."
+)
 OTHER_PLACE = "Name a schema that exists: postgresql+psycopg://USER@HOST/NAME?options=-csearch_path%3DSCHEMA"
+GOVERNED = {"NBM01": NotAllowed, "NBM02": Conflict, "NBM03": Invalid}  # what our functions raise (governed.sql)
 REFUSED = {"InsufficientPrivilege": GRANTS, "InvalidSchemaName": OTHER_PLACE}
 
 
@@ -56,11 +60,13 @@ def shown(url: sa.URL) -> str:
     return plain + ("?" + "&".join(pairs) if pairs else "")
 
 
-def explain(error: BaseException | None, url: sa.URL) -> Unavailable | None:
+def explain(error: BaseException | None, url: sa.URL) -> NbmlopsError | None:
     """Return a readable error for a server that is away or refuses; None for a fault of the statement."""
     psycopg = sys.modules.get("psycopg")
     if psycopg is None or not isinstance(error, psycopg.Error):
         return None
+    if error.sqlstate in GOVERNED:
+        return GOVERNED[error.sqlstate](error.diag.message_primary or "", error.diag.message_hint or "")
     said = _without_secrets(" ".join(str(error).split()) or type(error).__name__, url)[:300]
     kind = type(error).__name__
     if kind in REFUSED:

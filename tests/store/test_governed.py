@@ -1,0 +1,461 @@
+"""Accounts on a real PostgreSQL: each does the work of its role, and no account can lie to the log."""
+
+import threading
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
+from nbmlops.store import events, flags, grants
+from nbmlops.store.database import as_json
+from nbmlops.store.tables import metadata
+from nbmlops.tracking import session
+from nbmlops.tracking.actor import actor
+
+pytestmark = pytest.mark.sqlite  # each asks for its own server
+
+
+@pytest.fixture
+def owned(project, postgres, monkeypatch):
+    """A store on a server with the functions installed, its address, and what becomes of it at the end."""
+    address = postgres()
+    monkeypatch.setenv("NBMLOPS_STORE", address)
+    session.reset()
+    store = session.store()
+    about = grants.install(store)
+    yield address
+    monkeypatch.setenv("NBMLOPS_STORE", address)
+    session.reset()
+    with direct(address) as connection:
+        groups = [f"{about['roles']}_{g}" for g in ("keeper", *grants.GROUPS)]
+        connection.execute(f"DROP OWNED BY {', '.join(groups)} CASCADE")
+        for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres)'").fetchall():
+            connection.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')
+
+
+def direct(address):
+    """Log in without nbmlops, as anybody can who has an account."""
+    import psycopg
+
+    return psycopg.connect("postgresql://" + address.partition("://")[2], autocommit=True)
+
+
+def of(address, user):
+    return address.replace("postgres@", f"{user}@")
+
+
+@pytest.fixture
+def become(owned, monkeypatch):
+    """Work under another account: become("ann"); become() is the owner."""
+
+    def be(user=""):
+        monkeypatch.setenv("NBMLOPS_STORE", of(owned, user) if user else owned)
+        session.reset()
+        return session.store()
+
+    return be
+
+
+@pytest.fixture
+def team(become):
+    """ann trains, bob manages, eve uses."""
+    for role, user in (("scientist", "ann"), ("manager", "bob"), ("user", "eve")):
+        grants.grant(session.store(), role, user, actor())
+    return become
+
+
+def registered(fit, held_out, name="late"):
+    with nb.run("forest"):
+        model = fit("age")
+        nb.evaluate(model, held_out, target="late")
+        return nb.register(model, name)
+
+
+def test_each_role_does_its_work_and_the_log_says_who(team, fit, held_out):
+    team("ann")
+    version = registered(fit, held_out)
+    assert (version.version, version.owner) == (1, "ann")
+    with pytest.raises(NotAllowed, match=r"ann may not record alias.*store grant ROLE ann"):
+        nb.promote("late", 1, to="champion", reason="mine")
+    team("bob")
+    assert nb.promote("late", 1, to="champion", reason="good").aliases == ("champion",)
+    with pytest.raises(NotAllowed, match="bob may not record register"):
+        registered(fit, held_out)
+    store = team("eve")
+    assert nb.models().name.tolist() == ["late"]
+    assert len(nb.runs()) == 2  # bob tracked one too
+    with store.reading() as connection:
+        told = [(e["action"], e["actor"], e["known_by"]) for e in events.listed(connection)]
+        assert events.verify(connection) is None
+    assert told == [
+        *[("grant", "postgres", "database")] * 3,
+        ("register", "ann", "database"),
+        ("alias", "bob", "database"),
+    ]
+
+
+def as_role(group, statement):
+    """Return a statement about a group of the store, whatever the store's roles are called."""
+    before, after = statement.split("{}")
+    found = f"SELECT rolname FROM pg_roles WHERE rolname ~ '{group}$' LIMIT 1"
+    return f"DO $$ BEGIN EXECUTE '{before}' || ({found}) || '{after}'; END $$"
+
+
+HOSTILE = {
+    "insert an event": "INSERT INTO events SELECT 99, at, 'bob', known_by, action, subject, data, hash, '' FROM events",
+    "change an event": "UPDATE events SET actor = 'bob'",
+    "delete an event": "DELETE FROM events",
+    "cut the log": "TRUNCATE events",
+    "register without the function": "INSERT INTO model_versions SELECT * FROM model_versions",
+    "change a version": "UPDATE model_versions SET digest = repeat('0', 64)",
+    "take a version over": "UPDATE model_versions SET owner = 'bob'",
+    "trust another type": "UPDATE model_versions SET trusted = '[\"os.system\"]'",
+    "delete a version": "DELETE FROM model_versions",
+    "flag without the function": "INSERT INTO flags SELECT * FROM flags",
+    "close a flag": "UPDATE flags SET state = 'closed'",
+    "move an alias": "SELECT nbmlops_event('alias', 'late@champion', '{\"version\": 1}')",
+    "approve": "SELECT nbmlops_event('approve', 'late@1', '{\"outcome\": \"approved\"}')",
+    "grant": "SELECT nbmlops_event('grant', 'ann', '{\"role\": \"owner\"}')",
+    "register by an event": "SELECT nbmlops_event('register', 'late@9', '{}')",
+    "flag by an event": "SELECT nbmlops_event('flag', 'late@1', '{}')",
+    "an action nobody knows": "SELECT nbmlops_event('crown', 'ann', '{}')",
+    "append past the check": "SELECT nbmlops_append('alias', 'late@champion', '{\"version\": 1}')",
+    "replace a function": "CREATE OR REPLACE FUNCTION nbmlops_may(text[], text) RETURNS void LANGUAGE sql AS ''",
+    "take a function over": "ALTER FUNCTION nbmlops_event OWNER TO CURRENT_USER",
+    "drop a function": "DROP FUNCTION nbmlops_event",
+    "set a function's path": "ALTER FUNCTION nbmlops_event SET search_path = pg_temp",
+    "make a table in the schema": "CREATE TABLE public.other (a int)",
+    "make a function in the schema": "CREATE FUNCTION public.lower(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+    "shut off the trigger": "ALTER TABLE results DISABLE TRIGGER ALL",
+    "shut off the policy": "ALTER TABLE meta DISABLE ROW LEVEL SECURITY",
+    "be the keeper": as_role("keeper", "SET ROLE {}"),
+    "be another account": "SET SESSION AUTHORIZATION bob",
+    "join a group": as_role("decide", "GRANT {} TO ann"),
+    "write a new chain": "INSERT INTO meta VALUES ('chain', 'x')",
+    "another result": 'UPDATE results SET data = \'{"verdict": "better"}\'',
+    "delete a result": "DELETE FROM results",
+    "change a report": "UPDATE reports SET digest = repeat('0', 64)",
+    "change who said it": "UPDATE feedback SET actor = 'bob'",
+    "read files of the server": "SELECT pg_read_file('postgresql.conf')",
+}
+SILENT = {  # a policy hides the rows from a change, and says nothing
+    "move the head": "UPDATE meta SET value = '1 ' || repeat('0', 64) WHERE key = 'head'",
+    "change the chain": "UPDATE meta SET value = 'x' WHERE key = 'chain_id'",
+    "forget the functions": "UPDATE meta SET value = '' WHERE key = 'governed'",
+}
+
+
+@pytest.fixture
+def ann(team, owned, fit, held_out):
+    """The scientist's account outside nbmlops, in a store with a version, a flag and an alias."""
+    team("ann")
+    registered(fit, held_out)
+    flagged(session.store())
+    team("bob")
+    nb.promote("late", 1, to="challenger", reason="good")
+    with direct(of(owned, "ann")) as connection:
+        yield connection
+
+
+def flagged(store, flag_id="f1", author=None):
+    who = actor()
+    row = {"flag_id": flag_id, "subject": "late@1", "kind": "model", "severity": "notice", "role": None, "owner": None}
+    row |= {"author": author or who[0], "at": "2026-01-01T00:00:00.000000+00:00", "closed_at": None}
+    with store.atomic() as change:
+        flags.add(change, [row | {"said": {"text": "wh\u00fd?", "question": True}}], who)
+
+
+def state(owned):
+    with direct(owned) as connection:
+        tables = ("events", "model_versions", "flags", "meta", "results", "reports", "feedback")
+        return {t: connection.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in tables}
+
+
+def refusal(connection, statement):
+    """Return how the server refuses a statement, or what it did instead."""
+    import psycopg
+
+    try:
+        return f"done: {connection.execute(statement).rowcount} rows"
+    except psycopg.Error as error:
+        return error.sqlstate
+
+
+def test_what_an_account_cannot(ann, owned, team):
+    before = state(owned)
+    for what, statement in HOSTILE.items():
+        assert refusal(ann, statement) in ("42501", "NBM01"), what
+    for what, statement in SILENT.items():
+        assert refusal(ann, statement) == "done: 0 rows", what
+    assert state(owned) == before
+    ann.execute("GRANT SELECT, INSERT ON runs TO PUBLIC")  # the server warns only
+    with direct(owned) as connection:
+        connection.execute("CREATE ROLE pat LOGIN")
+    with direct(of(owned, "pat")) as connection:
+        assert refusal(connection, "SELECT * FROM runs") == "42501"
+
+
+def test_nothing_of_a_callers_is_found_by_a_function(ann, owned, team):
+    """Tables, functions and operators of the caller's own, first on its path, are not what a function uses."""
+    ann.execute(
+        "CREATE TEMP TABLE events (LIKE public.events); CREATE TEMP TABLE meta (LIKE public.meta);"
+        "CREATE TEMP TABLE pg_roles (rolname name);"
+        "CREATE FUNCTION pg_temp.pg_has_role(name, name, text) RETURNS bool LANGUAGE sql AS 'SELECT true';"
+        "CREATE FUNCTION pg_temp.to_json(text) RETURNS json LANGUAGE sql AS $$SELECT '\"forged\"'::json$$;"
+        "INSERT INTO pg_temp.meta VALUES ('chain_id', 'mine'); SET search_path = pg_temp, public, pg_catalog"
+    )
+    with pytest.raises(Exception, match="ann may not record alias"):
+        ann.execute("SELECT public.nbmlops_event('alias', 'late@champion', '{}')")
+    ann.execute("SELECT public.nbmlops_event('advice', 'late@1', '{}')")
+    with team("eve").reading() as connection:
+        assert events.listed(connection)[-1]["actor"] == "ann"
+        assert events.verify(connection) is None
+
+
+def test_a_name_given_to_a_function_is_not_believed(ann, team, fit, held_out):
+    team("ann")
+    store = session.store()
+    with store.atomic() as change:
+        change.event("advice", "late@1", {}, ("bob", "database"))
+    with store.reading() as connection:
+        assert events.listed(connection)[-1]["actor"] == "ann"
+    with pytest.raises(NotAllowed, match="ann may not flag in the name of bob"):
+        flagged(store, "f2", author="bob")
+    row = dict(ann.execute("SELECT row_to_json(v) FROM model_versions v").fetchone()[0])
+    call = "SELECT nbmlops_register(%s, %s)"
+    with pytest.raises(Exception, match="ann may not register in the name of bob"):
+        ann.execute(call, (as_json(row | {"owner": "bob"}), as_json(row)))
+    with pytest.raises(Exception, match="says another file or owner"):
+        ann.execute(call, (as_json(row), as_json(row | {"digest": "0" * 64})))
+    with pytest.raises(Exception, match="is a JSON object"):
+        ann.execute("SELECT nbmlops_event('advice', 'late@1', '3')")
+    assert len(nb.models()) == 1
+
+
+def test_what_was_said_stays_and_each_answers_in_their_own_name(ann, team):
+    store = team("eve")
+    said = {"at": "2026-01-02", "author": "eve", "known_by": "database", "text": "because", "state": "answered"}
+    with store.atomic() as change:
+        flags.answer(change, "f1", said, None, actor())
+    (found,) = flags.listed(store)
+    assert (found["state"], [a["text"] for a in found["data"]["thread"]]) == ("answered", ["because"])
+    one, other = as_json(found["data"]), as_json({**found["data"], "said": {"text": "never mind"}})
+    forged = as_json({**found["data"], "thread": [*found["data"]["thread"], {**said, "author": "bob"}]})
+    for content in (one, other, forged):
+        with pytest.raises(Exception, match="An answer adds to what was said"):
+            ann.execute("SELECT nbmlops_answer('f1', 'closed', NULL, %s, '{}')", (content,))
+
+
+def test_an_alias_holds_a_version_against_deletion(ann, team):
+    with pytest.raises(Exception, match="An alias of late points to one of these"):
+        ann.execute("SELECT nbmlops_stamp('late', ARRAY[1], true, '{}')")
+    with pytest.raises(Exception, match="Somebody else changed the versions of late"):
+        ann.execute("SELECT nbmlops_stamp('late', ARRAY[7], true, '{}')")
+
+
+def test_deleted_and_brought_back(team, fit, held_out):
+    team("ann")
+    registered(fit, held_out)
+    nb.delete("late@1", reason="wrong rows")
+    assert len(nb.models()) == 0
+    nb.restore("late@1")
+    assert len(nb.models()) == 1
+
+
+ODD = "q\"uo\\te\b\f\n\r\t\x01\x1f\x7f/ \u00fc\u4e2d\U0001f600\u2028 '%s' :x {y}"
+
+
+def test_the_same_text_has_the_same_hash_on_both_databases(team):
+    """The chain that functions of the server made is verified by the code that makes it on SQLite."""
+    store = team("ann")
+    with store.atomic() as change:
+        seq = change.event("advice", ODD, {"why": ODD, "n": [1, 2.5, None, True]}, actor())
+        assert change.hash
+    with store.reading() as connection:
+        event = events.listed(connection)[-1]
+        assert (event["seq"], event["subject"], event["data"]["why"]) == (seq, ODD, ODD)
+        assert events.verify(connection) is None
+
+
+def test_a_head_that_was_cut_off_is_missed(team, owned):
+    with direct(owned) as connection:
+        connection.execute("DELETE FROM events WHERE seq = 3")
+    store = team("ann")
+    with store.atomic() as change:
+        assert change.event("advice", "late@1", {}, actor()) == 4
+    with store.reading() as connection:
+        assert events.verify(connection) == 3
+
+
+def test_two_accounts_at_once_make_one_chain(team, owned):
+    start, faults = threading.Barrier(2), []
+
+    def work(user):
+        try:
+            with direct(of(owned, user)) as connection:
+                start.wait(20)
+                for _ in range(25):
+                    connection.execute("SELECT nbmlops_event('advice', 'late@1', '{}')")
+        except Exception as error:
+            faults.append(error)
+
+    both = [threading.Thread(target=work, args=(user,)) for user in ("ann", "bob")]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(60)
+    assert faults == []
+    with team("eve").reading() as connection:
+        told = events.listed(connection, action="advice")
+        assert events.verify(connection) is None
+    assert [e["seq"] for e in told] == list(range(4, 54))
+    assert [e["actor"] for e in told].count("ann") == 25
+
+
+def test_a_promotion_that_another_account_overtook_is_refused(team, fit, held_out, owned):
+    team("ann")
+    registered(fit, held_out)
+    registered(fit, held_out)
+    team("bob")
+    with direct(of(owned, "bob")) as other, direct(owned) as watching:
+        other.execute("BEGIN")
+        other.execute("SELECT nbmlops_event('alias', 'late@champion', '{\"version\": 1}')")
+        ends = threading.Thread(target=commits_when_waited_for, args=(other, watching))
+        ends.start()
+        with pytest.raises(Conflict):
+            nb.promote("late", 2, to="champion", reason="mine")
+        ends.join(60)
+    assert nb.model_version("late@champion").version == 1
+
+
+def commits_when_waited_for(connection, watching):
+    waits = "SELECT pg_sleep(0.02), count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
+    while not watching.execute(waits, (connection.info.dbname,)).fetchone()[1]:
+        pass
+    connection.execute("COMMIT")
+
+
+def test_who_has_which_role_and_whom_none_binds(team, owned):
+    store = team()
+    rows = {(r["user"], r["role"]): r["fits"] for r in grants.grants(store)}
+    assert rows == {
+        ("ann", "scientist"): True,
+        ("bob", "manager"): True,
+        ("eve", "user"): True,
+        ("postgres", "unbound"): True,
+    }
+    with direct(owned) as connection:
+        connection.execute("CREATE ROLE pat LOGIN; CREATE ROLE max LOGIN; GRANT pg_write_all_data TO max")
+        group = grants.install(store)["roles"]
+        connection.execute(f"GRANT {group}_approve TO pat; REVOKE {group}_decide FROM bob")
+    rows = {(r["user"], r["role"]): r["fits"] for r in grants.grants(store)}
+    assert (rows["pat", "not in the log"], rows["bob", "manager"], rows["max", "unbound"]) == (False, False, True)
+
+
+def test_a_role_is_taken_again(team, owned):
+    import psycopg
+
+    store = team()
+    grants.grant(store, "expert", "ann", actor())
+    assert grants.revoke(store, "scientist", "ann", actor())["left"] == ["expert"]
+    assert ("ann", "expert", True) in {(r["user"], r["role"], r["fits"]) for r in grants.grants(store)}
+    grants.revoke(store, "expert", "ann", actor())
+    with direct(of(owned, "ann")) as connection, pytest.raises(psycopg.Error, match="permission denied"):
+        connection.execute("SELECT * FROM runs")
+    with pytest.raises(NotFound, match="ann has not got the role expert"):
+        grants.revoke(store, "expert", "ann", actor())
+
+
+REFUSED = [
+    ("king", "ann", NotFound, "No role 'king'"),
+    *[("expert", name, Invalid, "is no name of an account") for name in ("", 'a"b', "pg_monitor", "nbmlops_x", " a")],
+    ("expert", "postgres", Conflict, "owns the tables or administers"),
+]
+
+
+def test_a_grant_that_is_refused_changes_nothing(become, owned):
+    store, before = session.store(), state(owned)
+    for role, user, kind, says in REFUSED:
+        with pytest.raises(kind, match=says):
+            grants.grant(store, role, user, actor())
+    assert state(owned) == before
+
+
+def test_an_odd_name_is_an_account_like_others(become, owned):
+    from urllib.parse import quote
+
+    for user in ("ann@example.org", "Grace Hopper", "o'neil", "50%:s;--"):
+        grants.grant(session.store(), "expert", user, actor())
+        with direct(owned.replace("postgres@", quote(user) + "@")) as connection:
+            connection.execute("SELECT nbmlops_event('approve', 'late@1', '{}')")
+        with session.store().reading() as connection:
+            assert events.listed(connection)[-1]["actor"] == user
+
+
+def test_only_the_owner_makes_accounts_and_installs(team):
+    store = team("ann")
+    for change in (lambda: grants.install(store), lambda: grants.grant(store, "owner", "ann", actor())):
+        with pytest.raises(Exception, match=r"Only the owner|permission denied|may not record"):
+            change()
+    with store.reading() as connection:
+        assert len(events.listed(connection)) == 3
+
+
+def test_rights_given_by_hand_are_taken(project, owned, become):
+    with direct(owned) as connection:
+        connection.execute("CREATE ROLE old LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO old")
+        connection.execute("GRANT UPDATE (data) ON events TO PUBLIC")
+    assert grants.install(session.store())["revoked"] == ["old"]
+    with direct(of(owned, "old")) as connection, pytest.raises(Exception, match="permission denied"):
+        connection.execute("UPDATE events SET data = ''")
+
+
+def test_a_file_has_no_accounts(project):
+    for use in (grants.install, grants.grants, lambda s: grants.grant(s, "expert", "ann", actor())):
+        with pytest.raises(Invalid, match="Accounts are made in a store on PostgreSQL"):
+            use(session.store())
+
+
+def test_every_action_of_the_code_and_every_table_is_decided_on():
+    import re
+    from pathlib import Path
+
+    root = Path(nb.__file__).parent
+    by_function = {"register", "delete", "restore", "flag", "flag_answer"}
+    said = {a for p in root.rglob("*.py") for a in re.findall(r'\.event\(\s*"(\w+)"', p.read_text(encoding="utf-8"))}
+    assert said - by_function <= set(grants.ACTIONS)
+    assert not by_function & set(grants.ACTIONS)
+    sql = (root / "store" / "governed.sql").read_text(encoding="utf-8")
+    assert [t for t in metadata.tables if f"{{schema}}.{t}" not in sql] == []
+
+
+def typed(*words):
+    from click.testing import CliRunner
+
+    from nbmlops.cli import main
+
+    return CliRunner().invoke(main, ["store", *words])
+
+
+def test_the_commands_say_the_same_as_the_functions(become, owned):
+    import json
+
+    assert json.loads(typed("grant", "--init", "--json").output)["version"] == grants.VERSION
+    made = typed("grant", "scientist", "ann")
+    assert r"\password ann" in made.output
+    assert json.loads(typed("grant", "expert", "ann", "--json").output) == {
+        "user": "ann",
+        "role": "expert",
+        "made": False,
+    }
+    assert json.loads(typed("grants", "--json").output) == grants.grants(session.store())
+    assert typed("grants", "--csv").output.startswith("user,role,since,by,fits")
+    assert "unbound" in typed("grants").output
+    assert typed("grant", "expert", "ann", "--revoke").output == "ann is no expert any more.\n"
+
+
+@pytest.mark.parametrize("words", [["grant"], ["grant", "expert"], ["grant", "--init", "expert", "ann"]])
+def test_a_command_that_is_not_whole_is_refused(project, words):
+    found = typed(*words)
+    assert found.exit_code != 0
+    assert "Name a role and an account, or --init alone." in found.output
