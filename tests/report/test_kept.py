@@ -107,7 +107,10 @@ def test_the_list_says_the_same_by_function_magic_and_command(retrained, champio
         (1, champion.run_id),
     ]
     magic = MAGICS[0](SimpleNamespace(user_ns={"mine": retrained}), "list mine")
-    assert magic.to_dict("records") == rows[:2] == nb.reports(retrained).to_dict("records")
+    assert magic.to_dict()["reports"] == rows[:2] == nb.reports(retrained).to_dict("records")
+    assert repr(magic).splitlines()[1].split()[:3] == ["Retraining", "report:", "late-flights"]
+    assert repr(magic).count("Replace champion late-flights@1 by late-flights@2? Recommended: yes") == 2
+    assert rows[0]["digest"][:12] in magic._repr_mimebundle_()["text/html"]
     text = CliRunner().invoke(main, ["report", "list", champion.run_id]).output
     assert "Run report" not in text
     assert champion.run_id[-12:] in text
@@ -117,6 +120,7 @@ def test_the_list_says_the_same_by_function_magic_and_command(retrained, champio
 
 def test_no_reports_is_said(project):
     assert CliRunner().invoke(main, ["report", "list"]).output == "no reports\n"
+    assert repr(MAGICS[0](SimpleNamespace(user_ns={}), "list")).startswith("No report was made yet.")
     assert list(nb.reports().columns)[:3] == ["kind", "name", "number"]
 
 

@@ -43,12 +43,12 @@ VERBS = ("list", "verify", "signatures")
 
 def _other(verb: str, of: Any, output: str | None) -> Any:
     """List reports, verify a file, or say who signed."""
-    from nbmlops.report.listed import reports
+    from nbmlops.report.listed import listed
     from nbmlops.report.signatures import signatures
     from nbmlops.report.verify import verify_report
 
     if verb == "list":
-        return reports(of)
+        return listed(of)
     if of is None:
         raise Invalid(
             f"%report {verb} needs to know of what.", f"%report {verb} {'FILE' if verb == 'verify' else 'REF'}"

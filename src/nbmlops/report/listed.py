@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from nbmlops.hooks import Shown
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.store import reports as stored
 from nbmlops.tracking import session
@@ -11,9 +14,32 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["reports", "rows"]
+__all__ = ["Listed", "listed", "reports", "rows"]
 
 COLUMNS = ("kind", "name", "number", "answer", "title", "as_of", "made_at", "question", "because", "subject", "run_id")
+
+
+@dataclass(frozen=True, repr=False)
+class Listed(Shown):
+    """Reports as a table, for people; the last made first."""
+
+    shows: ClassVar[str] = "reports"
+
+    reports: tuple[Mapping[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"reports": [dict(row) for row in self.reports]}
+
+
+def listed(ref: Any = None) -> Listed:
+    """Return reports as a table to look at (:func:`reports` returns the same as a DataFrame).
+
+    Examples
+    --------
+    >>> listed("late-flights@champion")  # doctest: +SKIP
+    """
+    return Listed(tuple(rows(ref)))
 
 
 def reports(ref: Any = None) -> pd.DataFrame:
