@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from nbmlops.report.kinds.kind import Subject, subject_of
 from nbmlops.store import reports
 from nbmlops.tracking import session
 
-__all__ = ["about", "changed", "meant"]
+__all__ = ["about", "bound", "changed", "meant"]
 
 Json = Mapping[str, Any]
 # What a person judged: where a version serves, who owns it and what was answered are no part of that.
@@ -37,7 +38,7 @@ def meant(ref: Any) -> Subject:
 
 
 def about(digest: str) -> dict[str, str]:
-    """Return what a form says of a report that was kept: title, question, answer, version, run, author.
+    """Return what a form says of a report that was kept: title, question, answer, version, run, author, facts.
 
     Raises
     ------
@@ -56,8 +57,17 @@ def about(digest: str) -> dict[str, str]:
         "answer": first.answer.word,
         "version": version,
         "run_id": kept.run_of(taken),
+        "facts": bound(taken),
         "author": str((taken.get("run") or {}).get("author") or ""),
     }
+
+
+def bound(taken: Json) -> str:
+    """Return the SHA-256 of what a person judged of a report's facts: the same while an answer to it holds."""
+    if taken["kind"] != "run":
+        return kept.facts_digest(taken)
+    judged = {key: _judged(taken, key) for key in JUDGED}
+    return hashlib.sha256(snapshot.canonical({**judged, "raised": _raised(taken)})).hexdigest()
 
 
 def changed(row: reports.Kept) -> list[str]:

@@ -108,8 +108,8 @@ def _answered(report: Any, said: Mapping[str, Any], by: str | None, form: Form |
         "comment": comment,
         **_conditioned(said["conditions"], outcome, at),
         "expires_at": _expires(said["expires"], asking, outcome, at),
-        "policy_digest": policy.digest(agreed),
-        "bound": binding.bound(found.version),
+        "policy_digest": policy.digest(agreed.policy if agreed else None),
+        "bound": {**binding.bound(found.version), "facts": found.about["facts"]},
         **_entered(person, steward[0], form),
     }
     _check_current(found)

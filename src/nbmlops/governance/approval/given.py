@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nbmlops.governance.approval.policy import Policy
     from nbmlops.governance.charter import Charter
 
-__all__ = ["APPROVED", "OUTCOMES", "Answer", "Present", "answers", "judged", "refused", "valid"]
+__all__ = ["APPROVED", "OUTCOMES", "Answer", "Present", "answers", "judged", "of_events", "refused", "valid"]
 
 OUTCOMES = ("approved", "approved with conditions", "changes requested", "rejected")
 APPROVED, REFUSED = OUTCOMES[:2], OUTCOMES[2:]
@@ -64,7 +64,7 @@ class Answer:
 class Present:
     """What is now of all that an answer was bound to; ``changed`` has what each report says otherwise than is known."""
 
-    bound: Json
+    bound: Json | None  # None where only the facts of a report are known
     changed: Mapping[str, Sequence[str]]
     policy_digest: str
     own: Mapping[str, str]  # person to why it is their own work
@@ -84,13 +84,14 @@ def answers(connection: Any, subject: str) -> list[Answer]:
     """
     from nbmlops.store import events
 
-    met = {
-        (e["data"]["approve"], e["data"]["condition"]): _met(e)
-        for e in events.listed(connection, subject, "condition_met")
-        if e["subject"] == subject
-    }
-    found = (e for e in events.listed(connection, subject, "approve") if e["subject"] == subject)
-    return [_answer(e, met) for e in found if e["data"].get("report")]
+    return of_events(e for e in events.listed(connection, subject) if e["subject"] == subject)
+
+
+def of_events(events: Iterable[Json]) -> list[Answer]:
+    """Return the answers among events, with which conditions are met."""
+    found = [e for e in events if e["action"] in ("approve", "condition_met")]
+    met = {(e["data"]["approve"], e["data"]["condition"]): _met(e) for e in found if e["action"] == "condition_met"}
+    return [_answer(e, met) for e in found if e["action"] == "approve" and e["data"].get("bound")]
 
 
 def _met(event: Json) -> dict[str, str]:
@@ -169,7 +170,7 @@ def _void(answer: Answer, present: Present, asked: Policy) -> str:
 def _stale(answer: Answer, present: Present) -> list[str]:
     """Return what changed of all an answer was bound to."""
     changed = present.changed.get(answer.report, ("a report that was not looked at",))
-    words = binding.changed(answer.bound or {}, present.bound)
+    words = binding.changed(answer.bound or {}, present.bound) if present.bound else []
     words += [f"the report says otherwise: {', '.join(changed)}"] if changed else []
     return [*words, *(["the policy of the charter changed"] if answer.policy_digest != present.policy_digest else [])]
 

@@ -90,13 +90,16 @@ class Counted:
         wanted = self.asked.wanting((a.name, a.role) for a in yes)
         said_no = given.refused(found, self.asked)
         return (
-            *(f"approval by {what}{self._people(what)}" for what in wanted),
+            *(f"approval by {self._of(roles)}" for roles in wanted),
             *(f"another answer of {a.name}, {a.role or 'no role'}: {a.outcome}" for a in said_no),
         )
 
-    def _people(self, role: str) -> str:
-        people = self.now.agreed.roles.get(role.replace(" ", "_"), ()) if self.now.agreed else ()
-        return f" ({', '.join(people)})" if people else ""
+    def _of(self, roles: Sequence[str]) -> str:
+        """Return the roles of which one is missing, with the people who play them."""
+        played = self.now.agreed.roles if self.now.agreed else {}
+        people = list(dict.fromkeys(person for role in roles for person in played.get(role, ())))
+        words = " or ".join(role.replace("_", " ") for role in roles) or "one more person"
+        return f"{words} ({', '.join(people)})" if people else words
 
     def check(self, connection: Any) -> list[int]:
         """Return the events that approve, or refuse.
@@ -190,7 +193,7 @@ def present(subject: str, version: ModelVersion | None, agreed: Charter | None, 
     return given.Present(
         binding.bound(version),
         changed | {digest: ["it is not kept any more"] for digest in digests - set(changed)},
-        policy.digest(agreed),
+        policy.digest(agreed.policy if agreed else None),
         own_work(version, asked.distinct_from),
         agreed,
         now(),

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from nbmlops.report import facts
+from nbmlops.errors import NotAllowed
+from nbmlops.governance.approval import given, policy
+from nbmlops.governance.approval.given import Answer
+from nbmlops.governance.charter import Charter
+from nbmlops.report import facts, since
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
 from nbmlops.report.text import is_over, joined, short, stamp, when
 
-__all__ = ["approvals", "blocks", "event_words", "missing_approval", "moved", "refusal"]
+__all__ = [
+    *("approvals", "asked_words", "blocks", "event_words", "missing_approval", "moved", "policy_of", "refusal", "who"),
+]
 
 Json = Mapping[str, Any]
 ALIAS = "champion"
 MOST_MOVES, LONGEST = 3, 120
 GIVEN = ("approved", "approved with conditions", "decided")
 EXPIRED = "expired"
+PAST = (EXPIRED, "stale", "withdrawn", "void")  # answers that hold no more
+OWN = ("name", "roles")  # of a row, and not of the table
 
 
 def blocks(snapshot: Json) -> list[Block]:
@@ -36,13 +45,14 @@ def approvals(snapshot: Json) -> list[dict[str, str]]:
     Each has ``role``, ``who``, ``outcome`` (missing, approved, ..., expired as of the snapshot), ``condition``,
     ``comment`` and ``at``.
     """
-    asked = _roles(snapshot)
-    given = list(_given(snapshot))
-    newest = {role: row["outcome"] for row in given for role in row["roles"].split(", ")}  # the last word counts
-    answered = {role for role, outcome in newest.items() if outcome in GIVEN}
-    rows = [{"role": row["roles"] or "-", **{k: v for k, v in row.items() if k != "roles"}} for row in given]
-    open_ones = [r for r in asked if r not in answered] if not _is_enough(asked, answered) else []
-    return [*rows, *(_open(snapshot, role) for role in open_ones)]
+    found = list(_given(snapshot))
+    newest = {(row["name"], role): row["outcome"] for row in found for role in row["roles"].split(", ")}
+    asked = policy_of(snapshot)
+    counts = GIVEN[:2] if asked.approvals else GIVEN  # where nobody has to approve, who decides is enough
+    wanted = replace(asked, approvals=asked.approvals or bool(asked.roles))
+    open_ones = wanted.wanting(who for who, outcome in newest.items() if outcome in counts)  # the last word
+    rows = [{"role": row["roles"] or "-", **{k: v for k, v in row.items() if k not in OWN}} for row in found]
+    return [*rows, *(_open(snapshot, roles) for roles in open_ones)]
 
 
 def missing_approval(snapshot: Json) -> str:
@@ -50,13 +60,13 @@ def missing_approval(snapshot: Json) -> str:
     rows = approvals(snapshot)
     open_ones = [row for row in rows if row["outcome"] == "missing"]
     names = [f"{r['role'].replace('_', ' ')}: {r['who']}" if r["who"] != "-" else r["role"] for r in open_ones]
-    return f"{joined(names, 'or')} approves" if names else ""
+    return f"{joined(names)} {'approve' if len(names) > 1 else 'approves'}" if names else ""
 
 
 def refusal(snapshot: Json) -> tuple[str, str] | None:
     """Return how the newest answer turned it down and who did so, or None where it did not."""
     rows = [row for row in approvals(snapshot) if row["outcome"] not in ("missing", "decided")]
-    if not rows or rows[-1]["outcome"] in (*GIVEN, EXPIRED):
+    if not rows or rows[-1]["outcome"] in (*GIVEN, *PAST):
         return None
     last = rows[-1]
     why = f": {short(last['comment'], LONGEST)}" if last["comment"] else ""
@@ -65,34 +75,63 @@ def refusal(snapshot: Json) -> tuple[str, str] | None:
     return word, f"{word} by {role}{last['who']}{why}."
 
 
-def _is_enough(asked: Sequence[str], answered: set[str]) -> bool:
-    """Tell whether a role the charter names has decided: it names those who may, one of them is enough."""
-    return bool(set(asked) & answered)
+def policy_of(snapshot: Json) -> policy.Policy:
+    """Return what the charter asked for when a snapshot was made: nothing where that is not understood."""
+    said = ((snapshot.get("charter") or {}).get("policy") or {}).get(ALIAS)
+    try:
+        return policy.read(said or {}, ALIAS)
+    except NotAllowed:
+        return policy.Policy(ALIAS)
 
 
-def _roles(snapshot: Json) -> list[str]:
-    policy = (snapshot.get("charter") or {}).get("policy") or {}
-    roles = (policy.get(ALIAS) or {}).get("roles")
-    return [str(role) for role in roles] if isinstance(roles, (list, tuple)) else []
+def _judged(snapshot: Json) -> dict[int, Answer]:
+    """Return by its number each answer that was bound, with whether it held when the snapshot was made."""
+    agreed = snapshot.get("charter") or {}
+    answers = given.of_events(e for e in snapshot["events"] if e.get("data"))
+    facts_now = since.bound(snapshot) if answers else ""
+    changed = {a.report: [] if (a.bound or {}).get("facts") == facts_now else ["its facts"] for a in answers}
+    played = Charter("", roles=agreed.get("roles") or {}) if agreed else None
+    now = given.Present(None, changed, policy.digest(agreed.get("policy")), {}, played, str(snapshot["as_of"]))
+    return {a.seq: a for a in given.judged(answers, now, policy_of(snapshot))}
 
 
 def _given(snapshot: Json) -> Iterator[dict[str, str]]:
     """Yield who answered about this version or its run, and who made it champion; of the champion's own, nothing."""
     subjects = {facts.candidate(snapshot), *(part["run_id"] for part in facts.all_parts(snapshot))}
+    judged = _judged(snapshot)
     for event in snapshot["events"]:
         data = event.get("data") or {}
         if (outcome := _outcome_of(event, subjects)) is None:
             continue
         known = [data["role"]] if data.get("role") else _played(snapshot, str(event["actor"]))
-        ended = _ended(snapshot, event, outcome)
+        state, why = _state(snapshot, event, outcome, judged.get(event["seq"]))
         yield {
+            "name": str(data.get("by") or event["actor"]),
             "roles": ", ".join(known),
-            "who": f"{event['actor']} (by {event['known_by']})",
-            "outcome": EXPIRED if ended else outcome,
-            "condition": ". ".join(filter(None, [ended, str(data.get("condition") or "")])),
+            "who": who(event),
+            "outcome": state or outcome,
+            "condition": ". ".join(filter(None, [why, str(data.get("condition") or "")])),
             "comment": str(data.get("comment") or data.get("reason") or "") if outcome != "decided" else "",
             "at": str(event["at"]),
         }
+
+
+def who(event: Json) -> str:
+    """Return who answered and how that is known; of an answer that somebody else entered, that too."""
+    data = event.get("data") or {}
+    if data.get("entered_by"):
+        return f"{data['by']} (claimed; entered by {event['actor']}, by {event['known_by']})"
+    return f"{event['actor']} (by {event['known_by']})"
+
+
+def _state(snapshot: Json, event: Json, outcome: str, answer: Answer | None) -> tuple[str, str]:
+    """Return in which state an answer was that held no more, and why; two empty texts for one that held."""
+    ended = _ended(snapshot, event, outcome)
+    if ended:
+        return EXPIRED, ended
+    if answer is None or answer.state == "valid":
+        return "", ""
+    return answer.state, f"It was {outcome}; {answer.why}"
 
 
 def _ended(snapshot: Json, event: Json, outcome: str) -> str:
@@ -120,10 +159,11 @@ def _played(snapshot: Json, person: str) -> list[str]:
     return [role for role, people in roles.items() if person in people]
 
 
-def _open(snapshot: Json, role: str) -> dict[str, str]:
-    people = ((snapshot.get("charter") or {}).get("roles") or {}).get(role) or []
+def _open(snapshot: Json, roles: Sequence[str]) -> dict[str, str]:
+    played = (snapshot.get("charter") or {}).get("roles") or {}
+    people = dict.fromkeys(person for role in roles for person in played.get(role) or ())
     return {
-        "role": role,
+        "role": joined(roles, "or") or "anybody",
         "who": ", ".join(people) or "-",
         "outcome": "missing",
         "condition": "",
@@ -132,14 +172,21 @@ def _open(snapshot: Json, role: str) -> dict[str, str]:
     }
 
 
+def asked_words(asked: policy.Policy) -> str:
+    """Return what the charter asks for, in words."""
+    if not asked.roles and not asked.approvals:
+        return "none is asked for"
+    named = joined([role.replace("_", " ") for role in asked.roles], "and" if asked.each else "or") or "anybody"
+    several = f"{asked.approvals} people: " if asked.approvals > 1 else ""
+    return f"the charter asks for {several}{named}"
+
+
 def _asked(snapshot: Json) -> Table | None:
     """Return the approvals as a table, where there is one to show; a decision alone stands among the decisions."""
     rows = [row for row in approvals(snapshot) if row["outcome"] != "decided"]
     if not rows:
         return None
-    roles = _roles(snapshot)
-    named = joined([role.replace("_", " ") for role in roles], "or")
-    asks = f"the charter asks for {named}" if roles else "none is asked for"
+    asks = asked_words(policy_of(snapshot))
     heads = ("Role", "Who, and how known", "Outcome", "Condition", "When (UTC)")
     cells = [
         (r["role"].replace("_", " "), r["who"], _outcome(r["outcome"]), r["condition"] or "-", stamp(r["at"]))
@@ -149,20 +196,25 @@ def _asked(snapshot: Json) -> Table | None:
 
 
 def _outcome(word: str) -> Verdict:
-    tones = {"approved": "good", "approved with conditions": "warn", "missing": "warn", EXPIRED: "warn"}
+    tones = {"approved": "good", "approved with conditions": "warn", **dict.fromkeys(("missing", *PAST), "warn")}
     return Verdict(word, tones.get(word, "bad"))  # type: ignore[arg-type]
 
 
 def _moves(snapshot: Json) -> Table | None:
+    """Return the newest decisions; who made them is said once where one person made them all."""
     rows = [
         (stamp(e["at"]), short(event_words(e), LONGEST), f"{e['actor']} (by {e['known_by']})")
         for e in snapshot["events"]
         if e["action"] not in ("register", "approve", "flag")
-    ]
+    ][-MOST_MOVES:]
     if not rows:
         return None
     heads = ("When (UTC)", "What", "Who, and how known")
-    return Table("Decisions, newest last", heads, rows[-MOST_MOVES:], tight=(0,))
+    people = {row[2] for row in rows}
+    if len(rows) > 1 and len(people) == 1:
+        alone = [row[:2] for row in rows]
+        return Table(f"Decisions, newest last, all made by {people.pop()}", heads[:2], alone, tight=(0,))
+    return Table("Decisions, newest last", heads, rows, tight=(0,))
 
 
 def _missing(snapshot: Json) -> list[Block]:
@@ -172,7 +224,8 @@ def _missing(snapshot: Json) -> list[Block]:
     if not outcomes & {*GIVEN[:2]}:
         what.append("The approval of this has expired" if EXPIRED in outcomes else "Nobody has approved this")
         do.append("sign below, or record it in the notebook")
-    if not _roles(snapshot):
+    asked = policy_of(snapshot)
+    if not asked.roles and not asked.approvals:
         what.append("whose approval it needs was not agreed")
         do.append(f"write policy in charter.yaml ({facts.whose(snapshot, 'manager')})")
     words = joined(what)
