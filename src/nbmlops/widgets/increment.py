@@ -9,7 +9,12 @@ from nbmlops.widgets.html import card, esc, number, table
 
 __all__ = ["html", "text"]
 
-WHY = {"wrong": "wrongly predicted", "revised": "outcome revised", "expert": "an expert expects something else"}
+WHY = {
+    "wrong": "wrongly predicted",
+    "revised": "outcome revised",
+    "expert": "an expert expects something else",
+    "flag": "of these by a flag that was accepted",
+}
 LEFT_OUT = {
     "evaluation": "judged a model",
     "earlier_increment": "in an earlier increment",

@@ -44,7 +44,7 @@ class Increment(Shown):
     rows: int = 0
     learn: int = 0
     check: int = 0
-    why: Mapping[str, int] = field(default_factory=dict)  # wrong, revised, expert: a row may be several
+    why: Mapping[str, int] = field(default_factory=dict)  # wrong, revised, expert, flag: a row may be several
     left_out: Mapping[str, int] = field(default_factory=dict)
     known: int = 0  # predictions whose outcome is known
     limit: float | None = None  # of numbers: the error beyond which one is wrong
@@ -75,8 +75,9 @@ def training_increment(
     """Keep rows a model got wrong, or that people corrected, as the next version of the data set ``NAME-increment``.
 
     In it are rows whose outcome is known and not what was predicted (of numbers: off by more than nine in ten rows of
-    the evaluation), rows whose outcome was revised, and rows of which an expert expects something else. Not in it are
-    rows of any evaluation or gate of this model, and rows of earlier increments. Half of it, by what a row holds, is to
+    the evaluation), rows whose outcome was revised, and rows of which an expert or an accepted flag says something else
+    (``why`` names the flag). Not in it are rows of any evaluation or gate of this model, and rows of earlier
+    increments. Half of it, by what a row holds, is to
     learn from and half is to check with (column ``part``): only what no model learnt from can tell whether an error is
     gone.
 
@@ -261,7 +262,7 @@ def _kept(told: Increment, features: pd.DataFrame, rows: pd.DataFrame) -> Increm
         rows=len(rows),
         learn=int((part == LEARN).sum()),
         check=int((part == CHECK).sum()),
-        why={k: n for k in ("wrong", "revised", "expert") if (n := int(rows["why"].str.contains(k).sum()))},
+        why={k: n for k in ("wrong", "revised", "expert", "flag") if (n := int(rows["why"].str.contains(k).sum()))},
         made_of=tuple(
             {"version": int(r["version"]), "batch": None if pd.isna(r["batch"]) else r["batch"], "rows": int(r["rows"])}
             for r in made_of

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nbmlops.errors import Invalid
 from nbmlops.monitoring.returning.increment import CHECK, LEARN, OWN, Increment, half, increment_of, wrong_in
 from nbmlops.monitoring.returning.judges import judged, twice
+from nbmlops.monitoring.returning.labelled import FLAGS, with_labels
 from nbmlops.monitoring.returning.returned import Returned, returned
 from nbmlops.monitoring.returning.truths import truths
 from nbmlops.registry import sketch
@@ -54,12 +55,15 @@ def with_increment(train: Any, increment: str | Sequence[str], held_out: Any = N
     equal one to learn from: these stay where at least half of the training rows have a twin anyway, for there an equal
     row is no sign of the same one.
 
+    ``flags:flights@7`` stands for the rows of a kept data set that accepted flags say a value of: training rows that
+    equal one get this label, and one that is not there joins, unless it is held out. Then ``target`` is needed.
+
     Parameters
     ----------
     train : pandas.DataFrame
         With the model's inputs and the target.
     increment : str or list of str
-        Such as ``"late-flights-increment@2"``.
+        Such as ``"late-flights-increment@2"``, or ``"flags:flights@7"``.
     held_out : pandas.DataFrame, optional
         Rows that will judge the model.
     target : str, optional
@@ -84,7 +88,12 @@ def with_increment(train: Any, increment: str | Sequence[str], held_out: Any = N
     """
     import pandas as pd
 
-    found = [increment_of(ref) for ref in ([increment] if isinstance(increment, str) else increment)]
+    refs = [increment] if isinstance(increment, str) else [*increment]
+    found = [increment_of(ref) for ref in refs if not ref.startswith(FLAGS)]
+    for ref in (ref for ref in refs if ref.startswith(FLAGS)):
+        train = with_labels(train, ref.removeprefix(FLAGS), target or (found[0].target if found else None), held_out)
+    if not found:
+        return train
     found.sort(key=lambda made: made.at)
     called = target or found[0].target
     added = _added(found, called)

@@ -1,4 +1,4 @@
-"""What is true of predictions as far as it is known: by an outcome, else by what experts expect."""
+"""What is true of predictions as far as it is known: by an outcome, else by what experts and accepted flags say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nbmlops.hooks import service
 from nbmlops.monitoring.performance import canonical
 from nbmlops.monitoring.returning.returned import Returned, experts
 
@@ -23,17 +24,21 @@ class Truths(NamedTuple):
     known: NDArray[np.bool_]
     by_expert: NDArray[np.bool_]  # no outcome is known
     left_out: dict[str, int]
+    sources: dict[int, str]  # by place, the accepted flags that say so
 
 
 def truths(case: Returned) -> Truths:
-    """Return what is true of each prediction: its outcome, else what experts expect who do not contradict each other.
+    """Return what is true of each prediction: its outcome, else what experts and accepted flags say unanimously.
 
     Parameters
     ----------
     case : Returned
     """
     said, left_out = case.said, {}
-    truth, expected = case.labels(said["outcome"]), _expected(case)
+    truth, expected, sources = case.labels(said["outcome"]), _expected(case), dict[int, str]()
+    flagged = _flagged(case)
+    for prediction_id, labels in flagged.items():
+        expected.setdefault(prediction_id, set()).update(value for value, _ in labels)
     unknown = said["outcome"].notna().to_numpy(dtype=bool) & ~_there(truth)
     left_out["no_class"] = int(unknown.sum())
     left_out["contradicting"] = sum(len(v) > 1 for v in expected.values())
@@ -43,7 +48,9 @@ def truths(case: Returned) -> Truths:
         place = places.get(prediction_id)
         if place is not None and len(values) == 1 and not _there(truth[place : place + 1])[0] and not unknown[place]:
             truth[place], by_expert[place] = next(iter(values)), True
-    return Truths(truth, _there(truth), by_expert, left_out)
+            if prediction_id in flagged:
+                sources[place] = ", ".join(source for _, source in flagged[prediction_id])
+    return Truths(truth, _there(truth), by_expert, left_out, sources)
 
 
 def candidates(case: Returned) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -54,13 +61,29 @@ def candidates(case: Returned) -> tuple[pd.DataFrame, dict[str, int]]:
     case : Returned
     """
     said, answers = case.said, case.labels(case.said["prediction"])
-    truth, known, by_expert, left_out = truths(case)
+    truth, known, by_expert, left_out, sources = truths(case)
     wrong, revised = case.wrong(answers, truth), said["prediction_id"].isin(_revised(case)).to_numpy(dtype=bool)
     reasons = {"wrong": wrong & ~by_expert, "revised": revised & known, "expert": wrong & by_expert}
     chosen = np.logical_or.reduce(list(reasons.values()))
-    why = [", ".join(k for k, mask in reasons.items() if mask[place]) for place in np.flatnonzero(chosen)]
+    why = [_why([k for k, mask in reasons.items() if mask[n]], sources.get(n)) for n in np.flatnonzero(chosen).tolist()]
     kept = said.loc[chosen, ["prediction_id", "version", "batch", "at", "key", "key_at"]]
     return kept.assign(prediction=answers[chosen], truth=truth[chosen], why=why).reset_index(drop=True), left_out
+
+
+def _why(reasons: list[str], source: str | None) -> str:
+    """Return why a row is in an increment, and the flags it comes from."""
+    return ", ".join([*reasons, *([source] if source and "expert" in reasons else [])])
+
+
+def _flagged(case: Returned) -> dict[str, list[tuple[Any, str]]]:
+    """Return what accepted flags say of predictions, as the model's own answers; what is none of these is left out."""
+    found = service("governance.flags.labels", "of_predictions")(case.said["prediction_id"])
+    every = [(i, label) for i, labels in found.items() for label in labels]
+    kept: dict[str, list[tuple[Any, str]]] = {}
+    for (i, label), value in zip(every, case.labels([label.value for _, label in every]), strict=True):
+        if value is not None and value == value:
+            kept.setdefault(i, []).append((value, label.source))
+    return kept
 
 
 def _there(values: NDArray[Any]) -> NDArray[np.bool_]:
