@@ -113,7 +113,7 @@ def _check_terms(agreed: Charter, evidence: Evidence, new: str) -> None:
             f"The gate compared {compared.get('target')!r}, and {new} answers {target!r}.",
             f'Compare them on held-out rows: nb.gate(..., target="{target}").',
         )
-    if other := next(_other_terms(agreed, compared, str(evidence.version.signature.get("task"))), None):
+    if other := next(_other_terms(agreed.for_model(new), compared, str(evidence.version.signature.get("task"))), None):
         raise NotAllowed(other, "Compare them again with no terms of your own: the charter's are taken.")
 
 
@@ -126,10 +126,12 @@ def _other_terms(agreed: Charter, compared: Mapping[str, Any], task: str) -> Ite
         yield f"The gate did not group rows by {agreed.groups}, as the charter asks."
     if missing := [c for c in agreed.slices if c not in (compared.get("by") or ())]:
         yield f"The gate did not slice by {missing[0]}, as the charter asks."
-    if compared.get("rows", 0) < (agreed.minimum or 0):
-        yield f"The gate compared {compared.get('rows')} rows, and the charter asks for {agreed.minimum}."
-    if compared.get("tolerated", 1.0) > agreed.margin:
-        yield f"The gate tolerated {compared.get('tolerated')}, and the charter's margin is {agreed.margin}."
+    fewest = agreed.fewest([str(compared.get("metric"))]) or 0
+    if compared.get("rows", 0) < fewest:
+        yield f"The gate compared {compared.get('rows')} rows, and the charter asks for {fewest}."
+    margin = agreed.margin_in(str(compared.get("metric")))
+    if compared.get("tolerated", 1.0) > margin:
+        yield f"The gate tolerated {compared.get('tolerated')}, and the charter's margin is {margin}."
 
 
 def _check_gate(agreed: Charter, evidence: Evidence, wanted: str, alias: str) -> str:

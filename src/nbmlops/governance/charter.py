@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -158,6 +158,16 @@ class Charter(Shown):
         minimum = self.minimum if own.minimum is None else own.minimum
         margin = self.margin if own.margin is None else own.margin
         return replace(self, metrics=own.metrics or self.metrics, minimum=minimum, margin=margin)
+
+    def margin_in(self, metric: str) -> float:
+        """Return how much worse a challenger may be in a metric."""
+        own = next((t.margin for t in self.metrics if t.name == metric), None)
+        return self.margin if own is None else own
+
+    def fewest(self, metrics: Iterable[str]) -> int | None:
+        """Return on how many rows metrics have to be measured at least; None where nobody says."""
+        said = [t.minimum for t in self.metrics if t.minimum and t.name in set(metrics)]
+        return max([*said, *([self.minimum] if self.minimum else [])], default=None)
 
     def masked(self, message: str) -> str:
         """Return what was found, without values where it is about a private column."""

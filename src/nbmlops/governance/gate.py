@@ -159,7 +159,8 @@ def gate(
     >>> nb.gate("late-flights@challenger", "late-flights@champion", on="flights-eval@2").verdict  # doctest: +SKIP
     'better'
     """
-    return held(challenger, champion, on, target, agreed(margin, metrics, by, groups))
+    model = next((m for m in (challenger, champion) if isinstance(m, str)), "")
+    return held(challenger, champion, on, target, agreed(margin, metrics, by, groups, model))
 
 
 def held(
@@ -173,7 +174,7 @@ def held(
 
 def _case(challenger: Any, champion: Any, on: Any, target: str | None, terms: Terms) -> Case:
     rows, dataset = _rows(on)
-    require_rows(len(rows))
+    require_rows(len(rows), terms)
     subjects = subject_of(challenger), subject_of(champion)
     target = target or subjects[0].target or subjects[1].target
     if target is None:
@@ -228,7 +229,7 @@ def _compared(case: Case) -> GateResult:
     first, second = case.subjects
     terms, about = case.terms, describe(case.target, case.rows)
     names = chosen(*case.answers, terms)
-    gains = [gain(m, *case.answers, terms.margin, case.groups) for m in names]
+    gains = [gain(m, *case.answers, terms.margin_in(m), case.groups) for m in names]
     truth = next(c["fingerprint"] for c in about.columns if c["name"] == case.target)
     before = standing.earlier(truth)
     verdict, doubt = _verdict(gains[0], case)
@@ -244,7 +245,7 @@ def _compared(case: Case) -> GateResult:
         low=decided.low,
         high=decided.high,
         margin=gains[0].margin,
-        tolerated=terms.margin,
+        tolerated=terms.margin_in(names[0]),
         detectable=(TWO_SIDED + POWER_80) * (decided.high - decided.low) / (2 * TWO_SIDED),
         rows=len(case.rows),
         challenger_value=gains[0].challenger,
@@ -272,7 +273,7 @@ def _compared(case: Case) -> GateResult:
 def _guards(case: Case, gains: list[Gain], fingerprint: str, before: int) -> Iterator[Finding]:
     first, second = case.subjects
     terms, decided = case.terms, gains[0]
-    slices = guards.parts(case.rows, terms.by, *case.answers, decided, terms.margin, case.groups)
+    slices = guards.parts(case.rows, terms.by, *case.answers, decided, terms.margin_in(decided.metric), case.groups)
     yield from guards.guarded(gains[1:], slices)
     yield from guards.gaps(slices, terms.by, decided.margin)
     yield from guards.calibration(*case.answers, terms.margin, case.groups)

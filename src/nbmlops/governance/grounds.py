@@ -183,7 +183,7 @@ def _of_review(found: Finding, review: Review) -> Finding:
 
 def _viability(version: ModelVersion, agreed: Charter | None, days: int | None) -> Side:
     """Return whether the last two reviews, whichever version answered, lie wholly beyond what is worth having."""
-    bounds = [b for t in (agreed.metrics if agreed else ()) if (b := t.viability())]
+    bounds = [b for t in (agreed.for_model(version.name).metrics if agreed else ()) if (b := t.viability())]
     if not bounds:
         says = "Viability: the charter says of no metric where the model is not worth having (viable)"
         return Side("", (Finding("viability", "not_applicable", says),))

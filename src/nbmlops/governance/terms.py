@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nbmlops.errors import Invalid, NotAllowed
 from nbmlops.governance.charter import Charter, charter
+from nbmlops.registry.targets import FILE
 
 __all__ = ["PASSING", "ROLES", "Terms", "agreed", "require_rows"]
 
@@ -45,6 +46,12 @@ class Terms:
     promotes: str = "better"
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exceptions: tuple[str, ...] = ()
+    margins: Mapping[str, float] = field(default_factory=dict)  # of metrics that have one of their own
+    asks: int | None = None  # rows the charter asks for
+
+    def margin_in(self, metric: str) -> float:
+        """Return how much worse is tolerable in a metric."""
+        return self.margins.get(metric, self.margin)
 
     def whose(self, code: str, owner: str | None) -> str:
         """Return whose a finding is: the role, and its people or else the model's owner."""
@@ -54,39 +61,45 @@ class Terms:
 
 
 def agreed(
-    margin: float | None, metrics: str | Iterable[str] | None, by: str | Iterable[str] | None, groups: str | None
+    margin: float | None,
+    metrics: str | Iterable[str] | None,
+    by: str | Iterable[str] | None,
+    groups: str | None,
+    model: str = "",
 ) -> Terms:
-    """Return the terms of a comparison; what is not given is the charter's.
+    """Return the terms of a comparison; what is not given is the charter's, a model's own where it has some.
 
     Raises
     ------
     Invalid
         The margin is no share.
     """
-    found = charter() or Charter("")
+    found = (charter() or Charter("")).for_model(model)
     tolerated = found.margin if margin is None else margin
     if isinstance(tolerated, bool) or not isinstance(tolerated, (int, float)) or not 0 <= tolerated < 1:
         raise Invalid(f"margin is {tolerated!r}.", "Pass how much worse is tolerable, such as 0.01.")
+    names = _names(metrics) or tuple(t.name for t in found.metrics)
     return Terms(
         margin=float(tolerated),
-        metrics=_names(metrics) or tuple(t.name for t in found.metrics),
+        margins={t.name: found.margin_in(t.name) for t in found.metrics} if margin is None else {},
+        metrics=names,
         asked=bool(metrics),
         by=_names(by) or found.slices,
         groups=groups or found.groups,
-        minimum=found.minimum or FEWEST_ROWS,
+        minimum=found.fewest(names) or FEWEST_ROWS,
+        asks=found.fewest(names),
         promotes=found.promotes,
         roles=found.roles,
         exceptions=found.exceptions,
     )
 
 
-def require_rows(found: int) -> None:
+def require_rows(found: int, terms: Terms) -> None:
     """Refuse fewer rows than the charter's minimum."""
-    said = charter()
-    if said and said.minimum and found < said.minimum:
+    if terms.asks and found < terms.asks:
         raise NotAllowed(
-            f"{found:,} rows are fewer than the {said.minimum:,} the charter asks of a gate.",
-            f"Pass more held-out rows, or agree on another minimum in {said.path}.",
+            f"{found:,} rows are fewer than the {terms.asks:,} the charter asks of a gate.",
+            f"Pass more held-out rows, or agree on another minimum in {FILE}.",
         )
 
 

@@ -226,7 +226,7 @@ def judged(
         coverage_high=covered.high,
         task=str(chosen.signature["task"]),
         metrics=metrics,
-        findings=targets.judge(targets.agreed(), {**metrics, **shared}),
+        findings=targets.judge(targets.agreed(chosen.name), {**metrics, **shared}),
         agreement=agreed,
     )
 

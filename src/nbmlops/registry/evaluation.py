@@ -177,7 +177,7 @@ def _judged(
         metrics=metrics,
         findings=(
             *questions[:1],
-            *targets.judge(targets.agreed(), metrics),
+            *targets.judge(targets.agreed(subject.version.name if subject.version else ""), metrics),
             *segments.findings(slices, metrics),
             Finding(weak.code, "muted", f"{weak.code} is muted") if weak.code in mute else weak,
             *questions[1:],

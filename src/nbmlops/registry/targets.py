@@ -47,10 +47,17 @@ class Target:
         least = self.at_least is not None
         return Target(self.name, self.viable if least else None, None if least else self.viable)
 
+    def short_of(self, measured: Mapping[str, Any] | None) -> str:
+        """Return in words that a metric was measured on fewer rows than were agreed; nothing where it was not."""
+        rows = (measured or {}).get("n")
+        if self.minimum is None or rows is None or rows >= self.minimum:
+            return ""
+        return f"{rows:,} rows, {self.minimum:,} are asked for"
+
     def state(self, measured: Mapping[str, Any] | None) -> str:
         """Return *shown* (the whole interval keeps it), *broken* (none of it does), *not shown* or *not measured*."""
         value = _number((measured or {}).get("value"))
-        if not measured or not math.isfinite(value):
+        if not measured or not math.isfinite(value) or self.short_of(measured):
             return "not measured"
         low, high = (value if measured.get(k) is None else _number(measured[k]) for k in ("low", "high"))
         if math.isnan(low) or math.isnan(high):  # an interval of which an end is unknown shows nothing
@@ -161,10 +168,18 @@ def digest(path: Path | None = None) -> str:
     return hashlib.sha256(found.read_bytes()).hexdigest() if found else ""
 
 
-def agreed() -> tuple[Target, ...]:
-    """Return the targets of the project's charter; none without one."""
+def agreed(model: str = "") -> tuple[Target, ...]:
+    """Return the targets of the project's charter, a model's own where it has some; none without a charter.
+
+    Parameters
+    ----------
+    model : str
+        Its name, with or without a version.
+    """
     path = find()
-    return targets(read(path)) if path else ()
+    content = read(path) if path else {}
+    own = (content.get("models") or {}).get(model.partition("@")[0]) if model else None
+    return (targets(own) if isinstance(own, dict) else ()) or targets(content)
 
 
 def judge(agreed: Iterable[Target], metrics: Mapping[str, Mapping[str, Any]]) -> tuple[Finding, ...]:
@@ -201,6 +216,7 @@ def _finding(target: Target, measured: Mapping[str, Any] | None) -> Finding:
     value, low, high = (_known((measured or {}).get(k)) for k in ("value", "low", "high"))
     seen = "" if value is None else f": {value:.3g}"
     seen += f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else ""
+    seen += f" on {few}" if (few := target.short_of(measured)) else ""
     detail = {"word": word, "low": low, "high": high, "at_least": target.at_least, "at_most": target.at_most}
     return Finding("target", WORDS[word], f"{target.text} is {word}{seen}", target.name, value, detail=detail)
 
