@@ -48,6 +48,41 @@ roc_auc_score(y_test, model.predict_proba(X_test)[:, 1])
 for step in range(9):
     nb.log(loss=1 / (step + 1), step=step)
 """
+FLIGHTS = """\
+import numpy as np
+import pandas as pd
+import nbmlops as nb
+from sklearn.linear_model import LogisticRegression
+rng = np.random.default_rng(0)
+flights = pd.DataFrame({"hour": rng.uniform(0, 24, 2000), "distance": rng.normal(size=2000)})
+flights["late"] = (flights["hour"] + rng.normal(0, 6, 2000) > 16).astype(int)
+held_out, spring = flights[:500], flights[500:]
+"""
+FITTED = """\
+%%track late
+model = LogisticRegression(C={C}).fit(spring[["hour", "distance"]], spring["late"])
+nb.evaluate(model, held_out, target="late")
+"""
+USED = """\
+nb.register(model, "late")
+nb.promote("late", 1, to="champion", reason="the first one")
+summer = spring.assign(hour=spring["hour"] + 6)
+nb.drift(summer, "late@champion", target="late")
+"""
+# What a person types, and what the card that comes back begins with.
+ASKED = {
+    "%report late": "Run report: late",
+    "%report late~1..late": "Comparison",
+    "%report late@champion": "Run report: late",
+    "%report drift:late": "Drift report: late",
+    "%report project": "Project report",
+    "%report executed.ipynb": "Notebook report: executed.ipynb",
+    "%report late -o late.html": "Run report: late",
+    "%report list": "Has the data of late changed beyond what is tolerable? Yes",
+    "%report verify late.html": "whole",
+    "%report signatures late": "Signatures: Run report: late",
+}
+REPORTS = ("%load_ext nbmlops", FLIGHTS, FITTED.format(C=0.1), FITTED.format(C=1.0), USED, *ASKED)
 HOSTILE = "<img src=x onerror='window.hostile = 1'>"
 
 
@@ -184,6 +219,18 @@ def test_the_card_tells_findings_changes_curves_and_what_became_of_the_model(lab
     shot(page, "card-found")
 
 
+def test_reports_of_all_kinds_are_made_from_a_notebook(lab, page):
+    open_notebook(lab, page, "reports.ipynb")
+    run_all(page)
+    assert page.locator('.jp-OutputArea [data-mime-type="application/vnd.jupyter.error"]').all_inner_texts() == []
+    cells = page.locator(".jp-CodeCell")
+    for place, (asked, begins) in enumerate(ASKED.items(), start=5):
+        cells.nth(place).scroll_into_view_if_needed()
+        expect(cells.nth(place).locator(".jp-OutputArea-output").first, asked).to_contain_text(begins)
+        shot(page, f"report-{place}")
+    assert {f.suffix for f in (lab.folder / ".nbmlops" / "outputs" / "reports").iterdir()} == {".html"}
+
+
 def test_the_command_opens_the_panel_and_a_closed_one_asks_nothing(lab, page):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/nbmlops/api/" in request.url else None)
@@ -263,6 +310,8 @@ def write_notebooks(folder: Path) -> None:
     cells = {
         "tracked": [v4.new_code_cell(source) for source in ("%load_ext nbmlops", TRACKED, FAILING)],
         "leaky": [v4.new_code_cell(source) for source in ("%load_ext nbmlops", LEAKY)],
+        "reports": [v4.new_code_cell(source) for source in REPORTS],
+        "executed": [v4.new_code_cell("1 + 1", execution_count=1)],
         "untracked": [v4.new_code_cell("1 + 1")],
         "hostile": [v4.new_code_cell("", outputs=outputs)],
     }
