@@ -65,11 +65,41 @@ def full(project, retrained):  # noqa: F811
     return retrained
 
 
-@pytest.mark.parametrize("which", ["retrained", "failed", "champion", "full"])
+@pytest.fixture
+def wordy(project, retrained):  # noqa: F811
+    """A retraining whose every part of page one wraps: two targets and three more metrics, long names, decisions."""
+    meanings = "predicted and observed share of late flights, apart by at most 5 points of a hundred"
+    (project / "charter.yaml").write_text(
+        CHARTER.replace("limits:", f'  - {{name: late_share_gap, at_most: 0.05, meaning: "{meanings}"}}\nlimits:')
+    )
+    run_id = retrained.run_id
+    names = ("roc_auc", "share_gap", "accuracy", "brier", "log_loss")
+    judged = evaluation("late-flights@2")
+    judged["metrics"] = {m: {"value": 0.7906, "low": 0.7874, "high": 0.7937, "n": 64197} for m in names}
+    session.keep("evaluation", "late-flights@2", {**judged, "rows": 64197}, run_id)
+    session.keep("evaluation", "late-flights@1", evaluation("late-flights@1", 0.65, 0.68), run_id)
+    compared = gate() | {"rows": 4994}
+    for name in names[1:]:
+        gained = {"value": -0.0002, "low": -0.0009, "high": 0.0005}
+        known = {"challenger": 0.7906, "champion": 0.7908, "rows": 4994, "difference": gained}
+        compared["findings"].append(finding("metric", "warning", f"{name}: not shown", name, 0.0, **known))
+    session.keep("gate", "late-flights@2 against late-flights@1", compared, run_id)
+    issues = [finding(f"c{i}", "issue", "late_share_gap at most 0.05 is broken", f"column_{i}", 0.1) for i in range(5)]
+    session.keep("check", "weather", {"findings": issues, "rows": 26115}, run_id)
+    for i in range(3):
+        reason = f"trained on months [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, {i + 11}]"
+        who = f"maintainers{i}@users.noreply.forge.of-the-company.example", "git"
+        about = {"version": 2, "from": 1, "reason": reason, "policy": "gate: better"}
+        with session.store().atomic() as change:
+            change.event("alias", "late-flights@challenger", about, who)
+    return retrained
+
+
+@pytest.mark.parametrize("which", ["retrained", "failed", "champion", "full", "wordy"])
 def test_page_one_is_one_page(which, request, chromium, tmp_path):
     run = request.getfixturevalue(which)
     path = tmp_path / "page.html"
-    path.write_text(page.render(snapshot.build(subject_of(run))), encoding="utf-8")
+    path.write_text(page.render(snapshot.build(subject_of(run)), role="stakeholder"), encoding="utf-8")
     with sync_playwright() as playwright:
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)

@@ -152,7 +152,7 @@ def test_a_metric_stands_beside_champion_and_the_run_before(champion, retrained)
     session.finish(again)
     table = table_of(decided(get_run(again.run_id)), "metrics")
     assert table.headers[-1] == "Run before"
-    assert table.rows[0][5:] == ["0.669", "+0.002 [-0.010,\xa0+0.014], not shown", "0.685"]
+    assert table.rows[0][5:] == ["0.669", "+0.002, not shown [-0.010,\xa0+0.014]", "0.685"]
 
 
 def test_conditions_are_what_is_open_each_with_whose_it_is(project, retrained):

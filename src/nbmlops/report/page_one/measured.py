@@ -11,10 +11,10 @@ from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict, verdict
 from nbmlops.report.text import as_float, count, finite, measured, number, when
 
-__all__ = ["HEADLINES", "METRIC_HEADS", "blocks", "metric_rows", "targets_of"]
+__all__ = ["HEADLINES", "METRIC_HEADS", "blocks", "metric_rows", "targets_of", "under"]
 
 Json = Mapping[str, Any]
-MOST, LONGEST = 5, 120
+MOST, LONGEST, MOST_CHANGES = 5, 120, 3
 HEADLINES = ("roc_auc", "mae", "accuracy", "share_gap", "rmse", "r2")
 METRIC_HEADS = ("Metric", "Measured", "95 % interval", "Rows")
 HIGHER = ("roc_auc", "accuracy", "r2")
@@ -35,10 +35,25 @@ def blocks(snapshot: Json) -> list[Block]:
         return [
             Missing("No targets were agreed to hold this against", f"write metrics in charter.yaml ({whose})"),
             table,
+            *under(snapshot),
         ]
     shown = sum(f.get("outcome") == "passed" for f in found)
     words = f"{shown} of {count(len(found), 'agreed target')} shown on {number(judged.get('rows'))} held-out rows."
-    return [Say(words), table]
+    return [Say(words), table, *under(snapshot)]
+
+
+def under(snapshot: Json) -> list[Block]:
+    """Say what was judged under a charter of before, and what changed since; nothing where it is that in force."""
+    found = (snapshot.get("charter") or {}).get("judged_under") or []
+    return [Say(_under(told)) for told in found]
+
+
+def _under(told: Json) -> str:
+    changes = [str(change) for change in told["changed"]]
+    more = f"; and {len(changes) - MOST_CHANGES} more" if changes[MOST_CHANGES:] else ""
+    said = f": {'; '.join(changes[:MOST_CHANGES])}{more}" if changes else ""
+    which = f"the charter of {when(told['at'])}" if told.get("at") else "another charter, which nobody recorded"
+    return f"The {told['what']} was made under {which}, since changed{said}."
 
 
 def targets_of(snapshot: Json) -> list[dict[str, Any]]:
@@ -134,9 +149,10 @@ def _direction(name: str, detail: Json) -> str:
     return "lower is better" if name in LOWER or detail.get("at_most") is not None else "neither way is better"
 
 
-def _with_interval(value: Any, low: Any, high: Any, sign: bool = False) -> str:
+def _with_interval(value: Any, low: Any, high: Any, *, sign: bool = False, after: str = "") -> str:
+    """Return a value, what is said of it, and its interval where it has one."""
     said, bounds = measured(value, low, high, sign=sign)
-    return said if bounds == "-" else f"{said} {bounds}"
+    return f"{said}{after}" if bounds == "-" else f"{said}{after} {bounds}"
 
 
 def _against(compared: Json, name: str, judged: Json) -> tuple[str, str]:
@@ -150,7 +166,7 @@ def _against(compared: Json, name: str, judged: Json) -> tuple[str, str]:
     if not finite(as_float(gain.get("value"))):
         return f"{number(found['champion'])}{where}", "no interval" if found.get("same_rows") else "not comparable"
     unsure = "" if low > 0 or high < 0 else ", not shown"
-    return f"{number(found['champion'])}{where}", f"{_with_interval(gain['value'], low, high, sign=True)}{unsure}"
+    return f"{number(found['champion'])}{where}", _with_interval(gain["value"], low, high, sign=True, after=unsure)
 
 
 def _where(found: Json, own: Json) -> str:
