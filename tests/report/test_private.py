@@ -158,6 +158,8 @@ def test_steps_and_settings_of_a_model_are_told_without_values_of_private_column
     run = settled(1)
     for text in everything(run.run_id, tmp_path):
         assert MARKER not in text, text[text.find(MARKER) - 200 : text.find(MARKER) + 60]
+    nb.site(tmp_path / "site")
+    assert MARKER not in (tmp_path / "site" / "run" / f"{run.run_id}.html").read_text()
     said = snapshot.build(subject_of(run.run_id))["explained"]["sentences"]
     assert "missing values of ward become the most frequent value" in said
     assert any(s.startswith("ward becomes numbers (2 values, in order)") for s in said)
@@ -167,7 +169,9 @@ def test_rules_about_a_private_column_are_counted_not_told(project, tmp_path):
     (project / "charter.yaml").write_text("private: [ward]\n")
     (project / "rules.yaml").write_text("- if: ward = zqxa\n  then: late\n- else: early\n")
     with session.run("rules") as run:
-        nb.register(nb.rule_model(project / "rules.yaml"), "rules", rows(40, 1)[["ward"]])
+        nb.register(nb.rule_model(project / "rules.yaml"), "rules", background=rows(40, 1)[["ward"]])
     for text in everything(run.run_id, tmp_path):
         assert MARKER not in text, text[text.find(MARKER) - 200 : text.find(MARKER) + 60]
+    nb.site(tmp_path / "site")
+    assert MARKER not in (tmp_path / "site" / "run" / f"{run.run_id}.html").read_text()
     assert "asks 2 rules in this order, which name values of what is private" in str(nb.explain("rules@1").sentences)

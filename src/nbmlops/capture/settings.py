@@ -7,9 +7,13 @@ from collections.abc import Collection, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
-__all__ = ["chosen_of", "outline", "settings", "short"]
+__all__ = ["chosen_of", "outline", "quotes_data", "settings", "short"]
 
 MOST_ITEMS = 50
+OF_DATA = {  # settings that are values of a column or of the target
+    *("categories", "classes", "constant", "fill_value", "kw_args", "inv_kw_args", "labels", "missing_values"),
+    *("neg_label", "pos_label", "threshold", "vocabulary"),
+}
 
 
 def settings(
@@ -51,6 +55,29 @@ def settings(
 def chosen_of(estimator: Any) -> dict[str, Any]:
     """Return only what was set."""
     return settings(estimator)[0]
+
+
+def quotes_data(name: str, value: Any) -> bool:
+    """Tell whether a setting may hold values of the data: by what it is called, or since it lists words.
+
+    Parameters
+    ----------
+    name : str
+        ``Class.keyword``, or the keyword.
+    value : object
+
+    Examples
+    --------
+    >>> quotes_data("OrdinalEncoder.categories", [["Ada"]]), quotes_data("LogisticRegression.C", 0.5)
+    (True, False)
+    """
+    if name.rpartition(".")[2] in OF_DATA:
+        return True
+    if isinstance(value, (list, tuple)):
+        return not all(item is None or isinstance(item, (bool, int, float)) for item in value)
+    if isinstance(value, str):
+        return not value.replace("-", "_").isidentifier()
+    return not (value is None or isinstance(value, (bool, int, float)))
 
 
 def outline(estimator: Any) -> str:

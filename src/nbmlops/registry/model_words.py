@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nbmlops.registry.step_words import DULL, Flow, joined, set_of, some
+from nbmlops.registry.step_words import DULL, Flow, joined, shown, some
 
 __all__ = ["knows", "said"]
 
@@ -20,7 +20,7 @@ def said(model: Any, flow: Flow) -> str:
         words, known = None, False
     name = type(model).__name__
     told = DULL if words and known else set()
-    chosen = {} if _is_written(model) else {k: v for k, v in set_of(model).items() if k not in told}
+    chosen = {} if _is_written(model) else {k: v for k, v in shown(model, flow.discreet).items() if k not in told}
     more = f" ({', '.join(f'{k}={_short(v)}' for k, v in chosen.items())})" if chosen else ""
     return f"{name} {words}{more}" if words else f"{name} makes the answer of {flow.words}{more}"
 
@@ -40,6 +40,8 @@ def _short(value: Any) -> str:
 
 
 def _rules(model: Any, flow: Flow) -> str:
+    if flow.discreet:
+        return f"asks {some(len(model.rules), 'rule')} in this order, which name values of what is private"
     told = "; ".join(model.text(n) for n in range(1, min(len(model.rules), 20) + 1))
     more = f"; and {len(model.rules) - 20} more" if len(model.rules) > 20 else ""
     return f"asks {some(len(model.rules), 'rule')} in this order, the first that holds answers: {told}{more}"
@@ -154,8 +156,8 @@ def _scale(model: Any, flow: Flow) -> str:
 
 def _threshold(model: Any, flow: Flow) -> str:
     limit = getattr(model, "best_threshold_", getattr(model, "threshold", "auto"))
-    shown = f"{limit:.3g}" if isinstance(limit, float) else "half" if limit == "auto" else limit
-    return f"says {model.classes_[1]} where the chance is at least {shown}:"
+    least = f"{limit:.3g}" if isinstance(limit, float) else "half" if limit == "auto" else limit
+    return f"says {'yes' if flow.discreet else model.classes_[1]} where the chance is at least {least}:"
 
 
 def _has(*names: str) -> Callable[[Any], bool]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import UserList
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ MOST = 200  # sentences; an ensemble of pipelines could go on for ever
 NOTHING = ("drop", None)
 
 
-def sentences(model: Any, columns: Sequence[str] = ()) -> list[str]:
+def sentences(model: Any, columns: Sequence[str] = (), private: Collection[str] = ()) -> list[str]:
     """Return what a fitted model does, step by step; what has no words here is named with what was set of it.
 
     Parameters
@@ -25,6 +26,8 @@ def sentences(model: Any, columns: Sequence[str] = ()) -> list[str]:
     model : estimator
     columns : sequence of str
         What it takes, in its order; those it was fitted on where absent.
+    private : collection of str
+        Columns of which no value is said. Where the answer is private, that is all of them.
 
     Returns
     -------
@@ -43,7 +46,8 @@ def sentences(model: Any, columns: Sequence[str] = ()) -> list[str]:
     LogisticRegression gives each of 2 columns a weight, and turns the sum into a chance
     """
     names = tuple(map(str, columns)) or tuple(map(str, getattr(model, "feature_names_in_", ())))
-    said = list(_said(model, Flow(names, len(names) or getattr(model, "n_features_in_", None))))
+    flow = Flow(names, len(names) or getattr(model, "n_features_in_", None), frozenset(private))
+    said = _said(model, flow)
     return said if len(said) <= MOST else [*said[:MOST], f"and {len(said) - MOST:,} more steps"]
 
 
@@ -52,7 +56,12 @@ def _said(model: Any, flow: Flow) -> list[str]:
 
 
 def _walk(step: Any, flow: Flow) -> tuple[list[str], Flow]:
-    """Return what a step does, and what columns there are behind it."""
+    """Return what a step does, and what columns there are behind it: those that are private stay so."""
+    told, behind = _step(step, flow)
+    return told, replace(behind, private=flow.private)
+
+
+def _step(step: Any, flow: Flow) -> tuple[list[str], Flow]:
     if isinstance(getattr(step, "steps", None), list):
         return _pipeline(step, flow)
     if hasattr(step, "transformers_"):
@@ -81,7 +90,7 @@ def _column_transformer(transformer: Any, flow: Flow) -> tuple[list[str], Flow]:
     told: list[str] = []
     behind: list[Flow] = []
     for _, step, columns in transformer.transformers_:
-        part = _chosen(columns, flow)
+        part = replace(_chosen(columns, flow), private=flow.private)
         if part.count == 0:
             continue
         if isinstance(step, str) and step == "passthrough":

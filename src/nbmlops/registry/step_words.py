@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbmlops.capture.settings import settings
+from nbmlops.capture.settings import quotes_data, settings
 
-__all__ = ["DULL", "Flow", "called", "joined", "said", "set_of", "some"]
+__all__ = ["DULL", "Flow", "called", "joined", "said", "shown", "some"]
 
 MOST_NAMES = 8
 # What says how a thing is computed, not what.
@@ -37,6 +37,12 @@ class Flow:
 
     names: tuple[str, ...]
     count: int | None
+    private: frozenset[str] = frozenset()  # columns of which no value is said
+
+    @property
+    def discreet(self) -> bool:
+        """Whether values of a private column may be among those that are said here."""
+        return bool(self.private) and (not self.names or not self.private.isdisjoint(self.names))
 
     @property
     def words(self) -> str:
@@ -72,7 +78,7 @@ def said(step: Any, flow: Flow) -> tuple[list[str], Flow]:
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # not fitted as usual: its name remains
         words = _unknown(step, flow)
     own = "" if tell is _unknown or type(step).__module__.startswith("sklearn.") else f"{called(step)}: "
-    return [f"{own}{words.text}{_rest(step, words.told)}"], words.behind
+    return [f"{own}{words.text}{_rest(step, words.told, flow.discreet)}"], words.behind
 
 
 def joined(names: Sequence[str], most: int = MOST_NAMES) -> str:
@@ -116,9 +122,19 @@ def _ours(kind: type) -> bool:
     return kind.__name__ in WORDS and kind.__module__.startswith("sklearn.")
 
 
-def _rest(step: Any, told: Iterable[str]) -> str:
+def shown(step: Any, discreet: bool) -> dict[str, Any]:
+    """Return what was set of an estimator, where it has to be without what may be values of the data."""
+    known = type(step).__module__.startswith("sklearn.")  # of somebody's own class any word may be a value
+
+    def quoted(name: str, value: Any) -> bool:
+        return quotes_data(name, value) or (not known and isinstance(value, str))
+
+    return {k: v for k, v in set_of(step).items() if not (discreet and quoted(k, v))}
+
+
+def _rest(step: Any, told: Iterable[str], discreet: bool) -> str:
     """Return what else was set, in brackets."""
-    left = {k: v for k, v in set_of(step).items() if k not in DULL and k not in set(told)}
+    left = {k: v for k, v in shown(step, discreet).items() if k not in DULL and k not in set(told)}
     return f" ({', '.join(f'{k}={_short(v)}' for k, v in left.items())})" if left else ""
 
 
@@ -132,7 +148,7 @@ def _unknown(step: Any, flow: Flow) -> Words:
     count = _columns_behind(step)
     made = "" if count is None else f" into {some(count, 'column')}"
     name = type(step).__name__
-    everything = {k: v for k, v in set_of(step).items() if k in DULL}
+    everything = {k: v for k, v in shown(step, flow.discreet).items() if k in DULL}
     more = f" with {', '.join(f'{k}={_short(v)}' for k, v in everything.items())}" if everything else ""
     return Words(f"{name} turns {flow.words}{made}{more}", Flow((), count))
 
@@ -199,7 +215,8 @@ def _target(step: Any, flow: Flow) -> Words:
 def _scaled(step: Any, flow: Flow) -> Words:
     kind = next(k.__name__ for k in type(step).__mro__ if _ours(k))
     params = step.get_params(deep=False)
-    text = SCALED[kind].format(*params.get("feature_range", ()), **params)
+    quiet = {"threshold": "a threshold"} if flow.discreet else {}
+    text = SCALED[kind].format(*params.get("feature_range", ()), **{**params, **quiet})
     told = {"feature_range", "output_distribution", "method", "threshold"}
     if kind == "StandardScaler" and not (step.with_mean and step.with_std):
         text = "centred" if step.with_mean else "scaled to a spread of 1" if step.with_std else "passed on unchanged"
@@ -211,8 +228,8 @@ def _imputed(step: Any, flow: Flow) -> Words:
     with_what = {"mean": "the mean", "median": "the median", "most_frequent": "the most frequent value"}
     fill = with_what.get(step.strategy) if isinstance(step.strategy, str) else f"{step.strategy}"
     values = [_number(v) for v in step.statistics_]
-    shown = f" ({joined(values)})" if len(values) <= MOST_NAMES else ""
-    text = f"missing values of {flow.words} become {fill or 'a constant'}{shown}"
+    which = f" ({joined(values)})" if len(values) <= MOST_NAMES and not flow.discreet else ""
+    text = f"missing values of {flow.words} become {fill or 'a constant'}{which}"
     kept = [i for i, v in enumerate(step.statistics_) if _there(v)]
     behind = flow if len(kept) == len(values) or step.keep_empty_features else Flow((), len(kept))
     if step.add_indicator:
@@ -266,7 +283,7 @@ def _function(step: Any, flow: Flow) -> Words:
     if step.func is None:
         return Words(f"{flow.subject} passed on unchanged", flow, set_of(step))
     name = getattr(step.func, "__name__", type(step.func).__name__)
-    more = f" with {step.kw_args}" if step.kw_args else ""
+    more = f" with {step.kw_args}" if step.kw_args and not flow.discreet else ""
     return Words(
         f"{flow.subject} put through the function {name}{more}", Flow((), None), ("func", "kw_args", "inv_kw_args")
     )

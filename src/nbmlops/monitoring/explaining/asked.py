@@ -55,6 +55,12 @@ class Case:
         return [n for n in self.names if n not in self.hidden]
 
     @property
+    def unsaid(self) -> list[str]:
+        """The columns no value of which may be said: all, where the answer is private."""
+        agreed = (*kept.private(), *(self.version.signature.get("private", ()) if self.version else ()))
+        return [*self.names, self.target] if self.target in agreed else list(self.hidden)
+
+    @property
     def by_rules(self) -> bool:
         """Whether rules answer: then the one that fired says why."""
         return hasattr(self.estimator, "fired") and hasattr(self.estimator, "rules")

@@ -312,7 +312,7 @@ def _of_model(case: Case, most: int, seed: int) -> Explanation:
         importance=shares,
         measured_by=measured_by,
         dependence=tuple(drawn),
-        sentences=tuple(sentences(case.estimator, case.names)),
+        sentences=tuple(sentences(case.estimator, case.names, case.unsaid)),
         notes=(*missing, *_of_private(case)),
     )
 

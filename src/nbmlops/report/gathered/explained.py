@@ -34,7 +34,7 @@ def gather(found: Json) -> dict[str, Any]:
     Of a run that registered no version and compared none, only the rows.
     """
     version = _version(found)
-    return {"explained": _explained(version) if version else None, "worst": _worst(found)}
+    return {"explained": _explained(version, private(found)) if version else None, "worst": _worst(found)}
 
 
 def _version(found: Json) -> ModelVersion | None:
@@ -48,25 +48,25 @@ def _version(found: Json) -> ModelVersion | None:
         return None
 
 
-def _explained(version: ModelVersion) -> dict[str, Any]:
+def _explained(version: ModelVersion, hidden: Sequence[str]) -> dict[str, Any]:
     asked = {"ref": version.ref, "lineage": _lineage(version), "not_read": "", "sentences": [], "curves": []}
     if not version.signature.get("columns"):
         return asked | {"not_read": "which columns it takes was not recorded"}
     if (version.size_bytes or 0) > MOST_BYTES:
         return asked | {"not_read": "its file is too large to be read for a report"}
     try:
-        return asked | _read(version)
+        return asked | _read(version, hidden)
     except NbmlopsError as error:
         return asked | {"not_read": error.message.rstrip(".")}
 
 
-def _read(version: ModelVersion) -> dict[str, Any]:
+def _read(version: ModelVersion, hidden: Sequence[str]) -> dict[str, Any]:
     """Return what the model does step by step, and how its answer goes with the columns that matter most."""
     from nbmlops.monitoring.explaining.asked import case_of
     from nbmlops.registry.sentences import sentences
 
     case = case_of(version)
-    said = sentences(case.estimator, case.names)
+    said = sentences(case.estimator, case.names, {*case.unsaid, *hidden})
     more = [f"and {len(said) - MOST_SENTENCES:,} more steps"] if len(said) > MOST_SENTENCES else []
     curves, why = _curves(version, case)
     return {"sentences": [*said[:MOST_SENTENCES], *more], "curves": curves, "no_curves": why}

@@ -6,12 +6,13 @@ Where the charter cannot be read nobody knows what is private, so every column i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from nbmlops.capture.settings import quotes_data
 from nbmlops.report.gathered.raised import raised, unquoted
 
-__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "tells", "told"]
+__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "setting", "tells", "told"]
 
 Json = Mapping[str, Any]
 PROSE = ("message", "column", "slice", "notes", "because", "needed", "do", "explains", "sentences", "no_curves")
@@ -102,12 +103,14 @@ def _signature(signature: Json, hidden: list[str]) -> dict[str, Any]:
 
 
 def _run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
-    """Return a run without what it raised about values, and without settings and measures of private columns."""
+    """Return a run without what it raised or printed, and without settings and measures of private columns."""
     if not hidden and not unread:
         return dict(run)
     kept = dict(run)
     if run.get("params"):
-        kept["params"] = [{**p, "value": SHOWN} if p.get("name") in hidden else p for p in run["params"]]
+        kept["params"] = [{**p, "value": setting(str(p["name"]), p.get("value"), hidden)} for p in run["params"]]
+    if run.get("models"):
+        kept["models"] = [{**m, "params": _settings(m.get("params") or {}, hidden)} for m in run["models"]]
     if run.get("tags"):
         kept["tags"] = {k: SHOWN if k in hidden else v for k, v in run["tags"].items()}
     for key in ("summary", "series"):
@@ -115,6 +118,19 @@ def _run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
     if run.get("error"):
         kept["error"] = raised(run["error"], str(run.get("source") or ""), hidden, unread)
     return kept
+
+
+def _settings(params: Json, hidden: list[str]) -> dict[str, Any]:
+    return {name: setting(name, value, hidden) for name, value in params.items()}
+
+
+def setting(name: str, value: Any, hidden: Collection[str]) -> Any:
+    """Return a setting, unless it is of a private column, or of an estimator and may hold values of the data.
+
+    >>> setting("OneHotEncoder.categories", [["Ada"]], ["surname"]), setting("Ridge.alpha", 0.5, ["surname"])
+    ('private', 0.5)
+    """
+    return SHOWN if name in hidden or (hidden and "." in name and quotes_data(name, value)) else value
 
 
 def tells(name: str, hidden: Iterable[str]) -> bool:

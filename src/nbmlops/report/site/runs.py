@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from nbmlops.report.blocks import Say, Verdict, verdict
+from nbmlops.report.gathered.masked import setting
 from nbmlops.report.site.known import Known, report_path, run_path, short, status, title
 from nbmlops.report.site.part import Cell, Facts, Link, Page, Part, Section, Table, draw, look
 from nbmlops.report.text import count, duration, number, percent, size, when
@@ -112,7 +113,7 @@ def _settings(known: Known, run: Json) -> Iterator[Section]:
     chosen = [p for p in run["params"] if p["origin"] not in HIDDEN]
     if chosen:
         rows = [
-            (p["name"], "private" if p["name"] in known.private else short(short_param(p["value"])), p["origin"])
+            (p["name"], short(short_param(setting(p["name"], p["value"], known.private))), p["origin"])
             for p in chosen[:MOST]
         ]
         table = Table(_caption(len(chosen), "setting"), ("Setting", "Value", "Where it was said"), rows)
