@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 __all__ = ["candidates", "commands", "following", "install", "remove"]
 
-MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain", "review", "approve"}
+MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain", "review", "approve", "flag"}
 EXPERIMENTS = {"compare", "report"}
 JOBS = {"retrain"}
 OTHERS = ("%%track", "%%charter", "%nbmlops")
-ROLE_FLAGS = {"report": ("--for", "--send"), "approve": ("--role",)}
+ROLE_FLAGS = {"report": ("--for", "--send"), "approve": ("--role",), "flag": ("--to",)}
 
 
 def install(shell: InteractiveShell) -> None:
@@ -57,6 +57,10 @@ def following(name: str, line: str) -> list[str] | None:
         from nbmlops.governance.approval.given import OUTCOMES
 
         return [f'"{outcome}"' if " " in outcome else outcome for outcome in OUTCOMES]
+    if name == "flag" and words[-1:] in (["--severity"], ["--state"]):
+        from nbmlops.governance.flags.flag import SEVERITIES, STATES
+
+        return [*(SEVERITIES if words[-1] == "--severity" else STATES)]
     if not words or words[-1] not in ROLE_FLAGS.get(name, ()):
         return None
     from nbmlops.governance.charter import ROLES
