@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 import nbmlops as nb
+from nbmlops.capture import environment
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound, Unavailable
 from nbmlops.magics.report import MAGICS
-from nbmlops.report import kept, snapshot
+from nbmlops.report import decision, kept, snapshot
+from nbmlops.report.blocks import Table
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.report.page import written
 from nbmlops.store import reports
@@ -145,7 +147,7 @@ def test_signatures_stand_by_their_report_and_say_which_are_outdated(retrained, 
     text = assert_safe(read(found.path)).text
     for words in (
         "Report 2 is the newest. It has no answer yet.",
-        "asks for the approval of manager or compliance",
+        "The charter asks for manager or compliance.",
         "ann@example.org (by git)",
         "What is signed here is outdated",
         one.digest,
@@ -237,3 +239,42 @@ def test_a_report_is_drawn_from_its_facts_as_they_are_kept(retrained):
     taken = kept.take(subject).snapshot
     assert list(taken) == sorted(taken)
     assert taken == kept.take(subject).snapshot
+
+
+def test_a_bound_answer_shows_its_hashes_and_what_became_stale(retrained, project, tmp_path, monkeypatch):
+    with (project / "charter.yaml").open("a") as file:
+        file.write("\nroles: {manager: [ann@example.org], expert: [kim@example.org]}\npromotes: reason\n")
+        file.write("policy: {champion: {approvals: 2, roles: [manager, expert], each: true}}\n")
+    found = written(retrained)
+    for name in ("ann@example.org", "kim@example.org"):
+        monkeypatch.setenv("JUPYTERHUB_USER", name)
+        monkeypatch.delenv("CI", raising=False)
+        environment.actor.cache_clear()
+        nb.approve(found.digest)
+        if name.startswith("ann"):
+            said = nb.signatures(retrained)
+            assert (said.required, said.missing) == (("manager", "expert"), ("expert",))
+            assert "The charter asks for 2 people: manager and expert; missing: expert." in repr(said)
+    said = nb.signatures(retrained, tmp_path / "s.html")
+    assert said.missing == ()
+    signed = said.reports[0]["signatures"][0]
+    assert (signed["state"], signed["bound"]["model"]) == ("valid", f"{2:064d}")
+    with (project / "charter.yaml").open("a") as file:
+        file.write("  # another comment is no other policy\n")
+    assert read(nb.signatures(retrained, tmp_path / "t.html").path) == read(said.path)
+    text = (project / "charter.yaml").read_text()
+    (project / "charter.yaml").write_text(text.replace("approvals: 2", "approvals: 3"))
+    late = nb.signatures(retrained, tmp_path / "u.html")
+    assert late.missing == ("manager", "expert")  # by the charter as it was for the newest report
+    shown = assert_safe(read(late.path)).text
+    for words in ("approved, stale", "stale: the policy of the charter changed", f"{2:064d}"[:12]):
+        assert words in shown, words
+    page = decision.decide(snapshot.build(subject_of(retrained)))
+    rows = next(b for b in page.part("decided").blocks if isinstance(b, Table)).rows
+    assert [row[2].word for row in rows] == ["stale", "stale", "missing", "missing", "missing"]
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    yield
+    environment.actor.cache_clear()

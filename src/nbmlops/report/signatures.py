@@ -11,11 +11,15 @@ from typing import Any, ClassVar
 
 from nbmlops import __version__
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.governance.approval import standing
+from nbmlops.governance.approval.given import Answer
+from nbmlops.governance.approval.policy import Policy
 from nbmlops.hooks import Shown
 from nbmlops.records import now
 from nbmlops.report import kept, page, snapshot
 from nbmlops.report.blocks import Block, Facts, Missing, Say, Section, Table, Verdict
 from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.page_one import decided
 from nbmlops.report.text import count, is_over, joined, stamp, utc, when
 from nbmlops.store import events, reports
 from nbmlops.tracking import session
@@ -24,6 +28,7 @@ __all__ = ["APPROVED", "OUTCOMES", "Signatures", "render", "sections", "signatur
 
 OUTCOMES = ("approved", "approved with conditions", "changes requested", "rejected")
 APPROVED = OUTCOMES[:2]
+BOUND = ("model", "data", "code")
 SAID = ("role", "outcome", "condition", "comment", "expires_at")
 TONES = {"approved": "good", "approved with conditions": "warn", "changes requested": "warn", "rejected": "bad"}
 HEADS = ("Role", "Who, and how known", "Outcome", "Condition, comment", "When (UTC)", "Valid until", "Event")
@@ -34,9 +39,10 @@ class Signatures(Shown):
     """What people answered to the reports of one subject, the newest report first.
 
     ``reports`` are mappings with number, digest, made_at, as_of, question, answer, ``stale`` (a newer report has other
-    facts) and ``signatures``, each with ``expired`` (an approval that held until a time that has passed); ``required``
-    are the roles of which the policy asks one, ``missing`` those that may still sign the newest; both are None where no
-    policy is known.
+    facts) and ``signatures``, each with ``expired`` (an approval that held until a time that has passed), ``state`` and
+    ``why`` (stale, withdrawn, void) and ``bound``, the hashes it is bound to; ``required`` are the roles the policy
+    names, ``missing`` those in which somebody still has to approve; both are None where no policy is known. ``asks``
+    says it in words.
     """
 
     shows: ClassVar[str] = "signatures"
@@ -48,6 +54,7 @@ class Signatures(Shown):
     reports: tuple[Mapping[str, Any], ...]
     required: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
+    asks: str = ""
     path: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,11 +118,19 @@ def _found(ref: Any, at: str) -> Signatures:
         raise NotFound(f"No report of {subject.name} was made yet.", f"nbmlops report {subject.name}")
     with store.reading() as connection:
         answers = {r.digest: events.naming(connection, "approve", r.digest) for r in made}
-    newest = made[0]
-    listed = tuple(_of_report(r, newest, answers[r.digest], at) for r in made)
-    required = _required(newest)
+    newest, states = made[0], _states(answers.values(), at)
+    listed = tuple(_of_report(r, newest, answers[r.digest], at, states) for r in made)
+    asked = _asked(newest)
     about = subject.key, newest.title, session.project().name, _as_of(newest, listed)
-    return Signatures(*about, listed, required, _missing(required, listed[0]["signatures"]))
+    if asked is None:
+        return Signatures(*about, listed)
+    return Signatures(*about, listed, asked.roles, _missing(asked, listed), decided.asked_words(asked))
+
+
+def _states(answers: Iterable[Iterable[Mapping[str, Any]]], at: str) -> dict[int, Answer]:
+    """Return by its number each answer that is bound to something, as it stands."""
+    subjects = {e["subject"] for found in answers for e in found if e["data"].get("bound")}
+    return {a.seq: a for subject in sorted(subjects) for a in standing.judged(subject, at)}
 
 
 def _as_of(newest: reports.Kept, listed: Iterable[Mapping[str, Any]]) -> str:
@@ -126,38 +141,49 @@ def _as_of(newest: reports.Kept, listed: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _of_report(
-    report: reports.Kept, newest: reports.Kept, answers: Iterable[Mapping[str, Any]], at: str
+    report: reports.Kept,
+    newest: reports.Kept,
+    answers: Iterable[Mapping[str, Any]],
+    at: str,
+    states: Mapping[int, Answer],
 ) -> dict[str, Any]:
     about = {k: getattr(report, k) for k in ("number", "digest", "made_at", "as_of")}
     says = {k: report.data.get(k, "") for k in ("question", "answer")}
     stale = report.data.get("facts") != newest.data.get("facts")
-    signed = [_signature(e, at) for e in answers if e["data"].get("report") == report.digest]
+    named = [e for e in answers if e["data"].get("report") == report.digest]
+    signed = [_signature(e, at, states.get(e["seq"])) for e in named]
     return {**about, **says, "stale": stale, "signatures": signed}
 
 
-def _signature(event: Mapping[str, Any], at: str) -> dict[str, Any]:
-    who = {"name": event["actor"], "known_by": event["known_by"], "at": event["at"]}
-    said = {k: event["data"].get(k) or "" for k in SAID}
-    expired = said["outcome"] in APPROVED and bool(said["expires_at"]) and is_over(said["expires_at"], at)
-    return {**who, **said, "expired": expired, "seq": event["seq"], "hash": event["hash"]}
+def _signature(event: Mapping[str, Any], at: str, answer: Answer | None) -> dict[str, Any]:
+    data = event["data"]
+    name = str(data.get("by") or event["actor"])
+    who = {"name": name, "known_by": event["known_by"], "who": decided.who(event), "at": event["at"]}
+    said = {k: data.get(k) or "" for k in SAID}
+    over = said["outcome"] in APPROVED and bool(said["expires_at"]) and is_over(said["expires_at"], at)
+    state, why = (answer.state, answer.why) if answer else ("expired" if over else "valid", "")
+    stands = {"expired": over or state == "expired", "state": state, "why": why}
+    bound = {k: v for k, v in (data.get("bound") or {}).items() if k in BOUND}
+    policy = {"policy": data.get("policy_digest") or ""} if bound else {}
+    return {**who, **said, **stands, "bound": bound | policy, "seq": event["seq"], "hash": event["hash"]}
 
 
-def _required(report: reports.Kept) -> tuple[str, ...] | None:
-    """Return the roles of which the charter, as it was for a report, asks one to approve; None without a charter."""
-    charter = kept.load(report.digest).get("charter")
+def _asked(report: reports.Kept) -> Policy | None:
+    """Return what the charter, as it was for a report, asks for; None without a charter."""
+    facts = kept.load(report.digest)
+    charter = facts.get("charter")
     if not isinstance(charter, Mapping) or charter.get("unreadable"):
         return None
-    roles = ((charter.get("policy") or {}).get("champion") or {}).get("roles")
-    return tuple(map(str, roles)) if isinstance(roles, Sequence) and not isinstance(roles, str) else ()
+    return decided.policy_of(facts)
 
 
-def _missing(required: tuple[str, ...] | None, signed: Iterable[Mapping[str, Any]]) -> tuple[str, ...] | None:
-    """Return the roles that may still approve: one of those the policy names is enough."""
-    if required is None:
-        return None
-    newest = {s["role"]: s for s in signed}  # who answered twice is taken at the last word
-    holding = {role for role, s in newest.items() if s["outcome"] in APPROVED and not s["expired"]}
-    return () if holding & {*required} else required
+def _missing(asked: Policy, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the roles in which somebody still has to approve; without a number one of those named is enough."""
+    wanted = dataclasses.replace(asked, approvals=asked.approvals or int(bool(asked.roles)))
+    signed = [s for r in listed for s in r["signatures"] if s["bound"] or r is listed[0]]
+    newest = {(s["name"], s["role"]): s for s in sorted(signed, key=lambda s: s["seq"])}  # the last word counts
+    holding = [who for who, s in newest.items() if s["outcome"] in APPROVED and s["state"] == "valid"]
+    return tuple(dict.fromkeys(role for roles in wanted.wanting(holding) for role in roles or ("anybody",)))
 
 
 def render(data: Mapping[str, Any]) -> str:
@@ -194,10 +220,10 @@ def summary(data: Mapping[str, Any]) -> list[Block]:
     blocks: list[Block] = [Say(said)]
     if data["required"] is None:
         blocks.append(Missing("Whose approval it needs was not agreed", "write `policy:` in charter.yaml"))
-    elif not data["required"]:
+    elif not data["required"] and not data["missing"]:
         blocks.append(Missing("The charter asks for nobody's approval", "write policy.champion.roles in charter.yaml"))
     else:
-        blocks.append(Say(f"The policy of the charter asks for the approval of {_roles(data['required'])}."))
+        blocks.append(Say(f"{data['asks'][:1].upper()}{data['asks'][1:]}."))
         if data["missing"]:
             blocks.append(Missing(f"Approval by {_roles(data['missing'])}", "approve the newest report"))
     blocks += [Say(f"The approval by {s['name']} expired on {when(s['expires_at'])}.") for s in _expired(newest)]
@@ -238,7 +264,7 @@ def _table(signed: Sequence[Mapping[str, Any]]) -> list[Block]:
     rows = [
         (
             (s["role"] or "-").replace("_", " "),
-            f"{s['name']} (by {s['known_by']})",
+            s["who"],
             _outcome(s),
             " ".join(filter(None, (s["condition"], s["comment"]))) or "-",
             stamp(s["at"]),
@@ -247,13 +273,29 @@ def _table(signed: Sequence[Mapping[str, Any]]) -> list[Block]:
         )
         for s in signed
     ]
-    return [Table("Who answered", HEADS, rows, tight=(4, 5))] if rows else []
+    return [Table("Who answered", HEADS, rows, tight=(4, 5)), *_bound(signed)] if rows else []
+
+
+def _bound(signed: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Return what each answer is bound to, and whether that is still so."""
+    rows = [
+        (
+            f"{s['seq']}, {s['name']}",
+            f"{s['state']}: {s['why']}" if s["why"] else s["state"],
+            *(str(s["bound"].get(k) or "-")[:12] for k in BOUND),
+            str(s["bound"].get("policy") or "-")[:12],
+        )
+        for s in signed
+        if s["bound"]
+    ]
+    heads = ("Event", "State", "Model", "Data", "Code", "Policy")
+    return [Table("What each answer is bound to (SHA-256, first 12)", heads, rows)] if rows else []
 
 
 def _outcome(signed: Mapping[str, Any]) -> Verdict:
     word = signed["outcome"] or "unknown"
-    tone = "warn" if signed["expired"] else TONES.get(word, "quiet")
-    return Verdict(f"{word}, expired" if signed["expired"] else word, tone)  # type: ignore[arg-type]
+    past = "expired" if signed["expired"] else "" if signed["state"] == "valid" else signed["state"]
+    return Verdict(f"{word}, {past}" if past else word, "warn" if past else TONES.get(word, "quiet"))  # type: ignore[arg-type]
 
 
 def _until(signed: Mapping[str, Any]) -> str:

@@ -30,8 +30,8 @@ def _rows(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
         (
             f"{r['number']}{', outdated' if r['stale'] else ''}",
             s["role"] or "-",
-            f"{s['name']} (by {s['known_by']})",
-            (s["outcome"] or "unknown") + (f", expired {s['expires_at'][:10]}" if s["expired"] else ""),
+            s["who"],
+            _outcome(s),
             s["condition"] or "-",
             s["at"][:16].replace("T", " "),
         )
@@ -40,13 +40,20 @@ def _rows(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
+def _outcome(signed: Mapping[str, Any]) -> str:
+    word = signed["outcome"] or "unknown"
+    if signed["expired"]:
+        return f"{word}, expired {signed['expires_at'][:10]}"
+    return word if signed["state"] == "valid" else f"{word}, {signed['state']}: {signed['why']}"
+
+
 def _says(data: Mapping[str, Any]) -> list[str]:
     newest = data["reports"][0]
     said = [] if newest["signatures"] else [f"Nobody has answered report {newest['number']}, the newest."]
     if data["required"] is None:
         said.append("Whose approval it needs was not agreed: write policy in charter.yaml.")
-    elif not data["required"]:
+    elif not data["required"] and not data["missing"]:
         said.append("The charter asks for nobody's approval.")
     elif data["missing"]:
-        said.append(f"The charter asks for the approval of {' or '.join(data['missing'])}.")
+        said.append(f"{data['asks'][:1].upper()}{data['asks'][1:]}; missing: {', '.join(data['missing'])}.")
     return [*said, *([data["path"]] if data["path"] else [])]

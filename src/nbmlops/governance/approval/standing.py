@@ -6,21 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.errors import NotAllowed
+from nbmlops.errors import NbmlopsError, NotAllowed
 from nbmlops.governance.approval import bound as binding
 from nbmlops.governance.approval import evidence, given, override, policy
+from nbmlops.governance.approval.reported import is_version, reported
 from nbmlops.governance.charter import Charter, charter
 from nbmlops.hooks import Shown, service
 from nbmlops.records import Finding, ModelVersion, now
 from nbmlops.registry import models
 from nbmlops.store import events, reports
+from nbmlops.store import models as stored
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
     from nbmlops.governance.approval.given import Answer, Present
     from nbmlops.governance.approval.policy import Policy
 
-__all__ = ["Approvals", "Counted", "approvals", "count", "own_work", "present"]
+__all__ = ["Approvals", "Counted", "approvals", "count", "judged", "own_work", "present"]
 
 ALIAS = "champion"
 
@@ -183,7 +185,31 @@ def approvals(ref: Any, alias: str | None = None) -> Approvals:
     )  # fmt: skip
 
 
-def present(subject: str, version: ModelVersion | None, agreed: Charter | None, asked: Policy) -> Present:
+def judged(subject: str, at: str | None = None) -> list[Answer]:
+    """Return the answers about a subject, oldest first, each as it stands now, or would at another time.
+
+    Parameters
+    ----------
+    subject : str
+        As events name it; a deleted version too.
+    at : str, optional
+        UTC.
+    """
+    name, _, number = subject.rpartition("@")
+    version = stored.recorded(session.store(), name, int(number)) if is_version(subject) else None
+    try:
+        agreed = charter()
+        asked = policy.of(agreed if version else None, ALIAS)
+    except NbmlopsError:  # what cannot be read asks for nothing, and every answer is stale by it
+        agreed, asked = None, policy.Policy(ALIAS)
+    found = Counted(subject, asked, present(subject, version, agreed, asked, at))
+    with session.store().reading() as connection:
+        return found.judged(connection)
+
+
+def present(
+    subject: str, version: ModelVersion | None, agreed: Charter | None, asked: Policy, at: str | None = None
+) -> Present:
     """Return what is now of all that answers about a subject are bound to."""
     store = session.store()
     with store.reading() as connection:
@@ -196,7 +222,7 @@ def present(subject: str, version: ModelVersion | None, agreed: Charter | None, 
         policy.digest(agreed.policy if agreed else None),
         own_work(version, asked.distinct_from),
         agreed,
-        now(),
+        at or now(),
     )
 
 
@@ -221,8 +247,6 @@ def _version(ref: Any) -> ModelVersion | None:
 
 
 def _subject(ref: Any) -> str:
-    from nbmlops.governance.approval.reported import reported
-
     return reported(ref).subject
 
 
