@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from nbmlops.cli.output import INCONCLUSIVE, NO_DATA, REFUSED, exit_with, show, show_rows
+from nbmlops.errors import Invalid
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -18,14 +21,35 @@ def charter() -> None:
 
 
 @charter.command()
-def new() -> None:
-    """Write a commented template, charter.yaml.
+@click.option("--answers", metavar="FILE", help="Take the answers from a YAML file with the keys of a charter.")
+@click.option("--input/--no-input", "asks", default=None, help="Ask, or do not; on a terminal it asks.")
+def new(answers: str | None, asks: bool | None) -> None:
+    """Begin a charter: ask what it shall say, and write a commented template with the answers, charter.yaml.
 
     Example: nbmlops charter new
     """
-    from nbmlops.governance.begun import new as begun
+    import sys
 
-    click.echo(f"{begun().name} is written. Fill it in, then: nbmlops charter check")
+    from nbmlops.governance import begun
+
+    begun.check_none()
+    said = begun.read_answers(answers) if answers else {}
+    if asks if asks is not None else sys.stdin.isatty() and not answers:
+        said |= {key: value for key in begun.ASKED if key not in said and (value := _ask(key)) is not None}
+    click.echo(f"{begun.new(answers=said).name} is written. Fill in the rest, then: nbmlops charter check")
+
+
+def _ask(key: str) -> Any:
+    """Ask for a key until the answer is one; nothing is no answer."""
+    from nbmlops.governance import begun
+
+    def read(words: str) -> Any:
+        try:
+            return begun.answered(key, words) if words.strip() else None
+        except Invalid as error:
+            raise click.BadParameter(str(error)) from None
+
+    return click.prompt(begun.question(key), default="", show_default=False, value_proc=read, err=True)
 
 
 @charter.command("show")
