@@ -6,6 +6,7 @@ import struct
 import time
 import zlib
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -186,6 +187,34 @@ def test_what_is_no_picture_or_too_large_is_a_note(content):
     assert [p.kind for p in found] == ["note"]
 
 
+@pytest.mark.parametrize("mime", ["image/gif", "image/webp", "image/bmp"])
+def test_a_picture_of_another_kind_is_said_beside_its_words(mime):
+    found = shown({mime: "R0lGODdh", "text/plain": "<Image>"})
+    assert [p.kind for p in found] == ["text", "note"]
+    assert mime in found[1].content
+    assert [p.kind for p in shown({mime: "R0lGODdh", "image/png": base64.b64encode(PNG).decode()})] == ["image"]
+
+
+def test_a_picture_within_html_is_shown_below_it():
+    encoded = base64.b64encode(PNG).decode()
+    found = shown({"text/html": f'<img alt="x" src="data:image/png;base64,{encoded}"/>', "text/plain": "<HTML object>"})
+    assert [(p.kind, p.content) for p in found] == [("image", f"data:image/png;base64,{encoded}")]
+    found = shown({"text/html": f"<p>Late</p><img src='data:image/png;base64,{encoded}'><img src='data:image/gif,x'>"})
+    assert [p.kind for p in found] == ["html", "image", "note"]
+    assert found[2].content == "1 picture or frame in HTML left out."
+
+
+def test_html_of_nothing_but_what_cannot_be_shown_says_so():
+    found = shown({"text/html": "<svg><path d='M0 0'/></svg><iframe src='x'></iframe>", "text/plain": "<HTML object>"})
+    assert [p.content for p in found] == ["<HTML object>", "2 pictures or frames in HTML left out."]
+
+
+def test_many_unfinished_pictures_in_html_cost_no_time():
+    began = time.perf_counter()
+    shown({"text/html": "<img " * 400_000})
+    assert time.perf_counter() - began < 5
+
+
 def test_a_picture_that_is_no_base64_is_a_note():
     assert shown({"image/jpeg": '"><script>alert(1)</script>'})[0].kind == "note"
 
@@ -311,6 +340,13 @@ def test_any_other_picture_in_markdown_is_words(address):
     assert "chart (" in clean
 
 
+@pytest.mark.parametrize("mime", ["image/svg+xml", "image/gif"])
+def test_an_attached_picture_of_another_kind_is_not_said_to_be_elsewhere(mime):
+    clean = markdown("![chart](attachment:a)", attachments={"a": {mime: "R0lGODdh"}})
+    assert f"chart (attached as {mime}, which is not shown)" in clean
+    assert f"chart (a picture written as {mime} is not shown)" in markdown(f"![chart](data:{mime};base64,R0lGODdh)")
+
+
 def test_headings_are_real_and_skip_no_level_where_an_outline_is_asked():
     outline = []
     source = "### One\n\n# Two\n\n#### Three\n\n# <b>Four</b>"
@@ -411,6 +447,18 @@ def test_a_drawing_is_written_anew_without_what_draws_nothing():
     )
 
 
+def test_a_drawing_with_an_attribute_in_two_vocabularies_stays_whole():
+    of_tool = 'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" inkscape:version="1.2" inkscape:id="x"'
+    links = 'xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="#old" href="#new"'
+    inside = f'<use id="a" {links} xml:space="preserve"/>'
+    markup = f'<svg xmlns="http://www.w3.org/2000/svg" version="1.1" {of_tool}>{inside}</svg>'
+    (found,) = shown({"image/svg+xml": markup})
+    root = ElementTree.fromstring(base64.b64decode(found.content.partition(",")[2]))
+    assert root.attrib == {"version": "1.1"}
+    of_xml = "{http://www.w3.org/XML/1998/namespace}space"
+    assert root[0].attrib == {"id": "a", "{http://www.w3.org/1999/xlink}href": "#new", of_xml: "preserve"}
+
+
 def test_a_picture_within_a_drawing_is_written_anew_too():
     noted = base64.b64encode(png(chunk(b"tEXt", b"Comment\x00<script>"))).decode()
     clean = base64.b64encode(PNG).decode()
@@ -420,7 +468,6 @@ def test_a_picture_within_a_drawing_is_written_anew_too():
 def test_a_drawing_of_matplotlib_keeps_all_that_draws(needed):
     needed("matplotlib")
     from io import StringIO
-    from xml.etree import ElementTree
 
     from matplotlib.figure import Figure
 

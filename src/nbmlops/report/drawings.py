@@ -15,7 +15,8 @@ from nbmlops.report.text import marked
 
 __all__ = ["drawing"]
 
-SVG, MAX_DEPTH = "http://www.w3.org/2000/svg", 200
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+OF_XML, MAX_DEPTH = "http://www.w3.org/XML/1998/namespace", 200
 SHAPES = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "tspan", "textPath", "image"}
 STRUCTURE = {"svg", "g", "defs", "symbol", "use", "clipPath", "mask", "marker", "pattern", "style", "switch", "a"}
 PAINT = {"linearGradient", "radialGradient", "stop", "filter", "feComposite", "feColorMatrix", "feGaussianBlur"}
@@ -109,8 +110,8 @@ class _Writer:
         if "style" in self.open or len(self.open) >= MAX_DEPTH:
             raise _Refused
         self.open.append(name)
-        kept = [] if len(self.open) > 1 else [f'xmlns="{SVG}"', 'xmlns:xlink="http://www.w3.org/1999/xlink"']
-        kept += filter(None, (self._attribute(name, key, value) for key, value in attributes.items()))
+        kept = [] if len(self.open) > 1 else [f'xmlns="{SVG}"', f'xmlns:xlink="{XLINK}"']
+        kept += self._attributes(name, attributes)
         self.written.append(f"<{' '.join([name, *kept])}>")
 
     def _end(self, full: str) -> None:
@@ -129,17 +130,28 @@ class _Writer:
             text if self.open[-1] == "style" else escape(marked(text))
         )
 
+    def _attributes(self, element: str, attributes: Mapping[str, str]) -> list[str]:
+        """Return attributes as they are written, each name once: a plain link goes before one of XLink."""
+        kept: dict[str, str] = {}
+        for full, value in attributes.items():
+            written = self._attribute(element, full, value)
+            name = written.partition("=")[0]
+            if " " not in full or name not in kept:
+                kept[name] = written
+        return [written for written in kept.values() if written]
+
     def _attribute(self, element: str, full: str, value: str) -> str:
         """Return an attribute as it is written, or nothing where the list does not have it."""
-        name = full.rpartition(" ")[2]
+        space, _, name = full.rpartition(" ")
         if name.lower().startswith("on"):
             raise _Refused
         if name.lower() in LINKS:
-            return f'xlink:href="{escape(self._address(element, name, value))}"' if element != "a" else _nowhere(value)
-        if name not in PLAIN | STYLED:
+            inside = _nowhere(value) if element == "a" else self._address(element, name, value)
+            return f'xlink:href="{escape(inside)}"' if inside and space in ("", XLINK) else ""
+        if space != (OF_XML if name == "space" else "") or name not in PLAIN | STYLED:
             return ""
         kept = _style(value) if name in STYLED else marked(value)
-        return f'{"xml:space" if name == "space" else name}="{escape(kept)}"'
+        return f'{"xml:space" if space else name}="{escape(kept)}"'
 
     def _address(self, element: str, name: str, value: str) -> str:
         if name == "href" and value.startswith("#"):

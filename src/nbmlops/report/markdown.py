@@ -18,6 +18,7 @@ __all__ = ["Heading", "lifted", "rendered"]
 
 LOWEST, MAX_ADDRESS = 4, 200
 DATA = re.compile(r"data:(image/(?:png|jpeg));base64,(.*)", re.DOTALL)
+OTHER = re.compile(r"data:([a-z]{1,20}/[a-z0-9.+-]{1,40})")
 # A picture written into the text as data, long enough to leave no room for the words after it.
 PASTED = re.compile(r"""(\]\(<?|\]:[ \t]*<?)data:(image/(?:png|jpeg));base64,([^\s()<>"']{200,})""")
 BREAK = re.compile(r"(?i)<br */?>")
@@ -141,6 +142,10 @@ class _Writer(mistune.HTMLRenderer):
             for mime in ("image/png", "image/jpeg"):
                 if mime in bundle:
                     return pictures.source(mime, str(bundle[mime]), self.picture_bytes)
+            kinds = ", ".join(visible(kind)[:40] for kind in list(bundle)[:3])
+            return "", f"attached as {kinds}, which is not shown" if kinds else "its attachment is not there"
+        if found := OTHER.match(url):
+            return "", f"a picture written as {found[1]} is not shown"
         return "", f"a picture from elsewhere is not shown: {_shown(url)}"
 
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbmlops.report import pictures
@@ -26,6 +27,12 @@ NOTICE = "papermill-error-cell-tag"  # a cell papermill puts above the one that 
 HEADING = re.compile(r'<h[2-4] id="part-([0-9]+)">')
 WRONG_SHAPE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+MOST_IN_HTML = 20  # pictures shown of one output
+FRAMES = re.compile(r"<(?:img|svg|canvas|video|audio|iframe|object|embed)\b", re.IGNORECASE)
+IN_HTML = re.compile(
+    r"""<img\b[^<>]{0,2000}?\ssrc\s{0,9}=\s{0,9}["']?data:(image/(?:png|jpeg));base64,([A-Za-z0-9+/=\s]+)""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,8 @@ def _chosen(data: dict[str, Any], place: str, limits: Limits) -> list[Piece]:
         return _text(plain, limits)
     for form in _forms(data, plain, limits):
         found = found or form
-    active = sorted(m for m in data if not m.startswith(("text/plain", "text/html", "text/markdown", "image/")))
+    shown = ("text/plain", "text/html", "text/markdown", *(("image/",) if {*data} & {*PICTURES} else ()))
+    active = sorted(m for m in data if not m.startswith(shown))
     if active or not found:
         names = ", ".join(visible(m)[:80] for m in active[:4] or sorted(data)[:4]) or "no form at all"
         found.append(Piece("note", f"A form that cannot be shown on paper is left out ({names})."))
@@ -190,13 +198,29 @@ def _chosen(data: dict[str, Any], place: str, limits: Limits) -> list[Piece]:
 
 def _forms(data: dict[str, Any], plain: str, limits: Limits) -> Iterator[list[Piece]]:
     """Give what is read, the best form first; a form with nothing in it is empty."""
+    notes: list[Piece] = []
     if "text/html" in data:
-        clean, cut = clean_html(_joined(data["text/html"]), limits.html)
-        if re.sub(r"<[^>]*>|\s", "", clean):
-            yield [Piece("html", clean), *([_left_out(cut, "of HTML", limits)] if cut else [])]
+        found, notes = _html(_joined(data["text/html"]), limits)
+        if found:
+            yield [*found, *notes]
     if "text/markdown" in data:
         yield _prose(_joined(data["text/markdown"]), limits)[1]
-    yield _text(plain, limits)
+    yield [*_text(plain, limits), *notes]
+
+
+def _html(markup: str, limits: Limits) -> tuple[list[Piece], list[Piece]]:
+    """Return what is shown of HTML, the pictures it holds below it, and what is said of the rest."""
+    clean, cut = clean_html(markup, limits.html)
+    found = [Piece("html", clean)] if re.sub(r"<[^>]*>|\s", "", clean) else []
+    notes = [_left_out(cut, "of HTML", limits)] if cut and found else []
+    held = islice(IN_HTML.finditer(markup), MOST_IN_HTML)
+    sources = (pictures.source(mime.lower(), encoded, limits.picture) for mime, encoded in (m.groups() for m in held))
+    images = [
+        Piece("image", source, "Picture in HTML, without a description") for source, wrong in sources if not wrong
+    ]
+    if more := len(FRAMES.findall(markup)) - len(images):
+        notes.append(Piece("note", f"{count(more, 'picture or frame', 'pictures or frames')} in HTML left out."))
+    return [*found, *images], notes
 
 
 def _prose(
