@@ -23,6 +23,7 @@ def gather(found: Mapping[str, Any]) -> dict[str, Any]:
         return {"charter": {"unreadable": str(error)}, "targets": [], "value": None}
     if agreed is None:
         return {"charter": None, "targets": [], "value": None}
+    agreed = agreed.for_model(facts.candidate(found) or str((judged or {}).get("model") or ""))
     targets = [f.to_dict() for f in agreed.judge(_measured(judged or {}))]
     worth: dict[str, Any] | None = None
     if judged is not None and agreed.value:
@@ -30,7 +31,17 @@ def gather(found: Mapping[str, Any]) -> dict[str, Any]:
             worth = value(judged, agreed, facts.champion_evaluation(found))
         except NbmlopsError as error:
             worth = {"unknown": str(error)}
-    return {"charter": agreed.to_dict(), "targets": targets, "value": worth}
+    told = {**agreed.to_dict(), "judged_under": _judged_under(judged, facts.newest(found, "gate"))}
+    return {"charter": told, "targets": targets, "value": worth}
+
+
+def _judged_under(judged: Mapping[str, Any] | None, gate: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return what was judged under another charter than the one in force: when that was recorded, what changed."""
+    from nbmlops.governance.agreed_on import since
+
+    known = {"evaluation": (judged or {}).get("charter"), "gate": (gate or {}).get("charter")}
+    found = [{"what": what, **since(digest)} for what, digest in known.items() if digest]
+    return [told for told in found if told["state"] == "changed"]
 
 
 def _measured(judged: Mapping[str, Any]) -> dict[str, Any]:

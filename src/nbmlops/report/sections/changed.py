@@ -8,6 +8,7 @@ from typing import Any
 
 from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Fold, Missing, Say, Section, Table, verdict
+from nbmlops.report.page_one.measured import under
 from nbmlops.report.text import count, number, short, stamp, when
 
 __all__ = ["changed"]
@@ -22,7 +23,7 @@ def changed(snapshot: Json) -> Section:
     title, before = "What changed", snapshot["before"]
     if not before:
         missing = Missing("There is no earlier version to compare with", "promote one; the next report compares")
-        return Section("changed", title, "Nothing to compare with.", [missing])
+        return Section("changed", title, "Nothing to compare with.", [missing, *under(snapshot)])
     found = [
         _table("Settings, metrics and data", ("What", "Before", "Now"), _values(snapshot)),
         _table("Columns of the data", ("Data", "Column", "What changed"), _schema(snapshot)),
@@ -34,7 +35,8 @@ def changed(snapshot: Json) -> Section:
     total = sum(len(t.rows) for t in tables)
     words = f"{count(total, 'difference')} from the run of {before['ref']} ({when(before['parts'][0]['started_at'])})."
     same = [] if tables else [Say("Settings, metrics and data are the same.")]
-    return Section("changed", title, words, [*(_folded(t) for t in tables), *same, *_unknown(snapshot)])
+    blocks = [*under(snapshot), *(_folded(t) for t in tables), *same, *_unknown(snapshot)]
+    return Section("changed", title, words, blocks)
 
 
 CELL_HEADS = ("What", "Cell", "First line before", "First line now")
