@@ -84,6 +84,7 @@ def _flag(words: tuple[str, ...], about: dict[str, Any], as_json: bool) -> None:
 @click.argument("subject", required=False)
 @click.option("--state", metavar="STATE", help="open, answered, accepted or dismissed.")
 @click.option("--role", metavar="ROLE", help="For whom they are.")
+@click.option("--by", metavar="COLUMN", help="Count the flagged predictions or rows in each value of a column.")
 @click.option("--id", "flag_id", metavar="ID", help="One flag with its thread: its id, or the end of it.")
 @click.option("--agreement", nargs=2, metavar="WHO WHO", help="How far two people agree on a model's predictions.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -92,6 +93,7 @@ def flags(
     subject: str | None,
     state: str | None,
     role: str | None,
+    by: str | None,
     flag_id: str | None,
     agreement: tuple[str, str] | None,
     as_json: bool,
@@ -114,6 +116,6 @@ def flags(
     else:
         from nbmlops.governance.flags.listed import rows
 
-        found = rows(subject, state, role)
-        short = [{k: (r[k] or "")[-8:] if k == "flag_id" else r[k] for k in SHORT} for r in found]
+        found = rows(subject, state, role, by)
+        short = found if by else [{k: (r[k] or "")[-8:] if k == "flag_id" else r[k] for k in SHORT} for r in found]
         show_rows(found if as_json or as_csv else short, as_json, as_csv, empty="no flags")

@@ -31,6 +31,7 @@ def _parser() -> Parser:
     parser.add_argument("--kind", metavar="KIND", help="model, dataset or run, where a name is several")
     parser.add_argument("--should-be", metavar="VALUE", help="what it should be: a label, once accepted")
     parser.add_argument("--evidence", action="append", metavar="TEXT", help="a run, address or file; may be repeated")
+    parser.add_argument("--by", metavar="COLUMN", help="count what is flagged in each value of a column")
     parser.add_argument("--state", metavar="STATE", help="of an answer: answered, accepted, dismissed or open")
     return parser
 
@@ -43,7 +44,7 @@ def _flag(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     if args.subject == "answer" and len(args.text) == 2:
         return _answer(args)
     if args.subject is None or not args.text:
-        return flags(None if args.subject is None else variable(shell, args.subject), args.state)
+        return flags(None if args.subject is None else variable(shell, args.subject), args.state, by=args.by)
     if len(args.text) > 1 or args.state:
         wrong = "--state is of an answer" if args.state else f"{args.text[1]!r} is one word too many"
         raise Invalid(f"%flag: {wrong}.", f"Quote the text: {EXAMPLE}")

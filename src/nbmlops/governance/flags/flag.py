@@ -16,11 +16,24 @@ from nbmlops.records import new_ids, now, plain
 from nbmlops.tracking import session
 from nbmlops.tracking.actor import actor
 
-__all__ = ["OPEN", "SEVERITIES", "STATES", "Flag", "add", "checked", "flag", "get", "of_row", "roles_of", "text_of"]
+__all__ = [
+    "DISMISSED",
+    "OPEN",
+    "SEVERITIES",
+    "STATES",
+    "Flag",
+    "add",
+    "checked",
+    "flag",
+    "get",
+    "of_row",
+    "roles_of",
+    "text_of",
+]
 
 SEVERITIES = ("low", "medium", "high", "blocking")
-OPEN = "open"
-STATES = (OPEN, "answered", "accepted", "dismissed")
+OPEN, DISMISSED = "open", "dismissed"
+STATES = (OPEN, "answered", "accepted", DISMISSED)
 LONGEST = 4000  # characters of a text
 MOST = 10_000  # flags at once
 Row = Mapping[str, Any]

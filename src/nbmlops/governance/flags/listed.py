@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Invalid, unknown
 from nbmlops.governance.charter import ROLES
+from nbmlops.governance.flags.counted import by_column
 from nbmlops.governance.flags.flag import STATES, Flag, of_row
 from nbmlops.governance.flags.masks import Masks
 from nbmlops.governance.flags.unsettled import about, concerning
@@ -21,9 +22,13 @@ COLUMNS = (
     *("at", "closed_at", "answers"),
 )
 
+COUNTED = ("value", "n", "flagged", "share", "low", "high")
 
-def flags(subject: Any = None, state: str | None = None, role: str | None = None) -> pd.DataFrame:
-    """Return flags as a table, the oldest first.
+
+def flags(
+    subject: Any = None, state: str | None = None, role: str | None = None, by: str | None = None
+) -> pd.DataFrame:
+    """Return flags as a table, the oldest first; or count them by a column.
 
     Parameters
     ----------
@@ -33,12 +38,14 @@ def flags(subject: Any = None, state: str | None = None, role: str | None = None
     state : {"open", "answered", "accepted", "dismissed"}, optional
     role : str, optional
         For whom they are.
+    by : str, optional
+        Count the flagged predictions of a model, or rows of a data set, in each value of this column.
 
     Returns
     -------
     pandas.DataFrame
         One row a flag: ``flag_id state severity kind subject where text question author role owner at closed_at
-        answers``.
+        answers``; with ``by`` one row a value: ``value n flagged share low high`` (95 % interval).
 
     Raises
     ------
@@ -53,11 +60,17 @@ def flags(subject: Any = None, state: str | None = None, role: str | None = None
     """
     import pandas as pd
 
-    return pd.DataFrame(rows(subject, state, role), columns=list(COLUMNS))
+    return pd.DataFrame(rows(subject, state, role, by), columns=list(COLUMNS if by is None else COUNTED))
 
 
-def rows(subject: Any = None, state: str | None = None, role: str | None = None) -> list[dict[str, Any]]:
-    """Return flags as flat rows."""
+def rows(
+    subject: Any = None, state: str | None = None, role: str | None = None, by: str | None = None
+) -> list[dict[str, Any]]:
+    """Return flags as flat rows, or their counts by a column."""
+    if by is not None:
+        if subject is None or state or role:
+            raise Invalid("Flags are counted of one model or data set, in every state.", "Name it, and by= alone.")
+        return by_column(str(getattr(subject, "ref", subject)), by)
     return [_flat(flag) for flag in found(subject, state, role)]
 
 

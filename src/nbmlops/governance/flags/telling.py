@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from nbmlops.errors import NbmlopsError
+from nbmlops.errors import NbmlopsError, tell
+from nbmlops.governance.flags.counted import CODE, OWN, rising
 from nbmlops.governance.flags.flag import Flag
 from nbmlops.monitoring import notices
+from nbmlops.records import now
+from nbmlops.tracking import session
 
 __all__ = ["answered", "told"]
 
@@ -23,9 +27,40 @@ def told(found: Sequence[Flag]) -> list[Flag]:
     for flag in found:
         if flag.role or ((flag.question or flag.severity == "blocking") and flag.owner):
             groups.setdefault((flag.role or "", "" if flag.role else str(flag.owner)), []).append(flag)
+    for name in sorted({name for flag in found for name in _models(flag)}):
+        _warn(name)
     became = {flag.flag_id: _tell(role, owner, of) for (role, owner), of in groups.items() for flag in of[:1]}
     first = {flag.flag_id: became[of[0].flag_id] for of in groups.values() for flag in of}
     return [replace(flag, told=first[flag.flag_id]) if flag.flag_id in first else flag for flag in found]
+
+
+def _models(flag: Flag) -> list[str]:
+    """Return the model a flag is about itself, by name."""
+    if flag.kind not in OWN:
+        return []
+    subject = flag.of[0] if flag.kind == "prediction" else flag.subject
+    return [subject.partition(":")[0].partition("@")[0]]
+
+
+def _warn(name: str) -> None:
+    """Tell once a week when a model is flagged more often than before."""
+    from nbmlops.store import models
+
+    try:
+        if name not in models.names(session.store()):  # a segment of a data set
+            return
+        finding = rising(name)
+        year, week, _ = datetime.fromisoformat(now()).isocalendar()
+        key = f"{CODE}:{name}:{year}-{week}"
+        if finding.outcome != "issue" or notices.said_before(key):
+            return
+        found = models.find(session.store(), name, "")
+        people = [found.owner] if found else []
+        people += [p for p in notices.people_of("ml_engineer") if p not in people]
+        title = f"{name} is flagged more often than before"
+        notices.tell("flag", title, [finding.message], "", people, [f"nbmlops flags {name}"], key)
+    except NbmlopsError as error:
+        tell(f"It is not known whether {name} is flagged more often than before: {error.message}")
 
 
 def _tell(role: str, owner: str, flags: Sequence[Flag]) -> dict[str, object]:
