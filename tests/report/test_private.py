@@ -1,6 +1,7 @@
 """Nothing private leaves: no value of a private column or target in any report, its facts, how-to page or site."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -125,11 +126,27 @@ def test_what_was_raised_is_shown_without_values_but_with_where(project, hospita
     assert "test_private.py" in error["traceback"]
 
 
+def _error(message, code):
+    """Return an error as IPython tells it, with what was printed before."""
+    trace = f"-----\nValueError    Traceback (most recent call last)\nCell In[4], line 1\n----> 1 {code}\n\n"
+    told = {"name": "ValueError", "message": message, "traceback": f"{trace}ValueError: {message}", "cell": 5}
+    return {**told, "source": code, "output": [message]}
+
+
 def test_a_message_of_a_private_column_is_masked_and_names_of_code_stay():
     kept = raised({"name": "ValueError", "message": "ward holds 7", "traceback": ""}, "", ["ward"], unread=False)
     assert kept["message"] == "something about ward, which is private"
     kept = raised({"name": "KeyError", "message": "'hour'", "traceback": ""}, "frame['hour']", ["ward"], unread=False)
     assert kept["message"] == "'hour'"
+    code = "raise ValueError(f'unknown customer {surname}, aged {age:.1f}')"
+    shown = raised(_error("unknown customer zqx-Qwertz ä☂, aged 77.5", code), "", ["surname"], unread=False)
+    assert shown["message"] == "unknown customer ..., aged ..."
+    assert "unknown customer ..., aged ..." in shown["traceback"]
+    assert code in shown["traceback"]
+    assert "output" not in shown
+    assert not {"Qwertz", "77.5", "☂"}.intersection(re.findall(r"[\w.]+|☂", json.dumps(shown, ensure_ascii=False)))
+    kept = raised(_error("Qwertz", code), "", ["surname"], unread=False)
+    assert kept["message"] == "its message may hold values of private columns, and is left out"
     kept = raised({"name": "KeyError", "message": "'Ada'", "traceback": "KeyError: 'Ada'"}, "", [], unread=True)
     assert "Ada" not in str(kept)
 
@@ -175,3 +192,13 @@ def test_rules_about_a_private_column_are_counted_not_told(project, tmp_path):
     nb.site(tmp_path / "site")
     assert MARKER not in (tmp_path / "site" / "run" / f"{run.run_id}.html").read_text()
     assert "asks 2 rules in this order, which name values of what is private" in str(nb.explain("rules@1").sentences)
+
+
+def test_what_a_notebook_printed_is_no_fact_of_its_report(project, tmp_path):
+    (project / "charter.yaml").write_text(CHARTER)
+    with session.run("printing") as run:
+        session.write({"t": "tag", "run_id": run.run_id, "name": "last_lines", "value": "worst row: zqxa"})
+        session.write({"t": "tag", "run_id": run.run_id, "name": "note", "value": "kept"})
+    for text in everything(run.run_id, tmp_path):
+        assert MARKER not in text
+    assert snapshot.build(subject_of(run.run_id))["run"]["tags"]["note"] == "kept"

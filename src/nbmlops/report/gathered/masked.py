@@ -21,6 +21,7 @@ NAMED = ("columns", "importance")  # mappings of a column to what is known of it
 ANSWERS = ("classes", "positive")  # values of the target
 OF_METRICS = ("target", "metric", "charter_target", "performance", "performance_estimated")  # no column is named there
 SHOWN = "private"
+PRINTED = ("last_lines",)  # tags that hold what a notebook printed
 KEPT = (  # of a finding or an episode of a private column
     *("code", "outcome", "column", "effect", "level", "model", "version", "state", "checks"),
     *("opened_on", "opened_at", "last_on", "last_at"),
@@ -112,7 +113,8 @@ def _run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
     if run.get("models"):
         kept["models"] = [{**m, "params": _settings(m.get("params") or {}, hidden)} for m in run["models"]]
     if run.get("tags"):
-        kept["tags"] = {k: SHOWN if k in hidden else v for k, v in run["tags"].items()}
+        tags = ((k, v) for k, v in run["tags"].items() if k not in PRINTED)
+        kept["tags"] = {k: SHOWN if k in hidden else v for k, v in tags}
     for key in ("summary", "series"):
         kept |= {key: {k: v for k, v in run[key].items() if not tells(k, hidden)}} if run.get(key) else {}
     if run.get("error"):

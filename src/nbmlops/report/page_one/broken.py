@@ -32,8 +32,8 @@ def asked(snapshot: Json) -> tuple[str, Verdict, str]:
     run = snapshot["run"]
     since = f" Since {when(run.get('ended_at') or run['started_at'])}, after {duration(run.get('duration_s'))}."
     question = f"{title(run)} {WORDS.get(run['status'], 'failed')}{_at(snapshot)}"
-    because = f"{short(_reason(run))}.{since}{_in_a_row(snapshot)} {_serving(snapshot)}"
-    return question, verdict(run["status"]), because.replace("..", ".")
+    because = f"{short(_reason(run)).rstrip('.')}.{since}{_in_a_row(snapshot)} {_serving(snapshot)}"
+    return question, verdict(run["status"]), because
 
 
 def blocks(snapshot: Json) -> list[Block]:
