@@ -33,11 +33,17 @@ __all__ = [
 
 # A terminal's link or title ends on its line and holds no tag: what is between two of its marks may be all of a text.
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n<>]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+# Marks over and under a letter: no language puts five on one, and a pile paints over what stands around it.
+MARKS = (
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0e34-\u0e3a\u0e47-\u0e4e\u0f71-\u0f7e\u0f80-\u0f84"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u302a-\u302d\ufe20-\ufe2f]"
+)
 # Controls, bidirectional marks and overrides, invisible separators, halves of characters, what XML may not hold.
 HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
+    f"\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]|{MARKS}(?<={MARKS}{{5}})"
 )
+LARGE, SMALL = 1e15, 1e-12  # beyond these a number in full is a row of digits nobody reads
 
 
 def visible(value: Any) -> str:
@@ -68,7 +74,7 @@ def as_float(value: Any) -> float:
     """Return a number, or NaN; stored JSON writes numbers that are not finite as text."""
     try:
         return math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
@@ -86,7 +92,7 @@ def number(value: Any) -> str:
     known = as_float(value)
     if not math.isfinite(known):
         return "-"
-    if isinstance(value, int) or abs(known) >= 1000:
+    if (isinstance(value, int) or abs(known) >= 1000) and abs(known) < LARGE:
         return f"{known:,.0f}"
     return f"{known:.4g}"
 
@@ -97,8 +103,10 @@ def percent(share: Any) -> str:
     >>> percent(0.2273)
     '22.7 %'
     """
-    known = as_float(share)
-    return f"{100 * known:.1f} %" if math.isfinite(known) else "-"
+    known = 100 * as_float(share)
+    if not math.isfinite(known):
+        return "-"
+    return f"{known:.1f} %" if abs(known) < LARGE else f"{number(known)} %"
 
 
 def interval(low: Any, high: Any, sign: bool = False) -> str:
@@ -122,7 +130,9 @@ def measured(value: Any, low: Any, high: Any, sign: bool = False) -> tuple[str, 
     numbers = as_float(value), as_float(low), as_float(high)
     if not finite(*numbers) or numbers[2] <= numbers[1]:
         return signed(value) if sign else number(value), interval(low, high, sign) or "-"
-    places = max(0, 1 - math.floor(math.log10(numbers[2] - numbers[1])))
+    if max(map(abs, numbers)) >= LARGE or (width := numbers[2] - numbers[1]) < SMALL:
+        return signed(value) if sign else number(value), interval(low, high, sign)
+    places = max(0, 1 - math.floor(math.log10(width)))
     texts = [f"{n:{'+' if sign else ''},.{places}f}" for n in numbers]
     return texts[0], f"[{texts[1]},\N{NO-BREAK SPACE}{texts[2]}]"
 
@@ -222,7 +232,7 @@ def duration(seconds: Any) -> str:
         return "-"
     if known < 0.01:
         return "under 0.01 s"
-    if known < 60:
+    if known < 60 or known >= LARGE:
         return f"{known:.2g} s"
     minutes, rest = divmod(round(known), 60)
     hours, minutes_left = divmod(minutes, 60)

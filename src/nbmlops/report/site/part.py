@@ -161,4 +161,4 @@ def _page() -> jinja2.Template:
 
 def seen(value: Any) -> Any:
     """Make hidden characters visible; most texts have none, which is fast to tell."""
-    return visible(value) if type(value) is str and not value.isprintable() else value
+    return visible(value) if type(value) is str and not (value.isascii() and value.isprintable()) else value
