@@ -5,7 +5,8 @@ import threading
 import pytest
 
 import nbmlops as nb
-from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
+import servers
+from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from nbmlops.store import events, flags, grants
 from nbmlops.store.database import as_json
 from nbmlops.store.tables import metadata
@@ -246,6 +247,21 @@ def test_what_was_said_stays_and_each_answers_in_their_own_name(ann, team):
             ann.execute("SELECT nbmlops_answer('f1', 'closed', NULL, %s, '{}')", (content,))
 
 
+def test_who_answers_for_somebody_else_is_a_steward_and_says_so(team, owned):
+    grants.grant(session.store(), "steward", "sam", actor())
+    call = "SELECT nbmlops_event('approve', 'late@1', %s)"
+    cases = (
+        ("bob", "eve", "bob", "bob may not record the answer of somebody else"),
+        ("bob", "eve", None, "bob may not"),
+    )
+    for who, by, entered, says in (*cases, ("sam", "eve", None, "says who entered"), ("sam", "eve", "bob", "says who")):
+        with direct(of(owned, who)) as connection, pytest.raises(Exception, match=says):
+            connection.execute(call, (as_json({"by": by, "entered_by": entered}),))
+    for who, by, entered in (("bob", "bob", None), ("bob", None, None), ("sam", "eve", "sam")):
+        with direct(of(owned, who)) as connection:
+            connection.execute(call, (as_json({"by": by, "entered_by": entered}),))
+
+
 def test_an_alias_holds_a_version_against_deletion(ann, team):
     with pytest.raises(Exception, match="An alias of late points to one of these"):
         ann.execute("SELECT nbmlops_stamp('late', ARRAY[1], true, '{}')")
@@ -408,6 +424,83 @@ def test_rights_given_by_hand_are_taken(project, owned, become):
     assert grants.install(session.store())["revoked"] == ["old"]
     with direct(of(owned, "old")) as connection, pytest.raises(Exception, match="permission denied"):
         connection.execute("UPDATE events SET data = ''")
+
+
+def test_an_owner_who_does_not_administer_the_server_gives_accounts(project, postgres, monkeypatch, version):
+    address = postgres(version)
+    with direct(address) as connection:
+        connection.execute("CREATE ROLE boss LOGIN CREATEROLE")
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO boss")
+    monkeypatch.setenv("NBMLOPS_STORE", of(address, "boss"))
+    session.reset()
+    try:
+        grants.grant(session.store(), "expert", "ann", actor())
+        assert grants.install(session.store())["revoked"] == []
+        with direct(of(address, "ann")) as connection:
+            connection.execute("SELECT nbmlops_event('approve', 'late@1', '{}')")
+            assert refusal(connection, HOSTILE["change an event"]) == "42501"
+            assert refusal(connection, HOSTILE["grant"]) == "NBM01"
+        with session.store().reading() as connection:
+            told = [(e["action"], e["actor"]) for e in events.listed(connection)]
+            assert events.verify(connection) is None
+        assert told == [("grant", "boss"), ("approve", "ann")]
+    finally:
+        monkeypatch.setenv("NBMLOPS_STORE", address)
+        session.reset()
+        with direct(address) as connection:
+            connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO postgres")
+            ours = "SELECT rolname FROM pg_roles WHERE rolname ~ '^(boss|ann|nbmlops_)' ORDER BY rolname = 'boss'"
+            for (name,) in connection.execute(ours).fetchall():
+                connection.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+
+
+def pytest_generate_tests(metafunc):
+    if "version" in metafunc.fixturenames:
+        metafunc.parametrize("version", servers.postgres_versions() or [None])
+
+
+def test_a_store_of_before_is_migrated_by_its_owner_who_renews_the_rights(team, owned):
+    with direct(owned) as connection:
+        connection.execute("DROP TABLE flags; UPDATE meta SET value = '8' WHERE key = 'schema'")
+    for name in ("ann", ""):
+        session.reset()
+        store = team(name)
+        store.close()
+        store._engine = None
+        if name:
+            with pytest.raises(Unavailable, match="refuses"):
+                store.engine  # noqa: B018
+        else:
+            with pytest.warns(RuntimeWarning, match="is brought to schema"):
+                store.engine  # noqa: B018
+    team("eve")
+    flagged(session.store())
+    assert [f["author"] for f in flags.listed(session.store())] == ["eve"]
+
+
+def test_the_doctor_says_whether_people_have_accounts(owned, become):
+    import json
+
+    from click.testing import CliRunner
+
+    from nbmlops.cli import main
+
+    def says():
+        lines = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).output)
+        return next((line["word"], line["says"]) for line in lines if line["what"] == "accounts")
+
+    assert says() == (
+        "ok",
+        f"one a person; what is governed is written by functions of the database, version {grants.VERSION}",
+    )
+    with direct(owned) as connection:
+        connection.execute(
+            "UPDATE meta SET value = replace(value, '\"version\": 1', '\"version\": 0') WHERE key = 'governed'"
+        )
+    assert says()[0] == "problem"
+    with direct(owned) as connection:
+        connection.execute("DELETE FROM meta WHERE key = 'governed'")
+    assert "in any name" in says()[1]
 
 
 def test_a_file_has_no_accounts(project):

@@ -189,6 +189,7 @@ def _database(project: Project, connection: Connection, address: str) -> Iterato
             yield Line("disk", "ok", "a network file system: slower, and only as safe as its locks", sqlite.REMEDY)
     else:
         yield Line("store", "ok", f"{address}, server {connection.scalar('SHOW server_version')}")
+        yield _accounts(connection.scalar("SELECT value FROM meta WHERE key = 'governed'"))
     schema = connection.scalar("SELECT value FROM meta WHERE key = 'schema'")
     yield Line("schema", "ok", f"number {schema}")
     last = health.verified(connection)
@@ -197,6 +198,20 @@ def _database(project: Project, connection: Connection, address: str) -> Iterato
     else:
         says, do = (f"all right on {last.at}", "") if last else ("never", "nbmlops store verify")
         yield Line("verified", "ok", says, do)
+
+
+def _accounts(about: str | None) -> Line:
+    """Return whether people have accounts of their own, and whether the functions they write by are of today."""
+    from nbmlops.store.grants import VERSION
+
+    if about is None:
+        says = "none: whoever has this address writes what is governed, in any name"
+        return Line("accounts", "ok", says, "Give each person one: nbmlops store grant ROLE USER")
+    version = json.loads(about)["version"]
+    says = f"one a person; what is governed is written by functions of the database, version {version}"
+    if version < VERSION:
+        return Line("accounts", "problem", f"{says}, of before", "As owner of the tables: nbmlops store grant --init")
+    return Line("accounts", "ok", says)
 
 
 def _contents(project: Project, connection: Connection) -> Iterator[Line]:

@@ -66,6 +66,12 @@ CREATE OR REPLACE FUNCTION {schema}.nbmlops_event(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM {schema}.nbmlops_may({rights}, new_action);
+    IF new_action = 'approve' AND coalesce(new_data::json ->> 'by', session_user) <> session_user THEN
+        PERFORM {schema}.nbmlops_may(ARRAY['steward'], 'the answer of somebody else');
+        IF new_data::json ->> 'entered_by' IS DISTINCT FROM session_user::text THEN
+            RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'An answer entered for somebody says who entered it.';
+        END IF;
+    END IF;
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append(new_action, new_subject, new_data) AS a;
 END $$;
 

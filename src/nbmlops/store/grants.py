@@ -99,7 +99,7 @@ def grant(store: Store, role: str, user: str, actor: tuple[str, str]) -> dict[st
     _on_a_server(store)
     _check(role, user)
     with store.atomic() as change:
-        if not governed.installed(change.connection):
+        if governed.about(change.connection).get("version", 0) < VERSION:
             renew(change.connection)
         made = _account(change.connection, user)
         prefix, quoted = governed.about(change.connection)["roles"], _quoted(user)
