@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from nbmlops.report.gathered import (
     compared,
     earlier,
     explained,
+    flagged,
     masked,
     origins,
     viable,
@@ -111,8 +112,8 @@ def _gather(subject: Subject) -> dict[str, Any]:
     ids = [run.run_id, *(part.run_id for part in parts)]
     results = [_lean(r) for r in results_of(store, ids)]
     versions = _versions(store, ids, results)
-    results = [*_registered(store, ids, versions, results), *results]
-    events = _events(store, versions, ids)
+    results = [*_registered(store, ids, versions, results), *results, *flagged.results(versions)]
+    events = _events(store, versions, ids, flagged.ids(results))
     found = {
         "run": {**_about(run), "source": str(run.source or "")[:MAX_SOURCE]},
         "parts": [_about(part) for part in parts],
@@ -214,15 +215,17 @@ def _refs(result: Mapping[str, Any]) -> set[str]:
     return {ref for text in texts if isinstance(text, str) for ref in REF.findall(text)}
 
 
-def _events(store: Store, versions: Iterable[ModelVersion], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what was changed about these versions and runs, oldest first; other versions' history is not theirs."""
+def _events(
+    store: Store, versions: Iterable[ModelVersion], ids: Sequence[str], flags: Collection[str]
+) -> list[dict[str, Any]]:
+    """Return what was changed about these versions, runs and flags, oldest first; nothing of other versions."""
     from nbmlops.store.events import listed
 
     known = {(v.name, v.version) for v in versions}
     subjects = {f"{name}@{number}" for name, number in known} | set(ids)
     with store.reading() as connection:
         found = listed(connection)
-    return [e for e in found if e["subject"] in subjects or _moves(e, known)]
+    return [e for e in found if e["subject"] in subjects or _moves(e, known) or e["data"].get("flag") in flags]
 
 
 def _moves(event: Mapping[str, Any], known: set[tuple[str, int]]) -> bool:

@@ -10,6 +10,7 @@ from nbmlops.report.blocks import Section
 from nbmlops.report.sections.changed import changed
 from nbmlops.report.sections.data import data, pipeline
 from nbmlops.report.sections.explanations import explanations
+from nbmlops.report.sections.flagged import flagged
 from nbmlops.report.sections.glossary import glossary
 from nbmlops.report.sections.monitoring import monitoring
 from nbmlops.report.sections.performance import performance
@@ -40,6 +41,7 @@ def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:
         pipeline(snapshot),
         evidence.checks(snapshot),
         evidence.drift(snapshot),
+        *flagged(snapshot),
         performance(snapshot),
         explanations(snapshot),
         limits(snapshot),

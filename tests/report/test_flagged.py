@@ -1,0 +1,75 @@
+"""Open flags stand on page one with their owner, all of them in a section, and nothing private anywhere."""
+
+import functools
+import re
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.report import snapshot
+from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.page import written
+
+
+@pytest.fixture
+def late(project, model, held_out, monkeypatch):
+    monkeypatch.setattr("nbmlops.capture.environment.actor", functools.cache(lambda: ("sam@x.org", "git")))
+    with nb.run("train"):
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    return project
+
+
+def words(path):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", path.read_text(encoding="utf-8")))
+
+
+def taken():
+    return snapshot.build(subject_of("train"))
+
+
+def test_without_flags_there_is_no_section(late):
+    assert "Flags, the open ones first" not in words(nb.report("train"))
+    assert not [r for r in taken()["results"] if r["kind"] == "flags"]
+
+
+def test_an_open_flag_is_a_finding_with_its_owner_and_a_settled_one_is_listed(late, held_out):
+    said = nb.predict("late@1", held_out[:2])
+    nb.flag("late@1:age", "ages are guessed", severity="blocking", to="expert")
+    nb.flag(said.prediction_id[0], "cannot be", severity="low")
+    done = nb.flag("train", "why so late?", question=True)
+    nb.answer_flag(done.flag_id, "it was night")
+    page = words(nb.report("train"))
+    first = page.partition("Tracked parts")[0]
+    assert "late@1:age (blocking, owner sam@x.org): ages are guessed" in first
+    assert "3 flags, 2 still to settle." in page
+    assert "answered, 1 answer" in page
+    (result,) = (r for r in taken()["results"] if r["kind"] == "flags")
+    assert [f["outcome"] for f in result["data"]["findings"]] == ["issue", "warning"]
+    assert result["data"]["flags"][0]["subject"] == "late@1:age"
+    actions = [e["action"] for e in taken()["events"]]
+    assert (actions.count("flag"), actions.count("flag_answer")) == (3, 1)
+
+
+def test_a_flag_makes_a_report_stale_and_the_same_facts_give_the_same_bytes(late):
+    before = written("train")
+    nb.flag("late@1", "odd")
+    assert written("train").stale
+    again = written("train", refresh=True)
+    assert again.number == before.number + 1
+    assert snapshot.canonical(taken()) == snapshot.canonical(taken())
+
+
+def test_private_columns_are_not_in_the_page(late):
+    (late / "charter.yaml").write_text("private: [city]")
+    nb.flag("late@1", "everybody of city Atlantis", where="city = 'Atlantis'")
+    path = nb.report("train")
+    assert "Atlantis" not in path.read_text(encoding="utf-8")
+    assert "something about city, which is private" in words(path)
+    assert "Atlantis" not in snapshot.canonical(taken()).decode()
+
+
+def test_where_the_charter_cannot_be_read_no_text_is_shown(late):
+    nb.flag("late@1", "everybody of Atlantis")
+    (late / "charter.yaml").write_text("roles: [nonsense]")
+    assert "Atlantis" not in words(nb.report("train", refresh=True))
