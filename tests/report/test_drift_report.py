@@ -71,7 +71,7 @@ def test_each_verdict_has_its_answer(champion, verdict, outcome, word):
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        ([("performance", "passed")], "Measured on what came true: the answers are as good as was agreed."),
+        ([("performance", "passed")], "Measured on what came true: the answers are no worse than is tolerable."),
         ([("performance", "passed"), ("charter_target", "issue")], "Measured on what came true: the answers are worse"),
         (
             [("performance_estimated", "warning")],
@@ -99,7 +99,7 @@ def test_advice_and_episodes_are_said(champion):
     text = Page(page.render(taken("drift:late-flights"))).text
     assert "Retrain. The target moved." in text
     assert "(owner: ada)" in text
-    assert "Open episodes: found again and again" in text
+    assert "Open episodes: what was found and has not gone since" in text
     assert "late more often" in text
 
 
@@ -149,7 +149,7 @@ def test_a_real_check_of_a_model_opens_episodes_and_is_found_by_every_name(proje
     assert found["model"] == "late@1"
     assert found["episodes"]
     text = Page(page.render(found)).text
-    assert "Open episodes: found again and again" in text
+    assert "Open episodes: what was found and has not gone since" in text
     assert "Missing: Whether the answers are still as good" not in text
     before = snapshot.digest(found)
     nb.advise("late")

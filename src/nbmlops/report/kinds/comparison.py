@@ -214,16 +214,14 @@ def _others(gains: Sequence[Json]) -> str:
 
 def _better(taken: Json) -> list[Block]:
     """Return each run against the first on the same rows, and what cannot be compared."""
-    first, blocks = taken["names"][0], list[Block]()
-    heads = ("Run", "Metric", first, "It", "Difference", "95 % interval", "Rows", "By", "Verdict")
+    (first, *others), blocks = taken["names"], list[Block]()
     rows = [
         _gain_row(name, gain)
         for name, found in zip(taken["names"][1:], taken["gains"], strict=True)
         for gain in found.get("gains", ())
     ]
     if rows:
-        caption = f"Against {first} on the same rows; a positive difference is better"
-        blocks.append(Table(caption, heads, rows, numeric=(2, 3, 4, 6), tight=(5,)))
+        blocks.append(_differences(first, others, rows))
     by = {g["by"] for found in taken["gains"] for g in found.get("gains", ())}
     if "evaluations" in by and taken["grouped"]:
         blocks.append(
@@ -239,6 +237,16 @@ def _gain_row(name: str, gain: Json) -> tuple[str | Verdict, ...]:
     value, bounds = measured(gain["difference"], gain["low"], gain["high"], sign=True)
     values = number(gain["before"]), number(gain["value"])
     return name, gain["metric"], *values, value, bounds, number(gain["rows"]), gain["by"], verdict(gain["verdict"])
+
+
+def _differences(first: str, others: Sequence[str], rows: Sequence[tuple[str | Verdict, ...]]) -> Table:
+    """Return differences as a table; which run is said in each row only where there are several."""
+    caption = f"Against {first} on the same rows; a positive difference is better"
+    heads = ("Metric", first, "This run", "Difference", "95 % interval", "Rows", "By", "Verdict")
+    if len(others) > 1:
+        return Table(caption, ("Run", *heads), rows, numeric=(2, 3, 4, 6), tight=(5,))
+    named = (*heads[:2], others[0], *heads[3:])
+    return Table(caption, named, [row[1:] for row in rows], numeric=(1, 2, 3, 5), tight=(4,))
 
 
 def _not_comparable(taken: Json) -> list[Block]:

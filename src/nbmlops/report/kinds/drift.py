@@ -27,9 +27,9 @@ ANSWERS = ("performance", "performance_estimated", "charter_target", "prediction
 MEASURED = (("performance", "charter_target"), "Measured on what came true")
 ESTIMATED = (("performance_estimated",), "Estimated, for what came true is not known")
 JUDGED = {  # the worst first
-    "issue": "the answers are worse than was agreed to be tolerable",
+    "issue": "the answers are worse than is tolerable",
     "warning": "the answers are somewhat worse",
-    "passed": "the answers are as good as was agreed",
+    "passed": "the answers are no worse than is tolerable",
 }
 MOST_OPEN, MOST_EVENTS, MOST_CHECKS = 5, 40, 12
 EPISODE = ("code", "column", "level", "state", "opened_on", "opened_at", "last_on", "last_at", "checks", "message")
@@ -119,7 +119,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
         "model": reference if at else None,
         "earlier": [_short(r) for r in _kept(str(result["subject"])) if _before(r, result, reference)][-MOST_CHECKS:],
         "episodes": masked(episodes, named_too),
-        "advice": masked(advice, hidden) if advice else None,
+        "advice": masked(advice, named_too) if advice else None,
         "events": events,
     }
     return {**found, "as_of": max(map(str, [*times, *([advice["at"]] if advice else [])]))}
@@ -299,7 +299,7 @@ def _open_episodes(taken: Json) -> list[Block]:
     ]
     if rows:
         heads = ("What", "Level", "Since", "Checks", "Finding")
-        return [Table("Open episodes: found again and again", heads, rows[:MOST_OPEN], numeric=(3,))]
+        return [Table("Open episodes: what was found and has not gone since", heads, rows[:MOST_OPEN], numeric=(3,))]
     if taken["model"]:
         return [Say("No episode is open: nothing was found again and again.")]
     return [
