@@ -202,3 +202,23 @@ def test_what_a_notebook_printed_is_no_fact_of_its_report(project, tmp_path):
     for text in everything(run.run_id, tmp_path):
         assert MARKER not in text
     assert snapshot.build(subject_of(run.run_id))["run"]["tags"]["note"] == "kept"
+
+
+def test_an_open_alert_about_answers_of_a_private_target_says_no_value(project, tmp_path):
+    from sklearn.linear_model import LinearRegression
+
+    (project / "charter.yaml").write_text("private: [rent]\n")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(60, 20, 1500)})
+    frame["rent"] = 9871 + frame["size"] * 5 + rng.normal(0, 10, 1500)
+    with session.run("rents") as run:
+        model = LinearRegression().fit(frame[["size"]][:1000], frame.rent[:1000])
+        nb.register(model, "rents", nb.evaluate(model, frame[1000:], target="rent"))
+    nb.promote("rents", 1, to="champion", reason="first")
+    later = frame.assign(size=frame["size"] * 3, rent=frame.rent + 700)
+    assert any(f.code == "prediction_drift" for f in nb.drift(later, "rents@1").findings)
+    for ref in (run.run_id, "drift:rents"):
+        for text in everything(ref, tmp_path):
+            assert not re.search(r"mean [\d,]+ (->|→|to) [\d,]+", text), ref
+    episodes = snapshot.build(subject_of(run.run_id))["watch"]["episodes"]
+    assert "prediction drift of prediction, which is private" in [e["message"] for e in episodes]

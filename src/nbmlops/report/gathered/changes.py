@@ -10,7 +10,7 @@ from typing import Any
 
 from nbmlops.capture.secrets import redact
 from nbmlops.errors import NbmlopsError
-from nbmlops.report.gathered.masked import masked
+from nbmlops.report.gathered.masked import masked, unsaid
 from nbmlops.tracking import session
 
 __all__ = ["cells", "gather", "normalised"]
@@ -29,7 +29,7 @@ def gather(found: Json) -> dict[str, Any]:
     more = {
         "cells": cells(before["parts"], ids),
         "packages": _packages(before["parts"], found["environment"]),
-        "findings": _findings(ids, found.get("private") or []),
+        "findings": _findings(ids, unsaid(found)),
     }
     parts = [found["run"], *found["parts"]]
     return {"before": {**before, **more}, "cells": cells(parts, [part["run_id"] for part in parts])}

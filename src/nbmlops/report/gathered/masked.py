@@ -12,7 +12,7 @@ from typing import Any
 from nbmlops.capture.settings import quotes_data
 from nbmlops.report.gathered.raised import raised, unquoted
 
-__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "setting", "tells", "told"]
+__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "setting", "tells", "told", "unsaid"]
 
 Json = Mapping[str, Any]
 PROSE = ("message", "column", "slice", "notes", "because", "needed", "do", "explains", "sentences", "no_curves")
@@ -30,11 +30,16 @@ KEPT = (  # of a finding or an episode of a private column
 
 def gather(found: Json) -> dict[str, Any]:
     """Return ``private``, the columns nobody is shown a value of, and everything gathered so far without theirs."""
-    hidden, every = private(found), found["models"]
-    named = [*hidden, *answered(found["results"], every, hidden)]
+    hidden, every, named = private(found), found["models"], unsaid(found)
     models = [_model(m, hidden) for m in every]
     kept = {"private": hidden, "models": models, "results": [masked(r, named) for r in found["results"]]}
     return {**kept, **_runs(found, hidden)}
+
+
+def unsaid(found: Json) -> list[str]:
+    """Return the private columns, and what answers are called where the target is one of them."""
+    hidden = private(found)
+    return [*hidden, *answered(found["results"], found["models"], hidden)]
 
 
 def _unread(found: Json) -> bool:

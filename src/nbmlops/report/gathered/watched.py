@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nbmlops.hooks import service
+from nbmlops.report.gathered.masked import masked, unsaid
 from nbmlops.tracking import session
 
 __all__ = ["gather"]
@@ -33,7 +34,7 @@ def gather(found: Json) -> dict[str, Any]:
             "outcomes_after": session.project().setting("predictions", "outcomes_after"),
             "review_days": charter.get("review_days"),
             "people": list((charter.get("roles") or {}).get("ml_engineer") or ()),
-            "episodes": _episodes(names, found.get("private") or ()),
+            "episodes": _episodes(names, unsaid(found)),
         },
         "looked_at": _checked(found["models"]),
     }
@@ -76,7 +77,6 @@ def _channels() -> list[dict[str, str]]:
 
 
 def _episodes(names: Iterable[str], hidden: Iterable[str]) -> list[dict[str, Any]]:
-    from nbmlops.report.gathered.masked import masked
     from nbmlops.store import episodes
 
     rows = [row for name in names for row in episodes.listed(session.store(), name) if row["closed_at"] is None]
