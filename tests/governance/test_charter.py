@@ -335,3 +335,17 @@ def test_value_needs_every_outcome_and_counts(project):
     write(project, FLIGHTS)
     with pytest.raises(Invalid, match="counts no outcomes"):
         value({"confusion": None}, nb.charter())
+
+
+def test_the_card_of_the_whole_template_says_every_section(project):
+    path = new()
+    lines = [t[2:].partition("      or ")[0] for t in path.read_text().splitlines() if EXAMPLE.match(t)]
+    path.write_text("\n".join(lines))
+    bundle = nb.charter()._repr_mimebundle_()
+    for words in ("Question q1", "Deliverable: first champion, done", "Requirement speed: checked: latency 50",
+                  "Requirement regulation: answered by compliance", "Planned: forest, 12 runs", "Effort: 2 people",
+                  "Implementation: batch", "Target of late-flights: roc_auc at least 0.7", "Reviews: agenda monthly",
+                  "travel desk (a warning an hour before)", "3 for a unit of absolute error"):  # fmt: skip
+        assert words in bundle["text/plain"]
+    for words in ("planned experiment", "how it is known", "whose it is", "no gain in 4 runs"):
+        assert words in bundle["text/html"]
