@@ -1,11 +1,17 @@
 """An emergency is possible, needs a reason, and stays loud until somebody else has looked at it."""
 
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 
 import nbmlops as nb
+from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotAllowed, NotFound
+from nbmlops.report.page import written
 from nbmlops.store import events
 from nbmlops.tracking import session
+from nbmlops.tracking.overview import overview
 
 from .test_approvals import ANN, KIM, SAM, agree, judged, who  # noqa: F401
 
@@ -65,3 +71,35 @@ def test_it_needs_a_reason_and_a_charter_that_can_be_read(judged, who):  # noqa:
     with pytest.raises(Invalid, match="not valid YAML"):
         nb.promote("late", 1, to="champion", reason="quick", override=True)
     assert not nb.model_version("late@1").aliases
+
+
+def test_every_place_says_so_until_it_is_reviewed(judged, forced, who):  # noqa: F811
+    def places():
+        taken = written("late@1", refresh=True)
+        handed = judged / f"h{taken.number}.md"
+        nb.handover("late", to=SAM, path=handed)
+        return {
+            "models": nb.models().loc[0, "override"] or "",
+            "models as text": "not reviewed" if "not reviewed" in CliRunner().invoke(main, ["models"]).output else "",
+            "how to": nb.how_to("late@1").because + " ".join(nb.how_to("late@1").part("problems").says),
+            "handover": handed.read_text(),
+            "page one": Path(taken.path).read_text(),
+            "runs": repr(overview()),
+        }
+
+    loud = places()
+    assert loud["models"] == "the old one has stopped"
+    for place in ("how to", "handover", "page one", "runs"):
+        assert "against the policy" in loud[place], place
+        assert "nobody has reviewed" in loud[place], place
+    assert loud["models as text"]
+    assert overview().to_dict()["overrides"] == ["late@1 was moved against the policy: the old one has stopped"]
+    who(ANN)
+    nb.review_override("late@champion", "justified", "it had")
+    who(SAM)
+    quiet = places()
+    assert not quiet["models"]
+    assert not quiet["models as text"]
+    for place in ("how to", "handover", "page one", "runs"):
+        assert "nobody has reviewed" not in quiet[place], place
+    assert "the override was justified: it had" in quiet["page one"]

@@ -126,6 +126,7 @@ def _brief(row: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
     short = {k: row[k] for k in ("name", "version", "aliases")} | {"days": None if age is None else int(age // 86_400)}
     short |= {"evaluated": "yes" if row["evaluated"] else "not evaluated"}
     short |= {"checked": (row["checked_at"] or "")[:10], "verdict": row["verdict"], "episodes": row["episodes"]}
+    short |= {"override": "not reviewed" if row["override"] else None}
     short |= {"review": (row["review_at"] or "")[:10], "job": row["job"], "owner": row["owner"]}
     return short | {m: row.get(f"metrics.{m}") for m in metrics}
 

@@ -200,6 +200,8 @@ def _moves(name: str) -> Iterator[str]:
 def _found(version: ModelVersion, facts: Mapping[str, Any], agreed: Charter | None) -> Iterator[str]:
     checked = f"{facts['checked_at'][:16]} UTC: {facts['verdict']}" if facts["checked_at"] else "never"
     yield f"- last drift check of {version.ref}: {checked}"
+    if facts["override"]:
+        yield f"- moved against the policy, and nobody has reviewed that: {_plain(facts['override'])}"
     open_ = episodes.rows(version.ref, "open")
     yield f"- open episodes: {len(open_) or 'none'}"
     yield from (f"  - since {e['opened_on']}: {_told(e['message'], agreed)}" for e in open_[:MOST_OPEN])

@@ -22,7 +22,7 @@ __all__ = ["COLUMNS", "jobs", "models", "rows"]
 
 COLUMNS = (
     *("name", "version", "aliases", "champion_at", "champion_age_s", "evaluated", "checked_at", "verdict", "episodes"),
-    *("review_at", "job", "owner", "created_at", "estimator", "format", "run_id", "digest"),
+    *("override", "review_at", "job", "owner", "created_at", "estimator", "format", "run_id", "digest"),
 )
 DATES = ("created_at", "champion_at", "checked_at", "review_at")
 Values = Sequence[Any]
@@ -45,7 +45,8 @@ def models(query: str | None = None, sort: str | None = None, limit: int | None 
     pandas.DataFrame
         One row a version: ``name version aliases``; ``champion_at`` and ``champion_age_s`` where it is the champion;
         ``evaluated``; ``checked_at`` and ``verdict`` of the newest drift report against it; open ``episodes``;
-        ``review_at``, the next review by the charter; ``job``, the files in ``jobs/`` that name the model; ``owner
+        ``override``, why it was moved against the policy, until somebody has reviewed that; ``review_at``, the next
+        review by the charter; ``job``, the files in ``jobs/`` that name the model; ``owner
         created_at estimator format run_id digest``; then ``metrics.*``.
 
     Raises

@@ -43,6 +43,8 @@ def _doubts(facts: Facts) -> Iterator[str]:
         yield f"the last check of its data says {verdict}"
     elif not verdict:
         yield "its data was never checked against what it was judged on"
+    if facts.fleet.get("override"):
+        yield "it was put into use against the policy, and nobody has reviewed that"
     if facts.episodes:
         yield f"{count(len(facts.episodes), 'problem')} of its data {'is' if len(facts.episodes) == 1 else 'are'} open"
     if facts.flags:
@@ -173,8 +175,10 @@ def _moved(move: Json) -> str:
 
 
 def problems(facts: Facts) -> Part:
-    """Say what is known to be wrong: open episodes and open flags."""
-    says = [
+    """Say what is known to be wrong: an override, open episodes and open flags."""
+    loud = facts.fleet.get("override")
+    says = [f"It was put into use against the policy, and nobody has reviewed that: {_line(loud)}"] if loud else []
+    says += [
         f"Since {e['opened_on']}, {e['level']}: {facts.told(_line(e['message']))}"
         for e in facts.episodes[:MOST_PROBLEMS]
     ]
@@ -187,9 +191,8 @@ def problems(facts: Facts) -> Part:
 def _flag(facts: Facts, flag: Json) -> str:
     who = flag.get("actor") or flag.get("source")
     reason = facts.told(_line(flag.get("reason") or "no reason given"))
-    return (
-        f"Flagged {when(flag['at'])} by {_line(who)}: {reason} (prediction {flag['prediction_id'] or 'not known yet'})"
-    )
+    about = flag.get("about") or f"prediction {flag['prediction_id'] or 'not known yet'}"
+    return f"Flagged {when(flag['at'])} by {_line(who)}: {reason} ({about})"
 
 
 def _more(amount: int, command: str) -> list[str]:

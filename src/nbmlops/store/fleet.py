@@ -11,7 +11,7 @@ from typing import Any
 
 from nbmlops.store.driver import Connection, parts
 
-__all__ = ["Known", "checks", "datasets", "known", "open_episodes", "tags"]
+__all__ = ["Known", "checks", "datasets", "known", "open_episodes", "overridden", "tags"]
 
 VERSION = ("name", "version", "estimator", "format", "owner", "created_at", "run_id", "digest", "evaluation", "metrics")
 LISTED = f"SELECT {', '.join(VERSION)} FROM model_versions WHERE deleted_at IS NULL"
@@ -31,6 +31,7 @@ class Known:
     rows: Rows
     pointing: Mapping[str, Mapping[str, tuple[int, str]]]  # model to {alias: (version, since when)}
     owners: Mapping[str, str]  # model to the person it was handed to last
+    overrides: Mapping[Key, str]  # versions that were moved against the policy, and why; until that is reviewed
 
     @cached_property
     def columns(self) -> dict[str, Sequence[Any]]:
@@ -49,6 +50,7 @@ class Known:
                 self.pointing[key[0]][CHAMPION][1] if CHAMPION in named.get(key, ()) else None for key in keys
             ],
             "evaluated": [evaluation is not None for evaluation in found["evaluation"]],
+            "override": [self.overrides.get(key) for key in keys],
             "owner": [self.owners.get(name, own) for name, own in zip(found["name"], found["owner"], strict=True)],
         }
 
@@ -80,7 +82,9 @@ def known(connection: Connection, store: str) -> Known:
         before = None  # the first time, or another store in this place
     if before is None or before.seq != newest[0]:
         rows = _all(connection) if before is None else _again(connection, before)
-        _known[store] = Known(newest[0], newest[1], rows, _pointing(connection), _handed_over(connection))
+        _known[store] = Known(
+            newest[0], newest[1], rows, _pointing(connection), _handed_over(connection), overridden(connection)
+        )
     return _known[store]
 
 
@@ -125,6 +129,16 @@ def _pointing(connection: Connection) -> dict[str, dict[str, tuple[int, str]]]:
 def _handed_over(connection: Connection) -> dict[str, str]:
     query = "SELECT subject, data FROM events WHERE action = 'handover' ORDER BY seq"
     return {subject: json.loads(data)["to"] for subject, data in connection.execute(query)}
+
+
+def overridden(connection: Connection) -> dict[Key, str]:
+    """Return (name, version) to the reason of an override of the policy that nobody has reviewed yet."""
+    query = "SELECT seq, subject, data FROM events WHERE action = ? AND data LIKE ? ORDER BY seq"
+    moved = connection.execute(query, ("alias", '%"override":%')).fetchall()
+    looked = connection.execute(query, ("override_reviewed", "%")).fetchall() if moved else []
+    reviewed = {json.loads(data)["alias"] for _, _, data in looked}
+    found = ((subject.rpartition("@")[0], json.loads(data)) for seq, subject, data in moved if seq not in reviewed)
+    return {(name, data["version"]): str(data["override"]["reason"]) for name, data in found if data.get("override")}
 
 
 def checks(connection: Connection) -> dict[str, tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.records import plain
+from nbmlops.tracking import session
 from nbmlops.tracking.runs import table
 
 __all__ = ["Overview", "overview"]
@@ -28,10 +29,16 @@ class Overview(Shown):
     runs: tuple[dict[str, Any], ...]
     named: tuple[str, ...] = ()  # the columns it was asked and sorted by
     query: str | None = None
+    overrides: tuple[str, ...] = ()  # versions moved against the policy, until somebody has reviewed that
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
-        return {"runs": plain(self.runs), "named": list(self.named), "query": self.query}
+        return {
+            "runs": plain(self.runs),
+            "named": list(self.named),
+            "query": self.query,
+            "overrides": list(self.overrides),
+        }
 
 
 def overview(
@@ -44,7 +51,18 @@ def overview(
     >>> overview(sort="-roc_auc")  # doctest: +SKIP
     """
     rows = table(query, sort, limit, children)
-    return Overview(tuple(rows), tuple(_named(query, sort, {name for row in rows for name in row})), query)
+    return Overview(
+        tuple(rows), tuple(_named(query, sort, {name for row in rows for name in row})), query, _overrides()
+    )
+
+
+def _overrides() -> tuple[str, ...]:
+    from nbmlops.store import fleet
+    from nbmlops.store.runs import reading
+
+    with reading(session.store()) as connection:
+        found = fleet.overridden(connection)
+    return tuple(f"{name}@{number} was moved against the policy: {why}" for (name, number), why in found.items())
 
 
 def _named(query: str | None, sort: str | None, columns: set[str]) -> Iterator[str]:

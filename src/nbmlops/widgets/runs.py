@@ -27,7 +27,8 @@ def html(data: Mapping[str, Any]) -> str:
         + [esc(_cell(r.get(n))) for n in columns]
         for r in data["runs"]
     ]
-    note = f'<div style="{FONT};opacity:.75;margin-top:4px">{esc(more)}</div>' if more else ""
+    note = "".join(f'<div style="{FONT};margin-top:4px">{status("issue")} {esc(line)}</div>' for line in _loud(data))
+    note += f'<div style="{FONT};opacity:.75;margin-top:4px">{esc(more)}</div>' if more else ""
     return table([*HEADS, *map(_head, columns)], rows, raw=True) + note
 
 
@@ -39,7 +40,12 @@ def text(data: Mapping[str, Any]) -> str:
     rows = [
         [r["run_id"][-6:], _label(r), r["status"], _took(r), *(_cell(r.get(n)) for n in columns)] for r in data["runs"]
     ]
-    return lines([*HEADS, *map(_head, columns)], rows) + (f"\n{more}" if more else "")
+    return "\n".join([lines([*HEADS, *map(_head, columns)], rows), *_loud(data), *([more] if more else [])])
+
+
+def _loud(data: Mapping[str, Any]) -> list[str]:
+    """Return what was done in an emergency, and nobody has reviewed."""
+    return [f"{line} (and nobody has reviewed that)" for line in data.get("overrides", ())]
 
 
 def _nothing(data: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.store.database import Transaction
 
-__all__ = ["VERDICTS", "alarm", "pending", "review_override", "words"]
+__all__ = ["VERDICTS", "alarm", "of_events", "pending", "review_override", "words"]
 
 VERDICTS = ("justified", "not justified")
 
@@ -41,8 +41,15 @@ def pending(connection: Any, name: str | None = None) -> list[dict[str, Any]]:
     from nbmlops.store import events
 
     start = f"{name}@" if name else None
-    reviewed = {e["data"]["alias"] for e in events.listed(connection, start, "override_reviewed")}
-    moved = (e for e in events.listed(connection, start, "alias") if e["data"].get("override"))
+    found = (events.listed(connection, start, action) for action in ("alias", "override_reviewed"))
+    return of_events(event for listed in found for event in listed)
+
+
+def of_events(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the overrides among events that none of them reviews."""
+    found = [e for e in events if e["action"] in ("alias", "override_reviewed")]
+    reviewed = {e["data"]["alias"] for e in found if e["action"] == "override_reviewed"}
+    moved = (e for e in found if e["action"] == "alias" and e["data"].get("override"))
     return [_override(e) for e in moved if e["seq"] not in reviewed]
 
 
@@ -132,6 +139,11 @@ def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
             raise NotAllowed(f"{who[0]} made this override.", "Somebody else reviews it.")
         if agreed and not agreed.role_of(who[0]):
             raise NotAllowed(f"{who[0]} plays no role by {agreed.path}.", "Write roles there.")
-        said = {"alias": found["alias"], "verdict": verdict, "why": why.strip()}
+        said = {
+            "alias": found["alias"],
+            "version": int(found["ref"].rpartition("@")[2]),
+            "verdict": verdict,
+            "why": why.strip(),
+        }
         change.event("override_reviewed", subject, {**said, "charter": agreed_on.record(change)}, who)
     return {**said, "subject": subject, "by": who[0]}

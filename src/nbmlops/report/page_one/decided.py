@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbmlops.errors import NotAllowed
-from nbmlops.governance.approval import given, policy
+from nbmlops.governance.approval import given, override, policy
 from nbmlops.governance.approval.given import Answer
 from nbmlops.governance.charter import Charter
 from nbmlops.report import facts, since
@@ -15,7 +15,8 @@ from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
 from nbmlops.report.text import is_over, joined, short, stamp, when
 
 __all__ = [
-    *("approvals", "asked_words", "blocks", "event_words", "missing_approval", "moved", "policy_of", "refusal", "who"),
+    *("approvals", "asked_words", "blocks", "event_words", "missing_approval", "moved", "overrides"),
+    *("policy_of", "refusal", "who"),
 ]
 
 Json = Mapping[str, Any]
@@ -29,7 +30,7 @@ OWN = ("name", "roles")  # of a row, and not of the table
 
 def blocks(snapshot: Json) -> list[Block]:
     """Return the approvals the charter asks for, what was decided, and what is missing."""
-    found: list[Block] = []
+    found: list[Block] = [Missing(f"A review: {words}", "nbmlops approvals override") for words in overrides(snapshot)]
     if table := _asked(snapshot):
         found.append(table)
     if table := _moves(snapshot):
@@ -37,6 +38,12 @@ def blocks(snapshot: Json) -> list[Block]:
     if not facts.candidate(snapshot):
         return [*found, Say("No model was registered, so there is nothing to approve.")]
     return [*found, *_missing(snapshot)]
+
+
+def overrides(snapshot: Json) -> list[str]:
+    """Return in words each move against the policy that nobody had reviewed when a snapshot was made."""
+    found = override.of_events(e for e in snapshot["events"] if e.get("data"))
+    return [override.words(o) for o in found if o["ref"] == facts.candidate(snapshot)]
 
 
 def approvals(snapshot: Json) -> list[dict[str, str]]:
@@ -243,7 +250,9 @@ def event_words(event: Json) -> str:
         return f"{subject} was rejected: {data.get('reason')}"
     if event["action"] == "approve":
         return f"{subject} {_answered(data)}"
-    words = {"register": "was registered", "flag": "was flagged"}
+    if event["action"] == "override_reviewed":
+        return f"{subject}: the override was {data.get('verdict')}: {data.get('why')}"
+    words = {"register": "was registered", "flag": "was flagged", "flag_answer": "had a flag answered"}
     return f"{subject} {words.get(event['action'], event['action'])}"
 
 
@@ -257,7 +266,8 @@ def _move_words(subject: str, data: Json) -> str:
     name, _, alias = subject.rpartition("@")
     before = f" (was {data['from']})" if data.get("from") else ""
     reason = f": {data['reason']}" if data.get("reason") else ""
-    reason += f" (policy: {data['policy']})" if data.get("policy") else ""
+    against = "against the policy, in an emergency" if data.get("override") else f"policy: {data.get('policy')}"
+    reason += f" ({against})" if data.get("policy") else ""
     return f"{name}@{data.get('version')} became {alias}{before}{reason}"
 
 
