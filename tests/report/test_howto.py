@@ -202,6 +202,19 @@ def test_open_flags_are_problems_until_somebody_judges(whole, held_out):
     assert nb.prediction(one).flags == nb.prediction(other).flags == ()
 
 
+def test_flags_on_the_model_are_problems_until_they_are_settled(whole, held_out):
+    one = nb.predict("late@champion", held_out[:1]).prediction_id[0]
+    found = [nb.flag("late", "not for night flights"), nb.flag(one, "cannot be")]
+    assert "not for night flights (late)" in says("problems")
+    assert f"cannot be ({one})" in says("problems")
+    assert "2 flags open." in says("state")
+    assert [f["reason"] for f in nb.prediction(one).flags] == ["cannot be"]
+    for flag in found:
+        nb.answer_flag(flag.flag_id, "we know")
+    assert says("problems") == "None is open."
+    assert nb.prediction(one).flags == ()
+
+
 def test_opinions_of_users_are_counted(whole, held_out):
     said = nb.predict("late@champion", held_out[:30])
     nb.feedback(said.assign(outcome=held_out.late)[["prediction_id", "outcome"]])

@@ -275,7 +275,7 @@ def _performance(version: ModelVersion) -> tuple[Any, str]:
 
 
 def _flags(version: ModelVersion) -> list[Mapping[str, Any]]:
-    """Return the flags on predictions of a version that nobody has answered, the newest first."""
+    """Return the flags on a version and its predictions that nobody has answered, the newest first."""
     from nbmlops.monitoring.predicting.lookup import open_flags
     from nbmlops.monitoring.predicting.recorded import came
     from nbmlops.store import predictions as stored
@@ -287,7 +287,15 @@ def _flags(version: ModelVersion) -> list[Mapping[str, Any]]:
     for _, row in sorted(said.items()):
         of.setdefault(row["prediction_id"], []).append(row)
     found = [flag for one, rows in of.items() if (flags := open_flags(rows)) and _is_of(version, one) for flag in flags]
-    return sorted(found, key=lambda flag: str(flag["id"]), reverse=True)
+    return sorted([*found, *_governed(version)], key=lambda flag: (str(flag["at"]), str(flag["id"])), reverse=True)
+
+
+def _governed(version: ModelVersion) -> list[Mapping[str, Any]]:
+    """Return the flags that concern a version and are not settled, as feedback is said."""
+    from nbmlops.governance.flags import open_flags
+
+    found = open_flags(version.ref)
+    return [{"id": f.flag_id, "at": f.at, "actor": f.author, "reason": f.text, "about": f.subject} for f in found]
 
 
 def _is_of(version: ModelVersion, prediction_id: str) -> bool:

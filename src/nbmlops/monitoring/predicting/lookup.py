@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from nbmlops.errors import NbmlopsError, NotFound
-from nbmlops.hooks import Shown
+from nbmlops.hooks import Shown, service
 from nbmlops.records import ModelVersion, plain
 from nbmlops.tracking import session
 
@@ -58,8 +58,6 @@ class Prediction(Shown):
         NotFound
             Its inputs or the background of its version are not kept.
         """
-        from nbmlops.hooks import service
-
         return service("monitoring.explaining.explain", "explain")(self.ref, self.prediction_id)
 
     def to_dict(self, reasons: bool = False) -> Json:
@@ -135,8 +133,14 @@ def prediction(prediction_id: str) -> Prediction:
         then=then,
         now=now_,
         feedback=came,
-        flags=open_flags(came),
+        flags=(*open_flags(came), *_governed(asked)),
     )
+
+
+def _governed(asked: str) -> list[dict[str, Any]]:
+    """Return the open flags people put on a prediction by name (nb.flag), as feedback is shown; texts are masked."""
+    found = service("governance.flags.listed", "found")(asked, "open")
+    return [{"kind": "flag", "reason": f.text, "actor": f.author, "at": f.at, "flag_id": f.flag_id} for f in found]
 
 
 def open_flags(came: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
