@@ -10,8 +10,9 @@ from typing import Any
 
 from nbmlops.config import Project
 from nbmlops.store import flags
-from nbmlops.store.driver import Connection, connect
+from nbmlops.store.driver import Connection, connect, parts
 from nbmlops.store.lifecycle import streamed
+from nbmlops.store.repeated import REST, digest_of, rest
 
 __all__ = ["Chain", "reading"]
 
@@ -76,15 +77,28 @@ class Chain:
         Of flags, whose texts are not in the chain, only those that do not fit it.
         """
         for table, said in REPEATED.items():
-            listed = ", ".join(f'"{name}"' for name in said)
+            columns = (*said, *REST[table])
+            listed = ", ".join(f'"{name}"' for name in columns)
             for name, version, *row in self.connection.execute(
                 f"SELECT name, version, {listed} FROM {table}"
             ).fetchall():
-                values = dict(zip(said, row, strict=True))
-                hidden = {"deleted": values.pop("deleted_at") is not None} if "deleted_at" in values else {}
-                yield {"table": table, "key": f"{name}@{version}", **values, **hidden}
+                values = dict(zip(columns, row, strict=True))
+                hidden = {"deleted": values["deleted_at"] is not None} if "deleted_at" in values else {}
+                about = {k: values[k] for k in said if k != "deleted_at"} | hidden | {"rest": rest(table, values)}
+                yield {"table": table, "key": f"{name}@{version}", **about}
+        yield from self._results()
         for flag in flags.unfit(self.connection):
             yield {"table": "flags", "key": flag, "unfit": True}
+
+    def _results(self) -> Iterator[dict[str, Any]]:
+        """Yield the results that events rest on."""
+        sql = "SELECT data FROM events WHERE data LIKE ?"
+        said = [json.loads(data) for (data,) in self.connection.execute(sql, ('%"results":{%',)).fetchall()]
+        ids = sorted({key for data in said if isinstance(data, dict) for key in data.get("results") or ()})
+        for part, holes in parts(ids):
+            query = f"SELECT result_id, data FROM results WHERE result_id IN ({holes})"
+            for result_id, data in self.connection.execute(query, part).fetchall():
+                yield {"table": "results", "key": result_id, "digest": digest_of(data)}
 
     def reports(self) -> list[tuple[str, int, str]]:
         """Return name, number and data (JSON) of the reports that were kept."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from nbmlops.store import repeated
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.tables import dataset_versions
 
@@ -39,6 +40,7 @@ def add(change: Transaction, row: dict[str, Any], actor: tuple[str, str]) -> tup
     values = {k: as_json(v) if k in JSON_FIELDS else v for k, v in row.items()}
     change.connection.execute(dataset_versions.insert().values(**values, version=number + 1))
     data = {k: row[k] for k in ("fingerprint", "rows", "source", "digest")}
+    data |= {"rest": repeated.rest("dataset_versions", values)}
     change.event("dataset", f"{row['name']}@{number + 1}", data, actor)
     return int(number) + 1, True
 

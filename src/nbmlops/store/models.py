@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from nbmlops.errors import Conflict
 from nbmlops.records import ModelVersion, now
-from nbmlops.store import events, governed
+from nbmlops.store import events, governed, repeated
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
@@ -24,7 +24,9 @@ JSON_FIELDS = ("signature", "metrics")
 HIDDEN = ("trusted", "deleted_at")  # not of the record
 
 
-def add_version(change: Transaction, row: dict[str, Any], trusted: list[str], actor: tuple[str, str]) -> int:
+def add_version(
+    change: Transaction, row: dict[str, Any], trusted: list[str], actor: tuple[str, str], charter: str | None = None
+) -> int:
     """Register the next version of a model's name; return its number.
 
     Parameters
@@ -36,9 +38,14 @@ def add_version(change: Transaction, row: dict[str, Any], trusted: list[str], ac
         Types the file may hold: bound to the digest, kept here and never beside the file.
     actor : tuple of str
         (name, how known).
+    charter : str, optional
+        Digest of the charter it was made under.
     """
     values = {k: as_json(v) if k in JSON_FIELDS else v for k, v in row.items()} | {"trusted": as_json(trusted)}
     data = {k: row[k] for k in ("digest", "run_id", "evaluation", "profile", "owner")}
+    data |= {"charter": charter} if charter else {}
+    data |= {"rest": repeated.rest("model_versions", values)}
+    data |= repeated.of_results(change.connection, [row["evaluation"]])
     if governed.installed(change.connection):
         number, made = governed.register(change.connection, values, change.told(data, actor))
         change.made(*made)
@@ -56,6 +63,7 @@ def set_alias(
     """Move an alias to a version, or to none; where it pointed before is in the event."""
     before = events.latest(change.connection, "alias", f"{name}@{alias}")
     data = {"version": number, "from": before["data"]["version"] if before else None, **evidence}
+    data |= repeated.of_results(change.connection, [evidence.get("evaluation"), evidence.get("gate")])
     change.event("alias", f"{name}@{alias}", data, actor)
 
 

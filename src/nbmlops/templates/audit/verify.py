@@ -32,13 +32,15 @@ FORMAT = 1
 HERE = Path(__file__).resolve().parent
 # What a table repeats of the event that made its row: by action, the table and the fields.
 REPEATED = {
-    "register": ("model_versions", ("digest", "run_id", "evaluation", "profile", "owner")),
-    "dataset": ("dataset_versions", ("fingerprint", "rows", "source", "digest")),
+    "register": ("model_versions", ("digest", "run_id", "evaluation", "profile", "owner", "rest")),
+    "dataset": ("dataset_versions", ("fingerprint", "rows", "source", "digest", "rest")),
     "dataset_kept": ("dataset_versions", ("digest",)),
 }
 LATER = ("dataset_kept",)  # say more of a row that an earlier event made
 HIDING = {"delete": True, "restore": False}
-READ = {*REPEATED, *HIDING}
+RESULTS = '"results":{'  # the hash of each result the event rests on
+ERASING = "erase"  # names the digests of what is gone for good
+READ = {*REPEATED, *HIDING, ERASING}
 
 quoted, sha256 = json.encoder.encode_basestring, hashlib.sha256  # the first is json.dumps(text, ensure_ascii=False)
 
@@ -130,7 +132,7 @@ def _walk(
         if expected in wanted and (fault := _rewritten(heads, expected, row[8])):
             return number, previous, fault
         number, previous = expected, row[8]
-        if row[4] in READ:
+        if row[4] in READ or RESULTS in row[6]:
             _keep(row, said)
     return number, previous, None
 
@@ -183,18 +185,21 @@ def _keep(row: Row, said: dict[tuple[str, str], dict[str, Any]]) -> None:
     action, subject = row[4], row[5]
     try:
         data = json.loads(row[6])
-    except ValueError:  # the table's row will have no event
+    except ValueError:
         return
-    if action in HIDING:
-        for version in data.get("versions", ()):
-            said.get(("model_versions", f"{subject.partition('@')[0]}@{version}"), {})["deleted"] = HIDING[action]
+    if not isinstance(data, dict):  # whose row has no event then
         return
-    table, fields = REPEATED[action]
-    event = {name: data[name] for name in fields if name in data}
-    if action in LATER:
-        said.get((table, subject), {}).update(event)
-    else:
-        said[table, subject] = {**event, "deleted": False, "seq": row[0]}
+    if action == ERASING:
+        said[ERASING, str(row[0])] = {"text": row[6]}
+    for key, digest in dict(data.get("results") or {}).items():
+        said["results", key] = {"digest": digest, "seq": row[0]}
+    for version in data.get("versions", ()) if action in HIDING else ():
+        said.get(("model_versions", f"{subject.partition('@')[0]}@{version}"), {})["deleted"] = HIDING[action]
+    if action in REPEATED:
+        table, fields = REPEATED[action]
+        event = {name: data[name] for name in fields if name in data}
+        old = said.get((table, subject), {}) if action in LATER else {"deleted": False, "seq": row[0]}
+        said[table, subject] = {**old, **event}
 
 
 def _otherwise(
@@ -202,11 +207,15 @@ def _otherwise(
 ) -> dict[str, Any] | None:
     """Say which row of a table is not what its event says, is missing, or was never an event."""
     there = {(row["table"], row["key"]): row for row in tables}
+    erased = "\n".join(event["text"] for (table, _), event in said.items() if table == ERASING)
     for (table, key), event in said.items():
         row = there.get((table, key))
+        gone = row is None and str(event.get("digest")) in erased
+        if table == ERASING or gone:
+            continue
         if row is None:
             return _row(table, key, f"its row is missing: event {event['seq']} made it")
-        if names := [n for n in event if n in row and row[n] != event[n]]:
+        if names := [n for n in event if n in row and row[n] != event[n] and str(event[n]) not in erased]:
             return _row(table, key, f"its {' and '.join(names)} is not what the events say (event {event['seq']})")
     for (table, key), row in sorted(there.items()):
         if row.get("unfit"):
