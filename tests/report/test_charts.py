@@ -59,7 +59,16 @@ def test_what_is_no_number_is_left_out_and_counted():
     assert "nan" not in svg.lower()
 
 
-@pytest.mark.parametrize("values", [[5, 5, 5], [0, 0], [1e-12, 2e-12], [-1e30, 1e30], [1e99]], ids=str)
+ALMOST_NOTHING = [[0.0, 5e-324], [1e-323, 5e-324, 0.0], [5e-324] * 2, [-5e-324, 5e-324]]
+
+
+@pytest.mark.parametrize("draw", [v for k, v in EMPTY.items() if k != "calibration"])
+@pytest.mark.parametrize("values", ALMOST_NOTHING, ids=str)
+def test_numbers_that_are_almost_nothing_are_drawn(draw, values):
+    assert "nan" not in ElementTree.tostring(ElementTree.fromstring(draw(values)), "unicode")
+
+
+@pytest.mark.parametrize("values", [[5, 5, 5], [0, 0], [1e-12, 2e-12], [-1e30, 1e30], [1e99], *ALMOST_NOTHING], ids=str)
 def test_flat_tiny_and_huge_numbers_stay_inside_the_card(values):
     root = ElementTree.fromstring(charts.line(list(enumerate(values)), title="t"))
     polyline = next(e for e in root.iter() if e.tag.endswith("polyline"))

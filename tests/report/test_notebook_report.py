@@ -189,6 +189,46 @@ def test_secrets_are_masked_wherever_they_stand(project):
     assert "Secrets are masked in the copy" in everything
 
 
+def test_a_traceback_keeps_its_lines_where_one_holds_a_secret(project):
+    lines = ["Traceback (most recent call last)", "  password = 'hunter2hunter2'", "ValueError: no"]
+    error = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": lines}
+    cell = {"cell_type": "code", "metadata": {}, "source": "x", "execution_count": 1, "outputs": [error]}
+    Path("x.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    kept = json.loads(executed.copied(executed.read(Path("x.ipynb")))[0])["cells"][0]["outputs"][0]["traceback"]
+    assert "hunter2" not in str(kept)
+    assert (len(kept), kept[0], kept[2]) == (3, lines[0], lines[2])
+
+
+def test_a_copy_under_another_name_has_a_report_with_its_own(project):
+    first = made(("1", 1, "one"), path="march.ipynb")
+    shutil.copy(first, "april.ipynb")
+    named = {name: page.written(f"{name}.ipynb", f"{name}.html") for name in ("march", "april", "march")}
+    assert [r.title for r in named.values()] == ["Notebook report: march.ipynb", "Notebook report: april.ipynb"]
+    assert [r.number for r in named.values()] == [1, 2]
+    assert not any(r.stale for r in named.values())
+    assert "march" not in Path("april.html").read_text()
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_in_no_year_is_no_time(project, at):
+    metadata = {"papermill": {"start_time": at, "end_time": at, "version": "2.6"}}
+    assert taken(made(("1", 1, "x"), metadata=metadata))["times"]["began"] is None
+    assert nb.report("x.ipynb", "x.html").is_file()
+
+
+def test_half_a_character_anywhere_is_a_mark(project):
+    half = "\ud800"
+    error = {"output_type": "error", "ename": half, "evalue": half, "traceback": [half]}
+    cell = {"cell_type": "code", "metadata": {}, "source": half, "execution_count": 1, "outputs": [error]}
+    content = {"cells": [cell], "metadata": {"title": half}, "nbformat": 4, "nbformat_minor": 5}
+    Path("x.ipynb").write_text(json.dumps(content))
+    found = page.written("x.ipynb", "x.html")
+    assert "\N{REPLACEMENT CHARACTER}" in found.because
+    found.question.encode()
+    assert found.number == 1
+    assert_safe(Path("x.html").read_text())
+
+
 def test_a_large_notebook_is_read_and_cut(project):
     path = made(*((f"x{i}", i, "row 1234 of a table\n" * 100_000) for i in range(1, 26)))
     assert Path(path).stat().st_size > 50_000_000

@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from nbmlops.capture.secrets import redact, redact_value
 from nbmlops.errors import Invalid, NotAllowed, NotFound
-from nbmlops.report.text import capped, size
+from nbmlops.report.text import capped, size, utc
 from nbmlops.tracking.statuses import ending_of
 
 __all__ = ["Executed", "about", "copied", "read"]
@@ -21,6 +21,7 @@ MOST_BYTES = 100_000_000
 LONGEST, MOST = 100_000, 2_000_000  # characters of one text of the copy, and of all: a page shows far less
 MOST_CELLS = 500
 CUT = frozenset({"source", "text", "data", "evalue", "traceback"})  # all else of a notebook is its structure
+ENTRIES = ("traceback",)  # a list of entries with no end of line; any other text is a list of lines
 EXPECTED = "raises-exception"  # the tag of a cell that may raise
 STATUSES = ("completed", "failed", "running", "pending")
 
@@ -147,9 +148,10 @@ class _Copy:
         if isinstance(value, dict):
             return {k: v if str(k).startswith("image/") else self.of(v, str(k), within) for k, v in value.items()}
         if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
-            whole = "".join(value)
+            between = "\n" if name in ENTRIES else ""
+            whole = between.join(value)
             kept = self.of(whole, name, within)
-            return value if kept == whole else kept.splitlines(keepends=True)
+            return value if kept == whole else kept.split("\n") if between else kept.splitlines(keepends=True)
         if isinstance(value, list):
             return [self.of(v, name, within) for v in value]
         return self._text(name, value) if within and isinstance(value, str) else redact_value(name, value)
@@ -272,11 +274,8 @@ def _span(milled: Json, execution: Json) -> tuple[str | None, str | None]:
 
 def _moment(at: Any) -> str | None:
     """Return a time in UTC, None for what is none."""
-    try:
-        moment = datetime.fromisoformat(str(at))
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    known = utc(at)
+    return None if known is None else datetime.fromisoformat(known).isoformat()
 
 
 def _seconds(began: str | None, ended: str | None) -> float | None:

@@ -12,6 +12,7 @@ from nbmlops.errors import NbmlopsError, NotFound, tell
 from nbmlops.records import now
 from nbmlops.report import snapshot
 from nbmlops.report.kinds.kind import Subject, kind_of
+from nbmlops.report.text import visible
 from nbmlops.store import reports
 from nbmlops.tracking import session
 
@@ -50,12 +51,23 @@ def take(subject: Subject, refresh: bool = False) -> Taken:
     """
     newest = reports.newest(session.store(), subject.key)
     facts = snapshot.build(subject, 0)
-    if newest is not None and not refresh and (said := _said(newest)) is not None:
-        return Taken(said, facts_digest(facts) != newest.data.get("facts"))
+    for report in () if newest is None or refresh else _alike(newest, facts):
+        if (said := _said(report)) is not None and _file(said) == _file(facts):
+            return Taken(said, facts_digest(facts) != report.data.get("facts"))
     try:
         return Taken(_keep(subject, facts, newest))
     except (NbmlopsError, OSError) as error:
         return Taken(facts, unkept=getattr(error, "message", str(error)))
+
+
+def _alike(newest: reports.Kept, facts: Mapping[str, Any]) -> list[reports.Kept]:
+    """Return the kept reports that may be the one asked for: of a file's copies each has its own."""
+    return reports.listed(session.store(), newest.subject) if _file(facts) else [newest]
+
+
+def _file(facts: Mapping[str, Any]) -> str | None:
+    """Return the name of the file a report is of, None for a report of none."""
+    return (facts.get("file") or {}).get("name")
 
 
 def load(digest: str) -> dict[str, Any]:
@@ -113,13 +125,14 @@ def _row(subject: Subject, taken: dict[str, Any]) -> reports.Kept:
     kind = kind_of(subject.kind)
     first = kind.decide(taken)
     says = {"question": first.question, "answer": first.answer.word, "because": first.because}
+    says = {key: visible(text) for key, text in says.items()}  # half a character can be kept nowhere
     return reports.Kept(
         subject=subject.key,
         number=taken["number"],
         kind=subject.kind,
-        name=subject.name,
+        name=visible(subject.name),
         run_id=run_of(taken) or None,
-        title=kind.head(taken).title,
+        title=visible(kind.head(taken).title),
         as_of=taken["as_of"],
         made_at=now(),
         digest=session.artifacts().put(snapshot.canonical(taken)),

@@ -143,9 +143,9 @@ def _made(ref: Any, output: str | Path | None, role: str | None, refresh: bool) 
     write(target, content(taken, _appendix(taken), target.suffix, role))
     kind = kind_of(subject.kind)
     first = kind.decide(taken)
-    says = first.question, first.answer.word, first.because
+    says = map(visible, (first.question, first.answer.word, first.because))
     about = when(taken["as_of"]), snapshot.digest(taken), kept.run_of(taken)
-    return Report(str(target), kind.head(taken).title, *says, *about, number, found.stale, _note(found))
+    return Report(str(target), visible(kind.head(taken).title), *says, *about, number, found.stale, _note(found))
 
 
 def _note(found: kept.Taken) -> str:

@@ -29,6 +29,7 @@ __all__ = [
 
 INK, QUIET, GRID, EDGE, CARD = "#1d2733", "#55606e", "#e3e7ec", "#d3d9e0", "#ffffff"
 BLUE, ORANGE, GREY = "#0b5c9e", "#b8480b", "#8793a1"  # apart for colour-blind readers, and apart in grey
+TINY = 1e-300  # what is closer together has no round ticks between
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 
 
@@ -37,8 +38,8 @@ class Scale:
 
     def __init__(self, values: Sequence[float], start: float, end: float, *, nice: bool = True, ticks: int = 5) -> None:
         low, high = min(values), max(values)
-        if low == high:
-            low, high = (low - 0.5, high + 0.5) if low == 0 else (low - abs(low) * 0.1, high + abs(high) * 0.1)
+        if high - low < TINY:
+            low, high = (low - 0.5, high + 0.5) if abs(low) < TINY else (low - abs(low) * 0.1, high + abs(high) * 0.1)
         self.step = _nice((high - low) / ticks)
         if nice:
             low, high = math.floor(low / self.step + 1e-9) * self.step, math.ceil(high / self.step - 1e-9) * self.step

@@ -169,7 +169,7 @@ def when(at: Any) -> str:
     """
     try:
         moment = datetime.fromisoformat(str(at)).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return str(at or "-")
     return f"{moment.day} {MONTHS[moment.month - 1]} {moment:%Y, %H:%M} UTC"
 
@@ -182,7 +182,7 @@ def stamp(at: Any) -> str:
     """
     try:
         return f"{datetime.fromisoformat(str(at)).astimezone(UTC):%Y-%m-%d\N{NO-BREAK SPACE}%H:%M}"
-    except ValueError:
+    except (ValueError, OverflowError):
         return str(at or "-")
 
 
@@ -204,9 +204,9 @@ def utc(at: Any) -> str | None:
     """
     try:
         moment = datetime.fromisoformat(str(at))
-    except ValueError:
+        known = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the first and last hours of all years are in no year elsewhere
         return None
-    known = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return known.isoformat(timespec="microseconds")
 
 
