@@ -59,6 +59,7 @@ def test_an_invented_name_changes_nothing(project, hub, fit, held_out, name):
     assert len(nb.models()) == 1
 
 
+@pytest.mark.postgres
 def test_the_account_of_a_database_is_who_acts_and_the_rest_is_claimed(project, hub, postgres, monkeypatch):
     monkeypatch.setenv("NBMLOPS_STORE", postgres())
     session.reset()
@@ -74,6 +75,7 @@ def test_the_account_of_a_database_is_who_acts_and_the_rest_is_claimed(project, 
     assert event["data"] == {"why": "é", "claimed": {"name": "Anonymous Kore", "known_by": "jupyterhub"}}
 
 
+@pytest.mark.postgres
 def test_a_role_taken_on_is_not_the_account(project, postgres, monkeypatch):
     address = postgres()
     for role in ("", "?options=-crole%3Dpg_read_all_data"):

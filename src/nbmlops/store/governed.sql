@@ -236,6 +236,8 @@ GRANT DELETE ON
     {schema}.models, {schema}.executions, {schema}.results, {schema}.predictions, {schema}.feedback, {schema}.reports
 TO {roles}_steward;
 GRANT UPDATE ON {schema}.feedback, {schema}.reports TO {roles}_steward;
+GRANT UPDATE (digest, size_bytes) ON {schema}.dataset_versions TO {roles}_steward;
+GRANT UPDATE (data), DELETE ON {schema}.flags TO {roles}_steward; -- what no event `erase` names, verify finds
 
 -- Of meta accounts write what is not governed; chain and head are the functions'.
 ALTER TABLE {schema}.meta ENABLE ROW LEVEL SECURITY;
