@@ -11,6 +11,7 @@ from tornado.httpclient import HTTPClientError
 
 from nbmlops.server import handlers, notebooks
 from nbmlops.tracking import session
+from nbmlops.tracking.runs import get_run
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
@@ -187,6 +188,19 @@ async def test_a_report_is_sent_as_it_was_made_and_in_a_sandbox(jp_fetch, notebo
     assert "default-src 'none'" in rules
     assert not any("unsafe-inline" in rule for rule in rules if not rule.startswith("style-src"))
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("wrong", ["lost", "damaged"])
+async def test_a_report_whose_notebook_is_gone_is_sent_and_says_so(jp_fetch, notebook, tmp_path, wrong):
+    run_id, page = reported(tmp_path)
+    digest = next(a["digest"] for a in get_run(run_id).to_dict()["artifacts"] if a["name"] == "notebook.ipynb")
+    (file,) = (p for p in notebook.parent.rglob("*") if p.is_file() and p.name.endswith(digest[-60:]))
+    file.chmod(0o644)
+    file.unlink() if wrong == "lost" else file.write_bytes(b"other")
+    answer = await jp_fetch("nbmlops", "report", run_id, params={"notebook": "flights/nb.ipynb"})
+    assert answer.code == 200
+    assert "lost or damaged" in answer.body.decode()
+    assert "lost or damaged" not in page
 
 
 async def test_a_report_nobody_made_is_not_found_and_not_made(jp_fetch, notebook):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nbmlops.config import find_project
-from nbmlops.errors import NotFound
+from nbmlops.errors import Conflict, NotFound
 from nbmlops.server.notebooks import has_store
+
+if TYPE_CHECKING:
+    from nbmlops.store.artifacts import Artifacts
 
 __all__ = ["HEADERS", "page_of"]
 
@@ -56,5 +61,13 @@ def page_of(start: Path, run_id: str) -> str:
         raise NotFound(f"No report of run {run_id[:60]!r} is kept.", "Make it: nbmlops report RUN")
     place = Artifacts.of(project)
     taken = json.loads(place.get(kept.digest).decode("utf-8", "surrogatepass"))
+    return render(taken, _notebook(taken, place))
+
+
+def _notebook(taken: Mapping[str, Any], place: Artifacts) -> bytes | None:
+    """Return the executed notebook; None also where it is lost or damaged: its section says so."""
     notebook = taken.get("notebook")
-    return render(taken, place.get(notebook["digest"]) if notebook else None)
+    try:
+        return place.get(notebook["digest"]) if notebook else None
+    except (NotFound, Conflict):
+        return None
