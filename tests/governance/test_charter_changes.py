@@ -10,7 +10,7 @@ import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.governance.agreed_on import agree, as_of, changes, digest, note, record, since
 from nbmlops.governance.charter import parsed
-from nbmlops.governance.written.changed import changed
+from nbmlops.governance.written.changed import changed, undone
 from nbmlops.tracking import session
 
 FIRST = "problem: late\nmargin: 0.01\n"
@@ -60,6 +60,33 @@ def words(old, new):
 )
 def test_what_changed_is_said_in_words(old, new, said):
     assert words(old, new) == tuple([said] if isinstance(said, str) else said)
+
+
+@pytest.mark.parametrize(
+    ("base", "now", "new", "said"),
+    [
+        ({"margin": 0.1}, {"margin": 0.2}, {"margin": 0.2, "goal": "a"}, []),
+        ({"margin": 0.1}, {"margin": 0.2}, {"margin": 0.3}, ["margin: 0.3, was 0.2"]),
+        ({}, {"limits": ["a"]}, {"limits": ["b"]}, ["limits: a taken away"]),
+        ({"limits": ["a"]}, {}, {"limits": ["a", "b"]}, ["limits: a added"]),
+        ({}, {"roles": {"manager": "mo"}}, {"roles": {"expert": "eve"}}, ["role manager: no longer, was mo"]),
+        (
+            {"roles": {"manager": "mo"}},
+            {"roles": {"manager": "mo", "expert": "eve"}},
+            {},
+            ["role expert: no longer, was eve"],
+        ),
+        ({}, {"effort": {"people": 1, "weeks": 1}}, {"effort": {"people": 1, "weeks": 1}, "goal": "a"}, []),
+        (
+            {},
+            {"metrics": [{"name": "auc", "at_least": 0.6}]},
+            {"metrics": [{"name": "brier", "at_most": 0.2}]},
+            ["target auc: no longer, was at least 0.6"],
+        ),
+    ],
+)
+def test_what_a_text_would_undo(base, now, new, said):
+    assert list(undone(*(parsed(yaml.safe_dump(c).encode()) for c in (base, now, new)))) == said
 
 
 def test_a_long_change_is_said_briefly():
@@ -142,3 +169,16 @@ def test_what_was_judged_under_an_older_one_says_so(project):
     assert since(judged) == {"state": "changed", "at": changes()[0]["at"], "changed": ["margin: 0.02, was 0.01"]}
     assert since(None)["state"] == "unknown"
     assert since("0" * 64)["state"] == "changed"
+
+
+def test_a_registration_and_a_promotion_name_the_charter_they_were_made_under(project, model, held_out):
+    from nbmlops.store import events
+
+    (project / "charter.yaml").write_text("problem: late\npromotes: reason\n")
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    nb.promote("late", 1, to="champion", reason="first")
+    with session.store().reading() as connection:
+        said = {e["action"]: e["data"].get("charter") for e in events.listed(connection)}
+    assert said["register"] == said["alias"] == digest()
+    assert len(changes()) == 1

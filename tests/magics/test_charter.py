@@ -68,6 +68,10 @@ def test_what_was_changed_by_hand_is_not_overwritten(shell, project):
         keep(shell, SECOND)
     assert (project / "charter.yaml").read_text() == "problem: by hand\n"
     assert len(changes()) == 1
+    shell.run_line_magic("unload_ext", "nbmlops")
+    shell.run_line_magic("load_ext", "nbmlops")  # another kernel
+    with pytest.raises(Conflict, match="would undo: problem: Will it be late, was by hand"):
+        keep(shell, SECOND)
     kept = keep(shell, SECOND, "--force")
     assert kept.written
     assert [c["changed"][0] for c in changes()][1] == "problem: by hand, was Will it be late"
@@ -83,6 +87,43 @@ def test_a_notebook_run_again_does_not_undo_what_was_agreed_since(shell, project
         keep(shell, FIRST)
     assert (project / "charter.yaml").read_text() == SECOND
     assert keep(shell, FIRST, "--force").changed == ("target roc_auc: at least 0.6, was 0.65",)
+
+
+def test_a_text_that_holds_what_changed_meanwhile_is_kept(shell, project):
+    keep(shell, FIRST)
+    (project / "charter.yaml").write_text(FIRST + "goal: theirs\nlimits: [not abroad]\n")
+    assert keep(shell, SECOND + "goal: theirs\nlimits: [mine, not abroad]\n").changed == (
+        "target roc_auc: at least 0.65, was 0.6",
+        "limits: mine added",
+    )
+
+
+def test_one_that_nobody_recorded_is_not_overwritten_by_a_first_text(shell, project):
+    (project / "charter.yaml").write_text("problem: theirs\n")
+    with pytest.raises(Conflict, match="was written by hand, and nobody recorded it"):
+        keep(shell, FIRST)
+    note()
+    assert keep(shell, FIRST).written
+
+
+def test_another_kernel_of_the_same_notebook_knows_what_it_was_made_from(shell, project, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_NOTEBOOK", str(project / "late.ipynb"))
+    keep(shell, FIRST)
+    (project / "charter.yaml").write_text("problem: theirs\n")
+    note()
+    shell.run_line_magic("unload_ext", "nbmlops")
+    shell.run_line_magic("load_ext", "nbmlops")
+    with pytest.raises(Conflict, match="after this text"):
+        keep(shell, SECOND)
+
+
+def test_what_cannot_be_read_is_overwritten_by_force_alone(shell, project):
+    keep(shell, FIRST)
+    (project / "charter.yaml").write_text("problem: [\n")
+    with pytest.raises(Conflict, match="cannot be read"):
+        keep(shell, SECOND)
+    assert keep(shell, SECOND, "--force").written
+    assert [c["changed"][0] for c in changes()][1] == "cannot be read"
 
 
 def test_who_saw_the_newest_may_go_back(shell, project):

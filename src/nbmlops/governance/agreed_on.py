@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbmlops.errors import Conflict, Invalid, NbmlopsError
 from nbmlops.governance.begun import template
 from nbmlops.governance.charter import Charter, charter, parsed
-from nbmlops.governance.written.changed import changed
+from nbmlops.governance.written.changed import changed, undone
 from nbmlops.hooks import Shown
 from nbmlops.records import plain
 from nbmlops.registry import targets
@@ -28,6 +28,7 @@ __all__ = ["Agreed", "agree", "as_of", "changes", "charter_changes", "digest", "
 
 COLUMNS = ("at", "actor", "known_by", "changed", "digest", "before", "seq")
 ACTION = "charter"
+HINT = "Bring what is there into the cell, or overwrite it: %%charter --force."
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,16 +53,15 @@ class Agreed(Shown):
 def agree(text: str, base: str | None = None, force: bool = False) -> Agreed:
     """Keep a text as the project's charter: read whole first, then written at once, and recorded as an event.
 
-    The text that was there is kept too, so nothing is lost. A charter is not overwritten by one that was made from an
-    older one: where the file holds what was never recorded, where the text is an earlier one than the newest, or
-    where it is another than the one this text was made from.
+    The text that was there is kept too, so nothing is lost. A text that was made from an older charter does not undo
+    what was changed since, by hand or by somebody else; what it leaves as it is now it may change.
 
     Parameters
     ----------
     text : str
         The YAML, comments and all.
     base : str, optional
-        Digest of the charter the text was made from.
+        Digest of the charter the text was made from; where it is not known, the last one of this notebook.
     force : bool
         Overwrite it nevertheless.
 
@@ -74,7 +74,7 @@ def agree(text: str, base: str | None = None, force: bool = False) -> Agreed:
     Invalid
         It cannot be read; nothing is changed.
     Conflict
-        The charter there is newer than what the text was made from; nothing is changed.
+        It would undo what was changed since; nothing is changed.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def agree(text: str, base: str | None = None, force: bool = False) -> Agreed:
             session.artifacts().put(there)
             if not force:
                 _check_newer(change, there, data, base)
-        said = _record(change, data, there)
+        said = _record(change, data, there, **({"notebook": notebook} if (notebook := _notebook()) else {}))
         if there != data:
             _write(path, data)
     where = session.project().relative(path)
@@ -120,7 +120,7 @@ def record(change: Transaction) -> str | None:
     if path is None:
         return None
     text = path.read_bytes()
-    return _record(change, text, None).digest
+    return _record(change, text).digest
 
 
 def note() -> Agreed | None:
@@ -131,7 +131,7 @@ def note() -> Agreed | None:
     if (known := _newest()) and known["data"]["digest"] == digest_of(path.read_bytes()):
         return Agreed(session.project().relative(path), known["data"]["digest"])
     with session.store().atomic() as change:
-        return replace(_record(change, path.read_bytes(), None), path=session.project().relative(path))
+        return replace(_record(change, path.read_bytes()), path=session.project().relative(path))
 
 
 def digest() -> str | None:
@@ -220,20 +220,19 @@ def since(judged: str | None) -> dict[str, Any]:
     return {"state": "changed", "at": recorded[0], "changed": list(changed(_readable(str(judged)), now))}
 
 
-def _record(change: Transaction, text: bytes, there: bytes | None) -> Agreed:
+def _record(change: Transaction, text: bytes, there: bytes | None = None, **more: Any) -> Agreed:
     """Append the event of a text, unless it is the newest recorded one, and that of what it takes the place of."""
-    newest = _latest(change.connection)
-    before = str(newest["data"]["digest"]) if newest else ""
+    before = _digest(_latest(change.connection))
     if there is not None and digest_of(there) not in (before, digest_of(text)):
         before = _appended(change, there, before).digest
     if before == digest_of(text):
         return Agreed("", before)
-    return _appended(change, text, before)
+    return _appended(change, text, before, **more)
 
 
-def _appended(change: Transaction, text: bytes, before: str) -> Agreed:
+def _appended(change: Transaction, text: bytes, before: str, **more: Any) -> Agreed:
     found = Agreed("", session.artifacts().put(text), before, _changed(before, text), recorded=True)
-    about = {"digest": found.digest, "before": before or None, "changed": list(found.changed)}
+    about = {"digest": found.digest, "before": before or None, "changed": list(found.changed), **more}
     change.event(ACTION, session.project().name, about, actor())
     return found
 
@@ -250,24 +249,45 @@ def _changed(before: str, text: bytes) -> tuple[str, ...]:
 
 
 def _check_newer(change: Transaction, there: bytes, data: bytes, base: str | None) -> None:
-    """Refuse to overwrite a charter that the text does not know."""
+    """Refuse a text that would undo what was changed since the charter it was made from."""
+    now, newest = digest_of(there), _latest(change.connection)
+    by_hand = _digest(newest) != now
+    if now == digest_of(template().encode("utf-8")):  # nobody said anything yet
+        return
+    who = "by hand" if by_hand or newest is None else f"by {newest['actor']} at {newest['at'][:16]}"
+    before = _readable_text(there)
+    if before is None:
+        raise Conflict(f"{FILE} was changed {who}, and cannot be read.", f"Mend {FILE}, or use %%charter --force.")
+    known = base or _made_from(change, digest_of(data)) or (_digest(newest) if by_hand else now)
+    if not known:
+        raise Conflict(f"{FILE} was written {who}, and nobody recorded it.", HINT)
+    # Where the text it was made from cannot be read any more, all that is there may be newer.
+    if lost := undone(_readable(known) or Charter(""), before, parsed(data)):
+        more = f"; and {len(lost) - 2} more" if lost[2:] else ""
+        says = f"{FILE} was changed {who}, after this text, which would undo: {'; '.join(lost[:2])}{more}."
+        raise Conflict(says, HINT)
+
+
+def _made_from(change: Transaction, data: str) -> str:
+    """Return the digest of the charter a text was made from: itself if it is an earlier one, else this notebook's."""
     from nbmlops.store import events
 
-    now, newest = digest_of(there), _latest(change.connection)
-    begun = digest_of(template().encode("utf-8"))
-    if now not in (begun, newest and newest["data"]["digest"], base):
-        raise Conflict(
-            f"{FILE} was changed by hand and that was not recorded yet.",
-            "See what it says: nbmlops charter check records it. Then run the cell again, or use --force.",
-        )
-    told = f" by {newest['actor']} at {newest['at'][:16]}" if newest and newest["data"]["digest"] == now else ""
-    mine = events.listed(change.connection, session.project().name, ACTION)
-    earlier = any(e["data"]["digest"] == digest_of(data) for e in mine if e["subject"] == session.project().name)
-    if (base and base != now) or (not base and earlier):
-        raise Conflict(
-            f"{FILE} was changed{told}, after this text.",
-            "Bring what changed into the cell (nbmlops charter changes), or overwrite it with --force.",
-        )
+    found = events.listed(change.connection, session.project().name, ACTION)
+    mine = [e["data"] for e in found if e["subject"] == session.project().name]
+    if any(e["digest"] == data for e in mine):
+        return data
+    return next((str(e["digest"]) for e in reversed(mine) if e.get("notebook") and e["notebook"] == _notebook()), "")
+
+
+def _notebook() -> str | None:
+    from nbmlops.capture.environment import notebook_path
+
+    path = notebook_path()
+    return session.project().relative(path) if path else None
+
+
+def _digest(event: dict[str, Any] | None) -> str:
+    return str(event["data"]["digest"]) if event else ""
 
 
 def _latest(connection: Any) -> dict[str, Any] | None:
@@ -283,6 +303,13 @@ def _newest() -> dict[str, Any] | None:
 
 def _text(digest: str) -> Charter:
     return parsed(session.artifacts().get(digest))
+
+
+def _readable_text(text: bytes) -> Charter | None:
+    try:
+        return parsed(text)
+    except Invalid:
+        return None
 
 
 def _readable(digest: str) -> Charter | None:

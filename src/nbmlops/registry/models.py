@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotFound, unknown
+from nbmlops.hooks import service
 from nbmlops.records import ModelVersion, now, plain
-from nbmlops.registry import kept, past
+from nbmlops.registry import kept, loaded, past
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -109,7 +110,8 @@ def register(
     if evaluation and evaluation.values:  # tracked, so it may wait; a version's evidence may not
         place.settle(evaluation.values)
     with session.store().atomic() as change:
-        number = stored.add_version(change, row, list(written.trusted), actor)
+        agreed: str | None = service("governance.agreed_on", "record")(change)
+        number = stored.add_version(change, row, list(written.trusted), actor, agreed)
         if written.format == files.PICKLE:
             change.event("allow_pickle", f"{name}@{number}", {"digest": row["digest"], "why": written.why}, actor)
     return model_version(f"{name}@{number}")
@@ -183,7 +185,8 @@ def load_model(ref: str, allow_pickle: bool = False) -> Any:
 
     version = model_version(ref)
     data = session.artifacts().get(version.digest)
-    return files.load(data, list(_trusted(version)), version.ref, version.format, allow_pickle or _was_read(version))
+    found = files.load(data, list(_trusted(version)), version.ref, version.format, allow_pickle or _was_read(version))
+    return loaded.remember(found, version)
 
 
 def cached(version: ModelVersion) -> Any:

@@ -11,7 +11,7 @@ from nbmlops.registry.targets import Target
 if TYPE_CHECKING:
     from nbmlops.governance.charter import Charter
 
-__all__ = ["changed"]
+__all__ = ["changed", "undone"]
 
 MOST, LONGEST = 60, 160  # words an event holds, and characters of a value in them
 NAMED = {  # lists and keys whose items have a name: what one is called
@@ -50,6 +50,25 @@ def changed(before: Charter | None, after: Charter) -> tuple[str, ...]:
     return tuple(found[:MOST]) + ((f"and {len(found) - MOST} more",) if found[MOST:] else ())
 
 
+def undone(base: Charter, now: Charter, new: Charter) -> tuple[str, ...]:
+    """Return what a new charter would undo of what was changed since the one it was made from, a line a change.
+
+    Parameters
+    ----------
+    base, now, new : Charter
+        What it was made from, what is there, and what shall take its place.
+
+    Examples
+    --------
+    >>> from nbmlops.governance.charter import parsed
+    >>> base, now, new = (parsed(text) for text in (b"margin: 0.01", b"margin: 0.02", b"{margin: 0.01, goal: rest}"))
+    >>> undone(base, now, new)
+    ('margin: 0.01, was 0.02',)
+    """
+    old, there, then = (_said(c) for c in (base, now, new))
+    return tuple(word for key in there for word in _undone(key, old[key], there[key], then[key]))
+
+
 def _said(charter: Charter) -> dict[str, Any]:
     return {k: v for k, v in plain(charter).items() if k not in LEFT_OUT}
 
@@ -57,15 +76,38 @@ def _said(charter: Charter) -> dict[str, Any]:
 def _key(key: str, old: Any, new: Any) -> Iterator[str]:
     if old == new:
         return
-    if key in NAMED:
-        what, name = NAMED[key]
-        yield from _items(what, *({i[name]: _targets(key, i) for i in items} for items in (old, new)))
-    elif isinstance(old, dict) or isinstance(new, dict):
-        yield from _items(KEYS.get(key, key), old or {}, new or {})
+    if key in NAMED or isinstance(old, dict) or isinstance(new, dict):
+        yield from _items(_called(key), _by_name(key, old), _by_name(key, new))
     elif isinstance(old, list):
-        yield from _members(KEYS.get(key, key), old, new)
+        yield from _members(_called(key), old, new)
     else:
-        yield from _one(KEYS.get(key, key).replace("_", " "), old, new)
+        yield from _one(_called(key), old, new)
+
+
+def _undone(key: str, base: Any, now: Any, new: Any) -> Iterator[str]:
+    if base == now or now == new:
+        return
+    if key in NAMED or isinstance(now, dict) or isinstance(new, dict):
+        before, there, then = (_by_name(key, items) for items in (base, now, new))
+        touched = {name for name in {**before, **there} if before.get(name) != there.get(name)}
+        yield from _items(_called(key), *({n: v for n, v in items.items() if n in touched} for items in (there, then)))
+    elif isinstance(now, list):
+        gone = [item for item in now if item not in base and item not in new]
+        back = [item for item in base if item not in now and item in new]
+        yield from _members(_called(key), gone, back)
+    else:
+        yield from _one(_called(key), now, new)
+
+
+def _called(key: str) -> str:
+    return NAMED[key][0] if key in NAMED else KEYS.get(key, key).replace("_", " ")
+
+
+def _by_name(key: str, items: Any) -> Mapping[str, Any]:
+    """Return what a key holds by name: items that have one, or the keys below it."""
+    if key not in NAMED:
+        return items or {}
+    return {item[NAMED[key][1]]: _targets(key, item) for item in items}
 
 
 def _targets(key: str, item: Mapping[str, Any]) -> dict[str, Any]:
