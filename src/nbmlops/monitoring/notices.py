@@ -13,7 +13,7 @@ from nbmlops.monitoring import alerts
 from nbmlops.records import new_id, now, plain
 from nbmlops.tracking import session
 
-__all__ = ["Told", "message", "people_of", "said_before", "tell"]
+__all__ = ["Told", "message", "people_of", "said_before", "send", "tell"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,17 @@ class Told:
     failed: Mapping[str, str]
 
     @property
+    def delivered(self) -> bool:
+        """Whether there are channels and each of them took it."""
+        return bool(self.channels) and not self.failed
+
+    @property
     def words(self) -> str:
         """What became of it, in a sentence."""
         whom = ", ".join(self.people) or "nobody is named"
         whom = f"{self.role} ({whom})" if self.role else whom
         if not self.channels:
-            return f"Kept, and sent to nobody: nbmlops.toml has no [alerts]. It is for {whom}."
+            return f"Kept, and sent to nobody: nbmlops.toml has no [alerts]. It was for {whom}."
         took = [c for c in self.channels if c not in self.failed]
         said = [f"Sent to {whom} through {', '.join(took)}."] if took else []
         said += [f"Not sent to {whom} by {c}, kept and sent later: {error}." for c, error in self.failed.items()]
@@ -40,7 +45,7 @@ class Told:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
-        return {**plain(self), "words": self.words}
+        return {**plain(self), "delivered": self.delivered, "words": self.words}
 
 
 def tell(
@@ -82,17 +87,30 @@ def tell(
     >>> tell("review", "The review of late-flights is overdue", ["..."], role="manager").words  # doctest: +SKIP
     'Sent to manager (sam@example.org) through file:alerts.jsonl.'
     """
+    asked = people_of(role) if people is None else [*people]
+    return send(message(topic, title, lines, role, asked, do, key), role, asked)
+
+
+def send(said: Mapping[str, Any], role: str, people: Sequence[str]) -> Told:
+    """Keep a message that was made, and send it.
+
+    Parameters
+    ----------
+    said : mapping
+        As :func:`message` returns it.
+    role : str
+    people : sequence of str
+        For whom it is.
+    """
     from nbmlops.store import episodes
 
-    asked = people_of(role) if people is None else [*people]
     channels = [c.name for c in alerts.channels(session.project())]
-    said = message(topic, title, lines, role, asked, do, key)
     with session.store().atomic() as change:
         episodes.add_alert(change, said, channels or [""])
     alerts.deliver()
     mine = [row for row in alerts.rows() if row["alert_id"] == said["alert_id"] and row["state"] != "sent"]
     failed = {row["channel"]: row["error"] or "no answer yet" for row in mine} if channels else {}
-    return Told(said["alert_id"], role, tuple(asked), tuple(channels), failed)
+    return Told(said["alert_id"], role, tuple(people), tuple(channels), failed)
 
 
 def message(

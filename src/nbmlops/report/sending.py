@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
-from nbmlops.errors import NbmlopsError
-from nbmlops.records import new_id, now, plain
+from nbmlops.monitoring import notices
+from nbmlops.monitoring.notices import Told
+from nbmlops.records import new_id, now
 from nbmlops.report.gathered.raised import unquoted
 from nbmlops.report.page_one.broken import STATUSES
 from nbmlops.tracking import session
@@ -17,40 +17,10 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.report.page import Report
 
-__all__ = ["Sent", "send"]
+__all__ = ["message", "send"]
 
 
-@dataclass(frozen=True)
-class Sent:
-    """What became of a message: to whom, through which channels, and what went wrong by channel."""
-
-    role: str
-    people: tuple[str, ...]
-    channels: tuple[str, ...]
-    failed: Mapping[str, str]
-
-    @property
-    def delivered(self) -> bool:
-        """Whether there are channels and each of them took it."""
-        return bool(self.channels) and not self.failed
-
-    @property
-    def words(self) -> str:
-        """What became of it, in a sentence."""
-        whom = f"{self.role} ({', '.join(self.people)})" if self.people else f"{self.role} (nobody is named)"
-        if not self.channels:
-            return f"Kept, and sent to nobody: nbmlops.toml has no [alerts]. It was for {whom}."
-        took = [c for c in self.channels if c not in self.failed]
-        said = [f"Sent to {whom} through {', '.join(took)}."] if took else []
-        said += [f"Not sent to {whom} by {c}, kept and sent later: {error}." for c, error in self.failed.items()]
-        return " ".join(said)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return {**plain(self), "delivered": self.delivered, "words": self.words}
-
-
-def send(found: Report, role: str) -> Sent:
+def send(found: Report, role: str) -> Told:
     """Send the decision of a report that was written, with its hash and where it is, to the people of a role.
 
     The message is an alert: it is kept before it is sent, and what a channel did not take is sent at the next check or
@@ -65,24 +35,15 @@ def send(found: Report, role: str) -> Sent:
 
     Returns
     -------
-    Sent
+    Told
 
     Examples
     --------
     >>> send(written("project"), "stakeholder").words  # doctest: +SKIP
     'Sent to stakeholder (sam@example.org) through file:alerts.jsonl.'
     """
-    from nbmlops.monitoring import alerts
-    from nbmlops.store import episodes
-
-    people = _people(role)
-    channels = [c.name for c in alerts.channels(session.project())]
-    said = message(found, role, people)
-    with session.store().atomic() as change:
-        episodes.add_alert(change, said, channels or [""])
-    alerts.deliver()
-    failed = {r["channel"]: r["error"] or "no answer yet" for r in _rows(said["alert_id"]) if r["state"] != "sent"}
-    return Sent(role, tuple(people), tuple(channels), failed if channels else {})
+    people = notices.people_of(role)
+    return notices.send(message(found, role, people), role, people)
 
 
 def message(found: Report, role: str, people: Sequence[str]) -> dict[str, Any]:
@@ -122,20 +83,3 @@ def message(found: Report, role: str, people: Sequence[str]) -> dict[str, Any]:
 def _because(found: Report) -> str:
     """Return why, without what an error quotes: it may be a value, and the message leaves the project."""
     return unquoted(found.because) if found.answer in STATUSES else found.because
-
-
-def _people(role: str) -> list[str]:
-    """Return who plays a role; nobody where there is no charter, or none that can be read."""
-    from nbmlops.governance.charter import charter
-
-    try:
-        agreed = charter()
-    except NbmlopsError:
-        return []
-    return [*agreed.roles.get(role, ())] if agreed else []
-
-
-def _rows(alert_id: str) -> list[dict[str, Any]]:
-    from nbmlops.monitoring import alerts
-
-    return [row for row in alerts.rows() if row["alert_id"] == alert_id]
