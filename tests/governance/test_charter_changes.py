@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 import nbmlops as nb
 from nbmlops.cli import main
+from nbmlops.errors import Conflict
 from nbmlops.governance.agreed_on import agree, as_of, changes, digest, note, record, since
 from nbmlops.governance.charter import parsed
 from nbmlops.governance.written.changed import changed, undone
@@ -182,3 +183,37 @@ def test_a_registration_and_a_promotion_name_the_charter_they_were_made_under(pr
         said = {e["action"]: e["data"].get("charter") for e in events.listed(connection)}
     assert said["register"] == said["alias"] == digest()
     assert len(changes()) == 1
+
+
+def both_at_once(texts, base):
+    """Let each of some people keep a text that was made from the same charter; what became of each."""
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Barrier
+
+    together = Barrier(len(texts))
+
+    def one(text):
+        together.wait(30)
+        try:
+            return agree(text, base=base).changed
+        except Conflict as error:
+            return error
+
+    with ThreadPoolExecutor(len(texts)) as pool:
+        return list(pool.map(one, texts))
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgresql"])
+def test_two_people_at_once_lose_nothing(project, request, monkeypatch, where):
+    if where == "postgresql":
+        monkeypatch.setenv("NBMLOPS_STORE", request.getfixturevalue("postgres")())
+        session.reset()
+    base = agree(FIRST).digest
+    texts = [FIRST.replace("0.01", "0.02"), FIRST.replace("0.01", "0.03")]
+    found = both_at_once(texts, base)
+    refused = [f for f in found if isinstance(f, Conflict)]
+    assert len(refused) == 1
+    assert "after this text, which would undo: margin" in str(refused[0])
+    assert [c["changed"][0] for c in changes()] == ["begun", next(f for f in found if f not in refused)[0]]
+    assert (project / "charter.yaml").read_text() in texts
+    assert digest() == changes()[-1]["digest"]

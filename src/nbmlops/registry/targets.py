@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
@@ -225,7 +226,9 @@ def _target(entry: Any) -> Target:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise Invalid(f"{FILE}: metrics holds {entry!r}.", "Write - {name: roc_auc, at_least: 0.65}.")
     if strange := [k for k in entry if k not in KEYS]:
-        raise Invalid(f"{FILE}: metric {entry['name']!r} has {strange[0]!r}.", f"Allowed: {', '.join(KEYS)}.")
+        near = difflib.get_close_matches(str(strange[0]), KEYS, n=1, cutoff=0.5)
+        hint = f"Allowed: {', '.join(KEYS)}." + (f" Did you mean {near[0]!r}?" if near else "")
+        raise Invalid(f"{FILE}: metric {entry['name']!r} has {strange[0]!r}.", hint)
     bounds = [k for k in ("at_least", "at_most") if k in entry]
     if len(bounds) != 1 or isinstance(entry[bounds[0]], bool) or not isinstance(entry[bounds[0]], (int, float)):
         raise Invalid(
