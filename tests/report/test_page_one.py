@@ -4,14 +4,16 @@ import pytest
 
 from nbmlops.governance.promotion import reject
 from nbmlops.registry.models import model_version
-from nbmlops.report import snapshot
+from nbmlops.report import facts, snapshot
 from nbmlops.report.blocks import Missing
 from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.page_one.found import source
+from nbmlops.report.sections.changed import changed
 from nbmlops.store import models
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
-from .conftest import CHARTER, evaluation, gate, promote, register
+from .conftest import CHARTER, evaluation, finding, gate, promote, register
 from .test_decision import decided, table_of
 
 
@@ -188,3 +190,32 @@ def back(reason):
     about = {"reason": reason, "policy": "rollback", "rollback": True}
     with session.store().atomic() as change:
         models.set_alias(change, "late-flights", "champion", 1, about, MANAGER)
+
+
+def test_what_was_found_of_the_champion_is_not_told_of_its_challenger(project, champion):
+    bad = finding("leak", "issue", "hour is the champion's leak", "hour", 0.9)
+    run = session.start("retrain", kind="notebook", notebook="retrain.ipynb")
+    own = session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression", low=0.68))
+    register(2, run.run_id, own)
+    session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression", findings=[bad]))  # of who knows
+    session.keep("gate", "late-flights@2 against late-flights@1", gate())
+    session.finish(run)
+    found = snapshot.build(subject_of(run.run_id))
+    assert "champion's leak" not in " ".join(str(f["message"]) for f in facts.findings(found))
+    assert any(f["kind"] == "evaluation" for f in facts.findings(found))
+
+
+def test_what_changed_compares_the_findings_of_each_with_its_own(project, champion):
+    leak = finding("leak", "issue", "hour leaks in the champion", "hour", 0.9)
+    dull = finding("calibration", "warning", "too sure in the challenger")
+    run = session.start("retrain", kind="notebook", notebook="retrain.ipynb")
+    own = session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression", findings=[dull]))
+    register(2, run.run_id, own)
+    session.keep("evaluation", "late-flights@1", evaluation("late-flights@1", findings=[leak]))
+    session.keep("gate", "late-flights@2 against late-flights@1", gate())
+    session.finish(run)
+    found = snapshot.build(subject_of(run.run_id))
+    shown = str(changed(found).blocks)
+    assert "too sure in the challenger" in shown
+    assert "leaks in the champion" not in shown
+    assert "evaluation of late-flights@1" in {source(f) for f in facts.findings(found)}

@@ -12,7 +12,7 @@ import numpy as np
 from nbmlops.capture.estimators import fit_record
 from nbmlops.capture.settings import outline
 from nbmlops.errors import Invalid, NotAllowed
-from nbmlops.registry import measures, signature
+from nbmlops.registry import loaded, measures, signature
 from nbmlops.registry.measures import Answers
 from nbmlops.registry.values import same_rows
 
@@ -70,6 +70,8 @@ def subject_of(model: Any) -> Subject:
         version = models.model_version(model) if isinstance(model, str) else model
         return Subject(version.ref, models.cached(version), version, version.signature.get("fitted_on"))
     must_be_fitted(model)
+    if version := loaded.version_of(model):
+        return Subject(version.ref, model, version, version.signature.get("fitted_on"))
     return Subject(outline(model), model, None, fit_record(model))
 
 

@@ -32,10 +32,15 @@ Json = Mapping[str, Any]
 
 
 def results(snapshot: Json, kind: str) -> list[dict[str, Any]]:
-    """Return the newest result of a kind about each subject, oldest first: an earlier try is history, not evidence."""
+    """Return the newest result of a kind about each subject, oldest first: an earlier try is history, not evidence.
+
+    What a version was registered with is about that version, whatever its model was called before it had a name.
+    """
     found = [r for r in snapshot["results"] if r["kind"] == kind]
-    latest = {r["subject"] or r["result_id"]: r for r in found}
-    return [dict(r) for r in found if latest[r["subject"] or r["result_id"]] is r]
+    claimed = {m.get("evaluation"): m.get("ref") for m in snapshot.get("models") or ()}
+    about = [claimed.get(r["result_id"]) or r["subject"] or r["result_id"] for r in found]
+    latest = dict(zip(about, found, strict=True))
+    return [dict(r) for subject, r in zip(about, found, strict=True) if latest[subject] is r]
 
 
 def newest(snapshot: Json, kind: str) -> dict[str, Any] | None:
@@ -108,16 +113,29 @@ def champion_evaluation(snapshot: Json) -> dict[str, Any] | None:
 
 
 def findings(snapshot: Json) -> list[dict[str, Any]]:
-    """Return every finding of the newest results, each with where it comes from; open ones first."""
+    """Return every finding of the newest results, each with where it comes from; open ones first.
+
+    Another model's evaluation is told with that version's name, and not at all where nobody gave it one.
+    """
     kinds = dict.fromkeys(r["kind"] for r in snapshot["results"])
+    kept = ((kind, r, _subject(snapshot, r)) for kind in kinds for r in results(snapshot, kind))
     return ordered(
         [
-            {**f, "kind": kind, "subject": r["data"].get("reference") or r["subject"]}
-            for kind in kinds
-            for r in results(snapshot, kind)
+            {**f, "kind": kind, "subject": subject}
+            for kind, r, subject in kept
+            if subject is not None
             for f in r["data"].get("findings") or []
         ]
     )
+
+
+def _subject(snapshot: Json, result: Json) -> str | None:
+    """Return what a result is about; None where that is a model without a name, and not the one asked about."""
+    said = result["data"].get("reference") or result["subject"]
+    if result["kind"] != "evaluation" or (evaluation(snapshot) or result["data"]) == result["data"]:
+        return str(said)
+    owner = next((str(m["ref"]) for m in snapshot["models"] if m.get("evaluation") == result["result_id"]), "")
+    return owner or (str(said) if "@" in str(said) else None)
 
 
 def ordered(found: Sequence[Json]) -> list[dict[str, Any]]:

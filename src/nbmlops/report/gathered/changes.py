@@ -29,7 +29,7 @@ def gather(found: Json) -> dict[str, Any]:
     more = {
         "cells": cells(before["parts"], ids),
         "packages": _packages(before["parts"], found["environment"]),
-        "findings": _findings(ids, unsaid(found)),
+        "findings": _findings(ids, unsaid(found), str(before["ref"])),
     }
     parts = [found["run"], *found["parts"]]
     return {"before": {**before, **more}, "cells": cells(parts, [part["run_id"] for part in parts])}
@@ -107,8 +107,8 @@ def _packages(parts: Sequence[Json], now: Json | None) -> dict[str, str] | None:
     return {name: str(old.get(name) or "-") for name in sorted({*old, *new}) if old.get(name) != new.get(name)}
 
 
-def _findings(ids: Sequence[str], hidden: list[str]) -> list[dict[str, Any]]:
-    """Return what was found then: which question, of which column, with which outcome."""
+def _findings(ids: Sequence[str], hidden: list[str], ref: str) -> list[dict[str, Any]]:
+    """Return what was found then of that version and its data: which question, of which column, with which outcome."""
     from nbmlops.store.runs import newest, results_of
 
     store = session.store()
@@ -116,6 +116,7 @@ def _findings(ids: Sequence[str], hidden: list[str]) -> list[dict[str, Any]]:
     rows = [
         {"kind": r["kind"], **{k: f.get(k) for k in ("code", "column", "outcome", "message")}}
         for r in results_of(store, list(dict.fromkeys(every)))
+        if r["kind"] != "evaluation" or "@" not in r["subject"] or r["subject"] == ref
         for f in masked(r["data"], hidden).get("findings") or ()
     ]
     latest = {(f["kind"], f["code"], f["column"]): f for f in rows}.values()

@@ -137,9 +137,16 @@ def _findings(snapshot: Json) -> list[tuple[Any, ...]]:
     """Return the findings that are open now or were then: new, resolved, still there, or not looked at any more."""
     if "findings" not in snapshot["before"]:
         return []
-    old, new = _keyed(snapshot["before"]["findings"]), _keyed(facts.findings(snapshot))
+    old, new = _keyed(snapshot["before"]["findings"]), _keyed(_own(snapshot))
     keys = [k for k in dict.fromkeys([*new, *old]) if _is_open(new.get(k)) or _is_open(old.get(k))]
     return [_became(key[0], old.get(key), new.get(key)) for key in keys]
+
+
+def _own(snapshot: Json) -> list[Json]:
+    """Return what was found of the model asked about and of its data: what the champion has did not change with it."""
+    ref = facts.candidate(snapshot)
+    found = facts.findings(snapshot)
+    return [f for f in found if f["kind"] != "evaluation" or "@" not in f["subject"] or f["subject"] == ref]
 
 
 def _keyed(found: Sequence[Json]) -> dict[tuple[str, ...], Json]:
