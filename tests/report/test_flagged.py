@@ -69,6 +69,15 @@ def test_private_columns_are_not_in_the_page(late):
     assert "Atlantis" not in snapshot.canonical(taken()).decode()
 
 
+def test_whose_a_flag_is_is_said_where_columns_are_private_too(late):
+    (late / "charter.yaml").write_text("private: [city]")
+    nb.flag("late@1", "too sure", severity="high")
+    nb.flag("late@1:city", "comes too late")
+    page = words(nb.report("train"))
+    assert "late@1 (high, owner sam@x.org): too sure" in page
+    assert "flag of city, which is private" in page
+
+
 def test_where_the_charter_cannot_be_read_no_text_is_shown(late):
     nb.flag("late@1", "everybody of Atlantis")
     (late / "charter.yaml").write_text("roles: [nonsense]")

@@ -13,6 +13,7 @@ from nbmlops.errors import Invalid
 __all__ = ["flag", "flags"]
 
 ANSWER = "answer"
+LONGEST = 60  # characters of a text in a table
 SHORT = ("flag_id", "state", "severity", "subject", "where", "text", "author", "role", "owner", "answers")
 
 
@@ -117,5 +118,12 @@ def flags(
         from nbmlops.governance.flags.listed import rows
 
         found = rows(subject, state, role, by)
-        short = found if by else [{k: (r[k] or "")[-8:] if k == "flag_id" else r[k] for k in SHORT} for r in found]
+        short = found if by else [_short(row) for row in found]
         show_rows(found if as_json or as_csv else short, as_json, as_csv, empty="no flags")
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a flag fits a line: the end of its id, and how its text begins."""
+    text = " ".join(str(row["text"]).split())
+    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return {k: row[k] for k in SHORT} | {"flag_id": row["flag_id"][-8:], "text": cut}

@@ -70,4 +70,6 @@ def _finding(flag: Any) -> Finding:
     outcome: Outcome = "issue" if flag.severity in GRAVE else "warning"
     who = f"owner {flag.owner}" if flag.owner else f"by {flag.author}"
     what = f"{flag.severity} question" if flag.question else flag.severity
-    return Finding("flag", outcome, f"{flag.subject} ({what}, {who}): {flag.text}", detail={"flag": flag.flag_id})
+    about = flag.subject.rpartition(":")[2] if flag.kind == "feature" else flag.subject
+    message = f"{flag.subject} ({what}, {who}): {flag.text}"
+    return Finding("flag", outcome, message, about, detail={"flag": flag.flag_id})

@@ -13,7 +13,8 @@ __all__ = ["flagged"]
 Json = Mapping[str, Any]
 MOST_ROWS, LONGEST = 100, 200
 TONES: Mapping[str, Tone] = {"blocking": "bad", "high": "bad", "medium": "warn", "low": "warn"}
-HEADS = ("State", "Severity", "About", "What", "Who", "Owner", "For", "When (UTC)")
+HEADS = ("Severity", "State", "About", "What", "Who", "When (UTC)")
+WHOSE = (("owner", "owner"), ("role", "for"))
 
 
 def flagged(snapshot: Json) -> list[Section]:
@@ -23,15 +24,16 @@ def flagged(snapshot: Json) -> list[Section]:
         return []
     rows = sorted(every.values(), key=lambda f: (not f["open"], str(f["at"])))
     open_ones = sum(bool(f["open"]) for f in rows)
-    table = Table("Flags, the open ones first", HEADS, [_row(f) for f in rows[:MOST_ROWS]], tight=(0, 1, 7))
+    table = Table("Flags, the open ones first", HEADS, [_row(f) for f in rows[:MOST_ROWS]], tight=(0,))
     words = f"{count(len(rows), 'flag')}, {open_ones or 'none'} still to settle."
     return [Section("flags", "Flags", words, [table])]
 
 
 def _row(flag: Json) -> tuple[Any, ...]:
-    about = f"{flag['subject']} where {flag['where']}" if flag.get("where") else str(flag["subject"])
+    subject = f"run {str(flag['subject'])[-6:]}" if flag["kind"] == "run" else str(flag["subject"])
+    about = f"{subject} where {flag['where']}" if flag.get("where") else subject
     tone: Tone = TONES.get(str(flag["severity"]), "quiet") if flag["open"] else "quiet"
     state = f"{flag['state']}, {count(int(flag['answers']), 'answer')}"
-    who, owner, role = (str(flag.get(k) or "-") for k in ("author", "owner", "role"))
-    what = short(str(flag["text"]), LONGEST)
-    return (state, Verdict(str(flag["severity"]), tone), short(about, 80), what, who, owner, role, stamp(flag["at"]))
+    who = [f"by {flag['author']}", *(f"{word} {flag[k]}" for k, word in WHOSE if flag.get(k))]
+    severity, what = Verdict(str(flag["severity"]), tone), short(str(flag["text"]), LONGEST)
+    return (severity, state, short(about, 80), what, ", ".join(who), stamp(flag["at"]))
