@@ -350,6 +350,24 @@ class TestSafety:
         assert title.startswith("exp <img")
         assert "\u202e" not in text
 
+    def test_what_is_searched_says_how_many_versions_and_whose(self, project, place, champion):
+        nb.site(place)
+        assert '"late-flights","1 version, ada@example.org"' in read(place / "search-data.js")
+        with session.store().atomic() as change:
+            change.connection.exec_driver_sql("UPDATE model_versions SET owner = ''")
+        nb.site(place)
+        assert '"late-flights","1 version",' in read(place / "search-data.js")
+
+    def test_a_keyboard_reaches_a_wide_table(self, project, place):
+        tracked()
+        nb.site(place)
+        seen = Page(read(place / "runs" / "index.html"))
+        (months,) = (path for path in (place / "runs").glob("*.html") if path.name != "index.html")
+        wide = [a for a in Page(read(months)).all("div") if a.get("class") == "table"]
+        assert [a["tabindex"] for a in wide] == ["0"]
+        assert wide[0]["aria-label"]
+        assert all("tabindex" not in a for a in seen.all("div"))
+
     def test_private_columns_say_no_value(self, project, place):
         (project / "charter.yaml").write_text("private: [surname]")
         with session.run("fit", params={"surname": "Meier", "C": 1.0}) as run:

@@ -173,7 +173,7 @@ def _failure(taken: Json) -> list[Section]:
     trace = sanitize.pieces({"output_type": "stream", "text": error["traceback"]}, tail=True)
     if trace:
         blocks.append(Fold("Traceback", [Code(p.content) if p.kind == "text" else Say(p.content) for p in trace]))
-    return [Section("failure", "What failed", "Where it stopped, and what was raised there.", blocks)]
+    return [Section("failure", "The failure", "Where it stopped, and what was raised there.", blocks)]
 
 
 def _parameters(taken: Json) -> Section:

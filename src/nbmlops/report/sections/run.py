@@ -28,7 +28,7 @@ def failure(snapshot: Json) -> list[Section]:
         blocks.append(Facts([*items, ("Cause", str(part.get("cause") or "not recorded"))]))
         if trace := sanitize.pieces({"output_type": "stream", "text": error.get("traceback") or ""}, tail=True):
             blocks.append(Fold("Traceback", [Code(p.content) if p.kind == "text" else Say(p.content) for p in trace]))
-    return [Section("failure", "What failed", "Where it stopped, and what was raised there.", blocks)]
+    return [Section("failure", "The failure", "Where it stopped, and what was raised there.", blocks)]
 
 
 def parameters(snapshot: Json) -> Section:

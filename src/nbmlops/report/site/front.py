@@ -138,7 +138,8 @@ def _jobs(known: Known) -> Iterator[Section]:
 def _data(known: Known) -> bytes:
     """Return what is searched as one small program, for pages opened from a folder may load nothing else."""
     found = [
-        ("model", name, f"{len(v)} versions, {v[0].owner}", "", model_path(name)) for name, v in known.models.items()
+        ("model", name, ", ".join(filter(None, [count(len(v), "version"), v[0].owner])), "", model_path(name))
+        for name, v in known.models.items()
     ]
     found += [("job", row["job"], row["when"], "", job_path(row["job"])) for row in known.jobs]
     found += [
@@ -149,7 +150,7 @@ def _data(known: Known) -> bytes:
         (
             "run",
             title(run),
-            f"{run.status} {run.run_id[-12:]}",
+            f"{run.status or 'unknown'} {run.run_id[-12:]}",
             run.started_at[:16].replace("T", " "),
             run_path(run.run_id),
         )
