@@ -51,6 +51,20 @@ def test_an_open_flag_is_a_finding_with_its_owner_and_a_settled_one_is_listed(la
     assert (actions.count("flag"), actions.count("flag_answer")) == (3, 1)
 
 
+def test_page_one_says_what_holds_it_up_until_that_is_settled(late):
+    (late / "charter.yaml").write_text("metrics: [{name: roc_auc, at_least: 0.5}]")
+    assert "Recommended: yes" in words(nb.report("train"))
+    grave = nb.flag("late@1", "ages are guessed.", severity="blocking")
+    nb.flag("late@1", "odd", severity="high")
+    page = words(nb.report("train", refresh=True))
+    assert "Held up" in page
+    assert "sam@x.org flagged late@1 as blocking: ages are guessed." in page
+    nb.answer_flag(grave.flag_id, "asked")
+    page = words(nb.report("train", refresh=True))
+    assert "with 1 condition" in page
+    assert "Before that: the high flag on late@1 settled (sam@x.org)" in page
+
+
 def test_a_flag_makes_a_report_stale_and_the_same_facts_give_the_same_bytes(late):
     before = written("train")
     nb.flag("late@1", "odd")

@@ -37,7 +37,25 @@ def asked(snapshot: Json) -> Answer:
     question, answer, because = _replaced(snapshot, gate) if gate else _first(snapshot, ref)
     if at := facts.gone(snapshot):
         return question, Verdict("Not possible", "bad"), f"{ref} was deleted on {when(at)}; what follows is of before."
+    if (held := _held_up(snapshot, ref)) and not decided.moved(snapshot, ref) and not decided.refusal(snapshot):
+        return question, Verdict("Held up", "bad"), f"{because} {held}"
     return question, answer, f"{because}{_others(snapshot, ref)}"
+
+
+def _held_up(snapshot: Json, ref: str) -> str:
+    """Say which blocking flag lets nobody promote the version that is asked about; an empty text where none does."""
+    found = [f for f in _open_flags(snapshot, ref) if f["severity"] == "blocking"]
+    if not found:
+        return ""
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    first = found[0]
+    says = short(str(first["text"]), LONGEST).rstrip(".")
+    return f"{first['author']} flagged {first['subject']} as blocking{more}: {says}."
+
+
+def _open_flags(snapshot: Json, ref: str) -> list[Json]:
+    found = (r["data"]["flags"] for r in snapshot["results"] if r["kind"] == "flags" and r["subject"] == ref)
+    return [flag for flags in found for flag in flags if flag["open"]]
 
 
 def _others(snapshot: Json, ref: str) -> str:
@@ -53,7 +71,24 @@ def _others(snapshot: Json, ref: str) -> str:
 
 def conditions(snapshot: Json) -> list[str]:
     """Return what has to be met before the model is used: guards, targets, issues found, and an approval."""
-    return [*_guards(snapshot), *_targets(snapshot), *_issues(snapshot), *_approval(snapshot)]
+    return [
+        *_guards(snapshot),
+        *_targets(snapshot),
+        *_issues(snapshot),
+        *_flagged(snapshot),
+        *_approval(snapshot),
+    ]
+
+
+def _flagged(snapshot: Json) -> Iterator[str]:
+    """Yield each grave flag that has to be settled, with its owner, where no guard of the gate says so."""
+    gate = facts.newest(snapshot, "gate") or {}
+    if any(f.get("code") == "flag" and f.get("outcome") == "issue" for f in gate.get("findings") or []):
+        return
+    for flag in _open_flags(snapshot, facts.candidate(snapshot)):
+        if flag["severity"] in ("high", "blocking"):
+            whose = flag.get("owner") or flag.get("role") or flag["author"]
+            yield f"the {flag['severity']} flag on {flag['subject']} settled ({whose})"
 
 
 def _guards(snapshot: Json) -> Iterator[str]:

@@ -24,7 +24,7 @@ def flagged(snapshot: Json) -> list[Section]:
         return []
     rows = sorted(every.values(), key=lambda f: (not f["open"], str(f["at"])))
     open_ones = sum(bool(f["open"]) for f in rows)
-    table = Table("Flags, the open ones first", HEADS, [_row(f) for f in rows[:MOST_ROWS]], tight=(0,))
+    table = Table("Flags, the open ones first", HEADS, [_row(f) for f in rows[:MOST_ROWS]], tight=(0, 5))
     words = f"{count(len(rows), 'flag')}, {open_ones or 'none'} still to settle."
     return [Section("flags", "Flags", words, [table])]
 
