@@ -63,7 +63,7 @@ def test_a_refusal_that_arrives_while_somebody_promotes_stops_it(judged, who, mo
 
     who(SAM)
     monkeypatch.setattr(promotion.models, "check_loadable", meanwhile)
-    with pytest.raises(NotAllowed, match=r"another answer of mo@example.org, expert: rejected"):
+    with pytest.raises(NotAllowed, match=r"another answer of mo@example.org \(expert\), who said: rejected"):
         nb.promote("late", 1, to="champion", reason="first")
     assert not nb.model_version("late@1").aliases
 

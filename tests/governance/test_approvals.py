@@ -196,7 +196,7 @@ def test_a_newer_answer_of_the_same_person_withdraws_the_one_before(judged, who)
     nb.approve("late@1", outcome="rejected", comment="the labels are wrong")
     found = nb.approvals("late@1")
     assert [g["state"] for g in found.given] == ["valid", "withdrawn", "valid"]
-    assert found.missing[-1] == f"another answer of {KIM}, expert: rejected"
+    assert found.missing[-1] == f"another answer of {KIM} (expert), who said: rejected"
     assert nb.approve("late@1", comment="I misread").met
 
 
@@ -205,7 +205,7 @@ def test_a_refusal_by_another_in_a_role_stops_it_though_enough_approved(judged, 
     who(MO)
     nb.approve("late@1", outcome="changes requested", comment="say what is late")
     who(SAM)
-    with pytest.raises(NotAllowed, match=r"another answer of mo@example.org, expert: changes requested"):
+    with pytest.raises(NotAllowed, match=r"another answer of mo@example.org \(expert\), who said: changes requested"):
         nb.promote("late", 1, to="champion", reason="first")
 
 
@@ -297,3 +297,18 @@ def test_a_small_team_may_agree_that_nobody_is_left_out(judged, who):
     assert nb.approve("late@1").met
     agree(judged, approvals=1, roles=["scientist"])
     assert nb.approvals("late@1").given[0]["state"] == "void"
+
+
+def test_those_who_are_missing_are_asked_once(judged, who):
+    (judged / "nbmlops.toml").write_text("[alerts]\nfile = 'alerts.jsonl'\n")
+    session.reset()
+    who(KIM)
+    nb.approve("late@1")
+    who(SAM)
+    (told,) = nb.approvals("late@1", ask=True).asked
+    assert (told["role"], told["people"], told["delivered"]) == ("manager", [ANN], True)
+    (sent,) = [json.loads(line) for line in (judged / "alerts.jsonl").read_text().splitlines()]
+    assert sent["title"] == "late@1 needs an approval before it becomes champion"
+    assert nb.reports("late@1").iloc[0].digest in sent["text"]
+    assert nb.approvals("late@1", ask=True).asked == ()
+    assert len((judged / "alerts.jsonl").read_text().splitlines()) == 1

@@ -69,11 +69,13 @@ def approve(report: str | None, form: str | None, output: str | None, as_json: b
 @click.pass_context
 @click.argument("ref", metavar="REF", required=False)
 @click.option("--to", "alias", metavar="ALIAS", help="What it shall become; champion when absent.")
+@click.option("--ask", is_flag=True, help="Ask the people of the missing roles through [alerts], once for a report.")
 @as_json
-def approvals(context: click.Context, ref: str | None, alias: str | None, as_json: bool) -> None:
+def approvals(context: click.Context, ref: str | None, alias: str | None, ask: bool, as_json: bool) -> None:
     """Say which approvals REF needs, which it has, and what is missing; ends with 3 where something is.
 
     Example: nbmlops approvals late-flights@3
+    Example: nbmlops approvals late-flights@3 --ask
     """
     from nbmlops.cli.output import REFUSED, exit_with, show
     from nbmlops.governance.approval.standing import approvals as standing
@@ -82,7 +84,7 @@ def approvals(context: click.Context, ref: str | None, alias: str | None, as_jso
         return
     if not ref:
         raise click.UsageError("Missing argument 'REF'.")
-    found = standing(ref, alias)
+    found = standing(ref, alias, ask)
     show(found, as_json)
     exit_with(0 if found.met else REFUSED)
 

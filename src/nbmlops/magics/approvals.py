@@ -45,13 +45,14 @@ def _approvals_parser() -> Parser:
     parser = Parser("%nbmlops approvals", about, "%nbmlops approvals late-flights@3")
     parser.add_argument("ref", metavar="REF", help="NAME@3, NAME@challenger, or a report's subject")
     parser.add_argument("--to", metavar="ALIAS", help="what it shall become; champion when absent")
+    parser.add_argument("--ask", action="store_true", help="ask the people of the missing roles through [alerts]")
     return parser
 
 
 def _approvals(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.governance.approval.standing import approvals
 
-    return approvals(variable(shell, args.ref), args.to)
+    return approvals(variable(shell, args.ref), args.to, args.ask)
 
 
 MAGICS = (

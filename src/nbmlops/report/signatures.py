@@ -226,6 +226,11 @@ def summary(data: Mapping[str, Any]) -> list[Block]:
         blocks.append(Say(f"{data['asks'][:1].upper()}{data['asks'][1:]}."))
         if data["missing"]:
             blocks.append(Missing(f"Approval by {_roles(data['missing'])}", "approve the newest report"))
+    blocks += [
+        Missing(f"Another answer of {s['name']}, who said: {s['outcome']}", s["comment"] or "answer again")
+        for s in newest["signatures"]
+        if s["outcome"] in OUTCOMES[2:] and s["bound"] and s["state"] == "valid"
+    ]
     blocks += [Say(f"The approval by {s['name']} expired on {when(s['expires_at'])}.") for s in _expired(newest)]
     return blocks
 
@@ -273,7 +278,7 @@ def _table(signed: Sequence[Mapping[str, Any]]) -> list[Block]:
         )
         for s in signed
     ]
-    return [Table("Who answered", HEADS, rows, tight=(4, 5)), *_bound(signed)] if rows else []
+    return [Table("Who answered", HEADS, rows), *_bound(signed)] if rows else []
 
 
 def _bound(signed: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -58,4 +58,5 @@ def _owed(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _says(data: Mapping[str, Any]) -> list[str]:
     said = [f"{data['asks'][:1].upper()}{data['asks'][1:]}."]
     said += [f"Missing: {what}." for what in data["missing"]]
+    said += [told["words"] for told in data["asked"]]
     return [*said, *(f["message"] + "." for f in data["findings"] if f["code"] in ("override", "condition"))]

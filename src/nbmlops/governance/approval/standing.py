@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.errors import NbmlopsError, NotAllowed
 from nbmlops.governance.approval import bound as binding
-from nbmlops.governance.approval import evidence, given, override, policy
+from nbmlops.governance.approval import evidence, given, override, policy, request
 from nbmlops.governance.approval.reported import is_version, reported
 from nbmlops.governance.charter import Charter, charter
 from nbmlops.hooks import Shown, service
@@ -47,6 +47,7 @@ class Approvals(Shown):
     conditions: tuple[Mapping[str, Any], ...]
     overrides: tuple[Mapping[str, Any], ...]
     met: bool
+    asked: tuple[Mapping[str, Any], ...] = ()  # who was asked just now, and what became of that
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -62,7 +63,9 @@ class Approvals(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
-        lists = {k: [dict(v) for v in getattr(self, k)] for k in ("given", "evidence", "conditions", "overrides")}
+        lists = {
+            k: [dict(v) for v in getattr(self, k)] for k in ("given", "evidence", "conditions", "overrides", "asked")
+        }
         return {
             **{k: getattr(self, k) for k in ("subject", "alias", "asks", "met")},
             "policy": dict(self.policy),
@@ -93,8 +96,13 @@ class Counted:
         said_no = given.refused(found, self.asked)
         return (
             *(f"approval by {self._of(roles)}" for roles in wanted),
-            *(f"another answer of {a.name}, {a.role or 'no role'}: {a.outcome}" for a in said_no),
+            *(f"another answer of {a.name} ({a.role or 'no role'}), who said: {a.outcome}" for a in said_no),
         )
+
+    def roles(self, found: Sequence[Answer]) -> list[str]:
+        """Return the roles in which somebody still has to approve."""
+        wanted = self.asked.wanting((a.name, a.role) for a in given.valid(found, self.asked))
+        return list(dict.fromkeys(role for roles in wanted for role in roles))
 
     def _of(self, roles: Sequence[str]) -> str:
         """Return the roles of which one is missing, with the people who play them."""
@@ -133,7 +141,7 @@ def count(version: ModelVersion, alias: str, agreed: Charter | None) -> Counted:
     return Counted(version.ref, asked, present(version.ref, version, agreed, asked))
 
 
-def approvals(ref: Any, alias: str | None = None) -> Approvals:
+def approvals(ref: Any, alias: str | None = None, ask: bool = False) -> Approvals:
     """Return which approvals a version or report needs, which it has, and what is missing.
 
     Parameters
@@ -142,6 +150,8 @@ def approvals(ref: Any, alias: str | None = None) -> Approvals:
         A version such as ``"late-flights@3"`` or ``"late-flights@challenger"``, else what ``nb.report`` takes.
     alias : str, optional
         What it shall become; champion when absent.
+    ask : bool
+        Ask the people of each role that is missing, through the channels of alerts; once for a report.
 
     Returns
     -------
@@ -182,6 +192,7 @@ def approvals(ref: Any, alias: str | None = None) -> Approvals:
         tuple(_conditions(found, counted.now.at)),
         tuple(loud),
         not missing,
+        tuple(t.to_dict() for t in request.ask(reported(version or ref), alias, counted.roles(found))) if ask else (),
     )  # fmt: skip
 
 
@@ -233,6 +244,8 @@ def own_work(version: ModelVersion | None, distinct_from: Iterable[str]) -> dict
     found = {str(run["author"]): f"ran what made {version.ref}" for run in binding.makers(version)}
     with session.store().reading() as connection:
         registered = events.latest(connection, "register", version.ref)
+        for author, why in list(found.items()):  # runs say a claimed name, and accounts answer
+            found |= dict.fromkeys(events.claimants(connection, author), f"{why}, as {author}")
     if registered:
         found.setdefault(str(registered["actor"]), f"registered {version.ref}")
     if "owner" in distinct_from:
