@@ -4,14 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import nbmlops as nb
+from nbmlops.governance.value import value
 from nbmlops.registry.measures import Answers, measure
 from nbmlops.registry.values import packed
 from nbmlops.report.blocks import Table
 from nbmlops.report.gathered import compared
-from nbmlops.report.page_one import measured
+from nbmlops.report.page_one import measured, worth
 from nbmlops.tracking import session
 
-from .conftest import gate, register
+from .conftest import CHARTER, evaluation, gate, register
 
 ROWS = 1500
 RNG = np.random.default_rng(3)
@@ -122,3 +124,19 @@ def test_numbers_beside_each_other_add_up_or_say_on_which_rows(project):
     unknown = {"champion": 1.5, "rows": 800, "same_rows": None, "difference": None}
     assert beside(unknown, {"value": 1.2, "n": 800}) == ["1.5, not known whether on the same rows", "not comparable"]
     assert beside({**unknown, "same_rows": False}, {"value": 1.2, "n": 800})[0] == "1.5 on other rows"
+
+
+@pytest.mark.parametrize(
+    ("other", "same", "words"),
+    [
+        ({"data": "abd"}, None, "no interval: not known whether on the same rows"),
+        ({"data": "abc"}, True, "no interval: answers not kept"),
+        ({"data": "abd", "rows": 100}, False, "no interval: on other rows"),
+    ],
+)
+def test_of_the_value_against_the_champion_it_is_said_what_is_known_of_the_rows(project, other, same, words):
+    (project / "charter.yaml").write_text(CHARTER)
+    told = value(evaluation("late-flights@2"), nb.charter(), {**evaluation("late-flights@1"), **other})
+    assert told["champion"]["same_rows"] is same
+    shown = worth.blocks({"value": told, "charter": None, "results": [], "models": [], "serving": []})
+    assert words in str(next(b for b in shown if isinstance(b, Table)).rows)

@@ -74,10 +74,9 @@ def _against(evaluation: Json, champion: Json, charter: Charter, found: Json) ->
     """Return what a model is worth more than the champion; with an interval where both answered the same rows."""
     other = value(champion, charter)
     both = values.of_same_rows(evaluation, champion)
-    data = evaluation.get("data")
     said: dict[str, Any] = {
         "difference": found["expected"] - other["expected"],
-        "same_rows": both is not None or (data is not None and data == champion.get("data")),
+        "same_rows": True if both is not None else values.same_or_unknown(evaluation, champion),
     }
     if both is None:
         return said

@@ -25,6 +25,7 @@ __all__ = [
     "may_be_same",
     "of_same_rows",
     "packed",
+    "same_or_unknown",
     "same_rows",
 ]
 
@@ -81,6 +82,16 @@ def held_out(ref: str) -> Told:
             f"{ref} has no evaluation whose values were kept.", "Evaluate it on held-out rows and register it again."
         )
     return _told(evaluation, _loaded(evaluation))
+
+
+def same_or_unknown(evaluation: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
+    """Tell whether two evaluations are of the same rows; None where it is not known.
+
+    The fingerprint of the rows is over the columns a model takes, so another one proves nothing.
+    """
+    if evaluation.get("data") and evaluation["data"] == other.get("data"):
+        return True
+    return None if may_be_same(evaluation, other) else False
 
 
 def may_be_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

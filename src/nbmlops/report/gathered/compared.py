@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nbmlops.registry.values import same_or_unknown
 from nbmlops.report import facts
 from nbmlops.tracking import session
 
@@ -28,23 +29,11 @@ def gather(found: Json) -> dict[str, Any]:
     paired = _paired(own, judged, found.get("charter")) if judged else {}
     # A champion of before was evaluated for another question: there the comparison that decides stays.
     metrics = {**_gated(gate), **paired} if here else {**paired, **_gated(gate)}
-    same = True if paired else _same(own, judged)
+    same = True if paired else same_or_unknown(own, judged)
     for name, measured in (judged.get("metrics") or {}).items():
         known = {"champion": measured.get("value"), "rows": measured.get("n")}
         metrics.setdefault(name, {**known, "same_rows": same, "difference": None})
     return {"compared": {"champion": gate.get("champion"), "rows": gate.get("rows"), "metrics": metrics}}
-
-
-def _same(own: Json, champion: Json) -> bool | None:
-    """Tell whether both were evaluated on the same rows; None where it is not known.
-
-    The fingerprint of the rows is over the columns a model takes, so another one proves nothing.
-    """
-    from nbmlops.registry.values import may_be_same
-
-    if own.get("data") and own["data"] == champion.get("data"):
-        return True
-    return None if may_be_same(own, champion) else False
 
 
 def _paired(own: Json, champion: Json, charter: Json | None) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ __all__ = ["blocks"]
 
 Json = Mapping[str, Any]
 OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
+NO_INTERVAL = {True: "answers not kept", False: "on other rows", None: "not known whether on the same rows"}
 MEANS = ("acted on, and it came true", "acted on, and it did not", "not acted on, and it came true", "neither")
 
 
@@ -60,8 +61,8 @@ def _against(champion: Json) -> list[str]:
     if finite(as_float(champion.get("low"))):
         name = "against the champion, on the same rows" + ("" if _sure(champion) else ": not shown")
         return [name, *(signed(_rounded(champion[k])) for k in ("low", "expected", "high"))]
-    why = "no interval: answers not kept" if champion.get("same_rows") else "no interval: on other rows"
-    return [f"against the champion ({why})", "-", signed(_rounded(champion.get("difference"))), "-"]
+    why = NO_INTERVAL[champion.get("same_rows")]
+    return [f"against the champion (no interval: {why})", "-", signed(_rounded(champion.get("difference"))), "-"]
 
 
 def _sure(champion: Json) -> bool:
