@@ -52,8 +52,11 @@ def of(address, user):
 def become(owned, monkeypatch):
     """Work under another account: become("ann"); become() is the owner."""
 
+    monkeypatch.delenv("CI", raising=False)
+
     def be(user=""):
         monkeypatch.setenv("NBMLOPS_STORE", of(owned, user) if user else owned)
+        monkeypatch.setenv("JUPYTERHUB_USER", f"{user or 'owner'}@example.org")  # only claimed
         session.reset()
         return session.store()
 
@@ -559,6 +562,26 @@ def test_a_command_that_is_not_whole_is_refused(project, words):
     found = typed(*words)
     assert found.exit_code != 0
     assert "Name a role and an account, or --init alone." in found.output
+
+
+def test_who_ran_it_is_known_by_what_they_claimed_though_another_registered_it(team, project, fit, held_out):
+    """Runs say the name of git or JupyterHub: whose account that is, other events say."""
+    from nbmlops.report.page import written
+
+    for role in ("expert", "scientist"):
+        grants.grant(session.store(), role, "kim", actor())
+    (project / "charter.yaml").write_text(CHARTER)
+    team("kim")
+    nb.dataset("trips", held_out)  # an event, which has both names
+    with nb.run("forest"):
+        model = fit("age")
+        nb.evaluate(model, held_out, target="late")
+    team("ann")
+    nb.register(model, "late")
+    written("late@1")
+    team("kim")
+    with pytest.raises(NotAllowed, match=r"kim ran what made late@1, as kim@example\.org"):
+        nb.approve("late@1", role="expert")
 
 
 CHARTER = """

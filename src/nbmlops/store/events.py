@@ -12,12 +12,21 @@ import sqlalchemy as sa
 from nbmlops.records import now
 from nbmlops.store.tables import events, meta
 
-__all__ = ["HEAD", "append", "broken", "latest", "listed", "naming", "unsaid", "verify"]
+__all__ = ["HEAD", "append", "broken", "claimants", "latest", "listed", "naming", "unsaid", "verify"]
 
 HEAD = "head"  # the key in ``meta`` of the newest event's number and hash: what is cut off the end is missed
 
 
-def append(connection: sa.Connection, action: str, subject: str, data: str, actor: tuple[str, str]) -> int:
+# Built once: an event is appended in every governed change. Locking rows makes writers queue on PostgreSQL too.
+_KEPT = sa.select(meta.c.key, meta.c.value).where(meta.c.key.in_(("chain_id", HEAD))).with_for_update()
+_NEWEST = sa.select(events.c.seq, events.c.hash).order_by(events.c.seq.desc()).limit(1)
+_ADD, _KEEP_FIRST = events.insert(), meta.insert().values(key=HEAD)
+_KEEP = meta.update().where(meta.c.key == HEAD).values(value=sa.bindparam("newest"))
+
+PERSONAL = ("git", "ci", "jupyterhub")  # how a claimed name is known that is one person's; machines share users
+
+
+def append(connection: sa.Connection, action: str, subject: str, data: str, actor: tuple[str, str]) -> tuple[int, str]:
     """Append one event in the caller's transaction.
 
     Parameters
@@ -33,12 +42,14 @@ def append(connection: sa.Connection, action: str, subject: str, data: str, acto
 
     Returns
     -------
-    int
-        The sequence number, without gaps from 1.
+    tuple of int and str
+        The sequence number, without gaps from 1, and the hash.
     """
-    # Locking one fixed row makes writers queue on PostgreSQL too.
-    chain_id = connection.scalar(sa.select(meta.c.value).where(meta.c.key == "chain_id").with_for_update())
-    head = _head(connection)
+    kept: dict[str, str] = dict(connection.execute(_KEPT).tuples().all())
+    said = _head_of(kept.get(HEAD))
+    newest = connection.execute(_NEWEST).first()
+    # Where the end was cut off, the chain goes on behind what is kept beside it, so that the gap stays to be seen.
+    head = said if newest is None or (said and said[0] >= newest.seq) else (newest.seq, newest.hash)
     row: dict[str, Any] = {
         "seq": head[0] + 1 if head else 1,
         "at": now(),
@@ -47,28 +58,25 @@ def append(connection: sa.Connection, action: str, subject: str, data: str, acto
         "action": action,
         "subject": subject,
         "data": data,
-        "previous": head[1] if head else hashlib.sha256(str(chain_id).encode()).hexdigest(),
+        "previous": head[1] if head else hashlib.sha256(str(kept["chain_id"]).encode()).hexdigest(),
     }
     found = _hash(row)
-    connection.execute(events.insert().values(**row, hash=found))
-    kept = {"value": f"{row['seq']} {found}"}
-    if not connection.execute(meta.update().where(meta.c.key == HEAD).values(kept)).rowcount:
-        connection.execute(meta.insert().values(key=HEAD, **kept))
-    return int(row["seq"])
-
-
-def _head(connection: sa.Connection) -> tuple[int, str] | None:
-    """Return number and hash of the newest event; where it was cut off, those that are kept beside the chain."""
-    newest = connection.execute(sa.select(events.c.seq, events.c.hash).order_by(events.c.seq.desc()).limit(1)).first()
-    said = _said(connection)
-    if newest is None or (said and said[0] >= newest.seq):
-        return said
-    return newest.seq, newest.hash
+    connection.execute(_ADD, {**row, "hash": found})
+    text = f"{row['seq']} {found}"
+    if HEAD in kept:
+        connection.execute(_KEEP, {"newest": text})
+    else:
+        connection.execute(_KEEP_FIRST, {"value": text})
+    return int(row["seq"]), found
 
 
 def _said(connection: sa.Connection) -> tuple[int, str] | None:
     """Return what is kept beside the chain of its newest event; None in a store of before, until its next event."""
-    number, _, found = str(connection.scalar(sa.select(meta.c.value).where(meta.c.key == HEAD)) or "").partition(" ")
+    return _head_of(connection.scalar(sa.select(meta.c.value).where(meta.c.key == HEAD)))
+
+
+def _head_of(text: Any) -> tuple[int, str] | None:
+    number, _, found = str(text or "").partition(" ")
     return (int(number), found) if number.isdecimal() else None
 
 
@@ -93,6 +101,13 @@ def naming(connection: sa.Connection, action: str, text: str) -> list[dict[str, 
     """Return the events of an action whose data holds a text such as a digest, oldest first."""
     query = sa.select(events).where(events.c.action == action, events.c.data.contains(text, autoescape=True))
     return [_decoded(row) for row in connection.execute(query.order_by(events.c.seq)).mappings()]
+
+
+def claimants(connection: sa.Connection, name: str) -> set[str]:
+    """Return the accounts of a server that said, beside themselves, to be somebody known to git, a CI or JupyterHub."""
+    said = (json.dumps({"known_by": k, "name": name}, ensure_ascii=False, separators=(",", ":")) for k in PERSONAL)
+    any_of = sa.or_(*(events.c.data.contains(f'"claimed":{text}', autoescape=True) for text in said))
+    return set(connection.scalars(sa.select(events.c.actor).where(events.c.known_by == "database", any_of).distinct()))
 
 
 def verify(connection: sa.Connection) -> int | None:
