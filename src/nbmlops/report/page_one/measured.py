@@ -11,7 +11,7 @@ from nbmlops.report import facts
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict, verdict
 from nbmlops.report.text import as_float, count, finite, measured, number, when
 
-__all__ = ["HEADLINES", "METRIC_HEADS", "blocks", "metric_rows", "targets_of", "under"]
+__all__ = ["HEADLINES", "METRIC_HEADS", "blocks", "metric_rows", "targets_of", "tracked", "under"]
 
 Json = Mapping[str, Any]
 MOST, LONGEST, MOST_CHANGES = 5, 120, 3
@@ -28,7 +28,8 @@ def blocks(snapshot: Json) -> list[Block]:
     """Return what was shown, and the key metrics; what is not there is missing."""
     judged, found = facts.evaluation(snapshot), targets_of(snapshot)
     if judged is None:
-        return [Missing(f"No evaluation on held-out rows{'' if found else ', and no agreed targets'}", DO)]
+        missing = Missing(f"No evaluation on held-out rows{'' if found else ', and no agreed targets'}", DO)
+        return [missing, *_tracked(snapshot, found)]
     table = _table(snapshot, judged, found)
     if not found:
         whose = facts.whose(snapshot, "scientist")
@@ -40,6 +41,26 @@ def blocks(snapshot: Json) -> list[Block]:
     shown = sum(f.get("outcome") == "passed" for f in found)
     words = f"{shown} of {count(len(found), 'agreed target')} shown on {number(judged.get('rows'))} held-out rows."
     return [Say(words), table, *under(snapshot)]
+
+
+def tracked(snapshot: Json) -> dict[str, Any]:
+    """Return the newest value of each metric the runs tracked, by its name; of two runs the first one's."""
+    return {k: v for part in reversed(facts.all_parts(snapshot)) for k, v in (part.get("summary") or {}).items()}
+
+
+def _tracked(snapshot: Json, targets: list[dict[str, Any]]) -> list[Block]:
+    """Return what the runs tracked, those with a target first: a value without an interval shows nothing."""
+    values, asked = tracked(snapshot), {str(t.get("column")): t.get("detail") or {} for t in targets}
+    names = [*(n for n in asked if n in values), *(n for n in values if n not in asked)]
+    rows = [
+        (n, number(values[n]), _bound(asked.get(n, {})) or "-", Verdict("not shown" if n in asked else "no target"))
+        for n in names[:MOST]
+    ]
+    if not rows:
+        return []
+    more = f", {len(names) - MOST} more below" if names[MOST:] else ""
+    caption = f"Tracked by the run itself: on which rows is not known, without an interval{more}"
+    return [Table(caption, ("Metric", "Tracked", "Target", "Verdict"), rows, numeric=(1,))]
 
 
 def under(snapshot: Json) -> list[Block]:

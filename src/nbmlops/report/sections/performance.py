@@ -8,13 +8,13 @@ from typing import Any
 from nbmlops.report import charts, facts, matrix
 from nbmlops.report.blocks import Block, Figure, Fold, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.evidence import MOST_CHARTS, finding_tables
-from nbmlops.report.page_one.measured import HEADLINES, METRIC_HEADS, metric_rows
+from nbmlops.report.page_one.measured import HEADLINES, METRIC_HEADS, metric_rows, tracked
 from nbmlops.report.text import as_float, count, finite, measured, number, percent
 
 __all__ = ["performance"]
 
 Json = Mapping[str, Any]
-MOST_IMPORTANT, MOST_LETTERS = 12, 60
+MOST_IMPORTANT, MOST_LETTERS, MOST_TRACKED = 12, 60, 100
 
 
 def performance(snapshot: Json) -> Section:
@@ -23,13 +23,15 @@ def performance(snapshot: Json) -> Section:
     gates = _gates(snapshot)
     if judged is None:
         missing = Missing("No evaluation on held-out rows in this run", "%evaluate MODEL FRAME --target COLUMN")
-        return Section("performance", "Performance", "How good the answers are is not known.", [missing, *gates])
+        shown = [missing, *_tracked(snapshot), *gates, *_series(snapshot)]
+        return Section("performance", "Performance", "How good the answers are is not known.", shown)
     title = f"{judged.get('estimator') or judged.get('model')} on {number(judged.get('rows'))} held-out rows"
     blocks: list[Block] = [Table(title, METRIC_HEADS, metric_rows(judged), numeric=(1, 3)), *gates]
     others = [f for f in judged.get("findings") or [] if f.get("code") != "target"]
     blocks += finding_tables("Findings of the evaluation", facts.ordered(others)) if others else []
     blocks += [*_calibration(judged), *_confusion(snapshot, judged), *_slices(judged)]
-    blocks += [*_segments(judged), *_worst(snapshot, judged), *_realised(snapshot), *_series(snapshot)]
+    blocks += [*_segments(judged), *_worst(snapshot, judged), *_realised(snapshot), *_tracked(snapshot)]
+    blocks += _series(snapshot)
     return Section("performance", "Performance", _performance_words(judged), blocks)
 
 
@@ -191,6 +193,17 @@ def _realised(snapshot: Json) -> list[Block]:
         if found := data.get("findings"):
             blocks += finding_tables("Realised against the targets", facts.ordered(found))
     return blocks
+
+
+def _tracked(snapshot: Json) -> list[Block]:
+    """Return what the runs tracked by themselves, as it is: no rows, no interval."""
+    values = tracked(snapshot)
+    rows = [(name, number(value)) for name, value in list(values.items())[:MOST_TRACKED]]
+    if not rows:
+        return []
+    more = [Say(f"{count(len(values) - len(rows), 'more metric')} in the facts.")] if len(values) > len(rows) else []
+    caption = "Metrics the runs tracked, the newest value of each: on which rows is not known, without an interval"
+    return [Table(caption, ("Metric", "Tracked"), rows, numeric=(1,)), *more]
 
 
 def _series(snapshot: Json) -> list[Block]:
