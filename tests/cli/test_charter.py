@@ -47,8 +47,9 @@ def test_new_asks_and_keeps_the_comments(project):
 
 def test_new_takes_answers_from_a_file(project):
     (project / "said.yaml").write_text("goal: fewer nights\nbudget: {amount: 60000}\nroles: {manager: [mo]}\n")
-    assert run("new", "--answers", "said.yaml").exit_code == 0
+    done = run("new", "--answers", "said.yaml", "--json")
     found = nb.charter()
+    assert json.loads(done.output) == json.loads(json.dumps(found.to_dict()))
     assert (found.goal, found.budget["amount"], found.roles) == ("fewer nights", 60000.0, {"manager": ("mo",)})
 
 
@@ -89,7 +90,8 @@ def test_value_of_a_registered_model(project, model, held_out):
     nb.register(model, "late")
     found = json.loads(run("value", "late@1", "--json").output)[0]
     assert found["low"] < found["expected"] < found["high"]
-    assert (found["unit"], found["against"], found["n"]) == ("EUR", "no model", 400)
+    assert (found["unit"], found["n"]) == ("EUR", 400)
+    assert found["against"] in ("acting on none", "acting on all")
 
 
 def test_value_of_what_was_never_evaluated(project, model):

@@ -23,7 +23,8 @@ def charter() -> None:
 @charter.command()
 @click.option("--answers", metavar="FILE", help="Take the answers from a YAML file with the keys of a charter.")
 @click.option("--input/--no-input", "asks", default=None, help="Ask, or do not; on a terminal it asks.")
-def new(answers: str | None, asks: bool | None) -> None:
+@as_json
+def new(answers: str | None, asks: bool | None, as_json: bool) -> None:
     """Begin a charter: ask what it shall say, and write a commented template with the answers, charter.yaml.
 
     Example: nbmlops charter new
@@ -31,12 +32,17 @@ def new(answers: str | None, asks: bool | None) -> None:
     import sys
 
     from nbmlops.governance import begun
+    from nbmlops.governance.charter import required
 
     begun.check_none()
     said = begun.read_answers(answers) if answers else {}
     if asks if asks is not None else sys.stdin.isatty() and not answers:
         said |= {key: value for key in begun.ASKED if key not in said and (value := _ask(key)) is not None}
-    click.echo(f"{begun.new(answers=said).name} is written. Fill in the rest, then: nbmlops charter check")
+    path = begun.new(answers=said)
+    if as_json:
+        show(required(path), as_json)
+    else:
+        click.echo(f"{path.name} is written. Fill in the rest, then: nbmlops charter check")
 
 
 def _ask(key: str) -> Any:
