@@ -7,13 +7,14 @@ from nbmlops.registry.models import model_version
 from nbmlops.report import facts, snapshot
 from nbmlops.report.blocks import Missing
 from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.page_one import answer
 from nbmlops.report.page_one.found import source
 from nbmlops.report.sections.changed import changed
 from nbmlops.store import models
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
-from .conftest import CHARTER, evaluation, finding, gate, promote, register
+from .conftest import CHARTER, DRIFT, evaluation, finding, gate, promote, register
 from .test_decision import decided, table_of
 
 
@@ -219,3 +220,15 @@ def test_what_changed_compares_the_findings_of_each_with_its_own(project, champi
     assert "too sure in the challenger" in shown
     assert "leaks in the champion" not in shown
     assert "evaluation of late-flights@1" in {source(f) for f in facts.findings(found)}
+
+
+@pytest.mark.parametrize(("reference", "conditions"), [("late-flights@2", 1), ("late-flights@1", 0)])
+def test_drift_of_the_challenger_is_a_condition_and_of_the_champion_none(champion, reference, conditions):
+    run = session.start("retrain", kind="notebook", notebook="retrain.ipynb")
+    own = session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
+    register(2, run.run_id, own)
+    session.keep("drift", "late-flights", {**DRIFT, "reference": reference})
+    session.keep("gate", "late-flights@2 against late-flights@1", gate())
+    session.finish(run)
+    asked = [c for c in answer.conditions(snapshot.build(subject_of(run.run_id))) if "drift" in c]
+    assert asked == ["1 issue of the drift since it was registered answered (ml engineer)"] * conditions

@@ -115,11 +115,12 @@ def _targets(snapshot: Json) -> Iterator[str]:
 
 
 def _issues(snapshot: Json) -> Iterator[str]:
-    """Yield how many issues the evaluation, the look at the data and the rules have; the champion's are not its."""
+    """Yield how many issues the evaluation, the data, its drift and the rules have; the champion's are not its."""
     gate = facts.newest(snapshot, "gate") or {}
     judged = facts.evaluation(snapshot) or {}
     found = [("evaluation", "scientist", [f for f in judged.get("findings") or [] if f.get("code") != "target"])]
     found += [("data", "data_engineer", _findings(snapshot, "profile"))]
+    found += [("drift since it was registered", "ml_engineer", _drifted(snapshot))]
     if not any(f.get("code") == "rules" for f in gate.get("findings") or []):  # else the gate has said so
         found += [("rules", "data_engineer", _findings(snapshot, "check"))]
     for name, role, rows in found:
@@ -129,6 +130,13 @@ def _issues(snapshot: Json) -> Iterator[str]:
 
 def _findings(snapshot: Json, kind: str) -> list[Json]:
     return [f for r in facts.results(snapshot, kind) for f in r["data"].get("findings") or []]
+
+
+def _drifted(snapshot: Json) -> list[Json]:
+    """Return what was found of data held against the version that is asked about; against another it is not its."""
+    ref = facts.candidate(snapshot)
+    own = [r["data"] for r in facts.results(snapshot, "drift") if ref and r["data"].get("reference") == ref]
+    return [f for data in own for f in data.get("findings") or []]
 
 
 def _approval(snapshot: Json) -> Iterator[str]:
