@@ -15,7 +15,7 @@ users: [travel desk]
 decision: A late connection is rebooked.
 value:
   unit: EUR
-  per: {true_positive: 40, false_positive: -6, false_negative: -30, true_negative: 0}
+  per: {true_positive: 40, false_positive: -20, false_negative: -30, true_negative: 0}
   volume: {per: month, rows: 27000}
 metrics:
   - {name: roc_auc, at_least: 0.65, meaning: ranks well enough}

@@ -6,31 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid
 from nbmlops.governance.charter import OUTCOMES, Charter
 from nbmlops.registry import values
 from nbmlops.stats import paired
 
-__all__ = ["value"]
+__all__ = ["ALL", "NONE", "TODAY", "gained", "per_outcome", "value", "without_model"]
 
 ROWS = 1000
+SEED = 0
+NONE, ALL, TODAY = "acting on none", "acting on all", "what is done today"
+CHOSEN = "on the other half of the rows"
 Json = Mapping[str, Any]
+Floats = NDArray[np.float64]
 
 
 def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what acting on a model's answers gains over acting on none, per 1,000 rows.
+    """Return what acting on a model's answers gains over the best that can be done without it, per 1,000 rows.
 
-    Without a model nothing is flagged: what would have been true positives are false negatives. The threshold is the
-    one of best expected value on these same rows, so the figure is a little optimistic; the interval is that of a mean
-    over rows taken as independent, and does not know about this choice.
+    Without a model one can act on no row or on all, or do what is done today where the charter says what that is worth
+    (``value.without``). The model is held against the best of these; each is told. The threshold is chosen on one half
+    of the rows (drawn with a fixed seed) and measured on the other, and the other way round, so a model without skill
+    gains nothing by the choice. Rows are taken as independent.
 
     Parameters
     ----------
     evaluation : mapping
-        ``Evaluation.to_dict()`` of a model with two classes and probabilities.
+        ``Evaluation.to_dict()`` of a model with two classes and probabilities, or of a regression.
     charter : Charter
-        With ``value.per`` for each of the four outcomes.
+        With ``value.per`` for each of the four outcomes; of a regression ``value.error``.
     champion : mapping, optional
         The evaluation of the present champion; the difference is added under ``champion``: ``low``, ``expected`` and
         ``high`` row by row where both were judged on the same rows and their answers were kept, else ``difference``.
@@ -38,8 +44,8 @@ def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str
     Returns
     -------
     dict
-        ``unit``, ``low``, ``expected``, ``high``, ``against``, ``n``, ``per_rows``, ``threshold``; with a volume in the
-        charter also ``volume``.
+        ``unit``, ``low``, ``expected``, ``high``, ``against``, ``n``, ``per_rows``, ``alternatives`` (each with its own
+        interval), ``threshold`` (the best on all rows), ``outcomes``; with a volume in the charter also ``volume``.
 
     Raises
     ------
@@ -49,30 +55,107 @@ def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str
     Examples
     --------
     >>> value(nb.evaluate(model, frame, target="late").to_dict(), nb.charter())  # doctest: +SKIP
-    {'unit': 'EUR', 'low': 310.2, 'expected': 355.9, 'high': 401.5, 'against': 'no model', 'n': 27004}
+    {'unit': 'EUR', 'low': 310.2, 'expected': 355.9, 'high': 401.5, 'against': 'acting on none', 'n': 27004}
     """
-    worth = _worth(charter)
-    table = _counts(evaluation)
-    totals = table @ worth
-    best = int(totals.argmax())
-    gain, n = _gains(worth), int(table[best].sum())
-    found: dict[str, Any] = {
-        "unit": str(charter.value.get("unit") or ""),
-        **_interval(table[best], gain),
-        "against": "no model",
-        "n": n,
+    worth, table = per_outcome(charter), _counts(evaluation)
+    counts = _apart(table, worth)
+    found = _held(counts, worth, charter) | {
+        "threshold": evaluation["confusion"]["threshold"][int((table @ worth).argmax())],
+        "threshold_chosen": CHOSEN,
+        "outcomes": dict(zip(OUTCOMES, counts.astype(int).tolist(), strict=True)),
     }
-    found |= {"per_rows": ROWS, "threshold": evaluation["confusion"]["threshold"][best]}
-    if volume := charter.value.get("volume"):
-        found["volume"] = {**volume, "expected": found["expected"] / ROWS * float(volume.get("rows") or 0)}
     if champion:
         found["champion"] = _against(evaluation, champion, charter, found)
     return found
 
 
+def per_outcome(charter: Charter) -> Floats:
+    """Return what each of the four outcomes is worth, in the order of ``OUTCOMES``.
+
+    Raises
+    ------
+    Invalid
+        The charter does not say it of one.
+    """
+    per = charter.value.get("per") or {}
+    if missing := [o for o in OUTCOMES if o not in per]:
+        hint = f"Add value.per.{missing[0]} to {charter.path}."
+        raise Invalid(f"The charter does not say what a {missing[0].replace('_', ' ')} is worth.", hint)
+    return np.array([float(per[o]) for o in OUTCOMES])
+
+
+def without_model(worth: Floats, charter: Charter) -> dict[str, Floats]:
+    """Return what each row is worth without a model, by what a model would have made of it (the four outcomes).
+
+    Parameters
+    ----------
+    worth : array of shape (4,)
+        As :func:`per_outcome` returns it.
+    charter : Charter
+    """
+    hit, alarm, miss, quiet = worth
+    ways = {NONE: np.array([miss, quiet, miss, quiet]), ALL: np.array([hit, alarm, hit, alarm])}
+    today = charter.value.get("without")
+    return ways if today is None else ways | {TODAY: np.full(4, float(today))}
+
+
+def gained(gains: Any) -> dict[str, float]:
+    """Return mean and 95 % interval of each row's gain, per 1,000 rows."""
+    found = paired.gain(ROWS * np.asarray(gains, dtype=float))
+    return {"low": found.low, "expected": found.value, "high": found.high}
+
+
+def _held(counts: Floats, worth: Floats, charter: Charter) -> dict[str, Any]:
+    """Return the gain over every way without a model, the one over the best of them first."""
+    n = int(counts.sum())
+    if not n:
+        raise Invalid("This evaluation counts no rows.", "Evaluate on held-out rows.")
+    ways = without_model(worth, charter)
+    rows = counts.astype(int)
+    told: list[dict[str, Any]] = [
+        {"against": way, **gained(np.repeat(worth - other, rows)), "alone": ROWS * float(counts @ other) / n}
+        for way, other in ways.items()
+    ]
+    told.sort(key=lambda t: -t["alone"])
+    best = told[0]
+    found = {"unit": str(charter.value.get("unit") or ""), **{k: best[k] for k in ("low", "expected", "high")}}
+    found |= {"against": best["against"], "n": n, "per_rows": ROWS, "alternatives": told}
+    if volume := charter.value.get("volume"):
+        found["volume"] = {**volume, "expected": best["expected"] / ROWS * float(volume.get("rows") or 0)}
+    return found
+
+
+def _apart(table: Floats, worth: Floats) -> Floats:
+    """Return the four counts where each half of the rows is acted on by the threshold that is best on the other."""
+    one, other = _halves(table)
+    return one[int((other @ worth).argmax())] + other[int((one @ worth).argmax())]  # type: ignore[no-any-return]
+
+
+def _halves(table: Floats) -> tuple[Floats, Floats]:
+    """Return the counts of two halves of the rows: rows between two thresholds are alike, so counts can be drawn."""
+    hit, alarm, miss, quiet = table.T
+    bins = np.concatenate(
+        [
+            np.diff(side, prepend=0, append=whole)
+            for side, whole in ((miss, (hit + miss)[0]), (quiet, (alarm + quiet)[0]))
+        ]
+    ).astype(np.int64)
+    rng = np.random.default_rng(SEED)
+    drawn = rng.multivariate_hypergeometric(bins, int(bins.sum()) // 2, method="marginals")
+    half = _cumulated(drawn)
+    return half, table - half
+
+
+def _cumulated(bins: NDArray[np.int64]) -> Floats:
+    """Return the four counts at each threshold from the rows between thresholds, positives first."""
+    up, down = np.split(bins, 2)
+    miss, quiet = (side.cumsum()[:-1] for side in (up, down))
+    return np.column_stack([up.sum() - miss, down.sum() - quiet, miss, quiet]).astype(float)
+
+
 def _against(evaluation: Json, champion: Json, charter: Charter, found: Json) -> dict[str, Any]:
     """Return what a model is worth more than the champion; with an interval where both answered the same rows."""
-    other = value(champion, charter)
+    other = next(t for t in value(champion, charter)["alternatives"] if t["against"] == found["against"])
     both = values.of_same_rows(evaluation, champion)
     said: dict[str, Any] = {
         "difference": found["expected"] - other["expected"],
@@ -81,45 +164,33 @@ def _against(evaluation: Json, champion: Json, charter: Charter, found: Json) ->
     if both is None:
         return said
     new, old = (
-        _earned(told, side["threshold"], _worth(charter)) for told, side in zip(both, (found, other), strict=True)
+        _earned(told, side["confusion"]["threshold"], per_outcome(charter))
+        for told, side in zip(both, (evaluation, champion), strict=True)
     )
-    gained = paired.gain(ROWS * (new - old))
-    return said | {"low": gained.low, "expected": gained.value, "high": gained.high, "n": len(new)}
+    more = gained(new - old)
+    return said | {"difference": more["expected"], **more, "n": len(new)}
 
 
-def _earned(told: tuple[str, Any, Any], threshold: float, worth: Any) -> Any:
-    """Return what each row earns when those at or above a threshold are acted on."""
+def _earned(told: tuple[str, Any, Any], thresholds: Any, worth: Floats) -> Floats:
+    """Return what each row earns, acted on by the threshold that is best on the other half of the rows."""
     _, said, truth = told
+    grid, truth = np.asarray(thresholds, dtype=float), np.asarray(truth, dtype=bool)
+    half = np.random.default_rng(SEED).permutation(len(truth)) % 2 == 0
+    bounds = [grid[int((_table(said[side], truth[side], grid) @ worth).argmax())] for side in (half, ~half)]
+    acted = said >= np.where(half, bounds[1], bounds[0])
     hit, alarm, miss, quiet = worth
-    return np.where(said >= threshold, np.where(truth, hit, alarm), np.where(truth, miss, quiet))
+    return np.asarray(np.where(acted, np.where(truth, hit, alarm), np.where(truth, miss, quiet)), dtype=float)
 
 
-def _worth(charter: Charter) -> Any:
-    per = charter.value.get("per") or {}
-    if missing := [o for o in OUTCOMES if o not in per]:
-        hint = f"Add value.per.{missing[0]} to {charter.path}."
-        raise Invalid(f"The charter does not say what a {missing[0].replace('_', ' ')} is worth.", hint)
-    return np.array([float(per[o]) for o in OUTCOMES])
+def _table(said: Any, truth: Any, grid: Floats) -> Floats:
+    """Return the four counts of some rows at each threshold."""
+    up, down = (np.searchsorted(np.sort(said[truth == side]), grid) for side in (True, False))
+    return np.column_stack([truth.sum() - up, (~truth).sum() - down, up, down]).astype(float)
 
 
-def _counts(evaluation: Mapping[str, Any]) -> Any:
+def _counts(evaluation: Mapping[str, Any]) -> Floats:
     """Return the four counts at each threshold, an array of shape (thresholds, 4)."""
     counts = evaluation.get("confusion")
     if not counts:
         raise Invalid("This evaluation counts no outcomes.", "Value needs a model with two classes and probabilities.")
     return np.array([counts[o] for o in OUTCOMES], dtype=float).T
-
-
-def _gains(worth: Any) -> Any:
-    """Return what each outcome gains over flagging nothing."""
-    hit, alarm, miss, quiet = worth
-    return np.array([hit - miss, alarm - quiet, 0.0, 0.0])
-
-
-def _interval(counts: Any, gain: Any) -> dict[str, float]:
-    """Return mean and 95 % interval of the gain per 1,000 rows, from the counts of the four outcomes."""
-    n = counts.sum()
-    mean = float(counts @ gain / n)
-    spread = float(counts @ (gain - mean) ** 2 / max(n - 1, 1))
-    half = float(1.959964 * (spread / n) ** 0.5)
-    return {"low": ROWS * (mean - half), "expected": ROWS * mean, "high": ROWS * (mean + half)}

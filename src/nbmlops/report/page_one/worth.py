@@ -1,4 +1,4 @@
-"""What acting on the answers is worth, in the charter's unit: against no model and against the champion."""
+"""What acting on the answers is worth, in the charter's unit: against what can be done without, and the champion."""
 
 from __future__ import annotations
 
@@ -49,11 +49,20 @@ def _no_champion(snapshot: Json) -> Missing | Say:
 def _table(value: Json) -> Table:
     """Return the value per so many rows, each against something."""
     unit, per = str(value.get("unit") or "units"), number(value.get("per_rows"))
-    rows = [[f"against {value.get('against')}", *(number(_rounded(value.get(k))) for k in ("low", "expected", "high"))]]
+    rows = [_way(value, way) for way in value.get("alternatives") or [value]]
     if champion := value.get("champion"):
         rows.append(_against(champion))
     heads = (f"{unit} per {per} rows", "Low", "Expected", "High")
     return Table("Added value by the charter; low and high bound 95 % of cases", heads, rows, numeric=(1, 2, 3))
+
+
+def _way(value: Json, way: Json) -> list[str]:
+    """Return the row against a way to do without a model; a gain is claimed only over the best of them."""
+    best = way.get("against") == value.get("against")
+    several = len(value.get("alternatives") or ()) > 1
+    name = f"against {way.get('against')}" + (", the best without a model" if best and several else "")
+    name += "" if _sure(way) or not best else ": not shown"
+    return [name, *(number(_rounded(way.get(k))) for k in ("low", "expected", "high"))]
 
 
 def _against(champion: Json) -> list[str]:
@@ -65,9 +74,9 @@ def _against(champion: Json) -> list[str]:
     return [f"against the champion (no interval: {why})", "-", signed(_rounded(champion.get("difference"))), "-"]
 
 
-def _sure(champion: Json) -> bool:
-    """Tell whether the interval of the difference is known and does not cross zero."""
-    return as_float(champion.get("low")) > 0 or as_float(champion.get("high")) < 0
+def _sure(difference: Json) -> bool:
+    """Tell whether the interval of a difference is known and does not cross zero."""
+    return as_float(difference.get("low")) > 0 or as_float(difference.get("high")) < 0
 
 
 def _volume(value: Json) -> list[Block]:
@@ -76,7 +85,8 @@ def _volume(value: Json) -> list[Block]:
     if not volume:
         return []
     about = f"At {number(volume.get('rows'))} rows a {volume.get('per')}"
-    said = f"{about}: about {number(_rounded(volume.get('expected')))} {unit} a {volume.get('per')} with it."
+    said = f"{about}: about {signed(_rounded(volume.get('expected')))} {unit} a {volume.get('per')}, "
+    said += f"against {value.get('against')}{'' if _sure(value) else ', which is not shown'}."
     champion = value.get("champion") or {}
     more = as_float(champion.get("difference")) * as_float(volume.get("rows")) / as_float(value.get("per_rows"))
     if finite(more) and more:
@@ -89,7 +99,7 @@ def _volume(value: Json) -> list[Block]:
 def _how(snapshot: Json, value: Json) -> Fold:
     """Return formula and inputs: what each outcome is worth, and how often it came."""
     per = ((snapshot["charter"] or {}).get("value") or {}).get("per") or {}
-    counts = _counts(facts.evaluation(snapshot) or {}, value.get("threshold"))
+    counts = value.get("outcomes") or _counts(facts.evaluation(snapshot) or {}, value.get("threshold"))
     total = sum(counts.values())
     rows = [
         [means, number(per.get(o)), number(counts.get(o)), percent(counts[o] / total) if total and o in counts else "-"]
@@ -97,14 +107,20 @@ def _how(snapshot: Json, value: Json) -> Fold:
     ]
     per_rows, threshold = (number(value.get(k)) for k in ("per_rows", "threshold"))
     words = [
-        f"Value = how often each outcome came times what it is worth, summed, per {per_rows} rows, less the same with "
-        "nothing acted on.",
-        f"Rows are acted on from a probability of {threshold}: the best threshold on these same rows, so the figure is "
-        "a little optimistic. The interval takes rows as independent of each other.",
+        f"Value = how often each outcome came times what it is worth, summed, per {per_rows} rows, less the same "
+        f"{value.get('against')}.",
+        _chosen(value, threshold) + " The interval takes rows as independent of each other.",
     ]
     heads = ("Outcome", f"Worth in {value.get('unit') or 'units'}", "Rows", "Share")
     table = Table("Inputs: worth from the charter, rows from the evaluation", heads, rows, numeric=(1, 2, 3))
     return Fold("How the value is reckoned", [Say(" ".join(words)), table])
+
+
+def _chosen(value: Json, threshold: str) -> str:
+    """Return how the threshold was chosen."""
+    if how := value.get("threshold_chosen"):
+        return f"Each half of the rows is acted on by the threshold chosen {how}; the best on all is {threshold}."
+    return f"Rows are acted on from {threshold}: the best on these same rows, so the figure is a little optimistic."
 
 
 def _counts(judged: Json, threshold: Any) -> dict[str, int]:

@@ -80,7 +80,7 @@ def _worth(snapshot: Json) -> list[Block]:
 
 def _unit(models: Sequence[Json]) -> str:
     some = next(w for m in models for k in ("now", "start") if (w := worth(m.get(k))))
-    return f"{some.get('unit') or 'units'} per {number(some.get('per_rows'))} rows, against no model"
+    return f"{some.get('unit') or 'units'} per {number(some.get('per_rows'))} rows, against the best without a model"
 
 
 def _sides(models: Sequence[Json]) -> Table:

@@ -153,7 +153,7 @@ def _model(
 
 def _brief(served: Json) -> Json:
     """Return of a champion what its worth over time is drawn from."""
-    kept = ("unit", "per_rows", "low", "expected", "high")
+    kept = ("unit", "per_rows", "low", "expected", "high", "against")
     return {**{k: served[k] for k in ("ref", "since")}, "value": {k: served["value"].get(k) for k in kept}}
 
 

@@ -113,7 +113,7 @@ def _worth(side: Json | None) -> str:
     found = worth(side)
     if found is None:
         return f"not known: {(side.get('value') or {}).get('unknown') or 'it was not measured'}"
-    return f"{side['ref']}: {sentence(found)}, against no model"
+    return f"{side['ref']}: {sentence(found)}, against {found.get('against') or 'no model'}"
 
 
 def _target(finding: Json) -> tuple[str | Verdict, ...]:
@@ -356,7 +356,10 @@ def glossary(snapshot: Json) -> Section:
 
 WORDS = (
     ("champion", "The version of a model whose predictions people get."),
-    ("worth", "What acting on the answers gains over acting on none, by what the charter says each outcome is worth."),
+    (
+        "worth",
+        "What acting on the answers gains over the best without a model (acting on none, or on all), by the charter.",
+    ),
     ("held-out rows", "Rows kept away from training. What judges a model never saw its training rows."),
     ("low, expected, high", "The 95 % interval of the worth. It lies above nothing where a gain is shown."),
     ("shown, not shown, broken", "The whole interval keeps the target; it crosses the target; all of it misses."),
