@@ -101,6 +101,20 @@ def test_a_question_without_owner_or_target_and_a_deliverable_of_nobody(agree):
     assert [f.message for f in told("deliverable")] == ["deliverable page is nobody's: write owner (manager)"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"aprovals": 2}, "policy.champion.aprovals"),
+        ({"approvals": 1, "roles": ["manager"], "expires": "2020-01-01"}, "ended on 2020-01-01"),
+    ],
+)
+def test_a_policy_that_lets_nothing_through_is_named(agree, rule, message):
+    agree(policy={"champion": rule}, roles={"manager": "mo"})
+    [found] = told("policy")
+    assert message in found.message
+    assert found.message.endswith("(manager: mo)")
+
+
 def one(agree, late, check, more=None, limit=None, **register):
     asked = {"check": check} | ({} if limit is None else {"limit": limit})
     agree(**{**(more or {}), "requirements": {"it": asked}})

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
+from nbmlops.errors import NotAllowed
+from nbmlops.governance.approval import policy
 from nbmlops.governance.charter import WANTED, Charter, required
 from nbmlops.governance.checks import CHECKS, run
 from nbmlops.governance.written.given import near
@@ -29,8 +31,8 @@ def check(path: str | Path | None = None, model: str | None = None) -> tuple[Fin
     Returns
     -------
     tuple of Finding
-        Code ``charter``, ``requirement``, ``question``, ``role`` or ``deliverable``: passed, warning (missing), issue
-        (a check says no) or skipped (a check lacks data).
+        Code ``charter``, ``requirement``, ``question``, ``deliverable``, ``policy`` or ``role``: passed, warning
+        (missing), issue (a check says no) or skipped (a check lacks data).
 
     Raises
     ------
@@ -48,6 +50,7 @@ def check(path: str | Path | None = None, model: str | None = None) -> tuple[Fin
         *requirements(found, version),
         *_questions(found),
         *_deliverables(found),
+        *_policies(found),
         *_roles(found),
     )
 
@@ -115,6 +118,16 @@ def _deliverables(charter: Charter) -> Iterator[Finding]:
         if not due.owner and not due.done:
             says = f"deliverable {due.name} is nobody's: write owner ({_whose(charter, 'manager')})"
             yield Finding("deliverable", "warning", says, due.name, detail={"role": "manager"})
+
+
+def _policies(charter: Charter) -> Iterator[Finding]:
+    """Yield the policies that are not understood or ended: by them nothing is approved or promoted."""
+    for alias in charter.policy:
+        try:
+            policy.of(charter, alias)
+        except NotAllowed as error:
+            says = f"{error} ({_whose(charter, 'manager')})"
+            yield Finding("policy", "warning", says, alias, detail={"role": "manager"})
 
 
 def _roles(charter: Charter) -> Iterator[Finding]:

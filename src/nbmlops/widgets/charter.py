@@ -68,6 +68,7 @@ def _facts(data: Json) -> list[tuple[str, str]]:
         ("Limits", "; ".join(data["limits"])),
         ("Implementation", _implementation(data.get("implementation") or {})),
         ("Reviews", _reviews(data)),
+        ("Roles", "; ".join(f"{role}: {', '.join(people)}" for role, people in (data.get("roles") or {}).items())),
     ]
     return [(label, value) for label, value in found if value]
 
