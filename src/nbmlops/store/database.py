@@ -384,9 +384,7 @@ class Transaction:
         text = self.told(data, actor)
         if governed.installed(self.connection):
             return self.made(*governed.append(self.connection, action, subject, text))
-        seq = events.append(self.connection, action, subject, text, actor)
-        found = self.connection.scalar(sa.select(tables.events.c.hash).where(tables.events.c.seq == seq))
-        return self.made(seq, str(found))
+        return self.made(*events.append(self.connection, action, subject, text, actor))
 
     def told(self, data: Mapping[str, Any], actor: tuple[str, str]) -> str:
         """Return the text of an event's data."""
