@@ -31,6 +31,8 @@ __all__ = [
     *("template", "write", "written"),
 ]
 
+ENDINGS = ("", ".html", ".htm", ".json", ".md")  # of a file a report is written to
+
 
 def report(
     ref: Any,
@@ -52,7 +54,7 @@ def report(
         made this version), a job (its newest run that ended), ``"A..B"`` or a list of two to six runs (a comparison),
         ``"drift:late-flights"`` (its newest drift check), the path of an executed notebook, or ``"project"``.
     output : str or Path, optional
-        The file: the facts alone where it ends in ``.json``, Markdown where in ``.md``, else HTML;
+        The file: the facts alone where it ends in ``.json``, Markdown where in ``.md``, HTML where in ``.html``;
         ``.nbmlops/outputs/reports/<end of the run's id>.html`` when absent. An existing file is replaced.
     role : str, optional
         For whom: one of the roles of a charter. What it reads first stands first and open, the rest follows folded.
@@ -71,7 +73,7 @@ def report(
     NotFound
         No such run, model, job, drift check or notebook, or no folder to write into.
     Invalid
-        No such role.
+        No such role; a file whose ending is that of no form.
 
     Examples
     --------
@@ -143,7 +145,7 @@ def _made(ref: Any, output: str | Path | None, role: str | None, refresh: bool) 
     write(target, content(taken, _appendix(taken), target.suffix, role))
     kind = kind_of(subject.kind)
     first = kind.decide(taken)
-    says = map(visible, (first.question, first.answer.word, first.because))
+    says = visible(first.question), visible(first.answer.word), visible(first.because)
     about = when(taken["as_of"]), snapshot.digest(taken), kept.run_of(taken)
     return Report(str(target), visible(kind.head(taken).title), *says, *about, number, found.stale, _note(found))
 
@@ -308,7 +310,11 @@ def place_of(name: str, output: str | Path | None) -> Path:
         target = Path(output)
         if not target.parent.is_dir():
             raise NotFound(f"No folder {str(target.parent)!r}.", f"Make it: mkdir -p {target.parent}")
-        return target / f"{name}.html" if target.is_dir() else target
+        if target.is_dir():
+            return target / f"{name}.html"
+        if target.suffix.lower() not in ENDINGS:
+            raise Invalid(f"No report is written as {target.suffix}.", f"Name a file with {', '.join(ENDINGS[1:])}.")
+        return target
     from nbmlops.store.journal import prepare
 
     home = session.project().home
