@@ -616,3 +616,21 @@ def test_people_approve_and_promote_each_under_their_own_account(team, project, 
         told = [(e["action"], e["actor"]) for e in events.listed(connection) if e["action"] in ("approve", "alias")]
         assert events.verify(connection) is None
     assert told == [("approve", "kim"), ("approve", "bob"), ("alias", "bob")]
+
+
+def test_people_flag_and_answer_under_their_own_account(team, fit, held_out):
+    team("ann")
+    registered(fit, held_out)
+    team("eve")
+    asked = nb.flag("late@1", "Why is \u00dclm late?", severity="high")
+    team("bob")
+    nb.answer_flag(asked.flag_id, "It is not.", state="accepted")
+    store = team("eve")
+    (row,) = flags.listed(store)
+    assert (row["author"], row["data"]["thread"][0]["author"]) == ("eve", "bob")
+    with store.reading() as connection:
+        assert [(e["action"], e["actor"]) for e in events.listed(connection)][-2:] == [
+            ("flag", "eve"),
+            ("flag_answer", "bob"),
+        ]
+        assert events.verify(connection) is None
