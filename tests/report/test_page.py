@@ -350,3 +350,11 @@ def test_the_magic_shows_a_card(retrained):
     assert "Recommended: yes" in bundle["text/html"]
     again = MAGICS[0](SimpleNamespace(user_ns={}), "")
     assert again.run_id == get_run(retrained.run_id).run_id
+
+
+def test_a_file_of_another_form_is_refused_and_not_written(champion, tmp_path):
+    with pytest.raises(Invalid, match=r"No report is written as \.pdf") as refused:
+        nb.report(champion.run_id, tmp_path / "x.pdf")
+    assert ".html" in refused.value.hint
+    assert not (tmp_path / "x.pdf").exists()
+    assert nb.report(champion.run_id, tmp_path / "x.HTML").read_text().startswith("<!doctype html>")
