@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Conflict, Invalid
+from nbmlops.governance.flags import from_file
 from nbmlops.governance.flags.flag import get
 from nbmlops.governance.flags.from_file import from_csv, from_form, new_form
 
@@ -135,6 +136,18 @@ def test_a_file_of_hundreds_is_kept_in_its_order(late):
     assert done.output.startswith("300 flags kept.")
     assert nb.flags().text.tolist() == [f"row {n}, odd" for n in range(300)]
     assert time.perf_counter() - began < 30  # a guard against a query a row, not a measure
+
+
+def test_the_rows_of_a_data_set_are_read_once_for_a_file(late, needed, people, monkeypatch):
+    needed("pyarrow")
+    rows = people(40, 5).assign(booking=[f"B{n}" for n in range(40)])
+    nb.dataset("people", rows, keep=True)
+    read = []
+    whole = from_file.load_dataset
+    monkeypatch.setattr(from_file, "load_dataset", lambda ref: read.append(ref) or whole(ref))
+    (late / "doubts.csv").write_text("subject,text\n" + "\n".join(f"people#booking=B{n},odd" for n in range(40)))
+    assert [f.row for f in from_csv("doubts.csv")] == [*range(40)]
+    assert read == ["people@1"]
 
 
 def test_a_file_says_everything_a_flag_can(late):

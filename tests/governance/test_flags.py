@@ -172,6 +172,8 @@ def test_a_name_that_is_two_things_has_to_be_said(late, held_out):
         nb.flag("late", "odd")
     assert nb.flag("late", "odd", kind="dataset").subject == "late@1"
     assert nb.flag("late", "odd", kind="model").subject == "late"
+    assert nb.flag("late", "odd", kind="dataset", where="noise > 0.5").kind == "segment"
+    assert nb.flag("late@1", "odd", kind="dataset", row=3).subject == "late@1#3"
 
 
 def test_nobody_is_no_author(late, be):

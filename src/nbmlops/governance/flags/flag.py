@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -221,20 +221,22 @@ def of_row(row: Row, masks: Masks) -> Flag:
     )
 
 
-def checked(wanted: Row) -> dict[str, Any]:
+def checked(wanted: Row, rows: Callable[[str], Any] | None = None) -> dict[str, Any]:
     """Return what of a flag is stored, everything about it checked; nothing is kept yet.
 
     Parameters
     ----------
     wanted : mapping
         The parameters of :func:`flag`.
+    rows : callable, optional
+        Reads the kept rows of a data set version.
     """
     severity, role = wanted.get("severity") or "medium", wanted.get("to") or None
     if severity not in SEVERITIES:
         raise Invalid(f"{severity!r} is no severity.", f"Allowed: {', '.join(SEVERITIES)}.")
     if role is not None and role not in ROLES:
         raise unknown("role", str(role), ROLES, where="of a charter")
-    about = named(wanted["subject"], wanted.get("kind") or None, wanted.get("where") or None, wanted.get("row"))
+    about = named(wanted["subject"], wanted.get("kind") or None, wanted.get("where") or None, wanted.get("row"), rows)
     said = {
         "text": text_of(wanted.get("text"), "A flag"),
         "question": bool(wanted.get("question")),

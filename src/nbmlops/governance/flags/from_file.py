@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotFound
 from nbmlops.governance.flags import flag as flags
 from nbmlops.governance.flags.flag import Flag
+from nbmlops.quality.versions import load_dataset
 
 __all__ = ["from_csv", "from_form", "new_form"]
 
@@ -63,9 +65,10 @@ def from_csv(path: str | Path) -> list[Flag]:
     rows = list(_rows(_text(path), str(path)))
     bad: list[tuple[int, str]] = []
     wanted = []
+    kept = functools.cache(load_dataset)  # read once for all lines
     for number, row in rows:
         try:
-            wanted.append(flags.checked(_given(row)))
+            wanted.append(flags.checked(_given(row), kept))
         except NbmlopsError as error:
             bad.append((number, error.message))
     if bad:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.data import describe, is_data
 from nbmlops.errors import Invalid, NbmlopsError, NotFound
 from nbmlops.hooks import service
+from nbmlops.quality.versions import load_dataset
 from nbmlops.records import ModelVersion
 from nbmlops.tracking import session
 
@@ -38,7 +39,13 @@ class Named:
     exactly: Mapping[str, Any] = field(default_factory=dict)  # where, row, key, rows
 
 
-def named(subject: Any, kind: str | None = None, where: str | None = None, row: Any = None) -> Named:
+def named(
+    subject: Any,
+    kind: str | None = None,
+    where: str | None = None,
+    row: Any = None,
+    rows: Callable[[str], pd.DataFrame] | None = None,
+) -> Named:
     """Return what a person means.
 
     Parameters
@@ -50,6 +57,8 @@ def named(subject: Any, kind: str | None = None, where: str | None = None, row: 
         A condition that picks a segment of a model's or data set's rows.
     row : int or mapping, optional
         One row of a data set or frame: its number from 0, or a key column with its value.
+    rows : callable, optional
+        Reads the kept rows of a data set version; for who asks often, and keeps them meanwhile.
 
     Raises
     ------
@@ -60,8 +69,12 @@ def named(subject: Any, kind: str | None = None, where: str | None = None, row: 
     """
     if kind is not None and kind not in KINDS:
         raise Invalid(f"{kind!r} is no kind of flag.", f"Allowed: {', '.join(KINDS)}.")
-    found = _of_frame(subject, where, row) if is_data(subject) else _of_text(_typed(subject), kind, where, row)
-    if kind is not None and found.kind != kind:
+    if is_data(subject):
+        found = _of_frame(subject, where, row)
+    else:
+        found = _of_text(_typed(subject), kind, where, row, rows or load_dataset)
+    part = found.kind in ("row", "segment") and kind in ("model", "dataset")  # it said which of two a name is
+    if kind is not None and found.kind != kind and not part:
         raise Invalid(f"{found.subject} is a {found.kind}, not a {kind}.", HOW)
     return found
 
@@ -76,12 +89,12 @@ def _typed(subject: Any) -> str:
     return text.strip()
 
 
-def _of_text(text: str, kind: str | None, where: str | None, row: Any) -> Named:
+def _of_text(text: str, kind: str | None, where: str | None, row: Any, rows: Callable[[str], pd.DataFrame]) -> Named:
     base, _, place = text.partition("#")
     if row is None and place and not text.startswith(REPORT):
-        return _of_text(base, kind, where, _place(place))
+        return _of_text(base, kind, where, _place(place), rows)
     if where is not None or row is not None:
-        return _part(base, where, row)
+        return _part(_base(base, kind), where, row, rows)
     if found := _prediction(text):
         return found
     if text.startswith(REPORT) or kind == "report":
@@ -223,18 +236,17 @@ def _as_asked(text: str, error: NbmlopsError) -> NotFound:
     return NotFound(error.message, error.hint or HOW)
 
 
-def _part(text: str, where: str | None, row: Any) -> Named:
+def _part(found: _Base, where: str | None, row: Any, rows: Callable[[str], pd.DataFrame]) -> Named:
     """Return a segment or a row of a model's or data set's rows."""
     if where is not None and row is not None:
         raise Invalid("A condition and a row at once.", "Name one row, or a segment.")
-    found = _base(text)
     if where is not None:
-        return _segment(found, where)
+        return _segment(found, where, rows)
     if found.kind == "model":
         raise Invalid(f"{found.subject} is a model and has no rows of its own.", "Flag a prediction by its id.")
     if isinstance(row, Mapping) and not found.kept:
         raise NotFound(f"The rows of {found.subject} were not kept, so no key finds one.", "Name it by its number.")
-    number, exactly = _row(lambda: _rows_of(found.subject), row, _count(found.subject))
+    number, exactly = _row(lambda: rows(found.subject), row, _count(found.subject))
     return Named(f"{found.subject}#{number}", "row", found.owner, (), exactly)
 
 
@@ -244,13 +256,7 @@ def _count(ref: str) -> int:
     return dataset_version(ref).rows
 
 
-def _rows_of(ref: str) -> pd.DataFrame:
-    from nbmlops.quality.versions import load_dataset
-
-    return load_dataset(ref)
-
-
-def _segment(found: _Base, where: str) -> Named:
+def _segment(found: _Base, where: str, rows: Callable[[str], pd.DataFrame]) -> Named:
     from nbmlops.registry import conditions
 
     if not isinstance(where, str) or not where.strip() or len(where) > conditions.LONGEST:
@@ -259,8 +265,7 @@ def _segment(found: _Base, where: str) -> Named:
         raise Invalid(f"{found.subject} has no column {strange[0]!r}.", f"It has: {', '.join(found.columns[:12])}.")
     exactly: dict[str, Any] = {"where": where.strip()}
     if found.kept:
-        rows = _rows_of(found.subject)
-        exactly |= {"rows": int(conditions.Rows(rows).where(where).sum()), "of_rows": len(rows)}
+        exactly |= _counts(rows(found.subject), where)
     return Named(found.subject, "segment", found.owner, (), exactly)
 
 
@@ -302,11 +307,12 @@ def _of_frame(frame: Any, where: str | None, row: Any) -> Named:
         return Named(f"{subject}#{number}", "row", owner, (), exactly)
     if where is None:
         return Named(subject, "dataset", owner)
-    return _counted(_segment(base, where), rows, where)
+    found = _segment(base, where, load_dataset)
+    return replace(found, exactly={**found.exactly, **_counts(rows, where)})
 
 
-def _counted(found: Named, rows: pd.DataFrame, where: str) -> Named:
+def _counts(rows: pd.DataFrame, where: str) -> dict[str, int]:
+    """Return how many of some rows a condition picks."""
     from nbmlops.registry import conditions
 
-    exactly = {**found.exactly, "rows": int(conditions.Rows(rows).where(where).sum()), "of_rows": len(rows)}
-    return Named(found.subject, "segment", found.owner or None, (), exactly)
+    return {"rows": int(conditions.Rows(rows).where(where).sum()), "of_rows": len(rows)}
