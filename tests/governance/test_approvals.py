@@ -312,3 +312,51 @@ def test_those_who_are_missing_are_asked_once(judged, who):
     assert nb.reports("late@1").iloc[0].digest in sent["text"]
     assert nb.approvals("late@1", ask=True).asked == ()
     assert len((judged / "alerts.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_gate_is_evidence_for_the_pair_it_compared(judged, who, fit, held_out):
+    agree(judged, evidence=["gate"])
+    nb.promote("late", 1, to="champion", reason="there is no other")
+    other = fit("age")
+    nb.evaluate(other, held_out, target="late")
+    nb.register(other, "late")
+    assert nb.approvals("late@2").missing == ("a gate (nbmlops gate late@2 late@champion --on ROWS)",)
+    with pytest.raises(NotAllowed, match="late@2 lacks a gate"):
+        nb.promote("late", 2, to="champion", reason="simpler")
+    nb.gate("late@2", "late@1", on=held_out)
+    assert nb.approvals("late@2").evidence[0]["which"].endswith("against late@1")
+    nb.promote("late", 2, to="champion", reason="simpler")
+
+
+def test_a_report_that_somebody_answered_is_evidence(judged, who):
+    agree(judged, evidence=["report"])
+    with pytest.raises(NotAllowed, match=r"late@1 lacks a report \(nbmlops report late@1, and have it answered\)"):
+        nb.promote("late", 1, to="champion", reason="first")
+    who(KIM)
+    nb.approve("late@1")
+    nb.promote("late", 1, to="champion", reason="first")
+
+
+def test_what_becomes_challenger_has_a_policy_of_its_own(judged, who):
+    assert nb.approvals("late@1", "challenger").met
+    assert nb.promote("late", 1, to="challenger", reason="try").aliases == ("challenger",)
+    assert not nb.approvals("late@challenger").met
+
+
+def test_the_project_and_a_check_of_drift_are_answered_too(judged, who, held_out):
+    nb.drift(held_out, "late@1")
+    for ref in ("project", "drift:late"):
+        written(ref)
+        who(ANN)
+        found = nb.approve(ref, comment="go on")
+        assert [(g["state"], g["why"]) for g in found.given] == [("valid", "")]
+        assert nb.approvals(ref).given[0]["comment"] == "go on"
+        assert nb.signatures(ref).reports[0]["signatures"][0]["state"] == "valid"
+
+
+def test_owner_is_left_out_where_that_was_agreed(judged, who):
+    agree(judged, approvals=1, roles=["manager"], distinct_from=["author", "owner"])
+    nb.handover("late", to=ANN, path=judged / "h.md")
+    who(ANN)
+    with pytest.raises(NotAllowed, match=r"ann@example.org owns late@1, and nobody answers for their own work"):
+        nb.approve("late@1")

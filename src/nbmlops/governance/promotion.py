@@ -12,7 +12,8 @@ from nbmlops.governance.allowed import Evidence, allowed, evidence_of, issues
 from nbmlops.governance.approval import evidence as asked_for
 from nbmlops.governance.approval import override as emergency
 from nbmlops.governance.approval import standing
-from nbmlops.governance.charter import charter
+from nbmlops.governance.approval.policy import of as asked_of
+from nbmlops.governance.charter import Charter, charter
 from nbmlops.registry import models
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
@@ -87,16 +88,25 @@ def _decided(
     agreed = charter()
     try:
         policy = allowed(agreed, found, alias)
-        counted = standing.count(found.version, alias, agreed)
-        with session.store().reading() as connection:
-            answers = counted.judged(connection)
-            counted.check(connection)
-        asked_for.check(counted.asked.evidence, found.version, alias, answers)
+        counted = _counted(agreed, found, alias)
     except NotAllowed as refused:
         if not override:
             raise
         return "override", None, {"reason": reason, "refused": refused.message}
-    return policy, counted if counted.asked.approvals else None, {}
+    return policy, counted, {}
+
+
+def _counted(agreed: Charter | None, found: Evidence, alias: str) -> standing.Counted | None:
+    """Return the approvals to count again, None where none is asked for; or refuse what is missing."""
+    asked = asked_of(agreed, alias)
+    if not asked.approvals and not asked.evidence:
+        return None
+    counted = standing.count(found.version, alias, agreed)
+    with session.store().reading() as connection:
+        answers = counted.judged(connection)
+        counted.check(connection)
+    asked_for.check(asked.evidence, found.version, alias, answers)
+    return counted if asked.approvals else None
 
 
 def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersion:
@@ -153,7 +163,7 @@ def reject(version: ModelVersion, reason: str, evidence: Mapping[str, Any]) -> N
     """
     _check_words("challenger", reason)
     with session.store().atomic() as change:
-        about = {"reason": reason.strip(), "digest": version.digest, **evidence}
+        about = {"reason": reason.strip(), "digest": version.digest, "charter": agreed_on.record(change), **evidence}
         change.event("reject", version.ref, about, identity.actor())
 
 

@@ -29,6 +29,8 @@ JUDGED = {
 }
 OF_RUN = ("tags", "summary")  # written while other things happen
 OF_MODEL = ("aliases", "owner", "decision")
+ANSWERS = ("approve", "condition_met", "override_reviewed", "charter")  # what answering writes itself
+PASSING = ("lately",)  # of a project, what happened in the last days: another each day
 RAISED = ("flag", "flag_answer", "reject")
 
 
@@ -65,7 +67,8 @@ def about(digest: str) -> dict[str, str]:
 def bound(taken: Json) -> str:
     """Return the SHA-256 of what a person judged of a report's facts: the same while an answer to it holds."""
     if taken["kind"] != "run":
-        return kept.facts_digest(taken)
+        events = [e for e in taken.get("events") or () if e["action"] not in ANSWERS]
+        return kept.facts_digest({k: v for k, v in taken.items() if k not in PASSING} | {"events": events})
     judged = {key: _judged(taken, key) for key in JUDGED}
     return hashlib.sha256(snapshot.canonical({**judged, "raised": _raised(taken)})).hexdigest()
 
@@ -91,7 +94,7 @@ def changed(row: reports.Kept) -> list[str]:
 
 def _differing(before: Json, now: Json) -> list[str]:
     if before["kind"] != "run":
-        return [] if kept.facts_digest(before) == kept.facts_digest(now) else ["its facts"]
+        return [] if bound(before) == bound(now) else ["its facts"]
     words = [word for key, word in JUDGED.items() if _judged(before, key) != _judged(now, key)]
     return words if _raised(before) == _raised(now) else [*words, "what was flagged or rejected"]
 
