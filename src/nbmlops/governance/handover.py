@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nbmlops.errors import Conflict, Invalid, NotFound
-from nbmlops.governance import history
+from nbmlops.governance import agreed_on, history
 from nbmlops.governance.charter import Charter, charter
 from nbmlops.monitoring import episodes
 from nbmlops.quality import rulebook
@@ -77,6 +77,7 @@ def handover(name: str, to: str, reason: str = "", path: str | Path | None = Non
         raise NotFound(f"There is no folder {place.parent}.", "Make it, or name another file: -o FILE.")
     if version.owner != person:
         with session.store().atomic() as change:
+            agreed_on.record(change)
             hand_over(change, version.name, person, reason.strip(), identity.actor())
     place.write_text(page(version.name), encoding="utf-8")
     return Handover(version.name, person, version.owner, str(place))
