@@ -63,11 +63,12 @@ def answer(change: Transaction, flag_id: str, said: Mapping[str, Any], closed_at
     row = find(change.connection, flag_id)
     if row is None:
         raise NotFound(f"No flag {flag_id!r}.", "Those there are: nbmlops flags.")
+    flag_id = row["flag_id"]
     data = row["data"] | {"thread": [*row["data"]["thread"], dict(said)]}
     values = {"state": said["state"], "closed_at": closed_at, "data": as_json(data)}
     about = {"flag": flag_id, "state": said["state"], "digest": digest_of(said)}
     if governed.installed(change.connection):
-        values |= {"flag_id": row["flag_id"]}
+        values |= {"flag_id": flag_id}
         change.made(*governed.answer(change.connection, values, change.told(about, actor)))
         return
     change.connection.execute(flags.update().where(flags.c.flag_id == flag_id).values(**values))
