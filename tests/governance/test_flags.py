@@ -12,6 +12,7 @@ from nbmlops.capture.data import describe
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
 from nbmlops.governance.flags import blocking, open_flags
 from nbmlops.governance.flags.flag import get
+from nbmlops.governance.flags.from_file import from_form
 from nbmlops.monitoring import alerts
 from nbmlops.store import events
 from nbmlops.store import flags as stored
@@ -188,7 +189,7 @@ def test_a_thread_grows_and_the_flag_is_settled_by_who_may(late, be):
     be("ann@x.org")
     found = nb.flag("late@1", "wrong at night", severity="blocking")
     be("sam@x.org")
-    with pytest.raises(NotAllowed, match="does not settle this flag: expert or manager decide"):
+    with pytest.raises(NotAllowed, match=r"sam@x.org owns what is held up, and does not settle this flag: expert or"):
         nb.answer_flag(found.flag_id, "it is fine")  # his own model, and it blocks
     assert nb.answer_flag(found.flag_id, "which nights?", state="open").state == "open"
     be("ann@x.org")
@@ -218,6 +219,30 @@ def test_the_owner_settles_what_does_not_block_and_a_role_what_is_for_it(late, b
     be("max@x.org")
     assert nb.answer_flag(other.flag_id, "no", state="dismissed").state == "dismissed"
     assert nb.answer_flag(other.flag_id, "yes after all", state="open").closed_at is None
+
+
+def test_an_owner_who_plays_the_role_lets_nothing_of_his_own_through(late, be):
+    agree(late, "roles: {expert: [ann@x.org, sam@x.org], scientist: [sam@x.org]}")
+    be("ann@x.org")
+    found = [nb.flag("late@1", "odd", severity="blocking", to=to) for to in (None, "scientist")]
+    be("sam@x.org")
+    for flag in found:
+        with pytest.raises(NotAllowed, match="owns what is held up"):
+            nb.answer_flag(flag.flag_id, "it is not", state="dismissed")
+    own = nb.flag("late@1", "I made a mistake", severity="blocking")
+    assert nb.answer_flag(own.flag_id, "mended").state == "answered"
+
+
+def test_who_enters_a_flag_for_another_does_not_accept_it(late, be):
+    agree(late)
+    be("ann@x.org")
+    (late / "form.txt").write_text("about: late@1\nsays: odd\nby: eve@x.org\n")
+    found = from_form("form.txt")
+    assert (found.author, found.entered_by) == ("eve@x.org", "ann@x.org")
+    with pytest.raises(NotAllowed, match="Nobody accepts a flag of their own"):
+        nb.answer_flag(found.flag_id, "so it is", state="accepted")
+    be("max@x.org")
+    assert nb.answer_flag(found.flag_id, "so it is", state="accepted").state == "accepted"
 
 
 def test_without_roles_anybody_settles(late, be):

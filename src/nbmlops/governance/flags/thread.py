@@ -19,8 +19,8 @@ def answer_flag(flag_id: str, text: str, state: str = "answered") -> Flag:
     """Answer a flag, and settle it unless ``state`` is open.
 
     Anybody may say something. It is settled by its author, who cannot accept his own, by the role it is for (an expert
-    or manager where it is for none), and unless it is blocking by the owner of what is flagged. Where no charter names
-    roles anybody may.
+    or manager where it is for none), and by the owner of what is flagged; never by this owner where it is blocking.
+    Where no charter names roles anybody may.
 
     Parameters
     ----------
@@ -79,17 +79,18 @@ def _told(found: Flag) -> Flag:
 
 def _check_may(found: Flag, state: str, person: str) -> None:
     """Refuse to change the state of a flag that is not this person's to settle; a word in the thread is everybody's."""
-    if state == found.state:
-        return
-    played = roles_of(person)
-    if played is None:
-        return
-    if person == found.author and state != "accepted":
+    if state == found.state or (played := roles_of(person)) is None:
         return
     wanted = (found.role,) if found.role else SETTLING
-    of_role = bool(set(played) & set(wanted)) and person != found.author
-    if of_role or (person == found.owner and found.severity != "blocking" and person != found.author):
+    own, owner = person in (found.author, found.entered_by), person == found.owner
+    may = bool(set(played) & set(wanted)) or owner
+    if (own and state != "accepted") or (may and not own and not (owner and found.severity == "blocking")):
         return
     whose = f"{' or '.join(wanted)} {'decides' if found.role else 'decide'}"
-    own = "Nobody accepts a flag of their own" if person == found.author else f"{person} does not settle this flag"
-    raise NotAllowed(f"{own}: {whose}.", "Say it without settling: state=open (--state open).")
+    if own:
+        why = "Nobody accepts a flag of their own"
+    elif owner and found.severity == "blocking":
+        why = f"{person} owns what is held up, and does not settle this flag"
+    else:
+        why = f"{person} does not settle this flag"
+    raise NotAllowed(f"{why}: {whose}.", "Say it without settling: state=open (--state open).")
