@@ -60,6 +60,7 @@ _PUBLIC = {
     "alerts": "nbmlops.monitoring.alerts",
     "charter": "nbmlops.governance.charter",
     "charter_changes": "nbmlops.governance.agreed_on",
+    "worth": "nbmlops.governance.worth.told",
     "flag": "nbmlops.governance.flags.flag",
     "flags": "nbmlops.governance.flags.listed",
     "answer_flag": "nbmlops.governance.flags.thread",

@@ -88,7 +88,7 @@ def test_value_of_a_registered_model(project, model, held_out):
     (project / "charter.yaml").write_text(WORTH)
     nb.evaluate(model, held_out, target="late")
     nb.register(model, "late")
-    found = json.loads(run("value", "late@1", "--json").output)[0]
+    found = json.loads(run("value", "late@1", "--json").output)["evaluated"]
     assert found["low"] < found["expected"] < found["high"]
     assert (found["unit"], found["n"]) == ("EUR", 400)
     assert found["against"] in ("acting on none", "acting on all")

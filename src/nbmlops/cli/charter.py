@@ -120,20 +120,26 @@ def changes(as_json: bool, as_csv: bool) -> None:
 
 
 @charter.command()
-@click.argument("model")
+@click.argument("model", required=False)
+@click.option("--auc", metavar="LOW,EXPECTED,HIGH", help="Areas under the ROC curve to reckon with before a model.")
 @as_json
-def value(model: str, as_json: bool) -> None:
-    """Tell what a registered model is worth by the charter, from its evaluation.
+def value(model: str | None, auc: str | None, as_json: bool) -> None:
+    """Tell what the project is worth by the charter before any model, or what a registered MODEL is worth.
+
+    Ends with 5 when the charter does not say enough, or the model was never evaluated.
 
     Example: nbmlops charter value late-flights@champion
     """
-    from nbmlops.governance.charter import required
-    from nbmlops.governance.value import value as worth
-    from nbmlops.registry.models import evaluation_of, model_version
+    from nbmlops.governance.worth.told import worth
 
-    version = model_version(model)
-    judged = evaluation_of(version)
-    if judged is None:
-        click.echo(f"{version.ref} was never evaluated, so its value is not known.", err=True)
-        exit_with(NO_DATA)
-    show_rows([{"model": version.ref, **worth(judged, required())}], as_json=as_json)
+    found = worth(model, _areas(auc) if auc else None)
+    show(found, as_json)
+    side = found.estimated if model is None else found.evaluated
+    exit_with(NO_DATA if side is None or "unknown" in side else 0)
+
+
+def _areas(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise Invalid(f"--auc is {text[:40]!r}.", "Write 0.6,0.7,0.8.") from None

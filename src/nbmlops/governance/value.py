@@ -57,6 +57,10 @@ def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str
     >>> value(nb.evaluate(model, frame, target="late").to_dict(), nb.charter())  # doctest: +SKIP
     {'unit': 'EUR', 'low': 310.2, 'expected': 355.9, 'high': 401.5, 'against': 'acting on none', 'n': 27004}
     """
+    if evaluation.get("task") == "regression":
+        from nbmlops.governance.worth import error
+
+        return error.value(evaluation, charter, champion)
     worth, table = per_outcome(charter), _counts(evaluation)
     counts = _apart(table, worth)
     found = _held(counts, worth, charter) | {

@@ -31,7 +31,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 ANYBODY, WORKERS = ("member",), ("register", "decide", "steward")
 # Which of them may append an event of an action. What is not here nobody appends.
 ACTIONS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("charter", "advice", "condition_met", "anchor"), ANYBODY),
+    **dict.fromkeys(("charter", "worth", "advice", "condition_met", "anchor"), ANYBODY),
     **dict.fromkeys(("dataset", "dataset_kept", "allow_pickle"), ("register",)),
     **dict.fromkeys(("job_paused", "job_resumed", "job_cancelled", "job_backfilled", "prune", "handover"), WORKERS),
     **dict.fromkeys(("alias", "reject"), ("decide",)),

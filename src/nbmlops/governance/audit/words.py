@@ -21,6 +21,7 @@ EVIDENCE = {
     "agenda": "agenda",
     "digest": "file",
     "fingerprint": "data",
+    "charter": "charter",
 }
 DIGEST_OF = {"charter": "text", "flag": "text", "flag_answer": "text", "question_verdict": "text"}  # not of a file
 
@@ -53,7 +54,8 @@ def told(event: Json) -> Told:
     ('late@3 became champion (was 1)', 'better')
     """
     action, subject = str(event["action"]), str(event["subject"])
-    data = event["data"] if isinstance(event["data"], Mapping) else {}
+    said = event.get("data")
+    data = said if isinstance(said, Mapping) else {}
     words = ACTIONS.get(action)
     what = words(subject, data) if words else f"{subject}: {action.replace('_', ' ')}"
     return Told(what, next((str(data[k]) for k in WHY if data.get(k)), ""), _evidence(action, data))
@@ -140,6 +142,11 @@ def _prune(subject: str, data: Json) -> str:
     return f"{data.get('rows')} {subject}{of} from before {str(data.get('before'))[:10]} were removed"
 
 
+def _granted(subject: str, data: Json) -> str:
+    role = str(data.get("role")).replace("_", " ")
+    return f"the role {role} was {f'taken from {subject}' if data.get('taken') else f'given to {subject}'}"
+
+
 def _plain(after: str) -> Callable[[str, Json], str]:
     """Return words that stand behind the subject."""
     return lambda subject, data: f"{subject} {after.format_map(_Known(data))}"
@@ -182,6 +189,7 @@ ACTIONS: dict[str, Callable[[str, Json], str]] = {
     "review": _plain("was read by somebody other than its author, and may run"),
     "allow_pickle": _plain("was allowed to be a pickle"),
     "charter": _charter,
+    "worth": _plain("was first estimated to be worth {expected} {unit} per {per_rows} rows"),
     "flag": _flag,
     "flag_answer": _plain("had a flag answered: {state}"),
     "question_verdict": _plain("was answered: {verdict}"),
@@ -191,7 +199,7 @@ ACTIONS: dict[str, Callable[[str, Json], str]] = {
     "prune": _prune,
     "erase": lambda subject, data: f"{data.get('rows')} rows of {subject} were erased",
     "anchor": lambda subject, data: f"event {data.get('seq')} was anchored in {data.get('where')}",
-    "grant": _plain("was given the role {role}"),
+    "grant": _granted,
     "job_paused": _plain("was paused"),
     "job_resumed": _plain("was resumed (it was {was})"),
     "job_cancelled": lambda subject, data: f"{subject}: {len(data.get('keys') or ())} works were cancelled",

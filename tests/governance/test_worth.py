@@ -1,0 +1,169 @@
+"""What a project is worth before any model, what a model is worth, and what came of it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import nbmlops as nb
+from nbmlops.cli import main
+from nbmlops.errors import Invalid, NotFound
+from nbmlops.governance.charter import parsed
+from nbmlops.governance.value import value
+from nbmlops.governance.worth import before, error
+from nbmlops.registry.measures import Answers
+from nbmlops.registry.values import packed
+from nbmlops.stats import binormal
+from nbmlops.store import events
+from nbmlops.tracking import session
+
+PER = "per: {true_positive: 12, false_positive: -4, false_negative: 0, true_negative: 0}"
+TEXT = f"""
+value: {{unit: EUR, {PER}, prevalence: {{low: 0.2, expected: 0.25, high: 0.3}}, volume: {{per: month, rows: 2000}}}}
+effort: {{people: 2, weeks: 6, per_week: 2000}}
+deliverables:
+  - {{name: page, value: 1000, weeks: 2}}
+  - {{name: champion, value: 9000, weeks: 6}}
+  - {{name: talk}}
+roles: {{manager: [mo@example.org]}}
+"""
+ERROR = b"value: {unit: EUR, error: {cost: 3, per: absolute, within: 1}}"
+
+
+def charter(text=TEXT):
+    return parsed(text.encode())
+
+
+def run(*words):
+    return CliRunner().invoke(main, ["charter", "value", *words])
+
+
+def test_the_best_threshold_of_a_binormal_curve_is_that_of_a_search():
+    found = binormal.best(0.75, 0.25, (12, -4, 0, 0))
+    rng = np.random.default_rng(0)
+    truth = rng.random(1_000_000) < 0.25
+    apart = np.sqrt(2) * 0.6744897501960817  # the normal quantile of 0.75
+    score = rng.normal(apart * truth, 1)
+    best = max(np.where(score >= t, np.where(truth, 12, -4), 0).mean() for t in np.linspace(-2, 3, 60))
+    assert found.value == pytest.approx(best, rel=0.02)
+
+
+def test_a_model_without_skill_is_worth_nothing_over_the_best_without():
+    found = before.estimate(charter(), (0.5, 0.5, 0.5))
+    assert (found["low"], found["expected"], found["high"]) == (0, 0, 0)
+
+
+def test_low_expected_and_high_come_from_quality_and_share():
+    found = before.estimate(charter())
+    assert 0 < found["low"] < found["expected"] < found["high"]
+    assert found["volume"]["expected"] == pytest.approx(2 * found["expected"])
+    assert found["year"]["expected"] == pytest.approx(24 * found["expected"])
+    assert "names no target of roc_auc" in found["assumed"][0]
+
+
+def test_break_even_is_where_a_year_covers_the_effort():
+    known = before.estimate(charter())["break_even"]
+    assert known["cost"] == 24000
+    assert known["chance"] == pytest.approx(4 / 16)
+    at = before.estimate(charter(), (known["auc"],) * 3)
+    assert at["year"]["expected"] == pytest.approx(24000, rel=1e-4)
+    never = charter(TEXT.replace("per_week: 2000", "per_week: 2000000"))
+    assert before.estimate(never)["break_even"]["reached"] is False
+
+
+def test_the_range_is_that_of_the_target():
+    found = before.estimate(charter(TEXT + "metrics: [{name: roc_auc, at_least: 0.7, viable: 0.55}]"))
+    assert found["auc"] == pytest.approx([0.55, 0.7, 0.8])
+
+
+def test_deliverables_come_by_value_per_week():
+    found = before.deliverables(charter())
+    assert [(d["name"], d["per_week"]) for d in found] == [("champion", 1500), ("page", 500), ("talk", None)]
+
+
+def test_what_is_not_said_is_named_with_whose_it_is():
+    found = before.gaps(charter("roles: {manager: [mo@example.org]}"))
+    assert before.estimate(charter("problem: late")) is None
+    assert [g["key"] for g in found] == ["value.per", "value.volume", "effort", "budget"]
+    assert next(g for g in found if g["key"] == "effort")["people"] == ["mo@example.org"]
+
+
+def test_the_first_estimate_is_kept_for_ever(project):
+    (project / "charter.yaml").write_text(TEXT)
+    one = nb.worth()
+    (project / "charter.yaml").write_text(TEXT.replace("true_positive: 12", "true_positive: 40"))
+    two = nb.worth()
+    assert two.first == one.first
+    assert two.first["expected"] == pytest.approx(one.estimated["expected"])
+    assert two.estimated["against"] == "acting on all"  # now it pays to act on every row
+    assert two.estimated["expected"] != two.first["expected"]
+    assert two.first["charter"] == one.charter != two.charter
+    with session.store().reading() as connection:
+        assert [e["action"] for e in events.listed(connection)] == ["charter", "worth"]
+
+
+def test_function_and_command_say_the_same(project):
+    (project / "charter.yaml").write_text(TEXT)
+    said = nb.worth().to_dict()
+    found = run("--json")
+    assert found.exit_code == 0, found.output
+    assert {**json.loads(found.stdout), "budget": None} == {**json.loads(json.dumps(said)), "budget": None}
+    assert "worth it within a year from" in run().output
+    assert "<script" not in nb.worth()._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize("auc", ["0.6", "0.8,0.7,0.6", "0.4,0.5,0.6", "a,b,c", "nan,nan,nan"])
+def test_a_range_that_is_none_is_refused(project, auc):
+    (project / "charter.yaml").write_text(TEXT)
+    found = run("--auc", auc)
+    assert found.exit_code == 2
+    assert "Write 0.6,0.7,0.8." in found.output
+
+
+def test_without_a_charter_or_an_answer_in_it(project):
+    with pytest.raises(NotFound, match="nbmlops charter new"):
+        nb.worth()
+    (project / "charter.yaml").write_text("problem: late")
+    assert run().exit_code == 5
+    assert "not said: value.per" in run().output
+
+
+def regression(said, truth):
+    answers = Answers("regression", said, truth=truth)
+    kept = {"values": session.artifacts().put(packed(answers)), "task": "regression", "rows": len(truth)}
+    return {**kept, "data": "one"}
+
+
+def test_errors_cost_what_is_beyond_what_is_tolerated():
+    assert error.cost([0.5, -1, 3, -4], parsed(ERROR)).tolist() == [0, 0, 6, 9]
+    squared = parsed(ERROR.replace(b"absolute", b"squared"))
+    assert error.cost([0.5, 3, -4], squared).tolist() == [0, 12, 27]
+
+
+def test_a_regression_is_held_against_the_best_constant_and_the_champion(project):
+    truth = np.array([0.0, 10, 20, 30, 40] * 100)
+    found = value(regression(truth + 2, truth), parsed(ERROR), regression(truth - 4, truth))
+    # each error of 2 costs 3; the median 20 costs 57, 27, 0, 27, 57 in turn, 33.6 on average
+    assert found["against"] == "always answering the median"
+    assert found["expected"] == pytest.approx(1000 * (33.6 - 3))
+    assert found["low"] < found["expected"] < found["high"]
+    assert found["champion"]["expected"] == pytest.approx(1000 * (9 - 3))
+    with pytest.raises(Invalid, match="what an error costs"):
+        value(regression(truth, truth), parsed(b"problem: late"))
+
+
+def test_estimated_evaluated_and_realised_stand_side_by_side(project, model, held_out):
+    (project / "charter.yaml").write_text(TEXT)
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    before_any = nb.worth("late@1")
+    assert "no predictions" in before_any.realised["unknown"]
+    rows = held_out.drop(columns="late")
+    made = nb.predict("late@1", rows)
+    nb.feedback(pd.DataFrame({"prediction_id": list(made["prediction_id"]), "outcome": held_out["late"].to_numpy()}))
+    found = nb.worth("late@1")
+    assert found.realised["n"] == len(held_out) == found.evaluated["n"]
+    assert found.realised["expected"] == pytest.approx(found.evaluated["expected"], abs=300)
+    assert found.first["per_rows"] == found.evaluated["per_rows"] == found.realised["per_rows"] == 1000
