@@ -1,5 +1,7 @@
 """Accounts on a real PostgreSQL: each does the work of its role, and no account can lie to the log."""
 
+import itertools
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +11,10 @@ import pytest
 
 import nbmlops as nb
 import servers
+from nbmlops.config import find_project
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
-from nbmlops.store import events, flags, grants
-from nbmlops.store.database import as_json
+from nbmlops.store import events, flags, grants, models
+from nbmlops.store.database import Store, as_json
 from nbmlops.store.tables import metadata
 from nbmlops.tracking import session
 from nbmlops.tracking.actor import actor
@@ -19,22 +22,57 @@ from nbmlops.tracking.actor import actor
 pytestmark = [pytest.mark.postgres, pytest.mark.sqlite]  # once: each asks for its own server
 
 
+TEAM = {"ann": "scientist", "bob": "manager", "eve": "user"}  # ann trains, bob manages, eve uses
+
+
+@pytest.fixture(scope="module")
+def prepared(start, tmp_path_factory):
+    """A server and a database on it to copy, with the functions installed and accounts for the team."""
+    server, name, folder = (
+        start(servers.run_postgres, None),
+        f"prepared_{os.getpid()}",
+        tmp_path_factory.mktemp("owner"),
+    )
+    server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
+    (folder / "nbmlops.toml").write_text(f"[store]\nurl = '{server.url(name)}'\n")
+    store = Store(find_project(folder))
+    roles = grants.install(store)["roles"]
+    for user, role in TEAM.items():
+        grants.grant(store, role, user, ("postgres", "database"))
+    store.close()
+    yield server, name, roles
+    with direct(server.url(name)) as connection:
+        connection.execute(f"DROP OWNED BY {', '.join(groups(roles))} CASCADE")
+        connection.execute(f"DROP ROLE {', '.join([*TEAM, *groups(roles)])}")
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def groups(roles):
+    return [f"{roles}_{group}" for group in ("keeper", *grants.GROUPS)]
+
+
 @pytest.fixture
-def owned(project, postgres, monkeypatch):
-    """A store on a server with the functions installed, its address, and what becomes of it at the end."""
-    address = postgres()
-    monkeypatch.setenv("NBMLOPS_STORE", address)
+def owned(project, prepared, monkeypatch):
+    """A store of its own on a server, with accounts for the team; its address as its owner has it."""
+    server, name, roles = prepared
+    copy = f"{name}_{next(NUMBERS)}"
+    server.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY FILE_COPY")
+    monkeypatch.setenv("NBMLOPS_STORE", server.url(copy))
     session.reset()
-    store = session.store()
-    about = grants.install(store)
-    yield address
-    monkeypatch.setenv("NBMLOPS_STORE", address)
+    yield server.url(copy)
     session.reset()
-    with direct(address) as connection:
-        groups = [f"{about['roles']}_{g}" for g in ("keeper", *grants.GROUPS)]
-        connection.execute(f"DROP OWNED BY {', '.join(groups)} CASCADE")
-        for (name,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres)'").fetchall():
-            connection.execute(f'DROP OWNED BY "{name}"; DROP ROLE "{name}"')
+    with direct(server.url(copy)) as connection:  # accounts are the server's, not the database's
+        kept = ", ".join(f"'{n}'" for n in ("postgres", *TEAM, *groups(roles)))
+        others = f"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname NOT IN ({kept})"
+        for (other,) in connection.execute(others).fetchall():
+            connection.execute(f'DROP OWNED BY "{other}"; DROP ROLE "{other}"')
+        for user, role in TEAM.items():
+            given = ", ".join(f"{roles}_{group}" for group in ("member", *grants.ROLES[role]))
+            connection.execute(f"REVOKE {', '.join(groups(roles))} FROM {user}; GRANT {given} TO {user}")
+    server.execute(f"DROP DATABASE {copy} WITH (FORCE)")
+
+
+NUMBERS = itertools.count(1)
 
 
 def direct(address):
@@ -49,8 +87,8 @@ def of(address, user):
 
 
 @pytest.fixture
-def become(owned, monkeypatch):
-    """Work under another account: become("ann"); become() is the owner."""
+def team(owned, monkeypatch):
+    """Work under another account: team("ann"); team() is the owner."""
 
     monkeypatch.delenv("CI", raising=False)
 
@@ -61,14 +99,6 @@ def become(owned, monkeypatch):
         return session.store()
 
     return be
-
-
-@pytest.fixture
-def team(become):
-    """ann trains, bob manages, eve uses."""
-    for role, user in (("scientist", "ann"), ("manager", "bob"), ("user", "eve")):
-        grants.grant(session.store(), role, user, actor())
-    return become
 
 
 def registered(fit, held_out, name="late"):
@@ -153,15 +183,29 @@ SILENT = {  # a policy hides the rows from a change, and says nothing
 
 
 @pytest.fixture
-def ann(team, owned, fit, held_out):
-    """The scientist's account outside nbmlops, in a store with a version, a flag and an alias."""
-    team("ann")
-    registered(fit, held_out)
+def ann(team, owned):
+    """The scientist's account outside nbmlops, in a store with a version, a flag, a result and an alias."""
+    version(team("ann"))
     flagged(session.store())
-    team("bob")
-    nb.promote("late", 1, to="challenger", reason="good")
+    with team("bob").atomic() as change:
+        models.set_alias(change, "late", "challenger", 1, {"reason": "good"}, actor())
     with direct(of(owned, "ann")) as connection:
+        connection.execute("INSERT INTO results VALUES ('r', NULL, 'gate', 'late@1', '2026', '{}')")
         yield connection
+
+
+def version(store):
+    """Register a version whose file nobody reads."""
+    row = {"name": "late", "digest": "d" * 64, "format": "skops", "estimator": "Tree", "run_id": None}
+    row |= {
+        "signature": {"columns": {}},
+        "owner": actor()[0],
+        "created_at": "2026-01-01T00:00:00.000000+00:00",
+        "metrics": {},
+        "evaluation": None,
+    }
+    with store.atomic() as change:
+        models.add_version(change, row | {"profile": None, "environment": None, "size_bytes": 1}, [], actor())
 
 
 def flagged(store, flag_id="f1", author=None):
@@ -219,7 +263,7 @@ def test_nothing_of_a_callers_is_found_by_a_function(ann, owned, team):
         assert events.verify(connection) is None
 
 
-def test_a_name_given_to_a_function_is_not_believed(ann, team, fit, held_out):
+def test_a_name_given_to_a_function_is_not_believed(ann, team):
     team("ann")
     store = session.store()
     with store.atomic() as change:
@@ -275,9 +319,8 @@ def test_an_alias_holds_a_version_against_deletion(ann, team):
         ann.execute("SELECT nbmlops_stamp('late', ARRAY[7], true, '{}')")
 
 
-def test_deleted_and_brought_back(team, fit, held_out):
-    team("ann")
-    registered(fit, held_out)
+def test_deleted_and_brought_back(team):
+    version(team("ann"))
     nb.delete("late@1", reason="wrong rows")
     assert len(nb.models()) == 0
     nb.restore("late@1")
@@ -398,7 +441,7 @@ REFUSED = [
 ]
 
 
-def test_a_grant_that_is_refused_changes_nothing(become, owned):
+def test_a_grant_that_is_refused_changes_nothing(team, owned):
     store, before = session.store(), state(owned)
     for role, user, kind, says in REFUSED:
         with pytest.raises(kind, match=says):
@@ -406,7 +449,7 @@ def test_a_grant_that_is_refused_changes_nothing(become, owned):
     assert state(owned) == before
 
 
-def test_an_odd_name_is_an_account_like_others(become, owned):
+def test_an_odd_name_is_an_account_like_others(team, owned):
     from urllib.parse import quote
 
     for user in ("ann@example.org", "Grace Hopper", "o'neil", "50%:s;--"):
@@ -426,7 +469,7 @@ def test_only_the_owner_makes_accounts_and_installs(team):
         assert len(events.listed(connection)) == 3
 
 
-def test_rights_given_by_hand_are_taken(project, owned, become):
+def test_rights_given_by_hand_are_taken(project, owned, team):
     with direct(owned) as connection:
         connection.execute("CREATE ROLE old LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO old")
         connection.execute("GRANT UPDATE (data) ON events TO PUBLIC")
@@ -443,23 +486,23 @@ def test_an_owner_who_does_not_administer_the_server_gives_accounts(project, pos
     monkeypatch.setenv("NBMLOPS_STORE", of(address, "boss"))
     session.reset()
     try:
-        grants.grant(session.store(), "expert", "ann", actor())
+        grants.grant(session.store(), "expert", "zoe", actor())
         assert grants.install(session.store())["revoked"] == []
-        with direct(of(address, "ann")) as connection:
+        with direct(of(address, "zoe")) as connection:
             connection.execute("SELECT nbmlops_event('approve', 'late@1', '{}')")
             assert refusal(connection, HOSTILE["change an event"]) == "42501"
             assert refusal(connection, HOSTILE["grant"]) == "NBM01"
         with session.store().reading() as connection:
             told = [(e["action"], e["actor"]) for e in events.listed(connection)]
             assert events.verify(connection) is None
-        assert told == [("grant", "boss"), ("approve", "ann")]
+        assert told == [("grant", "boss"), ("approve", "zoe")]
     finally:
         monkeypatch.setenv("NBMLOPS_STORE", address)
         session.reset()
         with direct(address) as connection:
             connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO postgres")
-            ours = "SELECT rolname FROM pg_roles WHERE rolname ~ '^(boss|ann|nbmlops_)' ORDER BY rolname = 'boss'"
-            for (name,) in connection.execute(ours).fetchall():
+            mine = connection.execute("SELECT value FROM meta WHERE key = 'governed'").fetchone()[0]
+            for name in ("zoe", *groups(json.loads(mine)["roles"]), "boss"):
                 connection.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
 
 
@@ -488,8 +531,7 @@ def test_a_store_of_before_is_migrated_by_its_owner_who_renews_the_rights(team, 
     assert [f["author"] for f in flags.listed(session.store())] == ["eve"]
 
 
-def test_the_doctor_says_whether_people_have_accounts(owned, become):
-    import json
+def test_the_doctor_says_whether_people_have_accounts(owned, team):
 
     from click.testing import CliRunner
 
@@ -540,21 +582,20 @@ def typed(*words):
     return CliRunner().invoke(main, ["store", *words])
 
 
-def test_the_commands_say_the_same_as_the_functions(become, owned):
-    import json
+def test_the_commands_say_the_same_as_the_functions(team, owned):
 
     assert json.loads(typed("grant", "--init", "--json").output)["version"] == grants.VERSION
-    made = typed("grant", "scientist", "ann")
-    assert r"\password ann" in made.output
-    assert json.loads(typed("grant", "expert", "ann", "--json").output) == {
-        "user": "ann",
+    made = typed("grant", "scientist", "zoe")
+    assert r"\password zoe" in made.output
+    assert json.loads(typed("grant", "expert", "zoe", "--json").output) == {
+        "user": "zoe",
         "role": "expert",
         "made": False,
     }
     assert json.loads(typed("grants", "--json").output) == grants.grants(session.store())
     assert typed("grants", "--csv").output.startswith("user,role,since,by,fits")
     assert "unbound" in typed("grants").output
-    assert typed("grant", "expert", "ann", "--revoke").output == "ann is no expert any more.\n"
+    assert typed("grant", "expert", "zoe", "--revoke").output == "zoe is no expert any more.\n"
 
 
 @pytest.mark.parametrize("words", [["grant"], ["grant", "expert"], ["grant", "--init", "expert", "ann"]])
@@ -618,9 +659,8 @@ def test_people_approve_and_promote_each_under_their_own_account(team, project, 
     assert told == [("approve", "kim"), ("approve", "bob"), ("alias", "bob")]
 
 
-def test_people_flag_and_answer_under_their_own_account(team, fit, held_out):
-    team("ann")
-    registered(fit, held_out)
+def test_people_flag_and_answer_under_their_own_account(team):
+    version(team("ann"))
     team("eve")
     asked = nb.flag("late@1", "Why is \u00dclm late?", severity="high")
     team("bob")
