@@ -23,7 +23,7 @@ from nbmlops.store.database import Store, Transaction
 from nbmlops.store.tables import feedback, meta, predictions
 
 __all__ = [
-    *("ID", "Block", "batches", "blocks", "expired", "feedback_of", "find", "holders", "known"),
+    *("ID", "Block", "answered", "batches", "blocks", "expired", "feedback_of", "find", "holders", "known", "made"),
     *("models_of", "newest", "newest_first", "overview", "periods", "place_in", "pruned", "pruned_at", "replace"),
     "unmatched",
 ]
@@ -130,6 +130,13 @@ def blocks(
     order = (predictions.c.at, predictions.c.prediction_id)
     with store.reading() as connection:
         return [_block(row) for row in connection.execute(query.order_by(*order)).mappings()]
+
+
+def made(store: Store, model: str, after: str | None = None, until: str | None = None) -> int:
+    """Return how many predictions a model made after the one time, and not after the other."""
+    query = sa.select(sa.func.sum(predictions.c.rows)).where(*_which(model, after=after, until=until))
+    with store.reading() as connection:
+        return int(connection.scalar(query) or 0)
 
 
 def batches(store: Store, model: str) -> list[str]:
@@ -262,6 +269,14 @@ def models_of(store: Store) -> list[str]:
     """Return the models that predicted something."""
     with store.reading() as connection:
         return sorted(connection.scalars(sa.select(predictions.c.model).distinct()))
+
+
+def answered(store: Store) -> set[tuple[str, int]]:
+    """Return the model and version of predictions of which something came back: an outcome, a flag, an opinion."""
+    back = sa.exists().where(feedback.c.prediction_id.between(predictions.c.prediction_id, predictions.c.last_id))
+    query = sa.select(predictions.c.model, predictions.c.version).where(back).distinct()
+    with store.reading() as connection:
+        return {(str(model), int(version)) for model, version in connection.execute(query)}
 
 
 def holders(store: Store, digest: str) -> int:

@@ -128,18 +128,23 @@ def rising(name: str, at: str | None = None) -> Finding:
     start = max(start, min(v.created_at for v in made))
     rows = [r for r in concerning(name) if r["kind"] in OWN and r["state"] != DISMISSED]
     count_now, before = _counted(rows, middle, end), _counted(rows, start, middle)
+    detail: dict[str, Any] = {"now": count_now, "before": before}
+    if count_now < FEWEST:
+        return _unknown(name, f"{count_now} flags in {DAYS} days, {FEWEST} are needed", detail)
     exposed, unit = _exposed(name, start, middle, end)
-    detail: Mapping[str, Any] = {"now": count_now, "before": before, "exposed": exposed, "unit": unit}
-    if count_now < FEWEST or min(exposed) <= 0:
-        needed = f"{count_now} flags in {DAYS} days, {FEWEST} are needed"
-        needed = needed if count_now < FEWEST else f"there is nothing before the last {DAYS} days"
-        return Finding(CODE, "skipped", f"Flags of {name}: insufficient data: {needed}", detail=detail)
+    detail |= {"exposed": exposed, "unit": unit}
+    if min(exposed) <= 0:
+        return _unknown(name, f"there is nothing before the last {DAYS} days", detail)
     found = ratio(count_now, exposed[0], before, exposed[1])
     more = found.value >= TIMES and found.p < ALPHA
     outcome: Outcome = "issue" if more else "passed"
     times = f"{found.low:.2g} to {found.high:.2g} times as often" if before else f"at least {found.low:.2g} times"
     message = f"Flags of {name}: {count_now} in the last {DAYS} days, {before} in those before ({times}, by {unit})"
     return Finding(CODE, outcome, message, "", found.value, "up" if found.value > 1 else "down", detail)
+
+
+def _unknown(name: str, needed: str, detail: Mapping[str, Any]) -> Finding:
+    return Finding(CODE, "skipped", f"Flags of {name}: insufficient data: {needed}", detail=detail)
 
 
 def _counted(rows: list[dict[str, Any]], after: str, until: str) -> int:
@@ -151,7 +156,7 @@ def _exposed(name: str, start: str, middle: str, end: str) -> tuple[tuple[float,
     from nbmlops.store import predictions
 
     spans = ((middle, end), (start, middle))
-    made = [sum(b.rows for b in predictions.blocks(session.store(), name, None, None, *span)) for span in spans]
+    made = [predictions.made(session.store(), name, *span) for span in spans]
     if min(made) > 0:
         return (float(made[0]), float(made[1])), "predictions"
     return (_days(*spans[0]), _days(*spans[1])), "days"
