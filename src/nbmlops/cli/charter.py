@@ -143,3 +143,21 @@ def _areas(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise Invalid(f"--auc is {text[:40]!r}.", "Write 0.6,0.7,0.8.") from None
+
+
+@charter.command()
+@click.argument("ref", required=False)
+@as_json
+def viability(ref: str | None, as_json: bool) -> None:
+    """Tell whether a run, a model or the project (nothing named) is still viable, and why.
+
+    Ends with 3 when it is at risk or not viable, with 4 when too little is known.
+
+    Example: nbmlops charter viability late-flights@champion
+    """
+    from nbmlops.governance.viability import AT_RISK, LOST, UNKNOWN
+    from nbmlops.governance.viability import viability as told
+
+    found = told(ref)
+    show(found, as_json)
+    exit_with({AT_RISK: REFUSED, LOST: REFUSED, UNKNOWN: INCONCLUSIVE}.get(found.verdict, 0))
