@@ -82,14 +82,23 @@ def adds() -> None:
 
 
 def fill() -> None:
-    """Append events up to a hundred thousand, in one transaction."""
-    from nbmlops.store import events
+    """Write events up to a hundred thousand, at once, as they would be appended."""
+    from nbmlops.store import events, tables
     from nbmlops.tracking import session
 
     data = json.dumps({"version": 3, "from": 2, "reason": "better on März", "gate": "0" * 36, "digest": "9f" * 32})
+    fields = {"at": "2026-03-01T00:00:00.000000+00:00", "actor": "ann@example.org", "known_by": "git"}
     with session.store().atomic() as change:
-        for number in range(EVENTS - CHANGES):
-            events.append(change.connection, "alias", f"late-{number % 50}@champion", data, ("ann@example.org", "git"))
+        newest = change.event("alias", "late@champion", {}, ("ann@example.org", "git"))
+        previous, rows = change.hash, []
+        for seq in range(newest + 1, EVENTS + 1):
+            row = {"seq": seq, **fields, "action": "alias", "subject": f"late-{seq % 50}@champion", "data": data}
+            row["previous"] = previous
+            row["hash"] = previous = events._hash(row)
+            rows.append(row)
+        change.connection.execute(tables.events.insert(), rows)
+        head = tables.meta.update().where(tables.meta.c.key == events.HEAD)
+        change.connection.execute(head.values(value=f"{EVENTS} {previous}"))
 
 
 def verify() -> None:

@@ -100,6 +100,9 @@ def test_what_is_not_there_is_said(log, asked, error, says):
     assert says in str(raised.value)
 
 
+VARIABLE = {"governance/agenda/decided.py": ("question_verdict", "decision")}  # what stands in a variable there
+
+
 def actions():
     """Yield every action of an event in the code with where it stands; None where the walk cannot tell."""
     for path in sorted(ROOT.rglob("*.py")):
@@ -108,8 +111,9 @@ def actions():
         for node in ast.walk(tree):
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(called, ast.Attribute) and called.attr == "event" and len(node.args) == 4:
-                for said in values(node.args[0], constants):
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", said
+                name = path.relative_to(ROOT).as_posix()
+                for said in VARIABLE.get(name) or values(node.args[0], constants):
+                    yield f"{name}:{node.lineno}", said
 
 
 def is_name(node):
@@ -184,6 +188,7 @@ def test_an_anchor_is_found_without_being_named(repository):
     assert nb.verify_audit().says[0] == "Proven up to event 3, by git tag nbmlops-audit-3."
     assert nb.audit().events[-1]["what"] == "event 3 was anchored in git tag nbmlops-audit-3"
     assert not anchor().made
+    assert anchor(commit=True).made  # another form is asked for
 
 
 def test_an_anchor_leaves_index_and_files_alone(repository):
@@ -293,3 +298,12 @@ def test_each_shows_itself_in_a_notebook(repository):
         assert f"application/vnd.nbmlops.{shown.shows}.v1+json" in bundle
         assert hostile not in bundle["text/html"]
         assert bundle["text/plain"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("data", ["'no json'", "X'ff41'", "'[1]'"])
+def test_a_log_that_was_made_unreadable_is_still_read_and_exported(log, data):
+    tamper(f"UPDATE events SET data = {data} WHERE seq = 2")
+    assert nb.verify_audit().says == ("Broken at event 2: it was edited: its hash is not that of what it says.",)
+    assert [e["what"] for e in nb.audit().events][1:] == ["late@champion was taken away", "price@3 was rejected"]
+    assert nb.export_audit("a.zip").verdict == "broken"

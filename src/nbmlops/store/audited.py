@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class Chain:
     chain_id: str
     end: tuple[int, str] | None  # number and hash of the newest event, as kept beside the chain
 
-    def events(self) -> Iterator[tuple[Any, ...]]:
+    def events(self) -> Generator[tuple[Any, ...]]:
         """Yield the fields of every event in order, its hash last."""
         for rows in streamed(self.connection, f"SELECT {LISTED} FROM events ORDER BY seq", batch=BATCH):
             yield from rows
@@ -58,7 +58,9 @@ class Chain:
         where = " AND ".join(condition for condition, _ in asked) or "1 = 1"
         sql = f"SELECT {LISTED} FROM events WHERE {where} ORDER BY seq"
         rows = self.connection.execute(sql, tuple(v for _, values in asked for v in values)).fetchall()
-        return [{**dict(zip(FIELDS, row, strict=True)), "data": json.loads(row[6])} for row in rows]
+        texts = ((v if isinstance(v, (str, int)) else repr(v) for v in row) for row in rows)
+        found = [dict(zip(FIELDS, row, strict=True)) for row in texts]
+        return [{**event, "data": _read(event["data"])} for event in found]
 
     def distinct(self, column: str) -> set[str]:
         """Return what stands in ``action``, ``subject`` or ``actor`` of the events."""
@@ -93,8 +95,8 @@ class Chain:
     def _results(self) -> Iterator[dict[str, Any]]:
         """Yield the results that events rest on."""
         sql = "SELECT data FROM events WHERE data LIKE ?"
-        said = [json.loads(data) for (data,) in self.connection.execute(sql, ('%"results":{%',)).fetchall()]
-        ids = sorted({key for data in said if isinstance(data, dict) for key in data.get("results") or ()})
+        said = [_read(data) for (data,) in self.connection.execute(sql, ('%"results":{%',)).fetchall()]
+        ids = sorted({key for data in said for key in data.get("results") or ()})
         for part, holes in parts(ids):
             query = f"SELECT result_id, data FROM results WHERE result_id IN ({holes})"
             for result_id, data in self.connection.execute(query, part).fetchall():
@@ -133,3 +135,12 @@ def reading(project: Project) -> Iterator[Chain]:
 def _end(connection: Connection) -> tuple[int, str] | None:
     number, _, found = str(connection.scalar("SELECT value FROM meta WHERE key = 'head'") or "").partition(" ")
     return (int(number), found) if number.isdecimal() else None
+
+
+def _read(data: Any) -> dict[str, Any]:
+    """Return the data of an event; what somebody made unreadable as it is, for a broken log is looked at too."""
+    try:
+        found = json.loads(data)
+    except (TypeError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {"unreadable": str(data)}

@@ -45,7 +45,7 @@ def append(connection: sa.Connection, action: str, subject: str, data: str, acto
     tuple of int and str
         The sequence number, without gaps from 1, and the hash.
     """
-    kept: dict[str, str] = dict(connection.execute(_KEPT).tuples().all())
+    kept: dict[str, str] = {row.key: row.value for row in connection.execute(_KEPT)}
     said = _head_of(kept.get(HEAD))
     newest = connection.execute(_NEWEST).first()
     # Where the end was cut off, the chain goes on behind what is kept beside it, so that the gap stays to be seen.

@@ -22,7 +22,7 @@ def text(data: Mapping[str, Any]) -> str:
 
 def _says(data: Mapping[str, Any]) -> str:
     missing = f", {len(data['not_there'])} more are gone or too large" if data["not_there"] else ""
-    holds = f"{data['events']} events, {data['files']} charters and reports they name{missing}."
+    holds = f"Events: {data['events']}; charters and reports they name: {data['files']}{missing}."
     check = (
         "Check it anywhere: python verify.py, in it."
         if not data["path"].endswith(".zip")

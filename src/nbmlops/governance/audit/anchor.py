@@ -80,20 +80,20 @@ def anchor(commit: bool = False) -> Anchor:
     seq, _, hashed = found.head.partition(":")
     if seq == "0":
         raise NotFound("Nothing governed has happened, so there is no event to anchor.", "Register a model first.")
-    if (last := _unchanged(int(seq))) is not None:
+    if (last := _unchanged(int(seq), "git commit" if commit else "git tag")) is not None:
         return last
     return _write(root, found.chain_id, int(seq), hashed, commit)
 
 
-def _unchanged(seq: int) -> Anchor | None:
-    """Return the anchor that is the newest event itself, if git still has it."""
+def _unchanged(seq: int, form: str) -> Anchor | None:
+    """Return the anchor that is the newest event itself, if it has this form and git still has it."""
     from nbmlops.store import events
 
     with session.store().reading() as connection:
         newest = events.listed(connection, action="anchor")[-1:]
-    if not newest or newest[0]["seq"] != seq:
+    data = newest[0]["data"] if newest else {}
+    if not newest or newest[0]["seq"] != seq or not data["where"].startswith(form):
         return None
-    data = newest[0]["data"]
     kept = any(h["seq"] == data["seq"] and h["hash"] == data["hash"] for h in heads.in_git(str(data["chain_id"])))
     says = f"Nothing has happened since: {data['where']} holds event {data['seq']}."
     return Anchor(data["seq"], data["hash"], data["where"], False, says) if kept else None

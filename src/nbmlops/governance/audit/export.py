@@ -101,7 +101,7 @@ def _write(folder: Path) -> AuditExport:
     with reading(session.project()) as chain:
         known = list(heads.inside(chain))
         found, named = checked(chain, known), _named(chain)
-        _lines(folder / "events.jsonl", (dict(zip(FIELDS, row, strict=True)) for row in chain.events()))
+        count = _lines(folder / "events.jsonl", (dict(zip(FIELDS, row, strict=True)) for row in chain.events()))
         _lines(folder / "tables.jsonl", sorted(chain.repeated(), key=lambda row: (row["table"], row["key"])))
         head = chain.head()
     kept = {digest: words for digest, words in named.items() if _copied(folder / "artifacts", digest)}
@@ -118,7 +118,7 @@ def _write(folder: Path) -> AuditExport:
     _text(folder / "audit.json", json.dumps(about, ensure_ascii=False, sort_keys=True, indent=1) + "\n")
     _text(folder / "README.md", _readme(found, about))
     _text(folder / "verify.py", _template("verify.py"))
-    return AuditExport("", found.events, found.head, len(kept), not_there, found.verdict, found.says)
+    return AuditExport("", count, found.head, len(kept), not_there, found.verdict, found.says)
 
 
 def _named(chain: Chain) -> dict[str, str]:
@@ -144,9 +144,13 @@ def _copied(folder: Path, digest: str) -> bool:
     return True
 
 
-def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows as lines of JSON; return how many."""
+    count = 0
     with path.open("w", encoding="utf-8", newline="\n", errors="surrogatepass") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        for count, row in enumerate(rows, 1):  # noqa: B007
+            file.write(json.dumps(row, ensure_ascii=False, default=repr) + "\n")
+    return count
 
 
 def _text(path: Path, text: str) -> None:

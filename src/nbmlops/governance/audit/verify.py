@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def verify_audit(head: str | Path | Iterable[str | Path] | None = None) -> Audit
 
 def checked(chain: Chain, known: list[heads.Head]) -> AuditCheck:
     """Return the verdict on a log by the heads that are known, as the script of an export gives it."""
-    found = script.check(chain.chain_id, chain.events(), known, chain.repeated())
+    with contextlib.closing(chain.events()) as events:  # a broken log is not read to its end
+        found = script.check(chain.chain_id, events, known, chain.repeated())
     says, lists = tuple(script.sentences(found)), {k: tuple(found[k]) for k in ("proven_by", "heads")}
     return AuditCheck(**{**found, **lists}, says=says, chain_id=chain.chain_id)
 

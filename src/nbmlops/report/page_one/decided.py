@@ -9,6 +9,7 @@ from typing import Any
 from nbmlops.errors import NotAllowed
 from nbmlops.governance.approval import given, override, policy
 from nbmlops.governance.approval.given import Answer
+from nbmlops.governance.audit.words import told
 from nbmlops.governance.charter import Charter
 from nbmlops.report import facts, since
 from nbmlops.report.blocks import Block, Missing, Say, Table, Verdict
@@ -50,7 +51,7 @@ def approvals(snapshot: Json) -> list[dict[str, str]]:
     """Return one row for each role whose approval the charter asks for, and for each that was given besides.
 
     Each has ``role``, ``who``, ``outcome`` (missing, approved, ..., expired as of the snapshot), ``condition``,
-    ``comment`` and ``at``.
+    ``comment`` and ``at``. Where no model was registered none is missing.
     """
     found = list(_given(snapshot))
     newest = {(row["name"], role): row["outcome"] for row in found for role in row["roles"].split(", ")}
@@ -59,7 +60,7 @@ def approvals(snapshot: Json) -> list[dict[str, str]]:
     wanted = replace(asked, approvals=asked.approvals or bool(asked.roles))
     open_ones = wanted.wanting(who for who, outcome in newest.items() if outcome in counts)  # the last word
     rows = [{"role": row["roles"] or "-", **{k: v for k, v in row.items() if k not in OWN}} for row in found]
-    return [*rows, *(_open(snapshot, roles) for roles in open_ones)]
+    return [*rows, *(_open(snapshot, roles) for roles in open_ones if facts.candidate(snapshot))]
 
 
 def missing_approval(snapshot: Json) -> str:
@@ -252,8 +253,8 @@ def event_words(event: Json) -> str:
         return f"{subject} {_answered(data)}"
     if event["action"] == "override_reviewed":
         return f"{subject}: the override was {data.get('verdict')}: {data.get('why')}"
-    words = {"register": "was registered", "flag": "was flagged", "flag_answer": "had a flag answered"}
-    return f"{subject} {words.get(event['action'], event['action'])}"
+    words = told(event)
+    return words.what + (f": {words.why}" if words.why else "")
 
 
 def _answered(data: Json) -> str:

@@ -12,7 +12,7 @@ from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.project.standing import TONES, because, recommended, rounded, standing, worth
 from nbmlops.report.text import count, joined, number, stamp, when
 
-__all__ = ["decide", "name", "said"]
+__all__ = ["decide", "name"]
 
 Json = Mapping[str, Any]
 Cell = str | Verdict
@@ -256,30 +256,5 @@ def _decided(snapshot: Json) -> list[Block]:
     moves = [e for e in snapshot["events"] if e["action"] in DECISIONS]
     if not moves:
         return [Missing("Nobody has decided anything yet", "nbmlops promote records who, when and why")]
-    rows = [(stamp(e["at"]), said(e), f"{e['actor']} (by {e['known_by']})") for e in moves[-MOST:]]
+    rows = [(stamp(e["at"]), event_words(e), f"{e['actor']} (by {e['known_by']})") for e in moves[-MOST:]]
     return [Table("Decisions, newest last", ("When (UTC)", "What", "Who, and how known"), rows, tight=(0,))]
-
-
-def said(event: Json) -> str:
-    """Return an event as a sentence.
-
-    >>> said({"action": "handover", "subject": "late", "data": {"to": "bo", "reason": "Ada left"}})
-    'late was handed over to bo: Ada left'
-    """
-    subject, data = str(event["subject"]), event.get("data") or {}
-    words = {
-        "handover": f"was handed over to {data.get('to')}",
-        "delete": "was deleted",
-        "restore": "was restored",
-        "review": "was read by somebody other than its author",
-        "job_paused": "was paused",
-        "job_resumed": "was resumed",
-        "job_backfilled": "was run for earlier times",
-        "job_cancelled": "was cancelled",
-        "dataset": "was recorded",
-        "dataset_kept": "was kept with its rows",
-        "allow_pickle": "was allowed to be a pickle",
-    }.get(event["action"])
-    if words is None:
-        return event_words(event)
-    return f"{subject} {words}" + (f": {data['reason']}" if data.get("reason") else "")

@@ -12,7 +12,7 @@ from typing import Any
 from nbmlops.report import charts, facts
 from nbmlops.report.blocks import Block, Facts, Figure, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.known import agreed, line
-from nbmlops.report.project.decision import said
+from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.project.standing import sentence, worth
 from nbmlops.report.text import count, duration, joined, measured, number, percent, stamp, when
 
@@ -338,7 +338,7 @@ def audit(snapshot: Json) -> Section:
         missing = Missing("No governed change yet", "nbmlops register and promote leave one each")
         return Section("audit", title, "Nothing governed has happened.", [missing])
     rows = [
-        (str(e["seq"]), stamp(e["at"]), said(e), f"{e['actor']} (by {e['known_by']})", str(e["hash"])[:12])
+        (str(e["seq"]), stamp(e["at"]), event_words(e), f"{e['actor']} (by {e['known_by']})", str(e["hash"])[:12])
         for e in events[-MOST:]
     ]
     heads = ("No.", "When (UTC)", "What", "Who, and how known", "Hash")
