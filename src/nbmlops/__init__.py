@@ -92,6 +92,7 @@ _PUBLIC = {
     "verify_report": "nbmlops.report.verify",
     "how_to": "nbmlops.report.howto",
     "model_card": "nbmlops.report.papers.model_card",
+    "datasheet": "nbmlops.report.papers.datasheet",
     "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",
     "run_notebooks": "nbmlops.jobs.works.fan",

@@ -20,6 +20,7 @@ KNOWN = {
     "store": ("url", "artifacts"),
     "sources": (),
     "alerts": ("file", "urls", "hook"),
+    "papers": ("license",),
     "warm": ("preload", "off", "most"),
     "slots": (),
     "predictions": ("inputs", "keep_days", "outcomes_after"),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nbmlops.cli.output import REFUSED, exit_with, show, show_rows
+from nbmlops.cli.papers import said
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
@@ -71,20 +72,27 @@ def correct(data: str, rules: str, target: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[NAME DATA | NAME[@VERSION] | diff BEFORE AFTER]")
+@click.argument("words", nargs=-1, metavar="[NAME DATA | NAME[@VERSION] | diff BEFORE AFTER | sheet REF]")
 @click.option("--keep", is_flag=True, help="Keep the rows too, as Parquet.")
 @click.option("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; those of the data set's name if absent.")
-@click.option("-o", "target", metavar="FILE", help="Write the kept rows of a version to a CSV or Parquet file.")
+@click.option(
+    "-o",
+    "target",
+    metavar="FILE",
+    help="Write the kept rows of a version to a CSV or Parquet file, or a sheet to an .md file.",
+)
 @as_json
 @as_csv
 def dataset(
     words: tuple[str, ...], keep: bool, rules: str | None, target: str | None, as_json: bool, as_csv: bool
 ) -> None:
-    """Record a file as the next version of a data set, show one, list all, or say what differs between two.
+    """Record a file as the next version of a data set, show one, list all, say what differs, write its datasheet.
 
     Example: nbmlops dataset flights flights.csv --keep
 
     Example: nbmlops dataset diff flights@6 flights@7
+
+    Example: nbmlops dataset sheet flights@7 -o flights.md
     """
     from nbmlops.quality import look, versions
 
@@ -94,8 +102,12 @@ def dataset(
         3: lambda: versions.difference(words[1], words[2]),
     }
     if len(words) > 3 or (len(words) == 3) != (words[:1] == ("diff",)):
-        raise click.UsageError("Write NAME DATA, NAME@VERSION, or diff BEFORE AFTER.")
-    if target and len(words) == 1:
+        raise click.UsageError("Write NAME DATA, NAME@VERSION, diff BEFORE AFTER, or sheet REF.")
+    if words[:1] == ("sheet",) and len(words) == 2:
+        from nbmlops.report.papers.datasheet import datasheet
+
+        said(str(datasheet(words[1], target)), as_json)
+    elif target and len(words) == 1:
         _write(versions.load_dataset(words[0]), target)
     elif words:
         show(made[len(words)](), as_json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nbmlops.cli import versions
+from nbmlops.cli import papers, versions
 from nbmlops.cli.output import INCONCLUSIVE, REFUSED, exit_with, show
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def models(context: click.Context, /, as_json: bool, as_csv: bool, **asked: Any)
         versions.show_fleet(asked, as_json, as_csv)
 
 
-for command in versions.COMMANDS:
+for command in (*versions.COMMANDS, *papers.COMMANDS):
     models.add_command(command)
 
 
