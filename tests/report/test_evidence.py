@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import nbmlops as nb
 from nbmlops.report import sections, snapshot
 from nbmlops.report.blocks import Facts, Fold, Missing, Say, Table
 from nbmlops.report.gathered import changes, masked
@@ -258,7 +259,7 @@ def test_a_model_is_told_in_sentences_curves_and_worst_rows(project, fitted):
     assert first["row"] == judged.worst[0]["row"]
     assert first["truth"] == bool(fitted[2][300 + first["row"]])
     table = next(b for b in section(shot, "performance").blocks if isinstance(b, Table) and "most wrong" in b.caption)
-    assert table.headers == ("Row", "It said", "Came true", "Log loss", "Chance given")
+    assert table.headers == ("Row", "It said", "Came true", "Log loss", "Chance given to what came true")
     assert snapshot.digest(shot) == snapshot.digest(taken(run))
 
 
@@ -387,7 +388,7 @@ def test_a_regression_has_an_error_and_no_chance(retrained):
     shot = taken(retrained)
     judged = next(r for r in shot["results"] if r["kind"] == "evaluation")["data"]
     judged |= {"task": "regression", "confusion": None}
-    shot["worst"] = [{"row": 3, "loss": 12.5, "said": 3.0, "truth": 15.5, "chance": None}]
+    shot["worst"] = [{"row": 3, "loss": 12.5, "said": 3.0, "truth": 15.5, "chance_of_truth": None}]
     assert "3 | 3.0 | 15.5 | 12.5" in words(section(shot, "performance"))
     assert evaluation("x")["task"] == "binary"
 
@@ -402,3 +403,41 @@ def test_a_report_is_not_out_of_date_because_its_model_is_watched(retrained):
     assert after["looked_at"]["late-flights@1"]["verdict"] == "ok"
     assert facts_digest(after) == facts_digest(before)
     assert "late-flights@1: ok" in " ".join(words(section(after, "monitoring")))
+
+
+def test_a_long_metric_is_drawn_along_its_steps_and_says_that_it_is_thinned(project):
+    with session.run("long") as run:
+        for step in range(1, 501):
+            nb.log({"loss": 1 / step}, step=step)
+            nb.log({"unstepped": step / 500})
+        for step in (10, 20, 40):
+            nb.log({"few": step}, step=step)
+    shot = taken(get_run(run.run_id))
+    assert shot["run"]["logged"]["few"] == {"count": 3, "steps": [10, 20, 40]}
+    assert len(shot["run"]["series"]["loss"]) == len(shot["run"]["logged"]["loss"]["steps"]) <= 200
+    drawn = str(section(shot, "performance").blocks)
+    assert "of 500, thinned to those that show its shape, from step 1 to 500. Lowest 0.002 at 500" in drawn
+    assert "thinned to those that show its shape, from logged 1 to 500" in drawn
+    assert "3 points from step 10 to 40" in drawn
+    del shot["run"]["logged"]  # as snapshots were before
+    assert "from logged 1 to" in str(section(shot, "performance").blocks)
+
+
+def test_the_chance_shown_of_a_wrong_row_is_that_of_what_came_true(project):
+    import numpy as np
+    import pandas as pd
+    from sklearn.linear_model import LogisticRegression
+
+    generator = np.random.default_rng(5)
+    rows = pd.DataFrame({"hour": generator.normal(size=600)})
+    for kinds in (("no", "yes"), ("high", "low", "middle")):
+        at = np.clip(rows.hour + generator.normal(0, 0.5, 600) + 1, 0, len(kinds) - 0.01).astype(int)
+        held = rows.assign(late=np.array(kinds)[at])
+        with session.run("late") as run:
+            model = LogisticRegression().fit(rows[:300], held.late[:300])
+            nb.register(model, f"of-{len(kinds)}", evaluation=nb.evaluate(model, held[300:], target="late"))
+        for row in taken(get_run(run.run_id))["worst"]:
+            assert -np.log(row["chance_of_truth"]) == pytest.approx(row["loss"])
+            place = list(model.classes_).index(row["truth"])
+            chance = model.predict_proba(rows[300:].iloc[[row["row"]]])[0, place]
+            assert row["chance_of_truth"] == pytest.approx(chance)

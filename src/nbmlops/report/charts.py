@@ -40,7 +40,9 @@ MAX_ROWS, MAX_BINS, MAX_POINTS = 24, 40, 240
 LETTER = 6.3  # average width of a letter at 11 px
 
 
-def line(points: Sequence[tuple[float, float]], *, title: str, x_label: str = "", y_label: str = "") -> str:
+def line(
+    points: Sequence[tuple[float, float]], *, title: str, x_label: str = "", y_label: str = "", of: int = 0
+) -> str:
     """Draw values along an axis.
 
     Parameters
@@ -48,6 +50,8 @@ def line(points: Sequence[tuple[float, float]], *, title: str, x_label: str = ""
     points : sequence of (x, y)
         Drawn in the order of x; a point that is not finite is left out.
     title, x_label, y_label : str
+    of : int
+        How many points there were, where these are the ones of them that show its shape.
 
     Returns
     -------
@@ -64,8 +68,9 @@ def line(points: Sequence[tuple[float, float]], *, title: str, x_label: str = ""
     if not kept:
         return _nothing(title, gaps)
     low, high = min(kept, key=lambda p: p[1]), max(kept, key=lambda p: p[1])
+    thinned = f" of {of:,}, thinned to those that show its shape," if of > len(points) else ""
     words = (
-        f"{len(kept)} points from {x_label or 'x'} {number(kept[0][0])} to {number(kept[-1][0])}. Lowest"
+        f"{len(kept)} points{thinned} from {x_label or 'x'} {number(kept[0][0])} to {number(kept[-1][0])}. Lowest"
         f" {number(low[1])} at {number(low[0])}, highest {number(high[1])} at {number(high[0])},"
         f" last {number(kept[-1][1])}.{gaps}"
     )

@@ -122,10 +122,10 @@ def _told(judged: Json, places: Sequence[Json]) -> Iterator[dict[str, Any]]:
         return
     with np.load(io.BytesIO(content), allow_pickle=False) as kept:
         truth, predicted, chance = kept["truth"], kept["predicted"], kept.get("probability")
+    classes = [str(c) for c in judged.get("classes") or ()]
     for place in places:
         row = place["row"]
-        given = (
-            None if chance is None else float(chance[row, 1] if judged.get("task") == "binary" else chance[row].max())
-        )
-        said = {"said": plain(predicted[row]), "truth": plain(truth[row]), "chance": given}
+        true = plain(truth[row])
+        given = float(chance[row, classes.index(str(true))]) if chance is not None and str(true) in classes else None
+        said = {"said": plain(predicted[row]), "truth": true, "chance_of_truth": given}
         yield {"row": row, "loss": place["loss"], **said}

@@ -120,7 +120,7 @@ def _run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
     if run.get("tags"):
         tags = ((k, v) for k, v in run["tags"].items() if k not in PRINTED)
         kept["tags"] = {k: SHOWN if k in hidden else v for k, v in tags}
-    for key in ("summary", "series"):
+    for key in ("summary", "series", "logged"):
         kept |= {key: {k: v for k, v in run[key].items() if not tells(k, hidden)}} if run.get(key) else {}
     if run.get("error"):
         kept["error"] = raised(run["error"], str(run.get("source") or ""), hidden, unread)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ KEPT = (
 )
 REF = re.compile(r"[^@\s]+@[0-9]+")
 MAX_SOURCE, MAX_SERIES = 8_000, 200
+FEW = 2  # values that make no curve
 # Each adds to the facts what it knows of those gathered before it.
 GATHERED = (
     *(agreed.gather, masked.gather),  # what is private is known first, and nothing of it goes further
@@ -162,7 +164,12 @@ def _descendants(run: Run) -> Iterable[Run]:
 
 def _about(run: Run) -> dict[str, Any]:
     data = run.to_dict()
-    return {**{k: data.get(k) for k in KEPT}, "series": {_titled(s): _values(s) for s in run.series()}}
+    thin = {_titled(s): (len(s), _placed(s).thinned(MAX_SERIES), s.steps.dtype.kind) for s in run.series()}
+    return {
+        **{k: data.get(k) for k in KEPT},
+        "series": {name: plain(kept.values) for name, (_, kept, _) in thin.items()},
+        "logged": {name: _logged(*about) for name, about in thin.items() if about[0] > FEW},
+    }
 
 
 def _titled(series: Series) -> str:
@@ -170,9 +177,17 @@ def _titled(series: Series) -> str:
     return f"{series.name}[{context}]" if context else series.name
 
 
-def _values(series: Series) -> list[float]:
-    """Return a metric that was logged more than once, as it went."""
-    return plain(series.thinned(MAX_SERIES).values)  # type: ignore[no-any-return]
+def _placed(series: Series) -> Series:
+    """Return a metric with the place of each value where not every one has a step."""
+    import numpy as np
+
+    whole = series.steps.dtype.kind == "i"
+    return series if whole else replace(series, steps=np.arange(1, len(series) + 1))
+
+
+def _logged(count: int, kept: Series, kind: str) -> dict[str, Any]:
+    """Return how often a metric was logged, and at which steps the values are that are kept."""
+    return {"count": count, "steps" if kind == "i" else "places": plain(kept.steps)}
 
 
 def _versions(store: Store, ids: Sequence[str], results: Iterable[Mapping[str, Any]]) -> list[ModelVersion]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbmlops.report import charts, facts, matrix
@@ -164,10 +164,10 @@ def _worst(snapshot: Json, judged: Json) -> list[Block]:
     if not worst:
         return [Missing("Which rows it was most wrong on was not kept", "%evaluate keeps their places")]
     gone = MASKED if judged.get("target") in (snapshot.get("private") or []) else "not kept"
-    chances = any(row.get("chance") is not None for row in worst)
+    chances = any(row.get("chance_of_truth") is not None for row in worst)
     cost = "Error" if judged.get("task") == "regression" else "Log loss" if chances else "Cost"
-    heads = ("Row", "It said", "Came true", cost, *(("Chance given",) if chances else ()))
-    rows = [(*_worst_row(row, gone), *((percent(row.get("chance")),) if chances else ())) for row in worst]
+    heads = ("Row", "It said", "Came true", cost, *(("Chance given to what came true",) if chances else ()))
+    rows = [(*_worst_row(row, gone), *((percent(row.get("chance_of_truth")),) if chances else ())) for row in worst]
     caption = "The rows it was most wrong on, by their place among the rows it was judged on"
     table = Table(caption, heads, rows, numeric=(0, 3, 4) if chances else (0, 3))
     return [table, Say("evaluation.worst_rows(frame) shows them whole, to who may see the data.")]
@@ -208,9 +208,18 @@ def _tracked(snapshot: Json) -> list[Block]:
 
 def _series(snapshot: Json) -> list[Block]:
     figures: list[Block] = [
-        Figure(charts.line(list(enumerate(values, 1)), title=name, x_label="logged", y_label=name))
+        _curve(name, values, (part.get("logged") or {}).get(name) or {})
         for part in facts.all_parts(snapshot)
         for name, values in sorted(part["series"].items())
         if len(values) > 2
     ]
     return [Fold(f"How {count(len(figures), 'metric')} went", figures[:MOST_CHARTS])] if figures else []
+
+
+def _curve(name: str, values: Sequence[float], logged: Json) -> Figure:
+    """Return a metric along its steps; in the order logged where a value had none."""
+    steps = logged.get("steps")
+    places = steps or logged.get("places") or range(1, len(values) + 1)
+    axis, most = "step" if steps else "logged", logged.get("count") or len(values)
+    points = list(zip(places, values, strict=True))
+    return Figure(charts.line(points, title=name, x_label=axis, y_label=name, of=most))
