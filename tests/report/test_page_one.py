@@ -8,6 +8,7 @@ from nbmlops.report import facts, snapshot
 from nbmlops.report.blocks import Missing
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.report.page_one import answer
+from nbmlops.report.page_one.decided import approvals
 from nbmlops.report.page_one.found import source
 from nbmlops.report.sections.changed import changed
 from nbmlops.store import models
@@ -72,6 +73,17 @@ def test_a_challenger_of_another_run_has_something_to_approve(project, retrained
     said = [getattr(b, "text", "") for b in page.part("decided").blocks]
     assert not any("nothing to approve" in text for text in said)
     assert any(isinstance(b, Missing) and b.what.startswith("Nobody has approved") for b in page.part("decided").blocks)
+
+
+@pytest.mark.parametrize("rule", ["roles: [manager]", "approvals: 2, roles: [manager, expert], each: true"])
+def test_a_run_that_registered_no_model_asks_for_no_approval(project, rule):
+    (project / "charter.yaml").write_text(CHARTER + f"policy: {{champion: {{{rule}}}}}\n")
+    with session.run("tried") as run:
+        pass
+    shown = decided(get_run(run.run_id)).part("decided").blocks
+    assert any("nothing to approve" in getattr(block, "text", "") for block in shown)
+    assert not any("Approvals before" in str(block) for block in shown)
+    assert approvals(snapshot.build(subject_of(get_run(run.run_id)))) == []
 
 
 POLICY = CHARTER + "roles: {manager: [mo@example.org]}\npolicy: {champion: {roles: [manager]}}\n"
