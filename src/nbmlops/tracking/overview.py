@@ -12,7 +12,7 @@ from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.records import plain
 from nbmlops.tracking import session
-from nbmlops.tracking.runs import table
+from nbmlops.tracking.runs import marked, table
 
 __all__ = ["Overview", "overview"]
 
@@ -50,7 +50,7 @@ def overview(
     --------
     >>> overview(sort="-roc_auc")  # doctest: +SKIP
     """
-    rows = table(query, sort, limit, children)
+    rows = marked(table(query, sort, limit, children))
     return Overview(
         tuple(rows), tuple(_named(query, sort, {name for row in rows for name in row})), query, _overrides()
     )

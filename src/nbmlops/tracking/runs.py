@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.capture.environment import notebook_path
 from nbmlops.errors import Invalid, NotFound, unknown
-from nbmlops.hooks import Shown
+from nbmlops.hooks import Shown, service
 from nbmlops.records import Artifact, CapturedModel, Dataset, Param, plain
 from nbmlops.store.summary import COLUMNS, IN_FILE, flat, flat_metrics, honest_split, short_param
 from nbmlops.tracking import session
@@ -345,8 +345,8 @@ def runs(
     Returns
     -------
     pandas.DataFrame
-        One row a run: ``run_id experiment name status started_at duration_s notebook order``, then ``params.*``,
-        ``metrics.*`` and ``tags.*``.
+        One row a run: ``run_id experiment name status started_at duration_s notebook order``, where the charter names
+        targets ``charter`` (whether the run meets it), then ``params.*``, ``metrics.*`` and ``tags.*``.
 
     Examples
     --------
@@ -354,7 +354,7 @@ def runs(
     """
     import pandas as pd
 
-    rows = table(query, sort, limit, children)
+    rows = marked(table(query, sort, limit, children))
     names = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
     return pd.DataFrame(rows, columns=names)
 
@@ -364,6 +364,15 @@ def table(query: str | None, sort: str | None, limit: int | None, children: bool
     from nbmlops.store.search import find
 
     return find(session.store(), query, sort, limit, children)
+
+
+def marked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return flat rows with the word ``charter``, whether each run meets it; as they are where it names no target."""
+    words = service("governance.marks", "marked")(rows) if service("registry.targets", "find")() else None
+    if words is None:
+        return rows
+    parts = [({k: r.get(k) for k in COLUMNS}, r, w) for r, w in zip(rows, words, strict=True)]
+    return [{**own, "charter": word, **row} for own, row, word in parts]
 
 
 def compare(refs: Iterable[str | Run]) -> Comparison:
@@ -382,11 +391,13 @@ def compare(refs: Iterable[str | Run]) -> Comparison:
     >>> nb.compare(["forest", "forest~1"])  # doctest: +SKIP
     """
     chosen = [r if isinstance(r, Run) else get_run(r) for r in refs]
+    words = [row["charter"] for row in marked([flat(r._data) for r in chosen]) if "charter" in row]
     sides = [_side(r) for r in chosen]
     names = list(dict.fromkeys(name for side in sides for name in side))
     rows = [{"name": name, "values": [side.get(name) for side in sides]} for name in names]
     heads = tuple({k: getattr(r, k) for k in ("run_id", "experiment", "name", "status")} for r in chosen)
-    return Comparison(heads, tuple(r for r in rows if not _same(r["values"])))
+    said = ({"name": "charter", "values": words},) if words else ()
+    return Comparison(heads, (*said, *(r for r in rows if not _same(r["values"]))))
 
 
 def last_repeat() -> list[str]:

@@ -24,12 +24,12 @@ def html(data: Mapping[str, Any]) -> str:
     columns, more = _columns(data)
     rows = [
         [esc(r["run_id"][-6:]), esc(_label(r)), status(r["status"]), _took(r).replace(" ", "\u00a0")]
-        + [esc(_cell(r.get(n))) for n in columns]
+        + [esc(_cell(r.get(n))) for n in (*_charter(data), *columns)]
         for r in data["runs"]
     ]
     note = "".join(f'<div style="{FONT};margin-top:4px">{status("issue")} {esc(line)}</div>' for line in _loud(data))
     note += f'<div style="{FONT};opacity:.75;margin-top:4px">{esc(more)}</div>' if more else ""
-    return table([*HEADS, *map(_head, columns)], rows, raw=True) + note
+    return table([*HEADS, *_charter(data), *map(_head, columns)], rows, raw=True) + note
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -38,9 +38,17 @@ def text(data: Mapping[str, Any]) -> str:
         return _nothing(data)
     columns, more = _columns(data)
     rows = [
-        [r["run_id"][-6:], _label(r), r["status"], _took(r), *(_cell(r.get(n)) for n in columns)] for r in data["runs"]
+        [r["run_id"][-6:], _label(r), r["status"], _took(r), *(_cell(r.get(n)) for n in (*_charter(data), *columns))]
+        for r in data["runs"]
     ]
-    return "\n".join([lines([*HEADS, *map(_head, columns)], rows), *_loud(data), *([more] if more else [])])
+    return "\n".join(
+        [lines([*HEADS, *_charter(data), *map(_head, columns)], rows), *_loud(data), *([more] if more else [])]
+    )
+
+
+def _charter(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the head of the column that says which runs meet the charter, where it names targets."""
+    return ("charter",) if "charter" in data["runs"][0] else ()
 
 
 def _loud(data: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,87 @@
+"""Runs are marked by the charter: an interval meets it, a single value only reaches it; without targets nothing is."""
+
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import nbmlops as nb
+from nbmlops.cli import main
+from nbmlops.tracking import session
+from nbmlops.tracking.overview import overview
+
+TARGETS = "metrics: [{name: roc_auc, at_least: 0.7}, {name: log_loss, at_most: 0.5}]\n"
+
+
+def tracked(name, judged=None, **metrics):
+    with nb.run(name) as run:
+        if metrics:
+            nb.log(**metrics)
+        if judged:
+            found = {k: {"value": v, "low": low, "high": high} for k, (low, v, high) in judged.items()}
+            session.keep("evaluation", name, {"metrics": found}, run_id=run.run_id)
+
+
+@pytest.fixture
+def five(project):
+    """Runs of every kind."""
+    good, bad, wide = (0.71, 0.75, 0.8), (0.5, 0.55, 0.6), (0.65, 0.72, 0.8)
+    tracked("meets", {"roc_auc": good, "log_loss": (0.3, 0.35, 0.4)}, roc_auc=0.75, log_loss=0.35)
+    tracked("broken", {"roc_auc": bad, "log_loss": (0.3, 0.35, 0.4)}, roc_auc=0.55, log_loss=0.35)
+    tracked("unsure", {"roc_auc": wide, "log_loss": (0.3, 0.35, 0.4)}, roc_auc=0.72, log_loss=0.35)
+    tracked("reached", roc_auc=0.9, log_loss=0.2)
+    tracked("missed", roc_auc=0.9, log_loss=0.9)
+    tracked("other", accuracy=0.9)
+    return project
+
+
+def test_each_run_has_its_word(five):
+    (five / "charter.yaml").write_text(TARGETS)
+    found = nb.runs().set_index("experiment")["charter"].to_dict()
+    assert found == {
+        "meets": "meets",
+        "broken": "broken",
+        "unsure": "not shown",
+        "reached": "reached",
+        "missed": "missed",
+        "other": "not measured",
+    }
+
+
+def test_function_magic_and_command_say_the_same(five, shell):
+    (five / "charter.yaml").write_text(TARGETS)
+    said = [r["charter"] for r in overview().runs]
+    assert nb.runs()["charter"].tolist() == said
+    assert [r["charter"] for r in shell.run_line_magic("runs", "").runs] == said
+    printed = CliRunner().invoke(main, ["runs", "--json"])
+    assert [r["charter"] for r in json.loads(printed.stdout)] == said
+    assert "not shown" in repr(overview())
+    assert "not shown" in overview()._repr_mimebundle_()["text/html"]
+
+
+def test_two_runs_are_compared_by_their_word_though_it_is_the_same(five):
+    (five / "charter.yaml").write_text(TARGETS)
+    rows = {r["name"]: r["values"] for r in nb.compare(["meets", "broken"]).to_dict()["rows"]}
+    assert rows["charter"] == ["meets", "broken"]
+    same = {r["name"]: r["values"] for r in nb.compare(["meets", "meets"]).to_dict()["rows"]}
+    assert same["charter"] == ["meets", "meets"]
+
+
+@pytest.mark.parametrize("text", [None, "problem: late"])
+def test_without_targets_there_is_no_column(five, text):
+    if text:
+        (five / "charter.yaml").write_text(text)
+    assert "charter" not in nb.runs()
+    assert "charter" not in {r["name"] for r in nb.compare(["meets", "broken"]).rows}
+
+
+def test_a_charter_that_cannot_be_read_hides_no_run(five):
+    (five / "charter.yaml").write_text("metrics: auc")
+    with pytest.warns(RuntimeWarning, match="Runs are not held against the charter"):
+        assert len(nb.runs()) == 6
+
+
+def test_no_run_is_no_column(project):
+    (project / "charter.yaml").write_text(TARGETS)
+    assert isinstance(nb.runs(), pd.DataFrame)
