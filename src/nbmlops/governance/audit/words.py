@@ -36,7 +36,7 @@ class Told:
 
     def rests_on(self) -> str:
         """Return the evidence as people read it: ids by their end, digests by their beginning."""
-        return ", ".join(f"{word} {_short(value)}" for word, value in self.evidence)
+        return ", ".join(value if value == "no policy" else f"{word} {_short(value)}" for word, value in self.evidence)
 
 
 def told(event: Json) -> Told:
@@ -77,9 +77,9 @@ def _alias(subject: str, data: Json) -> str:
     was = f" (was {data['from']})" if data.get("from") else ""
     if data.get("version") is None:
         return f"{subject} was taken away{was}"
-    became = "became again" if data.get("rollback") else "became"
+    again = " again" if data.get("rollback") else ""
     override = " by an emergency override of the policy" if data.get("override") else ""
-    return f"{name}@{data['version']} {became} {alias}{was}{override}"
+    return f"{name}@{data['version']} became {alias}{again}{was}{override}"
 
 
 def _approve(subject: str, data: Json) -> str:
