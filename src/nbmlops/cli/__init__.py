@@ -53,6 +53,7 @@ COMMANDS = {
     "episodes": "nbmlops.cli.monitoring:episodes",
     "alerts": "nbmlops.cli.monitoring:alerts",
     "charter": "nbmlops.cli.charter:charter",
+    "status": "nbmlops.cli.agenda:status",
     "advise": "nbmlops.cli.advise:advise",
     "audit": "nbmlops.cli.audit:audit",
     "serve": "nbmlops.cli.serve:serve",

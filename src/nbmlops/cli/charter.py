@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nbmlops.cli import agenda
 from nbmlops.cli.output import INCONCLUSIVE, NO_DATA, REFUSED, exit_with, show, show_rows
 from nbmlops.errors import Invalid
 
@@ -18,6 +19,11 @@ def charter() -> None:
 
     Example: nbmlops charter new
     """
+
+
+charter.add_command(agenda.review)
+charter.add_command(agenda.verdict)
+charter.add_command(agenda.decide)
 
 
 @charter.command()

@@ -42,8 +42,11 @@ def alerts(send: bool, as_json: bool, as_csv: bool) -> None:
 
     Example: nbmlops alerts --send
     """
+    from nbmlops.governance.agenda import overdue
     from nbmlops.monitoring import alerts as kept
 
+    if send:
+        overdue.remind()
     failed = kept.deliver(wait_s=4 * kept.WAIT_S) if send else ()
     show_rows(kept.rows(), as_json, as_csv, "no alerts")
     for line in failed:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "magics", "tracker", "unload"]
 
-MODULES = ("approvals", "data", "explain", "flags", "jobs", "models", "report", "review", "runs", "track")
+MODULES = ("agenda", "approvals", "data", "explain", "flags", "jobs", "models", "report", "review", "runs", "track")
 
 _loaded: dict[int, tuple[Tracker, dict[str, Any], dict[str, Any]]] = {}
 

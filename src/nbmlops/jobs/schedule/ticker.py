@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbmlops.capture.secrets import redact
 from nbmlops.config import Project
 from nbmlops.errors import NbmlopsError
+from nbmlops.governance.agenda import overdue
 from nbmlops.hooks import Shown
 from nbmlops.jobs import outbox
 from nbmlops.jobs.schedule import definition, notify, plan, times, triggers
@@ -160,6 +161,7 @@ def _told(store: Store, jobs: Sequence[Job], project: Project, book: _Book) -> l
     """Send what waits to be sent; a fault there is a finding, for what was begun goes on."""
     try:
         _follow(store, [job for job in jobs if _missed(job, book)], project, book)
+        overdue.remind()
         notify.send()
         outbox.retry(project)
     except Exception as error:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Head", "Kind", "Subject", "kind_of", "subject_of"]
 
 # In the order they are asked whether a name is theirs; the last one takes what is left, or says what is known.
-KINDS = ("project", "notebook", "drift", "comparison", "job", "run")
+KINDS = ("project", "agenda", "notebook", "drift", "comparison", "job", "run")
 
 Json = Mapping[str, Any]
 

@@ -1,0 +1,381 @@
+"""In which phase each model is, whose turn it is and for what, and when it went back a phase and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from nbmlops.errors import NbmlopsError
+from nbmlops.governance.agenda import overdue
+from nbmlops.governance.agenda.decided import AGENDA, decisions
+from nbmlops.governance.approval import given
+from nbmlops.governance.charter import Charter, charter
+from nbmlops.hooks import Shown
+from nbmlops.records import Finding, ModelVersion, now, plain
+from nbmlops.tracking import session
+
+__all__ = ["BACK", "BEFORE", "PHASES", "RULES", "Known", "Phase", "Rule", "Status", "rows", "status", "went_back"]
+
+PHASES = ("design", "data", "development", "deployment", "monitoring", "feedback", "retraining")
+DESIGN, DATA, DEVELOPMENT, DEPLOYMENT, MONITORING, FEEDBACK, RETRAINING = PHASES
+OWNER = "owner"
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a model, as far as a phase rests on it; ``ref`` is the version that somebody has to act on."""
+
+    name: str
+    ref: str
+    owner: str
+    champion: str = ""
+    waiting: bool = False  # the newest version is not champion, and newer than the one that is
+    judged: bool = False  # it was evaluated
+    turned_down: str = ""  # who said no, and why
+    flagged: bool = False  # a blocking flag on it is not settled
+    missing: tuple[str, ...] = ()  # roles whose approval is missing
+    advice: str = ""  # on the champion
+    late: bool = False  # its review is overdue
+    alerts: int = 0  # open episodes at alert level
+    used: bool = False  # it predicted something, or its data was checked
+    answered: bool = False  # something came back for its predictions
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table: when it holds, which phase that is, whose turn, and for what; no role: nobody's."""
+
+    code: str
+    when: str
+    phase: str
+    role: str
+    do: str
+    holds: Callable[[Known], bool]
+
+
+def _advised(*words: str) -> Callable[[Known], bool]:
+    return lambda k: k.advice in words
+
+
+# Asked in this order; the first that holds decides. docs/reviews.md shows the same table.
+RULES = (
+    Rule("turned_down", "the newest version was turned down", DEVELOPMENT, "scientist",
+         "train another version, or mend what was asked", lambda k: k.waiting and bool(k.turned_down)),
+    Rule("flagged", "a blocking flag on the newest version is open", DEVELOPMENT, OWNER,
+         "nbmlops flags {ref}", lambda k: k.waiting and k.flagged),
+    Rule("unjudged", "the newest version was never evaluated", DEVELOPMENT, "scientist",
+         "nbmlops evaluate {ref}", lambda k: k.waiting and not k.judged),
+    Rule("unapproved", "the newest version lacks an approval", DEPLOYMENT, "",
+         "nbmlops approve {ref}", lambda k: k.waiting and bool(k.missing)),
+    Rule("challenges", "a newer version than the champion is there", RETRAINING, "manager",
+         "nbmlops gate {ref} {champion}, then promote or reject", lambda k: k.waiting and bool(k.champion)),
+    Rule("waits", "no version is champion yet", DEPLOYMENT, "manager",
+         'nbmlops promote {ref} --to champion --reason "..."', lambda k: k.waiting),
+    Rule("stop", "it is advised to stop it", FEEDBACK, "stakeholder",
+         "decide: nbmlops charter review, then charter decide", _advised("stop")),
+    Rule("fix", "it is advised to fix the data", DATA, "data_engineer",
+         "nbmlops sources, nbmlops check", _advised("fix the data")),
+    Rule("retrain", "it is advised to retrain or change it", RETRAINING, "scientist",
+         "nbmlops new retrain {name}", _advised("retrain", "change the model")),
+    Rule("alert", "an episode at alert level is open", MONITORING, "ml_engineer",
+         "nbmlops episodes {name}, then nbmlops advise {name}", lambda k: bool(k.alerts)),
+    Rule("review", "its review is overdue", FEEDBACK, "manager",
+         "nbmlops charter review", lambda k: k.late),
+    Rule("answered", "outcomes or opinions came back", FEEDBACK, "", "", lambda k: k.answered),
+    Rule("used", "it predicts, or its data is checked", MONITORING, "", "", lambda k: k.used),
+    Rule("unused", "it is champion, and nothing was asked of it yet", DEPLOYMENT, "ml_engineer",
+         "nbmlops predict, serve or a job that asks {champion}", lambda k: True),
+)  # fmt: skip
+
+# A project without models: the first step that is not done.
+BEFORE = (
+    ("charter", "nothing was agreed in writing", DESIGN, "manager", "nbmlops charter new"),
+    ("problem", "the charter does not say the problem or the targets", DESIGN, "stakeholder", "nbmlops charter check"),
+    ("data", "no data was recorded and nothing was run", DATA, "data_engineer", "nbmlops profile FILE, nbmlops check"),
+    ("model", "no model was registered", DEVELOPMENT, "scientist", "%register MODEL NAME in the notebook"),
+)
+# What takes a model back a phase: how the event is told from others of its action, from where and to where.
+BACK: tuple[tuple[str, Callable[[Json], bool], str, str], ...] = (
+    ("reject", lambda d: True, DEPLOYMENT, DEVELOPMENT),
+    ("approve", lambda d: d.get("outcome") in given.OUTCOMES[2:], DEPLOYMENT, DEVELOPMENT),
+    ("flag", lambda d: d.get("severity") == "blocking", DEPLOYMENT, DEVELOPMENT),
+    ("alias", lambda d: bool(d.get("rollback")) or d.get("version") is None, MONITORING, DEPLOYMENT),
+    ("advice", lambda d: d.get("advice") == "change the model", MONITORING, DEVELOPMENT),
+    ("advice", lambda d: d.get("advice") == "fix the data", MONITORING, DATA),
+    ("decision", lambda d: d.get("decision") == "pivot", FEEDBACK, DESIGN),
+)
+WHY = ("reason", "comment", "why")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Where one model is: by which rule, whose turn it is and for what, and when it last went back and why."""
+
+    model: str
+    phase: str
+    rule: str
+    because: str
+    version: str = ""
+    champion: str = ""
+    role: str = ""
+    people: tuple[str, ...] = ()
+    do: str = ""
+    back: Mapping[str, Any] | None = None  # at, from, to, why, by
+
+    @property
+    def turn(self) -> str:
+        """Whose turn it is, in words."""
+        if not self.role:
+            return "nobody's"
+        who = ", ".join(self.people) or "nobody is named"
+        return f"{self.role.replace('_', ' ')} ({who})"
+
+
+@dataclass(frozen=True, repr=False)
+class Status(Shown):
+    """Where the project stands: each model's phase; the project's own where there is no model yet."""
+
+    shows: ClassVar[str] = "status"
+
+    project: str
+    at: str
+    items: tuple[Phase, ...]
+    findings: tuple[Finding, ...] = ()  # reviews that are overdue
+    decision: Mapping[str, Any] | None = None  # the newest: continue, pivot or stop
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        items = [{**plain(item), "turn": item.turn} for item in self.items]
+        return {**plain(self), "items": items, "findings": [f.to_dict() for f in self.findings]}
+
+
+def status() -> Status:
+    """Say in which phase each model is, whose turn it is and for what, and when it went back a phase and why.
+
+    The phases are design, data, development, deployment, monitoring, feedback and retraining; the rules are a table
+    asked from the top (docs/reviews.md). Nothing is written.
+
+    Returns
+    -------
+    Status
+        ``items``, one a model; of a project without models one for itself. ``findings`` are reviews that are overdue.
+
+    Raises
+    ------
+    Unavailable
+        The store cannot be read.
+
+    Examples
+    --------
+    >>> nb.status().items[0].phase  # doctest: +SKIP
+    'monitoring'
+    """
+    from nbmlops.store import events, models, reports
+
+    store, at = session.store(), now()
+    agreed, note = _agreed()
+    with store.reading() as connection:
+        said = events.listed(connection)
+    agendas = [row.made_at for row in reports.listed(store, AGENDA)]
+    late = overdue.due(agreed, said, agendas, at) if agreed else []
+    versions: dict[str, list[ModelVersion]] = {}
+    for version in models.listed(store):
+        versions.setdefault(version.name, []).append(version)
+    known = _known(versions, said, agreed, {f.column for f in late})
+    backs = went_back(said, list(versions))
+    items = tuple(replace(_phase(k, agreed), back=backs.get(k.name)) for k in known) or (_before(agreed, bool(note)),)
+    decided = decisions(said)
+    notes = (note,) if note else ()
+    return Status(session.project().name, at, items, tuple(late), decided[-1] if decided else None, notes)
+
+
+def rows(found: Status) -> list[dict[str, Any]]:
+    """Return the items as flat rows."""
+    names = ("model", "version", "champion", "phase", "rule", "because", "role", "turn", "do")
+    return [
+        {**{k: getattr(i, k) for k in names}, **{f"back_{k}": (i.back or {}).get(k) for k in ("at", "why")}}
+        for i in found.items
+    ]
+
+
+def went_back(events: Iterable[Json], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return of each model when it last went back a phase: at, from, to, why, by; of the others nothing.
+
+    Parameters
+    ----------
+    events : iterable of mapping
+        Oldest first.
+    names : sequence of str
+        The models.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for event in events:
+        for action, holds, before, after in BACK:
+            if event["action"] == action and holds(event["data"]) and _of_champion(event):
+                about = {"at": event["at"], "from": before, "to": after, "why": _why(event), "by": event["actor"]}
+                found |= dict.fromkeys(_of(event, names), about)
+    return found
+
+
+def _of_champion(event: Json) -> bool:
+    return event["action"] != "alias" or str(event["subject"]).endswith("@champion")
+
+
+def _of(event: Json, names: Sequence[str]) -> list[str]:
+    """Return the models an event is about; a decision is about all."""
+    if event["action"] == "decision":
+        return list(names)
+    name = str(event["subject"]).partition(":")[0].rpartition("@")[0]
+    return [name] if name in names else []
+
+
+def _why(event: Json) -> str:
+    data = event["data"]
+    said = next((str(data[k]) for k in WHY if data.get(k)), "")
+    told = {"flag": "a blocking flag", "advice": f"advised: {data.get('advice')}"}  # what advice rests on may be private
+    return {**told, "decision": f"pivot to {data.get('to')}: {said}"}.get(event["action"], said)
+
+
+def _agreed() -> tuple[Charter | None, str]:
+    try:
+        return charter(), ""
+    except NbmlopsError as error:
+        return None, f"charter.yaml cannot be read: {error}"
+
+
+def _phase(known: Known, agreed: Charter | None) -> Phase:
+    rule = next(r for r in RULES if r.holds(known))
+    roles = known.missing if rule.code == "unapproved" else (rule.role,) if rule.role else ()
+    role = " or ".join(roles)
+    people = (
+        [known.owner] if OWNER in roles else [p for r in roles for p in (agreed.roles.get(r, ()) if agreed else ())]
+    )
+    do = rule.do.format(ref=known.ref, name=known.name, champion=known.champion)
+    because = f"{rule.when}: {known.turned_down}" if rule.code == "turned_down" else rule.when
+    return Phase(
+        known.name,
+        rule.phase,
+        rule.code,
+        because,
+        known.ref,
+        known.champion,
+        role,
+        tuple(dict.fromkeys(people or ([known.owner] if roles else []))),
+        do,
+    )
+
+
+def _before(agreed: Charter | None, unread: bool) -> Phase:
+    """Return where a project without models is."""
+    from nbmlops.store import datasets, runs
+
+    store = session.store()
+    done = {
+        "charter": agreed is not None or unread,
+        "problem": unread or bool(agreed and agreed.problem and agreed.metrics),
+        "data": bool(datasets.listed(store) or runs.newest(store, limit=1)),
+        "model": False,
+    }
+    code, because, phase, role, do = next(step for step in BEFORE if not done[step[0]])
+    people = agreed.roles.get(role, ()) if agreed else ()
+    return Phase(session.project().name, phase, code, because, role=role, people=tuple(people), do=do)
+
+
+def _known(
+    versions: Mapping[str, Sequence[ModelVersion]], events: Sequence[Json], agreed: Charter | None, late: set[str]
+) -> list[Known]:
+    """Return what is known of each model; a few questions to the store, however many models there are."""
+    from nbmlops.store import episodes, flags, predictions
+    from nbmlops.store.runs import latest_results
+
+    store = session.store()
+    if not versions:
+        return []
+    blocking = [r for r in flags.listed(store, severity="blocking") if r["state"] in ("open", "accepted")]
+    about = set().union(*(_flagged(row) for row in blocking))
+    alerts = [f"{e['model']}@{e['version']}" for e in episodes.listed(store) if _is_alert(e)]
+    advice = {r["subject"]: r["data"] for r in latest_results(store, "advice")}
+    asked = {*predictions.models_of(store), *(r["subject"] for r in latest_results(store, "drift"))}
+    back = predictions.answered(store)
+    refused, missing = _refused(events), _Missing(events, agreed)
+    found = []
+    for name, listed in sorted(versions.items()):
+        champion = next((v for v in listed if "champion" in v.aliases), None)
+        newest = max(listed, key=lambda v: v.version)
+        waiting = champion is None or newest.version > champion.version
+        chosen = newest if waiting or champion is None else champion
+        told = advice.get(name) or {}
+        found.append(
+            Known(
+                name,
+                chosen.ref,
+                newest.owner,
+                champion.ref if champion else "",
+                waiting,
+                bool(newest.evaluation),
+                refused.get(newest.ref, ""),
+                bool(about & {newest.ref, newest.run_id}),
+                missing.roles(newest) if waiting else (),
+                str(told.get("advice") or "") if champion and told.get("ref") == champion.ref else "",
+                bool(champion and champion.ref in late),
+                alerts.count(champion.ref) if champion else 0,
+                name in asked,
+                bool(champion and (name, champion.version) in back),
+            )
+        )
+    return found
+
+
+def _flagged(row: Json) -> set[str]:
+    from nbmlops.governance.flags.unsettled import about
+
+    return about(row)
+
+
+def _is_alert(episode: Json) -> bool:
+    return episode["level"] == "alert" and episode["closed_at"] is None
+
+
+def _refused(events: Iterable[Json]) -> dict[str, str]:
+    """Return the versions that were turned down and not answered or moved since: by whom and why."""
+    found: dict[str, str] = {}
+    for event in events:
+        data, subject = event["data"], str(event["subject"])
+        if event["action"] == "reject" or (event["action"] == "approve" and data.get("outcome") in given.OUTCOMES[2:]):
+            said = _why(event)
+            found[subject] = f"{data.get('by') or event['actor']}{f': {said}' if said else ''}"
+        elif event["action"] == "approve":
+            found.pop(subject, None)
+        elif event["action"] == "alias":
+            found.pop(f"{subject.rpartition('@')[0]}@{data.get('version')}", None)
+    return found
+
+
+class _Missing:
+    """Which approvals a version lacks before it becomes champion; answers are read only where there are some."""
+
+    def __init__(self, events: Iterable[Json], agreed: Charter | None) -> None:
+        from nbmlops.governance.approval import policy
+
+        self._agreed = agreed
+        self._answered = {e["subject"] for e in events if e["action"] == "approve"}
+        try:
+            self._asked = policy.of(agreed, "champion")
+        except NbmlopsError:  # what is not understood lets nothing through, and the promotion says so
+            self._asked = policy.Policy("champion")
+
+    def roles(self, version: ModelVersion) -> tuple[str, ...]:
+        """Return the roles in which somebody still has to approve."""
+        if not self._asked.approvals:
+            return ()
+        if version.ref not in self._answered:
+            return tuple(dict.fromkeys(r for roles in self._asked.wanting(()) for r in roles)) or ("anybody",)
+        from nbmlops.governance.approval.standing import count
+
+        counted = count(version, "champion", self._agreed)
+        with session.store().reading() as connection:
+            found = counted.judged(connection)
+        return tuple(counted.roles(found)) or (("anybody",) if counted.missing(found) else ())
