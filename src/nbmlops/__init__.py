@@ -97,6 +97,7 @@ _PUBLIC = {
     "how_to": "nbmlops.report.howto",
     "model_card": "nbmlops.report.papers.model_card",
     "datasheet": "nbmlops.report.papers.datasheet",
+    "bundle": "nbmlops.report.papers.bundle",
     "recover": "nbmlops.jobs.recover",
     "run_notebook": "nbmlops.jobs.execution",
     "run_notebooks": "nbmlops.jobs.works.fan",

@@ -1,4 +1,4 @@
-"""The datasheet of a data set, in the seven parts of Gebru et al.: computed, written down, or missing with its owner."""
+"""The datasheet of a data set, in the seven parts of Gebru et al.: computed, written, or missing with its owner."""
 
 from __future__ import annotations
 
