@@ -70,8 +70,8 @@ def subject_of(model: Any) -> Subject:
         version = models.model_version(model) if isinstance(model, str) else model
         return Subject(version.ref, models.cached(version), version, version.signature.get("fitted_on"))
     must_be_fitted(model)
-    if version := loaded.version_of(model):
-        return Subject(version.ref, model, version, version.signature.get("fitted_on"))
+    if known := loaded.version_of(model):
+        return Subject(known.ref, model, known, known.signature.get("fitted_on"))
     return Subject(outline(model), model, None, fit_record(model))
 
 

@@ -207,7 +207,8 @@ def _compared(story: Story, new: ModelVersion, old: ModelVersion, options: Optio
 
     on = options.get("on") or getattr(charter(), "rows", None)
     if on:
-        terms = agreed(*(options.get(k) for k in ("margin", "metrics", "by", "groups")), new.name)
+        asked = {k: options.get(k) for k in ("margin", "metrics", "by", "groups")}
+        terms = agreed(**asked, model=new.name)
         return plain(held(new.ref, old.ref, str(on), None, terms, story.run.run_id))  # type: ignore[no-any-return]
     if made := story.gate:
         return made["data"]  # type: ignore[no-any-return]
