@@ -377,3 +377,19 @@ def test_worth_is_shown_from_champion_to_champion(planned):
     figures = [b for b in kind.KIND.sections(taken(), None)[0].blocks if isinstance(b, Figure)]
     assert "late-flights@3 " in figures[0].alt
     assert "Worth of each champion" in figures[0].alt
+
+
+def test_without_a_charter_it_says_that_there_is_none_and_with_a_broken_one_that_it_cannot_be_read(project, champion):
+    (project / "charter.yaml").unlink(missing_ok=True)
+    assert taken()["models"][0]["now"]["value"] == {"unknown": "there is no charter"}
+    (project / "charter.yaml").write_text("private: [late\n")
+    assert taken()["models"][0]["now"]["value"] == {"unknown": "charter.yaml cannot be read"}
+
+
+def test_an_episode_of_no_column_is_named_without_a_gap(planned):
+    snapshot = taken()
+    about = {"model": "late-flights", "version": 1, "level": "alert", "message": "", "opened_at": snapshot["as_of"]}
+    found = [{**about, "code": "performance", "column": None}, {**about, "code": "target_drift", "column": "late"}]
+    snapshot["episodes"] = {"count": 2, "alerts": 2, "open": found, "replaced": 0}
+    said = str(page_one(snapshot))
+    assert "performance of late-flights@1 and target drift late of late-flights@1" in said

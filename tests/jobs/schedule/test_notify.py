@@ -90,6 +90,41 @@ def test_the_message_of_a_failed_run_says_cell_error_last_lines_and_report(told,
     assert nb.alerts().iloc[0]["model"] == "job retrain"
 
 
+@pytest.mark.parametrize("charter", ["private: [surname]\n", "private: [surname\n"], ids=["private", "unread"])
+def test_with_private_columns_the_message_says_neither_a_value_nor_what_was_printed(told, project, notebook, charter):
+    import nbformat
+
+    source = "surname = 'Zq' + 'xander'\nprint('worst row', surname)\nraise ValueError(f'unknown customer {surname}')"
+    cells = [nbformat.v4.new_code_cell(source)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "retrain.ipynb")
+    told(0)
+    told(60)
+    from nbmlops.jobs.works.attempt import carry_out
+
+    store = open_store(find_project(project))
+    with ledger.changing(store) as change:
+        (claim,) = ledger.claim(change, now(), "here")
+    carry_out(claim)
+    (project / "charter.yaml").write_text(charter)
+    (failed,) = told(61)
+    assert "Zqxander" not in json.dumps(failed)
+    assert failed["title"].startswith("retrain failed: ValueError: ")
+    assert ("unknown customer ..." in failed["title"]) == charter.endswith("]\n")
+    assert "1 of 1" in failed["text"]
+    assert "not shown: what it printed may hold values of private columns" in failed["text"]
+
+
+def test_why_an_attempt_ended_keeps_the_name_of_the_error_and_no_value(project):
+    from nbmlops.report.gathered.outside import of_reason
+
+    assert of_reason("ValueError: unknown customer Zqx") == "ValueError: unknown customer Zqx"
+    (project / "charter.yaml").write_text("private: [surname]\n")
+    assert of_reason("ValueError: could not convert string to float: 'Zqx'") == (
+        "ValueError: could not convert string to float: '...'"
+    )
+    assert of_reason("no ticker was there in time") == "no ticker was there in time"
+
+
 def test_the_third_failure_says_that_the_job_stops(told):
     told(0)
     for hour in (1, 2, 3):

@@ -192,18 +192,22 @@ def message(job: Job, event: str, work: Work, at: str, stopped: str = "", more: 
 
 
 def _run(work: Work) -> Run | None:
+    """Return the run of a work as people outside may see it."""
+    from nbmlops.report.gathered import outside
     from nbmlops.tracking.runs import get_run
 
     try:
-        return get_run(work.run_id) if work.run_id else None
+        return outside.of_run(get_run(work.run_id)) if work.run_id else None
     except NotFound:  # it never began
         return None
 
 
 def _why(work: Work, run: Run | None) -> str:
+    from nbmlops.report.gathered import outside
+
     error = (run.error or {}) if run is not None else {}
     said = f"{error['name']}: {error['message']}" if error.get("name") else ""
-    return said or work.reason or ""
+    return said or outside.of_reason(work.reason or "")
 
 
 def _told(job: Job, work: Work, run: Run | None) -> list[str]:

@@ -12,7 +12,10 @@ from typing import Any
 from nbmlops.capture.settings import quotes_data
 from nbmlops.report.gathered.raised import raised, unquoted
 
-__all__ = ["answered", "columns_of", "gather", "hide", "masked", "private", "setting", "tells", "told", "unsaid"]
+__all__ = [
+    *("answered", "columns_of", "gather", "hide", "masked", "masked_run", "private", "setting", "tells", "told"),
+    "unsaid",
+]
 
 Json = Mapping[str, Any]
 PROSE = ("message", "column", "slice", "notes", "because", "needed", "do", "explains", "sentences", "no_curves")
@@ -108,7 +111,7 @@ def _signature(signature: Json, hidden: list[str]) -> dict[str, Any]:
     return kept
 
 
-def _run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
+def masked_run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
     """Return a run without what it raised or printed, and without settings and measures of private columns."""
     if not hidden and not unread:
         return dict(run)
@@ -154,10 +157,10 @@ def _runs(found: Json, hidden: list[str]) -> dict[str, Any]:
     """Return the run, its parts, and those of the version it is compared with, as far as they are known."""
     unread, known = _unread(found), dict[str, Any]()
     if "run" in found:
-        known["run"] = _run(found["run"], hidden, unread)
-    known["parts"] = [_run(part, hidden, unread) for part in found.get("parts") or ()]
+        known["run"] = masked_run(found["run"], hidden, unread)
+    known["parts"] = [masked_run(part, hidden, unread) for part in found.get("parts") or ()]
     if before := found.get("before"):
-        known["before"] = {**before, "parts": [_run(part, hidden, unread) for part in before["parts"]]}
+        known["before"] = {**before, "parts": [masked_run(part, hidden, unread) for part in before["parts"]]}
     return known
 
 

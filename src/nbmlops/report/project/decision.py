@@ -234,7 +234,8 @@ def _open(snapshot: Json) -> list[Block]:
     if episodes.get("count"):
         alerts = episodes["alerts"]
         what = [
-            f"{e['code'].replace('_', ' ')} {e['column']} of {e['model']}@{e['version']}" for e in episodes["open"][:3]
+            f"{' '.join([*e['code'].split('_'), *filter(None, [e['column']])])} of {e['model']}@{e['version']}"
+            for e in episodes["open"][:3]
         ]
         blocks.append(Say(f"{count(episodes['count'], 'open episode')}, {alerts} at alert level: {joined(what)}."))
     if unread := _unread(snapshot, "What was agreed"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NbmlopsError, NotFound
 from nbmlops.records import plain
+from nbmlops.report.gathered import outside
 from nbmlops.report.gathered.masked import hide
 from nbmlops.tracking import session
 
@@ -69,11 +70,7 @@ def _hider(agreed: Charter | None, unreadable: str) -> Hider:
     """Return what takes values of private columns out of a text; nobody knows them where the charter is unread."""
     if unreadable:
         return lambda text: UNREAD if text else ""
-    from nbmlops.store.models import listed
-
-    kept = {name for v in listed(session.store()) for name in v.signature.get("private") or ()}
-    hidden = sorted({*(agreed.private if agreed else ()), *kept})
-    return partial(hide, hidden=hidden)
+    return partial(hide, hidden=outside.columns(agreed))
 
 
 def _as_of() -> str:
@@ -215,13 +212,19 @@ def _worth(data: Mapping[str, Any], agreed: Charter | None) -> Json:
     from nbmlops.governance.value import value
 
     if agreed is None:
-        return {"unknown": "there is no charter that can be read"}
+        return {"unknown": "charter.yaml cannot be read" if _written() else "there is no charter"}
     if not agreed.value:
         return {"unknown": "the charter does not say what an outcome is worth"}
     try:
         return value(data, agreed)
     except NbmlopsError as error:
         return {"unknown": error.message.rstrip(".")}
+
+
+def _written() -> bool:
+    from nbmlops.registry import targets
+
+    return targets.find(session.project().root) is not None
 
 
 def _told(advice: Json | None, hider: Hider) -> Json | None:
