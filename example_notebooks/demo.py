@@ -24,6 +24,7 @@ FILES = (
     "01_explore_and_track.ipynb",
     "02_drift_check.ipynb",
     "03_retrain.ipynb",
+    "04_review_and_approve.ipynb",
     "05_in_use.ipynb",
 )
 # One warm process for all notebooks: what they import, and what nbmlops itself imports when it is asked to judge.

@@ -70,4 +70,5 @@ def test_a_committed_notebook_was_executed_and_names_no_machine(path):
 
 
 def test_every_example_is_shown():
-    assert [p.stem for p in NOTEBOOKS] == ["01_explore_and_track", "02_drift_check", "03_retrain", "05_in_use"]
+    stems = [p.stem for p in NOTEBOOKS]
+    assert stems == ["01_explore_and_track", "02_drift_check", "03_retrain", "04_review_and_approve", "05_in_use"]
