@@ -11,7 +11,7 @@ from nbmlops.report import as_markdown, page, snapshot
 from nbmlops.report.kinds.kind import kind_of, subject_of
 from nbmlops.tracking import session
 
-from .conftest import evaluation
+from .conftest import evaluation, finding, register
 from .test_page import NASTY, Page, assert_safe
 
 FEATURES = ["age", "noise"]
@@ -202,3 +202,33 @@ def test_a_setting_named_like_a_private_column_has_no_value(project):
     assert "4711" not in page
     assert "4812" not in page
     assert ">C<" in page
+
+
+def kept(number, run_id, model, message):
+    judged = evaluation(model, findings=[finding("slice_gap", "issue", message)])
+    return register(number, run_id, session.keep("evaluation", "LogisticRegression", judged))
+
+
+def test_two_versions_are_told_each_its_own_findings(project):
+    own = {1: "only of the first", 2: "only of the second"}
+    with session.run("first") as one:
+        kept(1, one.run_id, "LogisticRegression", own[1])
+    with session.run("second") as two:
+        kept(2, two.run_id, "LogisticRegression", own[2])
+        again = evaluation("late-flights@1", findings=[finding("slice_gap", "issue", own[1])])
+        session.keep("evaluation", "late-flights@1", again)
+    sides = taken("late-flights@1..late-flights@2")["sides"]
+    assert [one["ref"] for one in sides] == ["late-flights@1", "late-flights@2"]
+    told = [[f["message"] for f in one["findings"] if f["kind"] == "evaluation"] for one in sides]
+    assert told == [[own[1]], [own[2]]]
+    text = Page(page.render(taken("late-flights@1..late-flights@2"))).text
+    assert text.count(own[1]) == text.count(own[2]) > 0
+
+
+def test_two_versions_of_one_run_are_told_by_its_own_report(project):
+    with session.run("both") as both:
+        kept(1, both.run_id, "LogisticRegression", "one")
+        kept(2, both.run_id, "LogisticRegression", "two")
+    with pytest.raises(Invalid, match="late-flights@1' and 'late-flights@2' are of one run") as refused:
+        taken("late-flights@1..late-flights@2")
+    assert "nbmlops report" in refused.value.hint

@@ -32,10 +32,10 @@ def side(found: Json) -> dict[str, Any]:
     """
     parts, judged = facts.all_parts(found), facts.evaluation(found)
     versions = facts.made(found)
-    machine = found.get("environment") or {}
+    machine, ref = found.get("environment") or {}, versions[0]["ref"] if versions else None
     return {
         **{k: found["run"].get(k) for k in ABOUT},
-        "ref": versions[0]["ref"] if versions else None,
+        "ref": ref,
         "settings": _settings(parts),
         "metrics": {k: v for part in parts for k, v in part["summary"].items()},
         "data": _data(parts),
@@ -43,7 +43,9 @@ def side(found: Json) -> dict[str, Any]:
         "environment": _environment(parts, machine),
         "recorded": bool(machine),
         "evaluation": {k: judged.get(k) for k in JUDGED} if judged else None,
-        "findings": [_short(f) for f in facts.findings(found) if f.get("outcome") in OPEN][:MOST_FINDINGS],
+        "findings": [_short(f) for f in facts.findings(found) if f.get("outcome") in OPEN and _own(f, ref)][
+            :MOST_FINDINGS
+        ],
     }
 
 
@@ -62,6 +64,11 @@ def _environment(parts: Sequence[Json], machine: Json) -> dict[str, str]:
     known = {"commit": commit, "Python": machine.get("python"), "platform": machine.get("platform")}
     named = {k: str(v) for k, v in known.items() if v}
     return named | {f"package {k}": str(v) for k, v in (machine.get("packages") or {}).items()}
+
+
+def _own(finding: Json, ref: str | None) -> bool:
+    """Tell whether a finding is of this side: an evaluation of another version in the same run is that one's."""
+    return ref is None or finding["kind"] != "evaluation" or finding["subject"] == ref or "@" not in finding["subject"]
 
 
 def _short(finding: Json) -> dict[str, Any]:

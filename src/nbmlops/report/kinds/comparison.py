@@ -54,6 +54,9 @@ def find(ref: Any) -> Subject | None:
         raise Invalid(f"{count(len(found), 'run')} cannot be compared.", f"Name {FEWEST} to {MOST}: A..B, or a list.")
     keys = [one.key.partition(":")[2] for one in found]
     if twice := next((name for name, key in zip(named, keys, strict=True) if keys.count(key) > 1), None):
+        same = [_called(name) for name, key in zip(named, keys, strict=True) if keys.count(key) > 1]
+        if len(set(same)) > 1:
+            raise Invalid(f"{joined(same)} are of one run.", f"Its own report tells of both: nbmlops report {same[0]}")
         raise Invalid(f"{_called(twice)} is named twice.", "Name different runs: A..B, or a list.")
     name = "-to-".join(one.name for one in found)
     return Subject("comparison", f"comparison:{BETWEEN.join(keys)}", name, found)
