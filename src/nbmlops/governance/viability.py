@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.tracking.runs import Run
 
-__all__ = ["RULES", "Viability", "measured", "metrics_findings", "verdict", "viability"]
+__all__ = ["RULES", "Viability", "as_of", "measured", "metrics_findings", "verdict", "viability"]
 
 VIABLE, AT_RISK, LOST, UNKNOWN = "viable", "at risk", "not viable", "insufficient data"
 # Asked in this order; the first that holds decides.
@@ -78,7 +78,12 @@ def viability(ref: str | None = None) -> Viability:
     >>> nb.viability("late-flights@champion").verdict  # doctest: +SKIP
     'viable'
     """
-    charter, at = required(), now()
+    return as_of(ref, now())
+
+
+def as_of(ref: str | None, at: str) -> Viability:
+    """Return the viability as it was at a time, by the charter in force now; see :func:`viability`."""
+    charter = required()
     if ref is None:
         return _judged(session.project().name, [*_champions(charter, at), *_budget(charter, at)], charter, at)
     version = _version(ref)
@@ -177,7 +182,9 @@ def _data(run: Run, charter: Charter, at: str) -> Iterator[Finding]:
     names = dict.fromkeys(d.name for d in run.datasets if d.role == "read")
     versions = listed(session.store()) if names else []
     for name in names:
-        newest = max((str(v["created_at"]) for v in versions if v["name"] == name), default="")
+        newest = max(
+            (str(v["created_at"]) for v in versions if v["name"] == name and str(v["created_at"]) <= at), default=""
+        )
         if not newest:
             words = f"whether {name} still comes is not known: no version of it is recorded"
             yield Finding("data", "skipped", words, name)

@@ -18,9 +18,10 @@ Json = Mapping[str, Any]
 
 
 def gather(found: Json) -> dict[str, Any]:
-    """Return ``viable`` (data, machine, work, flags, owner, next review), and since when champions serve."""
+    """Return ``viable`` (verdict, data, machine, work, flags, owner, next review), and since when champions serve."""
     return {
         "viable": {
+            **_verdict(found),
             "data": _data(found),
             "machine": _machine(found.get("environment") or {}),
             "by_hand": _by_hand(found),
@@ -30,6 +31,18 @@ def gather(found: Json) -> dict[str, Any]:
         },
         "serving_since": _since(found),
     }
+
+
+def _verdict(found: Json) -> dict[str, Any]:
+    """Return the verdict on the version, else on the run, as of the newest fact; nothing where no charter is read."""
+    from nbmlops.governance.viability import as_of
+
+    if not found.get("charter") or found["charter"].get("unreadable"):
+        return {"verdict": None, "because": []}
+    version, run = facts.version(found), found["run"]
+    times = [run.get("ended_at") or run["started_at"], *(r["at"] for r in [*found["results"], *found["events"]])]
+    told = as_of(f"{version['name']}@{version['version']}" if version else run["run_id"], max(map(str, times)))
+    return {"verdict": told.verdict, "because": [f.message for f in told.findings if f.outcome in ("issue", "warning")]}
 
 
 def _since(found: Json) -> dict[str, str]:

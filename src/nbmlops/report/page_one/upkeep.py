@@ -20,7 +20,12 @@ def blocks(snapshot: Json) -> list[Block]:
     known = snapshot.get("viable")
     if known is None:
         return [Missing("What keeping it up takes was not gathered for this report", "make it again: --refresh")]
-    items = [("Data", _data(known)), ("A run", _cost(snapshot, known)), ("By hand", _effort(known))]
+    items = [
+        ("Verdict", _verdict(known)),
+        ("Data", _data(known)),
+        ("A run", _cost(snapshot, known)),
+        ("By hand", _effort(known)),
+    ]
     if snapshot["models"]:
         items += [("Owner", str(known.get("owner") or "")), ("Review", _review(known)), ("Until", _until(snapshot))]
     found: list[Block] = [Facts([(term, what) for term, what in items if what])]
@@ -29,6 +34,15 @@ def blocks(snapshot: Json) -> list[Block]:
         what, do = zip(*gaps, strict=True)
         found.append(Missing(_sentence(joined(what)), "; ".join(do)))
     return found
+
+
+def _verdict(known: Json) -> str:
+    """Return the verdict with the first of its reasons."""
+    if not known.get("verdict"):
+        return ""
+    why = known.get("because") or []
+    more = f" (and {len(why) - 1} more)" if why[1:] else ""
+    return f"{known['verdict']}: {why[0]}{more}" if why else str(known["verdict"])
 
 
 def _sentence(words: str) -> str:

@@ -49,7 +49,7 @@ def _no_champion(snapshot: Json) -> Missing | Say:
 def _table(value: Json) -> Table:
     """Return the value per so many rows, each against something."""
     unit, per = str(value.get("unit") or "units"), number(value.get("per_rows"))
-    rows = [_way(value, way) for way in value.get("alternatives") or [value]]
+    rows = [_way(value, value)]  # the other ways without a model are in the fold: page one is one sheet
     if champion := value.get("champion"):
         rows.append(_against(champion))
     heads = (f"{unit} per {per} rows", "Low", "Expected", "High")
@@ -108,12 +108,22 @@ def _how(snapshot: Json, value: Json) -> Fold:
     per_rows, threshold = (number(value.get(k)) for k in ("per_rows", "threshold"))
     words = [
         f"Value = how often each outcome came times what it is worth, summed, per {per_rows} rows, less the same "
-        f"{value.get('against')}.",
+        f"{value.get('against')}.{_others(value)}",
         _chosen(value, threshold) + " The interval takes rows as independent of each other.",
     ]
     heads = ("Outcome", f"Worth in {value.get('unit') or 'units'}", "Rows", "Share")
     table = Table("Inputs: worth from the charter, rows from the evaluation", heads, rows, numeric=(1, 2, 3))
     return Fold("How the value is reckoned", [Say(" ".join(words)), table])
+
+
+def _others(value: Json) -> str:
+    """Return what the model gains over each way without a model that is not the best one."""
+    unit = str(value.get("unit") or "units")
+    said = ""
+    for way in (value.get("alternatives") or ())[1:]:
+        low, expected, high = (number(_rounded(way.get(k))) for k in ("low", "expected", "high"))
+        said += f" Against {way.get('against')} it is {expected} {unit} ({low} to {high})."
+    return said
 
 
 def _chosen(value: Json, threshold: str) -> str:
