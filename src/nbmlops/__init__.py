@@ -88,6 +88,7 @@ _PUBLIC = {
     "throughput": "nbmlops.governance.throughput",
     "delete": "nbmlops.governance.deletion",
     "restore": "nbmlops.governance.deletion",
+    "erase": "nbmlops.governance.erasing",
     "report": "nbmlops.report.page",
     "review_charter": "nbmlops.report.agenda.review",
     "site": "nbmlops.report.site.build",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbmlops.cli.erasing import erase
 from nbmlops.cli.grants import grant, grants
 from nbmlops.cli.output import CANCELLED, DONE, REFUSED, exit_with, show_rows
 from nbmlops.config import find_project
@@ -79,6 +80,7 @@ def store() -> None:
     """
 
 
+store.add_command(erase)
 store.add_command(grant)
 store.add_command(grants)
 
