@@ -154,3 +154,24 @@ def test_the_manager_is_told_once(agreed, who):  # noqa: F811
     assert list(rows.title) == [t for t in rows.title if t.startswith("The weekly agenda was due on")]
     assert len(rows) == 1
     assert "nbmlops charter review" in (agreed / "alerts.jsonl").read_text()
+
+
+def test_what_may_follow_is_offered(agreed):
+    from nbmlops.magics.complete import commands
+
+    assert commands("%nbmlops charter decide ") == ["continue", "pivot", "stop"]
+    assert commands("%nbmlops charter verdict ") == ["q1"]
+    assert commands("%nbmlops charter verdict q1 ") == ["yes", "partly", "no"]
+    assert {"review", "verdict", "decide"} <= set(commands("%nbmlops charter "))
+
+
+def test_the_scheduler_and_alerts_send_remind(agreed, monkeypatch):
+    from nbmlops.jobs.schedule.ticker import tick
+
+    told = []
+    monkeypatch.setattr(overdue, "remind", lambda: told.append("told"))
+    tick(session.project())
+    CliRunner().invoke(main, ["alerts"])
+    assert told == ["told"]
+    assert CliRunner().invoke(main, ["alerts", "--send"]).exit_code == 0
+    assert told == ["told", "told"]

@@ -65,6 +65,7 @@ def test_the_page_decides_from_facts_and_asks_the_expert(planned):
         "weekly agenda",
     ):
         assert said in page, said
+    assert "the newest thing known: what was due" not in page  # an agenda tells of its own day
     assert "<script" not in page
 
 
@@ -114,6 +115,28 @@ def test_what_is_owed_asked_and_unreviewed_is_open(planned):
     assert found["Deliverable how-to page, due 2013-06-30"][0].word == "overdue"
 
 
+def test_an_emergency_nobody_reviewed_is_open(planned):
+    with session.store().atomic() as change:
+        said = {"version": 1, "from": None, "reason": "it burns", "override": {"reason": "it burns", "refused": "no"}}
+        change.event("alias", "late-flights@champion", said, ("ada@example.org", "git"))
+    found = open_points(taken())["Emergency"]
+    assert (found[0].word, found[1]) == ("not reviewed", "Emergency: late-flights@1 by ada@example.org: it burns")
+    nb.review_override("late-flights@champion", "justified", "it did")
+    assert "Emergency" not in open_points(taken())
+
+
+def test_advice_on_a_private_column_says_no_value(planned):
+    about = {"advice": "fix the data", "rule": "contract_broken", "because": "home: 'Ulm' is not known", "at": "2026"}
+    (planned / "charter.yaml").write_text((planned / "charter.yaml").read_text() + "private: [home]\n")
+    session.keep("advice", "late-flights", {**about, "ref": "late-flights@1"}, None)
+    with session.store().atomic() as change:
+        change.event("advice", "late-flights@1", about, ("ada@example.org", "git"))
+    snapshot = taken()
+    assert snapshot["status"][0]["rule"] == "fix"
+    assert snapshot["status"][0]["back"]["why"] == "advised: fix the data"
+    assert "Ulm" not in str(KIND.decide(snapshot)) + str([s for s in KIND.sections(snapshot, None) if s.key != "audit"])
+
+
 def test_conditions_of_the_newest_answer_are_owed_until_they_are_met():
     from nbmlops.report.agenda.gathered import _conditions
 
@@ -134,7 +157,7 @@ def test_targets_are_drawn_over_time_with_a_line(planned):
     assert any(isinstance(b, Figure) and "Target 0.65" in b.alt for b in section.blocks)
     table = next(b for b in section.blocks if isinstance(b, Table))
     assert table.caption == "roc_auc of late-flights: roc_auc at least 0.65"
-    assert over_time([{"at": "2026-01-01", "value": None}], title="x") == ""
+    assert over_time([{"of": "late@1", "value": None}], title="x") == ""
 
 
 def test_without_a_charter_or_with_a_broken_one_it_says_so(project, champion):

@@ -235,7 +235,8 @@ def _of(event: Json, names: Sequence[str]) -> list[str]:
 def _why(event: Json) -> str:
     data = event["data"]
     said = next((str(data[k]) for k in WHY if data.get(k)), "")
-    told = {"flag": "a blocking flag", "advice": f"advised: {data.get('advice')}"}  # what advice rests on may be private
+    # What advice rests on may be private.
+    told = {"flag": "a blocking flag", "advice": f"advised: {data.get('advice')}"}
     return {**told, "decision": f"pivot to {data.get('to')}: {said}"}.get(event["action"], said)
 
 

@@ -86,12 +86,25 @@ def commands(line: str) -> list[str]:
         from nbmlops.cli.store import names
 
         return names(deleted=words[1] == "restore")
+    if words[0] == "charter" and words[1] in ("verdict", "decide"):
+        return _of_review(words[1:])
     if words == ["advise"]:
         from nbmlops.store import models
         from nbmlops.tracking import session
 
         return sorted(models.names(session.store()))
     return []
+
+
+def _of_review(words: list[str]) -> list[str]:
+    """Return what may follow ``charter decide`` or ``charter verdict``: decisions; questions, then answers."""
+    from nbmlops.governance.agenda.decided import DECISIONS, VERDICTS
+    from nbmlops.governance.charter import charter
+
+    if words[0] == "decide":
+        return list(DECISIONS) if len(words) == 1 else []
+    agreed = charter()
+    return [q.id for q in agreed.questions] if agreed and len(words) == 1 else list(VERDICTS) if len(words) == 2 else []
 
 
 def _worth_naming(name: str, value: Any) -> bool:

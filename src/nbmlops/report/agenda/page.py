@@ -15,7 +15,7 @@ from nbmlops.report.text import count, joined, short, stamp
 __all__ = ["decide", "open_rows"]
 
 Json = Mapping[str, Any]
-MOST, LONGEST = 5, 120
+MOST, LONGEST = 4, 90
 ANSWERS: Mapping[str, Verdict] = {"yes": Verdict("yes", "good"), "partly": Verdict("partly", "warn"),
                                   "no": Verdict("no", "bad")}  # fmt: skip
 
@@ -29,13 +29,19 @@ def decide(snapshot: Json) -> Decision:
         Part("decide", "What there is to decide", _to_decide(snapshot)),
         Part("questions", "Questions of the business", _questions(snapshot)),
         of_project.part("worth"),
-        of_project.part("plan"),
+        _of_the_day(of_project.part("plan")),
         Part("found", "What is open", _open(snapshot)),
         Part("turns", "Whose turn it is", _turns(snapshot)),
     )
     known = rule.recommends in ("continue", "pivot", "stop")
     word = Verdict(f"Recommended: {rule.recommends}" if known else "Not known yet", TONES[rule.recommends])
     return Decision(project.question(snapshot), word, because(found, rule), parts, signed=True)
+
+
+def _of_the_day(plan: Part) -> Part:
+    """Return the plan without up to when the project's report tells: an agenda tells of the day it is made on."""
+    kept = [b for b in plan.blocks if not (isinstance(b, Say) and b.text.startswith("As of "))]
+    return Part(plan.key, plan.title, kept)
 
 
 def _to_decide(snapshot: Json) -> list[Block]:
@@ -50,7 +56,7 @@ def _to_decide(snapshot: Json) -> list[Block]:
     after = [d for d in made if d["at"] > snapshot["since"]]
     if not after:
         whose = facts.whose(snapshot, "stakeholder")
-        blocks.append(Missing("A decision: continue, pivot or stop", f"{whose}: nbmlops charter decide ... --why ..."))
+        blocks.append(Missing("A decision: continue, pivot or stop", f"{whose}: nbmlops charter decide"))
     return blocks
 
 
@@ -66,9 +72,7 @@ def _questions(snapshot: Json) -> list[Block]:
     blocks: list[Block] = [Table(f"Does it answer what was asked?{more}", heads, rows)]
     old = [q["id"] for q in asked if not q["answered"] or q["answered"]["at"] <= snapshot["since"]]
     if old:
-        blocks.append(
-            Missing(f"A verdict of this time on {joined(old[:MOST])}", f"{whose}: nbmlops charter verdict ID")
-        )
+        blocks.append(Missing(f"A verdict of this time on {joined(old[:MOST])}", f"{whose}: nbmlops charter verdict"))
     return blocks
 
 

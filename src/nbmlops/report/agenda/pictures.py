@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from nbmlops.report.svg import BLUE, ORANGE, Frame, dot, lettering, picture, place, rule
+from nbmlops.report.svg import BLUE, ORANGE, Frame, cut, dot, lettering, picture, place, rule
 from nbmlops.report.text import as_float, finite, number
 
 __all__ = ["over_time"]
 
 Json = Mapping[str, Any]
-DAY_S = 86_400
+Row = tuple[float, float, float, float]
+MOST_NAMES, LONGEST = 6, 14  # below the axis
 
 
 def over_time(points: Sequence[Json], *, title: str, target: float | None = None) -> str:
-    """Draw what was measured over time, each value with its interval, and the target as a line.
+    """Draw what was measured in the order of time, each value with its interval, and the target as a line.
 
     Parameters
     ----------
     points : sequence of mapping
-        ``at`` (UTC), ``value``, ``low``, ``high``, oldest first.
+        ``of`` (a version or a period), ``value``, ``low``, ``high``, oldest first.
     title : str
     target : float, optional
 
@@ -32,28 +32,36 @@ def over_time(points: Sequence[Json], *, title: str, target: float | None = None
 
     Examples
     --------
-    >>> point = {"at": "2026-01-01T00:00:00+00:00", "value": 0.7, "low": 0.6, "high": 0.8}
+    >>> point = {"of": "late@1", "value": 0.7, "low": 0.6, "high": 0.8}
     >>> "target 0.65" in over_time([point], title="AUC", target=0.65)
     True
     """
-    known = [row for p in points if finite((row := _row(p))[1])]
-    if not known:
+    kept = [p for p in points if finite(as_float(p.get("value")))]
+    if not kept:
         return ""
+    rows = [_row(place_, p) for place_, p in enumerate(kept)]
     goal = as_float(target)
-    heights = [v for row in known for v in row[1:] if finite(v)] + ([goal] if finite(goal) else [])
-    frame = Frame(_around([row[0] for row in known]), heights, top=46, bottom=30)
-    path = " ".join(f"{place(frame.x(x))},{place(frame.y(y))}" for x, y, _, _ in known)
-    body = frame.axes(x_format=_date)
-    body += _goal(frame, goal) if finite(goal) else ""
+    heights = [v for row in rows for v in row[1:] if finite(v)] + ([goal] if finite(goal) else [])
+    frame = Frame([-0.5, len(kept) - 0.5], heights, top=46, bottom=30, bare=True)
+    path = " ".join(f"{place(frame.x(x))},{place(frame.y(y))}" for x, y, _, _ in rows)
+    body = frame.axes() + _names(frame, kept) + (_goal(frame, goal) if finite(goal) else "")
     body += f'<polyline points="{path}" fill="none" stroke="{BLUE}" stroke-width="2" stroke-linejoin="round"/>'
-    body += "".join(_point(frame, row) for row in known)
-    return picture(480, 220, title, _words(points, goal), body)
+    body += "".join(_point(frame, row) for row in rows)
+    return picture(480, 220, title, _words(kept, goal), body)
 
 
 def _words(points: Sequence[Json], goal: float) -> str:
-    said = [f"{str(p['at'])[:10]} {number(p['value'])}" for p in points if finite(as_float(p.get("value")))]
-    kept = f"{', '.join(said[:3])} to {said[-1]}" if len(said) > 4 else ", ".join(said)
-    return f"{len(said)} measured: {kept}.{f' Target {number(goal)}.' if finite(goal) else ''}"
+    said = [f"{p['of']} {number(p['value'])}" for p in points]
+    kept = f"{', '.join(said[:3])}, last {said[-1]}" if len(said) > 4 else ", ".join(said)
+    return f"{len(said)} measured in the order of time: {kept}.{f' Target {number(goal)}.' if finite(goal) else ''}"
+
+
+def _names(frame: Frame, points: Sequence[Json]) -> str:
+    """Return the names below the axis, as many as there is room for."""
+    step = -(-len(points) // MOST_NAMES)
+    named = [(i, p) for i, p in enumerate(points) if (len(points) - 1 - i) % step == 0]
+    base = frame.base + 15
+    return "".join(lettering(frame.x(i), base, cut(str(p["of"]), LONGEST), anchor="middle") for i, p in named)
 
 
 def _goal(frame: Frame, goal: float) -> str:
@@ -61,25 +69,11 @@ def _goal(frame: Frame, goal: float) -> str:
     return line + lettering(frame.right, frame.y(goal) - 4, f"target {number(goal)}", anchor="end", colour=ORANGE)
 
 
-def _point(frame: Frame, row: tuple[float, float, float, float]) -> str:
+def _point(frame: Frame, row: Row) -> str:
     x, y, low, high = row
     bar = rule(frame.x(x), frame.y(low), frame.x(x), frame.y(high), BLUE) if finite(low, high) else ""
     return bar + dot(frame.x(x), frame.y(y))
 
 
-def _around(days: Sequence[float]) -> list[float]:
-    """Return days with room at both ends, so that one day alone is a picture too."""
-    room = max(1.0, (max(days) - min(days)) * 0.05)
-    return [min(days) - room, *days, max(days) + room]
-
-
-def _row(point: Json) -> tuple[float, float, float, float]:
-    return _day(point["at"]), as_float(point.get("value")), as_float(point.get("low")), as_float(point.get("high"))
-
-
-def _day(at: str) -> float:
-    return datetime.fromisoformat(str(at)).timestamp() / DAY_S
-
-
-def _date(day: float) -> str:
-    return datetime.fromtimestamp(day * DAY_S, UTC).strftime("%m-%d")
+def _row(x: float, point: Json) -> Row:
+    return x, as_float(point.get("value")), as_float(point.get("low")), as_float(point.get("high"))

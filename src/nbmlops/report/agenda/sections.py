@@ -69,13 +69,12 @@ def _series(series: Json) -> list[Block]:
     goal = series["at_least"] if series["at_least"] is not None else series["at_most"]
     title = f"{series['metric']} of {series['model']}"
     rows = [(p["of"], stamp(p["at"])[:10], *measured(p["value"], p["low"], p["high"])) for p in series["points"]]
-    drawn = over_time(series["points"], title=title, target=goal)
+    named = [{**p, "of": str(p["of"]).removeprefix(series["model"])} for p in series["points"]]
+    drawn = over_time(named, title=title, target=goal)
     heads = ("Version or period", "Since", "Value", "95 % interval")
     table = Table(f"{title}: {series['text']}", heads, rows, numeric=(2,), tight=(1,))
-    return [
-        *([Figure(drawn, "Each value with its 95 % interval; the broken line is the target.")] if drawn else []),
-        table,
-    ]
+    words = "In the order of time, each with its 95 % interval; the broken line is the target."
+    return [Figure(drawn, words), table] if drawn else [table]
 
 
 def _worth(snapshot: Json) -> Section:
