@@ -9,6 +9,7 @@ import pytest
 
 import nbmlops as nb
 from nbmlops.report import as_markdown, snapshot
+from nbmlops.report.gathered.masked import setting
 from nbmlops.report.gathered.raised import raised
 from nbmlops.report.kinds.kind import kind_of, subject_of
 from nbmlops.tracking import session
@@ -222,3 +223,56 @@ def test_an_open_alert_about_answers_of_a_private_target_says_no_value(project, 
             assert not re.search(r"mean [\d,]+ (->|→|to) [\d,]+", text), ref
     episodes = snapshot.build(subject_of(run.run_id))["watch"]["episodes"]
     assert "prediction drift of prediction, which is private" in [e["message"] for e in episodes]
+
+
+NUMBERED = {"columns": {"0": "", "1": ""}, "target": "late"}
+OTHER = {"columns": {"hour": "", "origin": ""}, "target": "late"}
+WITH = {"columns": {"hour": "", "ward": ""}, "target": "late"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits", "shown"),
+    [
+        ("OneHotEncoder.categories", [["EWR"]], [OTHER], True),
+        ("OneHotEncoder.categories", [["zqxa"]], [WITH], False),
+        ("OneHotEncoder.categories", [["zqxa"]], [OTHER, WITH], False),
+        ("OneHotEncoder.categories", [["zqxa"]], [NUMBERED], False),
+        ("OneHotEncoder.categories", [["zqxa"]], [{}], False),
+        ("OneHotEncoder.categories", [["zqxa"]], [{**OTHER, "target": None}], False),
+        ("OneHotEncoder.categories", [["zqxa"]], [{"columns": {"len_ward": ""}, "target": "late"}], False),
+        ("OneHotEncoder.categories", [["zqxa"]], [], False),
+        ("OneHotEncoder.categories", "auto", [WITH], True),
+        ("SimpleImputer.fill_value", "zqxa", [WITH], False),
+        ("SimpleImputer.fill_value", 0, [OTHER], True),
+        ("SimpleImputer.fill_value", None, [WITH], True),
+        ("SimpleImputer.missing_values", float("nan"), [WITH], True),
+        ("Binarizer.threshold", 77.5, [WITH], False),
+        ("Binarizer.threshold", 77.5, [OTHER], True),
+        ("SelectFromModel.threshold", 0.1, [WITH], True),
+        ("Chosen.columns", ["hour", "ward"], [WITH], True),
+        ("Chosen.columns", ["hour", "zqxa"], [WITH], False),
+        ("LogisticRegression.class_weight", {"no": 1, "yes": 3}, [WITH], True),
+        ("LogisticRegression.class_weight", {"zqx": 1}, [{**OTHER, "target": "ward"}], False),
+        ("ward", 7, [OTHER], False),
+    ],
+)
+def test_a_setting_is_masked_where_it_may_hold_a_value_of_a_private_column_and_nowhere_else(name, value, fits, shown):
+    found = setting(name, value, ["ward"], fits)
+    assert (found is value) if shown else found == "private"
+
+
+def test_a_run_that_took_no_private_column_shows_all_its_settings(project, tmp_path):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    (project / "charter.yaml").write_text("private: [surname]\n")
+    frame = pd.DataFrame({"origin": ["EWR", "JFK"] * 20, "late": [0, 1] * 20})
+    with session.run("flights") as run:
+        make_pipeline(OneHotEncoder(categories=[["EWR", "JFK"]]), LogisticRegression()).fit(
+            frame[["origin"]], frame.late
+        )
+    kept = snapshot.build(subject_of(run.run_id))["run"]
+    assert {p["name"]: p["value"] for p in kept["params"]}["OneHotEncoder.categories"] == [["EWR", "JFK"]]
+    nb.site(tmp_path / "site")
+    assert "EWR" in (tmp_path / "site" / "run" / f"{run.run_id}.html").read_text()

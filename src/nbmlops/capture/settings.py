@@ -14,6 +14,8 @@ OF_DATA = {  # settings that are values of a column or of the target
     *("categories", "classes", "constant", "fill_value", "kw_args", "inv_kw_args", "labels", "missing_values"),
     *("neg_label", "pos_label", "threshold", "vocabulary"),
 }
+# Of a share, a distance or an importance, whatever the column.
+CHOSEN = {f"{kind}.threshold" for kind in ("FixedThresholdClassifier", "SelectFromModel", "VarianceThreshold")}
 
 
 def settings(
@@ -71,13 +73,17 @@ def quotes_data(name: str, value: Any) -> bool:
     >>> quotes_data("OrdinalEncoder.categories", [["Ada"]]), quotes_data("LogisticRegression.C", 0.5)
     (True, False)
     """
+    if value is None or isinstance(value, bool) or name in CHOSEN:
+        return False
+    if isinstance(value, (float, str)) and (value != value or value == "auto"):  # NaN, or left to the estimator
+        return False
     if name.rpartition(".")[2] in OF_DATA:
         return True
     if isinstance(value, (list, tuple)):
         return not all(item is None or isinstance(item, (bool, int, float)) for item in value)
     if isinstance(value, str):
         return not value.replace("-", "_").isidentifier()
-    return not (value is None or isinstance(value, (bool, int, float)))
+    return not isinstance(value, (int, float))
 
 
 def outline(estimator: Any) -> str:

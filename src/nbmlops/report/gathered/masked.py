@@ -6,14 +6,26 @@ Where the charter cannot be read nobody knows what is private, so every column i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nbmlops.capture.settings import quotes_data
 from nbmlops.report.gathered.raised import raised, unquoted
 
 __all__ = [
-    *("answered", "columns_of", "gather", "hide", "masked", "masked_run", "private", "setting", "tells", "told"),
+    *(
+        "answered",
+        "columns_of",
+        "fits_of",
+        "gather",
+        "hide",
+        "masked",
+        "masked_run",
+        "private",
+        "setting",
+        "tells",
+        "told",
+    ),
     "unsaid",
 ]
 
@@ -24,6 +36,7 @@ NAMED = ("columns", "importance")  # mappings of a column to what is known of it
 ANSWERS = ("classes", "positive")  # values of the target
 OF_METRICS = ("target", "metric", "charter_target", "performance", "performance_estimated")  # no column is named there
 SHOWN = "private"
+OF_TARGET = ("class_weight", "classes", "labels", "neg_label", "pos_label")  # settings about answers
 PRINTED = ("last_lines",)  # tags that hold what a notebook printed
 KEPT = (  # of a finding or an episode of a private column
     *("code", "outcome", "column", "effect", "level", "model", "version", "state", "checks"),
@@ -117,9 +130,12 @@ def masked_run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
         return dict(run)
     kept = dict(run)
     if run.get("params"):
-        kept["params"] = [{**p, "value": setting(str(p["name"]), p.get("value"), hidden)} for p in run["params"]]
+        fits = fits_of(run)
+        kept["params"] = [{**p, "value": setting(str(p["name"]), p.get("value"), hidden, fits)} for p in run["params"]]
     if run.get("models"):
-        kept["models"] = [{**m, "params": _settings(m.get("params") or {}, hidden)} for m in run["models"]]
+        kept["models"] = [
+            {**m, "params": _settings(m.get("params") or {}, hidden, [m.get("fitted_on") or {}])} for m in run["models"]
+        ]
     if run.get("tags"):
         tags = ((k, v) for k, v in run["tags"].items() if k not in PRINTED)
         kept["tags"] = {k: SHOWN if k in hidden else v for k, v in tags}
@@ -130,17 +146,58 @@ def masked_run(run: Json, hidden: list[str], unread: bool) -> dict[str, Any]:
     return kept
 
 
-def _settings(params: Json, hidden: list[str]) -> dict[str, Any]:
-    return {name: setting(name, value, hidden) for name, value in params.items()}
+def fits_of(run: Json) -> list[Json]:
+    """Return what each estimator of a run was fitted on: its ``columns`` and ``target``."""
+    return [model.get("fitted_on") or {} for model in run.get("models") or ()]
 
 
-def setting(name: str, value: Any, hidden: Collection[str]) -> Any:
-    """Return a setting, unless it is of a private column, or of an estimator and may hold values of the data.
+def _settings(params: Json, hidden: list[str], fits: Sequence[Json]) -> dict[str, Any]:
+    return {name: setting(name, value, hidden, fits) for name, value in params.items()}
 
+
+def setting(name: str, value: Any, hidden: Collection[str], fits: Sequence[Json] = ()) -> Any:
+    """Return a setting, unless it is of a private column, or of an estimator and may hold values of one.
+
+    Parameters
+    ----------
+    name : str
+        ``Class.keyword``, or what somebody logged.
+    value : object
+    hidden : collection of str
+        Private columns.
+    fits : sequence of mapping
+        What the run's estimators were fitted on, where that is known: they hold nothing of another column.
+
+    Examples
+    --------
     >>> setting("OneHotEncoder.categories", [["Ada"]], ["surname"]), setting("Ridge.alpha", 0.5, ["surname"])
     ('private', 0.5)
+    >>> setting("OneHotEncoder.categories", [["EWR"]], ["surname"], [{"columns": {"origin": ""}, "target": "late"}])
+    [['EWR']]
     """
-    return SHOWN if name in hidden or (hidden and "." in name and quotes_data(name, value)) else value
+    of_data = bool(hidden) and "." in name and quotes_data(name, value)
+    return SHOWN if name in hidden or (of_data and _may_hold(name, value, hidden, fits)) else value
+
+
+def _may_hold(name: str, value: Any, hidden: Collection[str], fits: Sequence[Json]) -> bool:
+    """Tell whether a setting may hold values of a private column; it may where it is not known what was fitted on."""
+    columns = {str(column) for fit in fits for column in fit.get("columns") or ()}
+    targets = [str(fit["target"]) for fit in fits if fit.get("target")]
+    if len(targets) < len(fits) or not fits or any(not fit.get("columns") for fit in fits):
+        return True
+    if _names(value) and _names(value) <= columns:  # which columns to take
+        return False
+    asked = targets if name.rpartition(".")[2] in OF_TARGET else [*columns, *targets]
+    # Columns of an array are numbered, so which they are is not known; one made of another bears its name in it.
+    return any(column.isdigit() or any(private in column for private in hidden) for column in asked)
+
+
+def _names(value: Any) -> set[str]:
+    """Return the words a list holds, in lists of lists too; none where it holds anything else."""
+    if not isinstance(value, (list, tuple)):
+        return set()
+    found = [{item} if isinstance(item, str) else _names(item) for item in value]
+    return set().union(*found) if all(found) else set()
 
 
 def tells(name: str, hidden: Iterable[str]) -> bool:

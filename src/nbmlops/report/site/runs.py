@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from nbmlops.report.blocks import Say, Verdict, verdict
-from nbmlops.report.gathered.masked import setting
+from nbmlops.report.gathered.masked import fits_of, setting
 from nbmlops.report.site.known import Known, report_path, run_path, short, status, title
 from nbmlops.report.site.part import Cell, Facts, Link, Page, Part, Section, Table, draw, look
 from nbmlops.report.text import count, duration, number, percent, size, when
@@ -112,8 +112,9 @@ def _settings(known: Known, run: Json) -> Iterator[Section]:
 
     chosen = [p for p in run["params"] if p["origin"] not in HIDDEN]
     if chosen:
+        fits = fits_of(run)
         rows = [
-            (p["name"], short(short_param(setting(p["name"], p["value"], known.private))), p["origin"])
+            (p["name"], short(short_param(setting(p["name"], p["value"], known.private, fits))), p["origin"])
             for p in chosen[:MOST]
         ]
         table = Table(_caption(len(chosen), "setting"), ("Setting", "Value", "Where it was said"), rows)
