@@ -142,6 +142,8 @@ def test_a_hundred_models_take_less_than_a_second(project):
                 row |= {"signature": {}, "run_id": None, "owner": SAM, "created_at": "2026-01-01T00:00:00+00:00"}
                 row |= {"metrics": {}, "evaluation": None, "profile": None, "environment": None, "size_bytes": 1}
                 models.add_version(change, row, [], (SAM, "git"))
+            for _ in range(20):  # a log is longer than what a phase rests on
+                change.event("dataset", "flights", {"rows": 1}, (SAM, "git"))
             models.set_alias(change, f"model-{n}", "champion", 1, {"reason": "x"}, (SAM, "git"))
     status()
     began = time.perf_counter()

@@ -184,6 +184,7 @@ def test_the_command_does_what_the_function_does(planned, tmp_path):
     found = json.loads(done.stdout)
     assert (found["question"], found["number"]) == ("Continue project, pivot or stop?", 1)
     assert taken()["since"].startswith("2026-01-01")
+    assert "no zone" not in done.stderr
     bad = CliRunner().invoke(main, ["charter", "review", "--since", "soon"])
     assert bad.exit_code == 2
     assert len(bad.output.strip().splitlines()) == 1

@@ -106,6 +106,7 @@ BACK: tuple[tuple[str, Callable[[Json], bool], str, str], ...] = (
     ("advice", lambda d: d.get("advice") == "fix the data", MONITORING, DATA),
     ("decision", lambda d: d.get("decision") == "pivot", FEEDBACK, DESIGN),
 )
+ACTIONS = tuple(dict.fromkeys((*overdue.ACTIONS, *(action for action, *_ in BACK))))
 WHY = ("reason", "comment", "why")
 
 
@@ -173,12 +174,11 @@ def status() -> Status:
     >>> nb.status().items[0].phase  # doctest: +SKIP
     'monitoring'
     """
-    from nbmlops.store import events, models, reports
+    from nbmlops.store import models, reports
 
     store, at = session.store(), now()
     agreed, note = _agreed()
-    with store.reading() as connection:
-        said = events.listed(connection)
+    said = overdue.events_of(ACTIONS)
     agendas = [row.made_at for row in reports.listed(store, AGENDA)]
     late = overdue.due(agreed, said, agendas, at) if agreed else []
     versions: dict[str, list[ModelVersion]] = {}

@@ -14,8 +14,9 @@ from nbmlops.monitoring.notices import Told
 from nbmlops.records import Finding, now
 from nbmlops.tracking import session
 
-__all__ = ["DAYS", "due", "overdue", "remind"]
+__all__ = ["ACTIONS", "DAYS", "due", "events_of", "overdue", "remind"]
 
+ACTIONS = ("charter", "alias", "approve", "decision")  # what a due day rests on
 DAYS = {"weekly": 7, "monthly": 31}
 Json = Mapping[str, Any]
 
@@ -45,15 +46,23 @@ def overdue(at: str | None = None) -> list[Finding]:
     >>> [f.message for f in overdue()]  # doctest: +SKIP
     ['late-flights@3: its review was due on 2026-03-01, 12 days ago']
     """
-    from nbmlops.store import events, reports
+    from nbmlops.store import reports
 
     agreed = charter()
     if agreed is None or not (agreed.review_days or agreed.agenda_every):
         return []
-    with session.store().reading() as connection:
-        said = events.listed(connection)
+    said = events_of(ACTIONS)
     kept = [row.made_at for row in reports.listed(session.store(), AGENDA)]
     return due(agreed, said, kept, at or now())
+
+
+def events_of(actions: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the events of some actions, oldest first: of a long log the rest is not read."""
+    from nbmlops.store import events
+
+    with session.store().reading() as connection:
+        found = [e for action in actions for e in events.listed(connection, action=action)]
+    return sorted(found, key=lambda e: int(e["seq"]))
 
 
 def due(agreed: Charter, events: Sequence[Json], agendas: Sequence[str], at: str) -> list[Finding]:
@@ -100,7 +109,7 @@ def _agenda(agreed: Charter, events: Sequence[Json], agendas: Sequence[str], at:
     """Yield that the weekly or monthly agenda was not made; the first is due so long after the charter came."""
     if not agreed.agenda_every:
         return
-    began = next((e["at"] for e in events), None)
+    began = next((e["at"] for e in events if e["action"] == "charter"), None)
     if (last := max(agendas, default=began)) is None:
         return
     what = f"the {agreed.agenda_every} agenda"

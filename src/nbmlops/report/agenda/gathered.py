@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Period", "gather", "newest", "next_one"]
 
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")  # of UTC
 MOST, MOST_POINTS = 50, 24
 OF_PEOPLE = ("alias", "reject", "approve", "condition_met", "override_reviewed", "charter", "flag", "question_verdict",
              "decision", "handover", "delete", "restore")  # fmt: skip
@@ -103,7 +105,7 @@ def next_one(day: str | None = None) -> Period:
     kept = reports.newest(session.store(), decided.AGENDA)
     before = {"number": kept.number, "as_of": kept.as_of, "digest": kept.digest} if kept else None
     if day is not None:
-        return Period(instant(day), before)
+        return Period(instant(f"{day}T00:00:00+00:00" if DAY.fullmatch(str(day)) else day), before)
     if kept is not None:
         return Period(kept.as_of, before)
     agreed = _charter()
