@@ -115,10 +115,11 @@ def bundle(ref: str | ModelVersion, output: str | Path | None = None, model: boo
     found = of_version(version)
     folder = _Folder(found)
     folder.put("model_card.md", "the model card", card(version, found))
-    for put in (_report, _sheets, _charter, _judged, _profile, _lock, _audit):
+    for put in (_report, _sheets, _charter, _judged, _profile, _lock):
         put(folder, version)
     if model:
         _model(folder, version)
+    _audit(folder)
     folder.put(INDEX, "this page", _index(folder, version))
     data = _zipped(folder)
     page.write(target, data)
@@ -211,7 +212,10 @@ def _judged(folder: _Folder, version: ModelVersion) -> None:
     if gates:
         folder.put("gates.json", "how it compared with others", _json([masked.masked(g, hidden) for g in gates]))
     else:
-        folder.lack("Gate", "scientist", f"nbmlops gate {version.ref} {version.name}@champion --on ROWS")
+        other = "another version" if "champion" in version.aliases else f"{version.name}@champion"
+        folder.lack(
+            f"Gate: it was not compared with {other}", "scientist", f"nbmlops gate {version.ref} OTHER --on ROWS"
+        )
 
 
 def _profile(folder: _Folder, version: ModelVersion) -> None:
@@ -252,7 +256,7 @@ def _lock(folder: _Folder, version: ModelVersion) -> None:
         folder.lack(f"Packages: {error.message}", "backend_engineer", "register the model again")
 
 
-def _audit(folder: _Folder, version: ModelVersion) -> None:
+def _audit(folder: _Folder) -> None:
     """Put the whole audit log with the script that checks it."""
     with tempfile.TemporaryDirectory(prefix="nbmlops-") as place:
         made = export_audit(Path(place) / "audit")
@@ -293,7 +297,7 @@ def _index(folder: _Folder, version: ModelVersion) -> str:
             title=f"Evidence for {version.ref}",
             project=session.project().name,
             meta=f"{count(len(folder.content), 'file')}. Nothing of nbmlops is needed to read them.",
-            files=[{"name": name, "what": what} for name, (what, _) in sorted(folder.content.items())],
+            files=[{"name": name, "what": what} for name, (what, _) in folder.content.items()],
             missing=missing or [Say("Nothing is missing.")],
             trust=[Say(line) for line in TRUST],
             css=page.template("page.css"),
