@@ -229,6 +229,10 @@ def test_reports_of_all_kinds_are_made_from_a_notebook(lab, page):
         expect(cells.nth(place).locator(".jp-OutputArea-output").first, asked).to_contain_text(begins)
         shot(page, f"report-{place}")
     assert {f.suffix for f in (lab.folder / ".nbmlops" / "outputs" / "reports").iterdir()} == {".html"}
+    with page.context.expect_page() as opened:
+        cells.nth(5).get_by_role("link", name="Open the report").click()
+    expect(opened.value.locator("h1").first).to_contain_text("Run report: late")
+    opened.value.close()
 
 
 def test_the_command_opens_the_panel_and_a_closed_one_asks_nothing(lab, page):

@@ -190,6 +190,32 @@ async def test_a_report_is_sent_as_it_was_made_and_in_a_sandbox(jp_fetch, notebo
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+async def test_the_card_of_a_report_links_to_where_this_server_sends_it(jp_fetch, notebook, tmp_path, monkeypatch):
+    from urllib.parse import parse_qs, urlsplit
+
+    from nbmlops.report.page import written
+    from nbmlops.server.reports import announce
+
+    monkeypatch.setenv("NBMLOPS_SERVER", "")
+    monkeypatch.setenv("NBMLOPS_SERVER_ROOT", "")
+    monkeypatch.setenv("NBMLOPS_NOTEBOOK", str(notebook))
+    run_id, page = reported(tmp_path)
+
+    def link():
+        html = written(run_id, tmp_path / "again.html")._repr_mimebundle_()["text/html"]
+        assert "again.html" in html
+        return html.partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+
+    assert link() == ""
+    announce("/user/ann/", str(notebook.parent.parent))
+    found = urlsplit(link())
+    assert found.path == f"/user/ann/nbmlops/report/{run_id}"
+    answer = await jp_fetch("nbmlops", "report", run_id, params={k: v[0] for k, v in parse_qs(found.query).items()})
+    assert answer.body.decode() == page
+    announce("/", str(tmp_path / "elsewhere"))
+    assert link() == ""
+
+
 @pytest.mark.parametrize("wrong", ["lost", "damaged"])
 async def test_a_report_whose_notebook_is_gone_is_sent_and_says_so(jp_fetch, notebook, tmp_path, wrong):
     run_id, page = reported(tmp_path)

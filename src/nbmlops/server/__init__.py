@@ -12,9 +12,10 @@ __all__ = ["load"]
 
 def load(server_app: ServerApp) -> None:
     """Add our addresses to a Jupyter server: called by the server when the extension is enabled."""
-    from nbmlops.server import ticking
+    from nbmlops.server import reports, ticking
     from nbmlops.server.handlers import routes
 
     server_app.web_app.add_handlers(".*$", routes(server_app.base_url))  # type: ignore[no-untyped-call]
+    reports.announce(server_app.base_url, server_app.root_dir)
     server_app.log.info("nbmlops: serving the panel")
     ticking.begin(server_app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from nbmlops.server.notebooks import has_store
 if TYPE_CHECKING:
     from nbmlops.store.artifacts import Artifacts
 
-__all__ = ["HEADERS", "page_of"]
+__all__ = ["HEADERS", "announce", "page_of"]
 
 # A page opened from a server would be of its origin, with its cookies; in a sandbox it is of none and runs nothing.
 POLICY = (
@@ -27,6 +28,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+
+def announce(base_url: str, root: str) -> None:
+    """Tell kernels, which inherit it, where this server sends reports from: its address and its folder."""
+    os.environ["NBMLOPS_SERVER"] = base_url
+    os.environ["NBMLOPS_SERVER_ROOT"] = str(Path(root).expanduser().resolve())
 
 
 def page_of(start: Path, run_id: str) -> str:
