@@ -94,10 +94,12 @@ def test_a_person_goes_from_kept_rows_and_flags_and_places_stay(kept):
 def test_rows_of_a_background_go(kept):
     from nbmlops.registry.kept import background
 
-    few = int((background("late@1").age > 50).sum())
+    few, about = int((background("late@1").age > 50).sum()), nb.model_version("late@1").signature["background"]
     found = nb.erase("age > 50", table="dataset", yes=True)
     assert found.rows["dataset"] == 2 * few
     assert (background("late@1").age <= 50).all()
+    now = nb.model_version("late@1").signature["background"]
+    assert now == {**about, "digest": now["digest"], "rows": about["rows"] - few}
     assert nb.verify_audit().verdict != "broken"
 
 

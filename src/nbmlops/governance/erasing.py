@@ -336,7 +336,7 @@ def _write_datasets(change: Transaction, found: _Found, made: Mapping[bytes, str
         stored.dataset(change, name, version, old, made[data], len(data))
         before.add(old)
     for name, version, old, kept, left, _ in found.backgrounds:
-        new = None if kept is None else {"digest": made[kept], "rows": left, "of": left, "masked": []}
+        new = None if kept is None else {"digest": made[kept], "rows": left}
         before |= {old, stored.signature(change, name, version, old, new)}
     return before, sum(n for *_, n in found.datasets) + sum(n for *_, n in found.backgrounds)
 

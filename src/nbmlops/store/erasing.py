@@ -86,9 +86,10 @@ def signature(change: Transaction, name: str, version: int, old: str, background
     of = sa.and_(c.name == name, c.version == version)
     row = change.connection.execute(sa.select(model_versions).where(of)).mappings().one()
     said = json.loads(row["signature"])
-    if (said.get("background") or {}).get("digest") != old:
+    kept = said.pop("background", None) or {}
+    if kept.get("digest") != old:
         raise _changed(f"{name}@{version}")
-    new = {k: v for k, v in said.items() if k != "background"} | ({"background": background} if background else {})
+    new = said | ({"background": {**kept, **background}} if background else {})
     change.connection.execute(model_versions.update().where(of).values(signature=as_json(new)))
     return repeated.rest("model_versions", dict(row))
 
