@@ -37,24 +37,39 @@ def test_the_year_promotes_some_challengers_and_refuses_others(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_model_in_use_is_asked_disagreed_with_and_learns_from_its_errors(tmp_path):
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
-    words = [sys.executable, str(ROOT / "example_notebooks" / "demo.py"), "use", "--only-setup"]
-    subprocess.run(words, cwd=tmp_path, env=env, check=True)
-    for name in ("01_explore_and_track", "05_in_use"):
-        words = [str(Path(sys.executable).with_name("nbmlops")), "run", f"{name}.ipynb", f"{name}-done.ipynb"]
-        done = subprocess.run(words, cwd=tmp_path / "use", env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-    notebook = nbformat.read(tmp_path / "use" / "05_in_use-done.ipynb", as_version=4)
-    said = "\n".join(
-        str(o.get("text") or o.get("data", {}).get("text/plain", ""))
-        for c in notebook.cells
-        for o in c.get("outputs", [])
-    )
+    said = executed(tmp_path, "01_explore_and_track", "05_in_use")[1]
     assert re.search(r"200 bookings asked one by one", said)
     assert re.search(r"agreement: [\d.]+ % of 50 opinions", said)
     assert re.search(r"the outcome of ([\d,]+) of \1 predictions is known", said)
     assert re.search(r"\d+ of [\d,]+ errors are gone \(.*\), on rows it did not learn from", said)
     assert "service ended with 0" in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_six_people_review_and_approve_and_a_retraining_waits_for_them_from_then_on(tmp_path):
+    done = executed(tmp_path, "01_explore_and_track", "04_review_and_approve", "03_retrain -p months [4,5,6]")
+    story, retrained = done[1:]
+    assert len(re.findall(r"Refused: ", story)) == 4
+    for part in ("late-flights@2: complete", "stale: the data changed", "Recommended: ", "Proven up to event"):
+        assert part in story
+    assert "Ready, and waits: late-flights@4 lacks approval" in retrained
+
+
+def executed(folder, *names):
+    """Make the demo's project, execute some of its notebooks in order, and return what each showed as text."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder)}
+    demo = [sys.executable, str(ROOT / "example_notebooks" / "demo.py"), "use", "--only-setup"]
+    subprocess.run(demo, cwd=folder, env=env, check=True)
+    return [shown(folder / "use", *name.split(), env=env) for name in names]
+
+
+def shown(folder, name, *more, env):
+    words = [str(Path(sys.executable).with_name("nbmlops")), "run", f"{name}.ipynb", f"{name}-done.ipynb", *more]
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    outputs = [o for c in nbformat.read(folder / f"{name}-done.ipynb", 4).cells for o in c.get("outputs", [])]
+    return "\n".join(str(o.get("text") or o.get("data", {}).get("text/plain", "")) for o in outputs)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
