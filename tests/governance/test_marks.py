@@ -85,3 +85,64 @@ def test_a_charter_that_cannot_be_read_hides_no_run(five):
 def test_no_run_is_no_column(project):
     (project / "charter.yaml").write_text(TARGETS)
     assert isinstance(nb.runs(), pd.DataFrame)
+
+
+OWN = TARGETS + "models: {strict: {metrics: [{name: roc_auc, at_least: 0.95}]}}\n"
+
+
+def registers(name, *models):
+    from sklearn.linear_model import LogisticRegression
+
+    with nb.run(name):
+        nb.log(roc_auc=0.9, log_loss=0.2)
+        for model in models:
+            nb.register(LogisticRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0, 1]), model)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "models", "word"),
+    [
+        ("strict", (), "missed"),
+        ("forest", ("strict",), "missed"),
+        ("strict", ("other",), "reached"),
+        ("forest", ("other", "strict"), "missed"),
+        ("forest", (), "reached"),
+    ],
+)
+def test_a_models_own_targets_count_for_what_registered_it_or_is_called_so(project, experiment, models, word):
+    (project / "charter.yaml").write_text(OWN)
+    registers(experiment, *models)
+    assert nb.runs()["charter"].tolist() == [word]
+    assert {r["name"]: r["values"] for r in nb.compare([experiment]).rows}["charter"] == [word]
+
+
+def test_only_a_model_has_targets(five):
+    (five / "charter.yaml").write_text("models: {meets: {metrics: [{name: roc_auc, at_least: 0.7}]}}")
+    found = nb.runs().set_index("experiment")["charter"]
+    assert found.dropna().to_dict() == {"meets": "meets"}
+    assert "meets" in repr(overview())
+    (five / "charter.yaml").write_text("models: {nobody: {metrics: [{name: roc_auc, at_least: 0.7}]}}")
+    assert "charter" not in nb.runs()
+
+
+def test_the_newest_evaluation_of_a_run_counts(project):
+    (project / "charter.yaml").write_text(TARGETS)
+    with nb.run("twice") as run:
+        nb.log(roc_auc=0.8, log_loss=0.4)
+        for value in (0.5, 0.8):
+            found = {
+                "roc_auc": {"value": value, "low": value, "high": value},
+                "log_loss": {"value": 0.4, "low": 0.4, "high": 0.4},
+            }
+            session.keep("evaluation", "twice", {"metrics": found}, run_id=run.run_id)
+    assert nb.runs()["charter"].tolist() == ["meets"]
+
+
+@pytest.mark.postgres
+def test_postgres_marks_alike(project, postgres, monkeypatch):
+    monkeypatch.setenv("NBMLOPS_STORE", postgres())
+    session.reset()
+    (project / "charter.yaml").write_text(OWN)
+    tracked("meets", {"roc_auc": (0.71, 0.75, 0.8), "log_loss": (0.3, 0.35, 0.4)}, roc_auc=0.75, log_loss=0.35)
+    registers("strict", "strict")
+    assert nb.runs()["charter"].tolist() == ["missed", "meets"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbmlops.errors import Invalid, tell
@@ -19,48 +19,64 @@ OF_INTERVAL = {"shown": "meets"}
 Metrics = Mapping[str, Mapping[str, Any]]
 
 
-def marked(rows: Sequence[Mapping[str, Any]]) -> list[str] | None:
-    """Return of each run whether it meets the charter; None where no charter names targets.
+def marked(rows: Sequence[Mapping[str, Any]]) -> list[str | None] | None:
+    """Return of each run whether it meets the charter; None where the charter names no target for any of them.
 
-    *meets*, *not shown* and *broken* are said of an interval; a value without one is *reached* or *missed*.
+    *meets*, *not shown* and *broken* are said of an interval; a value without one is *reached* or *missed*. The targets
+    are those of the models a run registered, else of the model that is called as its experiment, else the project's.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Runs as flat rows, with ``run_id`` and ``metrics.*``.
+        Runs as flat rows, with ``run_id``, ``experiment`` and ``metrics.*``.
 
     Examples
     --------
     >>> marked([{"run_id": "a", "metrics.roc_auc": 0.7}])  # doctest: +SKIP
     ['reached']
     """
-    agreed = _targets() if rows else ()
-    if not agreed:
+    agreed = _agreed(rows)
+    if not any(agreed):
         return None
-    columns = [f"metrics.{t.name}" for t in agreed]
-    judged = _judged(r["run_id"] for r in rows if any(c in r for c in columns))
-    return [_mark(agreed, row, judged.get(row["run_id"], {})) for row in rows]
+    asked = [r["run_id"] for r, own in zip(rows, agreed, strict=True) if any(f"metrics.{t.name}" in r for t in own)]
+    judged = _judged(asked)
+    return [_mark(own, row, judged.get(row["run_id"], {})) for row, own in zip(rows, agreed, strict=True)]
 
 
-def _targets() -> tuple[Target, ...]:
-    """Return the project's targets; a charter that cannot be read marks nothing, and says so."""
+def _agreed(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Target, ...]]:
+    """Return the targets of each run; a charter that cannot be read marks nothing, and says so."""
     try:
-        return targets.agreed()
+        known = targets.by_model()
     except Invalid as error:
         tell(f"Runs are not held against the charter. {error}")
-        return ()
+        return []
+    registered = _registered(rows) if len(known) > 1 else {}
+    return [_of_run(row, registered.get(row["run_id"]), known) for row in rows]
 
 
-def _judged(run_ids: Iterable[str]) -> dict[str, Metrics]:
+def _registered(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    from nbmlops.store.models import names_by_run
+
+    return names_by_run(session.store(), [r["run_id"] for r in rows])
+
+
+def _of_run(
+    row: Mapping[str, Any], registered: Sequence[str] | None, known: Mapping[str, tuple[Target, ...]]
+) -> tuple[Target, ...]:
+    names = registered or [str(row.get("experiment") or "")]
+    return tuple(dict.fromkeys(target for name in names for target in known.get(name, known[""])))
+
+
+def _judged(run_ids: Sequence[str]) -> dict[str, Any]:
     """Return the metrics of each run's newest evaluation, with their intervals."""
-    from nbmlops.store.runs import results_of
+    from nbmlops.store.runs import judged
 
-    wanted = list(run_ids)
-    found = results_of(session.store(), wanted, "evaluation") if wanted else []
-    return {r["run_id"]: r["data"].get("metrics") or {} for r in found}  # the oldest comes first
+    return judged(session.store(), run_ids) if run_ids else {}
 
 
-def _mark(agreed: Sequence[Target], row: Mapping[str, Any], judged: Metrics) -> str:
+def _mark(agreed: Sequence[Target], row: Mapping[str, Any], judged: Metrics) -> str | None:
+    if not agreed:
+        return None
     return min((_word(t, row.get(f"metrics.{t.name}"), judged.get(t.name)) for t in agreed), key=WORDS.index)
 
 

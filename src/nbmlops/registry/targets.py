@@ -13,7 +13,7 @@ from typing import Any
 from nbmlops.errors import Invalid
 from nbmlops.records import Finding, Outcome
 
-__all__ = ["FILE", "Target", "agreed", "digest", "find", "judge", "parsed", "read", "targets"]
+__all__ = ["FILE", "Target", "agreed", "by_model", "digest", "find", "judge", "parsed", "read", "targets"]
 
 FILE = "charter.yaml"
 KEYS = ("name", "at_least", "at_most", "viable", "meaning", "margin", "minimum")
@@ -181,6 +181,17 @@ def agreed(model: str = "") -> tuple[Target, ...]:
     content = read(path) if path else {}
     own = (content.get("models") or {}).get(model.partition("@")[0]) if model else None
     return (targets(own) if isinstance(own, dict) else ()) or targets(content)
+
+
+def by_model() -> dict[str, tuple[Target, ...]]:
+    """Return the targets of each model that has its own, those of the project under ``""``; the file is read once."""
+    path = find()
+    content = read(path) if path else {}
+    models = content.get("models") or {}
+    if not isinstance(models, dict):
+        raise Invalid(f"{FILE}: models is {models!r:.60}.", "Write models: {NAME: {metrics: [...]}}.")
+    own = {str(name): targets(said) for name, said in models.items() if isinstance(said, dict)}
+    return {"": targets(content), **{name: found for name, found in own.items() if found}}
 
 
 def judge(agreed: Iterable[Target], metrics: Mapping[str, Mapping[str, Any]]) -> tuple[Finding, ...]:

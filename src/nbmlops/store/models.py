@@ -17,11 +17,12 @@ from nbmlops.store.tables import model_versions
 
 __all__ = [
     *("add_version", "aliases", "delete", "deleted", "find", "fitted_on", "hand_over", "listed", "names", "of_runs"),
-    *("recorded", "restore", "set_alias", "trusted_types", "version"),
+    *("names_by_run", "recorded", "restore", "set_alias", "trusted_types", "version"),
 ]
 
 JSON_FIELDS = ("signature", "metrics")
 HIDDEN = ("trusted", "deleted_at")  # not of the record
+MOST = 500  # values in one statement
 
 
 def add_version(
@@ -160,6 +161,17 @@ def of_runs(store: Store, run_ids: Iterable[str]) -> list[str]:
     query = sa.select(c.name, c.version).where(c.run_id.in_(list(run_ids)), c.deleted_at.is_(None))
     with store.reading() as connection:
         return [f"{name}@{number}" for name, number in connection.execute(query.order_by(c.created_at, c.version))]
+
+
+def names_by_run(store: Store, run_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of the models that each of some runs registered."""
+    c, wanted, found = model_versions.c, list(run_ids), dict[str, list[str]]()
+    query = sa.select(c.run_id, c.name).where(c.deleted_at.is_(None)).distinct().order_by(c.run_id, c.name)
+    with store.reading() as connection:
+        for first in range(0, len(wanted), MOST):
+            for run_id, name in connection.execute(query.where(c.run_id.in_(wanted[first : first + MOST]))):
+                found.setdefault(run_id, []).append(name)
+    return found
 
 
 def version(store: Store, name: str, number: int) -> ModelVersion | None:

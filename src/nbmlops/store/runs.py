@@ -25,6 +25,7 @@ __all__ = [
         "earlier",
         "experiments",
         "ids_like",
+        "judged",
         "latest_results",
         "load",
         "load_many",
@@ -45,6 +46,7 @@ JSON_FIELDS = ("error", "git", "process", "defaults")
 LISTED = ("run_id", "experiment", "name", "kind", "status", "started_at", "duration_s", "parent", "notebook", "order")
 PARTS = ("datasets", "models", "artifacts")
 PART_JSON = ("columns", "params", "fitted_on")
+METRICS = {True: "json_extract(data, '$.metrics')", False: "(replace(data, '\\u0000', '')::json ->> 'metrics')"}
 
 
 @contextmanager
@@ -278,6 +280,22 @@ def results_of(
             found = _chosen(connection, "results", "run_id", list(run_ids))
     wanted = [r for r in found if kind in (None, "", r["kind"]) and subject in (None, "", r["subject"])]
     return [{**r, "data": json.loads(r["data"])} for r in sorted(wanted, key=lambda r: (r["at"], r["result_id"]))]
+
+
+def judged(store: Store, run_ids: Iterable[str]) -> dict[str, Json]:
+    """Return the metrics of the newest evaluation of each run, taken out by the database: the whole is long.
+
+    Parameters
+    ----------
+    store : Store
+    run_ids : iterable of str
+    """
+    found: list[Any] = []
+    with reading(store) as connection:
+        for part, holes in parts(list(run_ids)):
+            query = f"SELECT at, result_id, run_id, {METRICS[connection.sqlite]} FROM results WHERE kind = 'evaluation'"
+            found += connection.execute(f"{query} AND run_id IN ({holes})", part).fetchall()
+    return {run_id: json.loads(metrics or "{}") for _, _, run_id, metrics in sorted(found, key=lambda r: r[:2])}
 
 
 def latest_results(store: Store, kind: str) -> list[Json]:
