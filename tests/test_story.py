@@ -154,9 +154,9 @@ def judged(be, first, second, held_out):
 
 def doubted(be, second):
     be("kim")
-    doubt = nb.flag(second, "too sure of the old", where="age > 60", severity="blocking")
+    doubt = nb.flag(second, "Is it sure of the old?", where="age > 60", severity="blocking")
     be("bob")
-    with pytest.raises(NotAllowed, match="held up"):
+    with pytest.raises(NotAllowed, match=r"held up: kim flagged late@2, .*: Is it sure of the old\? Read"):
         promoted(second, "better")
     be("ada")
     with pytest.raises(NotAllowed, match="does not settle this flag"):

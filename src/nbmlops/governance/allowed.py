@@ -82,7 +82,8 @@ def _check_flags(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> Non
             f"policy.{alias}.flags is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(FLAGS)}."
         )
     if held := held_up(evidence.version.ref, wanted == "any"):
-        raise NotAllowed(f"{evidence.version.ref} is held up: {held}.", "Read and settle it: nbmlops flags")
+        end = "" if held.endswith(("?", "!")) else "."
+        raise NotAllowed(f"{evidence.version.ref} is held up: {held}{end}", "Read and settle it: nbmlops flags")
 
 
 def _check_evaluation(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ def _rows(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for key, word in SIDES:
         found = data.get(key)
         if found and found.get("expected") is not None:
-            numbers = (number(_short(found[k])) for k in ("low", "expected", "high"))
+            numbers = map(number, _short(found))
             n = found.get("n")
             yield (f"{word}, {found.get('unit') or 'units'}", *numbers, str(found["against"]), number(n) if n else "-")
 
@@ -67,7 +68,7 @@ def _said(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _estimate(found: Mapping[str, Any]) -> Iterator[str]:
     if volume := found.get("volume"):
-        low, expected, high = (number(_short(volume[k])) for k in ("low", "expected", "high"))
+        low, expected, high = map(number, _short(volume))
         about = f"at {number(volume['rows'])} rows"
         yield f"estimate: {expected} {found['unit']} a {volume['per']} ({low} to {high}) {about}"
     yield f"assumed: {'; '.join(found['assumed'])}"
@@ -81,8 +82,16 @@ def _estimate(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"worth it within a year from an area under the curve of {number(known['auc'])} on ({at})"
 
 
-def _short(value: Any) -> float:
-    return float(f"{float(value):.3g}")
+def _short(found: Mapping[str, Any]) -> list[float]:
+    """Return low, expected and high in three digits each, and none finer than a thousandth of the largest.
+
+    >>> _short({"low": 0.000266, "expected": 406.123, "high": 906.5})
+    [0.0, 406.0, 906.0]
+    """
+    values = [float(f"{float(found[k]):.3g}") for k in ("low", "expected", "high")]
+    most = max(map(abs, values))
+    finest = 3 - math.floor(math.log10(most)) if 0 < most < math.inf else 0
+    return [round(value, finest) for value in values]
 
 
 def _plain(value: Any) -> str:
