@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from nbmlops.capture.secrets import redact
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, unknown
 from nbmlops.governance import agreed_on
 from nbmlops.governance.approval import bound as binding
@@ -100,11 +101,13 @@ def _answered(report: Any, said: Mapping[str, Any], by: str | None, form: Form |
     asking = policy.asking(agreed)
     _check_own(found, asking, {person, steward[0]})
     at = now()
+    role = _role(said["role"], person, agreed, asking)
     data = {
         "report": found.row.digest,
         "number": found.row.number,
         "outcome": outcome,
-        "role": _role(said["role"], person, agreed, asking),
+        "role": role,
+        "named_by": [p.alias for p in asking if not p.roles or role in p.roles],
         "comment": comment,
         **_conditioned(said["conditions"], outcome, at),
         "expires_at": _expires(said["expires"], asking, outcome, at),
@@ -185,7 +188,7 @@ def _text(value: Any, what: str, needed: bool = False) -> str:
         raise Invalid(
             f"{what} has {len(text)} characters.", f"Write 1 to {LONGEST:,}." if needed else f"At most {LONGEST:,}."
         )
-    return text
+    return redact(text)
 
 
 def _person(name: Any) -> str:

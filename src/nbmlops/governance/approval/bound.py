@@ -12,7 +12,7 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
 
-__all__ = ["bound", "changed", "makers"]
+__all__ = ["another", "bound", "changed", "makers"]
 
 Json = Mapping[str, Any]
 NOTEBOOK = "notebook.ipynb"
@@ -21,18 +21,19 @@ NOTEBOOK = "notebook.ipynb"
 def bound(version: ModelVersion | None) -> dict[str, Any]:
     """Return ``model``, ``data`` and ``code`` of a version as the store has them now, and the newest of its data sets.
 
-    ``data`` is over the data its runs read and the newest version of each data set among it, so that it is another one
-    once newer data was recorded. ``code`` is over the source of its runs as it was recorded. Both are empty texts where
-    nothing is known.
+    ``fitted`` is over the rows it was fitted on; ``data`` is over those and the newest rows of each data set among
+    them, by fingerprint alone: the same rows under another name change nothing, newer rows do. ``code`` is over the
+    source of its runs as it was recorded. Each is an empty text where nothing is known.
     """
     if version is None:
-        return {"model": "", "data": "", "code": "", "datasets": {}}
-    runs = makers(version)
-    read = sorted({(str(d["name"]), str(d["fingerprint"])) for r in runs for d in r["datasets"] if _read(d)})
-    newest = _newest(version, {fingerprint for _, fingerprint in read})
+        return {"model": "", "fitted": "", "data": "", "code": "", "datasets": {}}
+    runs, rows = makers(version), _fitted(version)
+    newest = _newest(rows)
+    every = rows | {fingerprint for _, fingerprint in newest.values()}
     return {
         "model": version.digest,
-        "data": _digest([read, sorted(newest.items())]) if read or newest else "",
+        "fitted": _digest(sorted(rows)) if rows else "",
+        "data": _digest([sorted(rows), sorted(every)]) if every else "",
         "code": _digest([[r["source"] or "", _notebook(r)] for r in runs]) if runs else "",
         "datasets": {name: number for name, (number, _) in sorted(newest.items())},
     }
@@ -58,22 +59,42 @@ def changed(before: Json, present: Json) -> list[str]:
     if before.get("data") == present["data"]:
         return words
     old = before.get("datasets") or {}
-    newer = [f"{name}@{number}" for name, number in (present["datasets"]).items() if old.get(name) != number]
-    which = f" ({', '.join(newer)})" if newer else ""
-    return [*words, f"the data changed{which}"]
+    newer = {name: number for name, number in present["datasets"].items() if old.get(name) != number}
+    known = [f"{name}@{number}" for name, number in newer.items() if name in old]
+    which = ", ".join(known or [f"{name}@{number}" for name, number in newer.items()])
+    return [*words, f"the data changed{f' ({which})' if which else ''}"]
 
 
-def _read(data: Json) -> bool:
-    return data.get("role") != "written"
+def another(before: Json, present: Json) -> list[str]:
+    """Return in words what of a version itself is another than when it was answered: newer data is not.
+
+    >>> another({"model": "a", "fitted": "b"}, {"model": "a", "fitted": "b", "code": None, "data": "c"})
+    []
+    """
+    asked = {"model": "model", "fitted": "data it was fitted on", "code": "code"}
+    return [f"the {word} changed" for key, word in asked.items() if key in before and before[key] != present[key]]
 
 
-def _newest(version: ModelVersion, fingerprints: set[str]) -> dict[str, tuple[int, str]]:
-    """Return number and fingerprint of the newest version of each data set that any of this data is a version of."""
+def _fitted(version: ModelVersion) -> set[str]:
+    """Return the fingerprints of the rows a version was fitted on: what its runs and its signature name.
+
+    The run that fitted it may have read them itself, so of it every frame counts.
+    """
+    from nbmlops.store import datasets
+
+    refs = set(version.signature.get("datasets") or ())
+    named = {r["fingerprint"] for r in datasets.listed(session.store()) if f"{r['name']}@{r['version']}" in refs}
+    runs = [(run["run_id"] == version.run_id, d) for run in makers(version) for d in run["datasets"]]
+    held = {d["fingerprint"] for fitting, d in runs if fitting or d.get("role") != "written"}
+    return {str(fingerprint) for fingerprint in named | held}
+
+
+def _newest(fingerprints: set[str]) -> dict[str, tuple[int, str]]:
+    """Return number and fingerprint of the newest version of each data set that any of these rows are a version of."""
     from nbmlops.store import datasets
 
     every = datasets.listed(session.store())
-    refs = set(version.signature.get("datasets") or ())
-    names = {r["name"] for r in every if r["fingerprint"] in fingerprints or f"{r['name']}@{r['version']}" in refs}
+    names = {r["name"] for r in every if r["fingerprint"] in fingerprints}
     newest: dict[str, tuple[int, str]] = {}
     for row in every:  # newest first within each name
         if row["name"] in names:

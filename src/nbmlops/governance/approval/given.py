@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.governance.approval import bound as binding
 from nbmlops.governance.approval import policy
 from nbmlops.records import plain
+from nbmlops.store.driver import ACCOUNT
 
 if TYPE_CHECKING:
     from nbmlops.governance.approval.policy import Policy
@@ -40,6 +41,7 @@ class Answer:
     entered_by: str = ""  # the steward, where somebody else entered it
     policy_digest: str = ""
     bound: Mapping[str, Any] | None = None
+    named_by: tuple[str, ...] = ()  # aliases whose policy named the role when it was answered
     state: str = "valid"
     why: str = ""
 
@@ -47,6 +49,11 @@ class Answer:
     def approves(self) -> bool:
         """Whether it says yes, with conditions or without."""
         return self.outcome in APPROVED
+
+    @property
+    def weight(self) -> int:
+        """How far it is the person's own: 0 a claim, 1 by a name of the environment, 2 by an account of a database."""
+        return 0 if self.entered_by else 2 if self.known_by == ACCOUNT else 1
 
     @property
     def who(self) -> str:
@@ -100,14 +107,16 @@ def _met(event: Json) -> dict[str, str]:
 
 def _answer(event: Json, met: Mapping[tuple[int, int], Json]) -> Answer:
     data, seq = event["data"], int(event["seq"])
-    steward = str(data.get("entered_by") or "")
+    name = str(data.get("by") or event["actor"])
+    claimed = data.get("entered_by") or name != event["actor"]
+    steward = str(event["actor"]) if claimed else ""  # who entered it is who the event says, whatever its data says
     conditions = (
         {"condition": n, **c, **met.get((seq, n), UNMET)} for n, c in enumerate(data.get("conditions") or (), 1)
     )
     return Answer(
         seq,
         str(event["at"]),
-        str(data.get("by") or event["actor"]),
+        name,
         str(event["known_by"]),
         str(data.get("role") or ""),
         str(data.get("outcome") or ""),
@@ -119,6 +128,7 @@ def _answer(event: Json, met: Mapping[tuple[int, int], Json]) -> Answer:
         steward,
         str(data.get("policy_digest") or ""),
         data.get("bound") or {},
+        tuple(map(str, data.get("named_by") or ())),
     )
 
 
@@ -149,8 +159,12 @@ def _judged(answer: Answer, later: Sequence[Answer], present: Present, asked: Po
 
 
 def _withdrawn(answer: Answer, later: Iterable[Answer]) -> str:
-    """Return by what the same person withdrew an answer: another in that role, or a refusal in any."""
-    said = (a for a in later if a.name == answer.name and (a.role == answer.role or not a.approves))
+    """Return by what the same person withdrew an answer: another in that role, or a refusal in any.
+
+    A claim withdraws nothing that somebody said themselves, and no weaker name what an account of the database said.
+    """
+    said = (a for a in later if a.name == answer.name and a.weight >= answer.weight)
+    said = (a for a in said if a.role == answer.role or not a.approves)
     newer = next(said, None)
     return f"{answer.name} answered again: {newer.outcome} (event {newer.seq})" if newer else ""
 
@@ -158,7 +172,9 @@ def _withdrawn(answer: Answer, later: Iterable[Answer]) -> str:
 def _void(answer: Answer, present: Present, asked: Policy) -> str:
     """Return why an approval never counts here, or counts no more: own work, or a role that is not played."""
     agreed = present.agreed
-    if answer.approves and "nobody" not in asked.distinct_from:
+    if not answer.approves:  # taking somebody's role away takes no refusal back
+        return ""
+    if "nobody" not in asked.distinct_from:
         for person in filter(None, (answer.name, answer.entered_by)):
             if person in present.own:
                 return f"{person} {present.own[person]}"
@@ -168,7 +184,9 @@ def _void(answer: Answer, present: Present, asked: Policy) -> str:
 
 
 def _stale(answer: Answer, present: Present) -> list[str]:
-    """Return what changed of all an answer was bound to."""
+    """Return what changed of all an answer was bound to; of a refusal, of the version itself."""
+    if not answer.approves:
+        return binding.another(answer.bound or {}, present.bound) if present.bound else []
     changed = present.changed.get(answer.report, ("a report that was not looked at",))
     words = binding.changed(answer.bound or {}, present.bound) if present.bound else []
     words += [f"the report says otherwise: {', '.join(changed)}"] if changed else []
@@ -187,5 +205,9 @@ def valid(found: Iterable[Answer], asked: Policy) -> list[Answer]:
 
 
 def refused(found: Iterable[Answer], asked: Policy) -> list[Answer]:
-    """Return the refusals that stand, by people in a role the policy names."""
-    return [a for a in found if not a.approves and a.state == "valid" and (not asked.roles or a.role in asked.roles)]
+    """Return the refusals that stand, by people in a role the policy names, or named when they answered."""
+    return [a for a in found if not a.approves and a.state == "valid" and _names(asked, a)]
+
+
+def _names(asked: Policy, answer: Answer) -> bool:
+    return not asked.roles or answer.role in asked.roles or asked.alias in answer.named_by

@@ -1,0 +1,92 @@
+"""A refusal stands until that person answers again, whatever its author does meanwhile."""
+
+import dataclasses
+
+import pytest
+
+import nbmlops as nb
+from nbmlops.capture.data import describe
+from nbmlops.errors import NotAllowed
+from nbmlops.report.page import written
+from nbmlops.tracking import session
+
+from .test_approvals import ANN, KIM, MO, SAM, agree, approve_events, judged, who  # noqa: F401
+
+
+@pytest.fixture
+def rejected(judged, who):  # noqa: F811
+    """Kim said no; one approval of an expert or manager is asked for."""
+    agree(judged, approvals=1, roles=["manager", "expert"])
+    written("late@1", refresh=True)
+    who(KIM)
+    nb.approve("late@1", "rejected", comment="the labels leak")
+    return judged
+
+
+def flagged(project, who, people):  # noqa: F811
+    nb.flag("late@1", "a typo", severity="low")
+
+
+def newer(project, who, people):  # noqa: F811
+    nb.dataset("trips", people(500, 9))
+
+
+def without_role(project, who, people):  # noqa: F811
+    text = (project / "charter.yaml").read_text()
+    (project / "charter.yaml").write_text(text.replace(f"'{KIM}', ", ""))
+
+
+def other_policy(project, who, people):  # noqa: F811
+    agree(project, approvals=1, roles=["manager"])
+
+
+@pytest.mark.parametrize("act", [flagged, newer, without_role, other_policy])
+def test_nothing_its_author_does_takes_a_refusal_back(rejected, who, people, act):  # noqa: F811
+    who(SAM)
+    act(rejected, who, people)
+    written("late@1", refresh=True)
+    who(ANN)
+    nb.approve("late@1", role="manager")
+    found = nb.approvals("late@1")
+    assert [(g["name"], g["state"]) for g in found.given] == [(KIM, "valid"), (ANN, "valid")]
+    who(SAM)
+    with pytest.raises(NotAllowed, match=r"another answer of kim@example.org \(expert\), who said: rejected"):
+        nb.promote("late", 1, to="champion", reason="first")
+
+
+def test_who_refused_takes_it_back(rejected, who):  # noqa: F811
+    who(KIM)
+    assert nb.approve("late@1", comment="I misread").met
+
+
+def test_the_same_rows_under_another_name_make_nothing_stale(judged, who, train, people):  # noqa: F811
+    who(KIM)
+    nb.approve("late@1")
+    nb.dataset("copy", train)
+    assert [g["state"] for g in nb.approvals("late@1").given] == ["valid"]
+    nb.dataset("trips", people(500, 9))
+    assert [g["why"] for g in nb.approvals("late@1").given] == ["the data changed (trips@2)"]
+
+
+def test_data_that_the_fitting_cell_read_itself_is_bound(judged, who, people, fit, held_out):  # noqa: F811
+    who(SAM)
+    rows = people(300, 4)
+    nb.dataset("own", rows)
+    with nb.run("cell") as run:
+        about = dataclasses.asdict(describe("frame", rows, "written"))
+        session.write({"t": "dataset", "run_id": run.run_id, **about, "columns": []})
+        model = fit("age")
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    written("late@2")
+    who(KIM)
+    assert nb.approve("late@2").given[0]["state"] == "valid"
+    nb.dataset("own", people(310, 5))
+    assert nb.approvals("late@2").given[0]["why"] == "the data changed (own@2)"
+
+
+def test_no_secret_gets_into_what_was_answered(judged, who):  # noqa: F811
+    who(KIM)
+    said = "password=hunter2hunter2"
+    nb.approve("late@1", "approved with conditions", comment=said, conditions=[f"{said}; {ANN}; 2999-01-01"])
+    assert "hunter2" not in str(approve_events())
