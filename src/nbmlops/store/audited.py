@@ -94,9 +94,9 @@ class Chain:
 
     def _results(self) -> Iterator[dict[str, Any]]:
         """Yield the results that events rest on."""
-        sql = "SELECT data FROM events WHERE data LIKE ?"
-        said = [_read(data) for (data,) in self.connection.execute(sql, ('%"results":{%',)).fetchall()]
-        ids = sorted({key for data in said for key in data.get("results") or ()})
+        sql = "SELECT data FROM events WHERE action IN ('register', 'alias') AND data LIKE ?"
+        said = [_read(data).get("results") for (data,) in self.connection.execute(sql, ('%"results":{%',)).fetchall()]
+        ids = sorted({key for results in said if isinstance(results, dict) for key in results})
         for part, holes in parts(ids):
             query = f"SELECT result_id, data FROM results WHERE result_id IN ({holes})"
             for result_id, data in self.connection.execute(query, part).fetchall():

@@ -9,10 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nbmlops.store.tables import results
+from nbmlops.errors import Conflict
+from nbmlops.store.tables import events, results
 
 __all__ = ["REST", "digest_of", "of_results", "rest"]
 
+RESTING = ("register", "alias")  # events that hold the hash of the results they rest on
 REST = {
     "model_versions": (
         *("format", "estimator", "signature", "created_at", "metrics", "environment", "trusted", "size_bytes"),
@@ -41,11 +43,32 @@ def rest(table: str, row: Mapping[str, Any]) -> str:
 
 
 def of_results(connection: sa.Connection, ids: Iterable[Any]) -> dict[str, dict[str, str]]:
-    """Return ``results`` for an event's data: the hash of each result it rests on; nothing where it rests on none."""
+    """Return ``results`` for an event's data: the hash of each result it rests on; nothing where it rests on none.
+
+    Raises
+    ------
+    Conflict
+        A result is not the one that an earlier event rests on: it was changed since.
+    """
     wanted = [i for i in ids if i]
     query = sa.select(results.c.result_id, results.c.data).where(results.c.result_id.in_(wanted))
     found = {i: digest_of(data) for i, data in connection.execute(query)} if wanted else {}
+    for result_id, digest in found.items():
+        _check_unchanged(connection, result_id, digest)
     return {"results": found} if found else {}
+
+
+def _check_unchanged(connection: sa.Connection, result_id: str, digest: str) -> None:
+    """Refuse evidence that is not what the log first said of it."""
+    c = events.c
+    query = sa.select(c.seq, c.data).where(c.action.in_(RESTING), c.data.contains(f'"{result_id}":"', autoescape=True))
+    said = ((seq, json.loads(data).get("results")) for seq, data in connection.execute(query.order_by(c.seq)))
+    first = next(((n, r[result_id]) for n, r in said if isinstance(r, dict) and result_id in r), None)
+    if first and first[1] != digest:
+        raise Conflict(
+            f"Result {result_id} is not the one that event {first[0]} rests on: it was changed since.",
+            "Look at it: nbmlops audit verify. Measure again, for a new result.",
+        )
 
 
 def digest_of(text: str) -> str:

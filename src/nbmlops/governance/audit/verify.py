@@ -42,7 +42,8 @@ class AuditCheck(Shown):
 
     ``proven_to`` is the last event that a head from outside vouches for, 0 without one; ``heads`` are all that were
     held against the log, and ``fits`` of each whether it is in it. A row of a table that is not what the events say
-    breaks the log too; ``broken_at`` is None then.
+    breaks the log too; ``broken_at`` is None then. ``warnings`` are events that say too little to be held against
+    anything; they break nothing.
     """
 
     shows: ClassVar[str] = "audit_check"
@@ -58,6 +59,7 @@ class AuditCheck(Shown):
     where: str = ""
     what: str = ""
     heads: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -66,7 +68,7 @@ class AuditCheck(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
-        lists = {name: list(getattr(self, name)) for name in ("says", "proven_by", "heads")}
+        lists = {name: list(getattr(self, name)) for name in ("says", "proven_by", "heads", "warnings")}
         return {**dataclasses.asdict(self), **lists}
 
 
@@ -110,7 +112,7 @@ def checked(chain: Chain, known: list[heads.Head]) -> AuditCheck:
     """Return the verdict on a log by the heads that are known, as the script of an export gives it."""
     with contextlib.closing(chain.events()) as events:  # a broken log is not read to its end
         found = script.check(chain.chain_id, events, known, chain.repeated())
-    says, lists = tuple(script.sentences(found)), {k: tuple(found[k]) for k in ("proven_by", "heads")}
+    says, lists = tuple(script.sentences(found)), {k: tuple(found[k]) for k in ("proven_by", "heads", "warnings")}
     return AuditCheck(**{**found, **lists}, says=says, chain_id=chain.chain_id)
 
 

@@ -38,16 +38,57 @@ REPEATED = {
 }
 LATER = ("dataset_kept",)  # say more of a row that an earlier event made
 HIDING = {"delete": True, "restore": False}
-RESULTS = '"results":{'  # the hash of each result the event rests on
+RESTING = ("register", "alias")  # hold, as ``results``, the hash of each result they rest on
+RESULTS = '"results":{'
 ERASING = "erase"  # names the digests of what is gone for good
-READ = {*REPEATED, *HIDING, ERASING}
+ERASED = {  # by what was erased: the tables and the fields that may differ since
+    "dataset": (("dataset_versions", "digest"), ("model_versions", "rest")),
+    "results": (("results", "digest"),),
+}
+NEEDED = {  # what an event must say to be held against anything
+    "register": ("digest",),
+    "dataset": ("fingerprint",),
+    "dataset_kept": ("digest",),
+    "delete": ("versions",),
+    "restore": ("versions",),
+    "flag": ("flag", "digest"),
+    "flag_answer": ("flag", "state", "digest"),
+    "charter": ("digest",),
+    "condition_met": ("approve", "condition", "why"),
+    ERASING: ("digests_before",),
+}
+READ = {*REPEATED, *HIDING, *NEEDED}
+TOLD = 20  # events that say too little, by name
 
 quoted, sha256 = json.encoder.encode_basestring, hashlib.sha256  # the first is json.dumps(text, ensure_ascii=False)
 
 
+class Said:
+    """What the events say that tables repeat."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], dict[str, Any]] = {}
+        self.erased: dict[tuple[str, str], set[str]] = {}
+        self.twice: dict[str, Any] | None = None  # the first row of which two events say different things
+        self.silent: list[tuple[int, str, list[str]]] = []  # events that say too little
+
+    def add(self, table: str, key: str, event: dict[str, Any], seq: int, later: bool = False) -> None:
+        """Remember what an event says of a row: what was said first counts, a later one may fill in what was empty."""
+        old = self.rows.setdefault((table, key), {"seq": seq})
+        filled = [n for n in event if n in old and not (later and old[n] is None)]
+        if any(old[n] != event[n] for n in filled) and self.twice is None:
+            names = " and ".join(n for n in filled if old[n] != event[n])
+            self.twice = _row(table, key, f"events {old['seq']} and {seq} do not say the same {names} of it")
+        old.update({n: event[n] for n in event if n not in filled})
+
+    def is_gone(self, table: str, field: str, value: Any) -> bool:
+        """Tell whether erasing named this very digest."""
+        return isinstance(value, str) and value in self.erased.get((table, field), ())
+
+
 def first(chain_id: str) -> str:
     """Return what stands in place of the hash of the event before the first."""
-    return hashlib.sha256(chain_id.encode()).hexdigest()
+    return hashlib.sha256(chain_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def head_of(asked: str) -> Head:
@@ -97,9 +138,9 @@ def check(
     when somebody else holds it, ``end`` when nothing may follow it. ``tables`` are rows that repeat what an event said.
     """
     known = sorted((dict(h) for h in heads), key=lambda h: int(h["seq"]))
-    said: dict[tuple[str, str], dict[str, Any]] = {}
+    said = Said()
     count, last, fault = _walk(first(chain_id), events, known, said)
-    fault = fault or _end(count, known) or (None if tables is None else _otherwise(said, tables))
+    fault = fault or _end(count, known) or said.twice or (None if tables is None else _otherwise(said, tables))
     proven_to = max((h["seq"] for h in known if h.get("fits") and h.get("outside")), default=0)
     by = {h["where"] for h in known if h.get("fits") and h.get("outside") and h["seq"] == proven_to > 0}
     return {
@@ -109,12 +150,13 @@ def check(
         "proven_to": proven_to,
         "proven_by": sorted(by),
         **(fault or _fault(None, "", "")),
+        "warnings": _warnings(said.silent),
         "heads": [{k: h.get(k) for k in ("seq", "hash", "where", "outside", "fits")} for h in known],
     }
 
 
 def _walk(
-    previous: str, events: Iterable[Row], heads: Sequence[Head], said: dict[tuple[str, str], dict[str, Any]]
+    previous: str, events: Iterable[Row], heads: Sequence[Head], said: Said
 ) -> tuple[int, str, dict[str, Any] | None]:
     """Follow the chain; return how many events fit, the hash of the last of them, and what is wrong behind it."""
     number, wanted = 0, {h["seq"] for h in heads}
@@ -180,47 +222,76 @@ def _fault(seq: int | None, where: str, what: str) -> dict[str, Any]:
     return {"broken_at": seq, "where": where, "what": what}
 
 
-def _keep(row: Row, said: dict[tuple[str, str], dict[str, Any]]) -> None:
+def _keep(row: Row, said: Said) -> None:
     """Remember what an event says that a table repeats."""
-    action, subject = row[4], row[5]
-    try:
-        data = json.loads(row[6])
-    except ValueError:
-        return
-    if not isinstance(data, dict):  # whose row has no event then
-        return
+    seq, action, subject, data = row[0], row[4], row[5], _data(row[6])
+    missing = [name for name in NEEDED.get(action, ()) if name not in data]
+    if missing:
+        said.silent.append((seq, action, missing))
     if action == ERASING:
-        said[ERASING, str(row[0])] = {"text": row[6]}
-    for key, digest in dict(data.get("results") or {}).items():
-        said["results", key] = {"digest": digest, "seq": row[0]}
-    for version in data.get("versions", ()) if action in HIDING else ():
-        said.get(("model_versions", f"{subject.partition('@')[0]}@{version}"), {})["deleted"] = HIDING[action]
+        digests = {d for d in _list(data.get("digests_before")) if isinstance(d, str)}
+        for field in ERASED.get(subject, ()):
+            said.erased.setdefault(field, set()).update(digests)
+    if action in RESTING and isinstance(data.get("results"), dict):
+        for key, digest in data["results"].items():
+            said.add("results", key, {"digest": digest}, seq)
+    if action in HIDING:
+        _hide(said, subject.partition("@")[0], data.get("versions"), HIDING[action])
     if action in REPEATED:
         table, fields = REPEATED[action]
         event = {name: data[name] for name in fields if name in data}
-        old = said.get((table, subject), {}) if action in LATER else {"deleted": False, "seq": row[0]}
-        said[table, subject] = {**old, **event}
+        said.add(table, subject, event, seq, action in LATER)
+        if action not in LATER:
+            said.rows[table, subject].setdefault("deleted", False)
 
 
-def _otherwise(
-    said: Mapping[tuple[str, str], Mapping[str, Any]], tables: Iterable[Mapping[str, Any]]
-) -> dict[str, Any] | None:
+def _data(text: str) -> dict[str, Any]:
+    """Return what an event says; nothing where that cannot be read, and its row has no event then."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _hide(said: Said, name: str, versions: Any, deleted: bool) -> None:
+    """Remember which versions are deleted; of an event that does not say which, that any of the model may be."""
+    for version in _list(versions):
+        said.rows.get(("model_versions", f"{name}@{version}"), {})["deleted"] = deleted
+    if versions is None:
+        for (table, key), event in said.rows.items():
+            if table == "model_versions" and key.rpartition("@")[0] == name:
+                event.pop("deleted", None)
+
+
+def _warnings(silent: Sequence[tuple[int, str, list[str]]]) -> list[str]:
+    """Say which events say too little to be held against anything."""
+    lines = [
+        f"Event {seq} ({action}) says too little, without {' and '.join(names)}: nothing can be held against it."
+        for seq, action, names in silent[:TOLD]
+    ]
+    return [*lines, f"So do {len(silent) - TOLD} more."] if len(silent) > TOLD else lines
+
+
+def _otherwise(said: Said, tables: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Say which row of a table is not what its event says, is missing, or was never an event."""
     there = {(row["table"], row["key"]): row for row in tables}
-    erased = "\n".join(event["text"] for (table, _), event in said.items() if table == ERASING)
-    for (table, key), event in said.items():
+    for (table, key), event in said.rows.items():
         row = there.get((table, key))
-        gone = row is None and str(event.get("digest")) in erased
-        if table == ERASING or gone:
+        if row is None and table == "results" and said.is_gone(table, "digest", event.get("digest")):
             continue
         if row is None:
             return _row(table, key, f"its row is missing: event {event['seq']} made it")
-        if names := [n for n in event if n in row and row[n] != event[n] and str(event[n]) not in erased]:
+        if names := [n for n in event if n in row and row[n] != event[n] and not said.is_gone(table, n, event[n])]:
             return _row(table, key, f"its {' and '.join(names)} is not what the events say (event {event['seq']})")
     for (table, key), row in sorted(there.items()):
         if row.get("unfit"):
             return _row(table, key, "it is not what its events say")
-        if (table, key) not in said:
+        if (table, key) not in said.rows:
             return _row(table, key, "no event made this row")
     return None
 
@@ -230,7 +301,11 @@ def _row(table: str, key: str, what: str) -> dict[str, Any]:
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
-    """Return the verdict as people read it, the verdict itself first."""
+    """Return the verdict as people read it, the verdict itself first, then what is to be looked at."""
+    return [*_verdict(found), *found.get("warnings", ())]
+
+
+def _verdict(found: Mapping[str, Any]) -> list[str]:
     count, to = found["events"], found["proven_to"]
     by = " and ".join(found["proven_by"])
     if found["verdict"] == BROKEN:
