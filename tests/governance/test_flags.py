@@ -61,7 +61,8 @@ def test_a_flag_on_a_version_is_kept_with_its_event_and_owner(late, be):
     (event,) = chained("flag")
     assert (event["subject"], event["actor"]) == ("late@1", "ann@x.org")
     about = {"flag": found.flag_id, "kind": "model", "severity": "high", "role": "scientist", "question": False}
-    assert event["data"] == {**about, "digest": found.digest}
+    whose = {"author": "ann@x.org", "owner": "sam@x.org", "at": found.at}
+    assert event["data"] == {**about, **whose, "digest": found.digest}
     assert "sure" not in json.dumps(event)
     assert get(found.flag_id[-6:]) == get(found.flag_id)
     assert nb.flags().loc[0, ["flag_id", "text", "answers"]].tolist() == [found.flag_id, found.text, 0]

@@ -63,6 +63,14 @@ def test_what_was_said_and_answered_is_found_by_subject_state_and_the_end_of_its
         "UPDATE flags SET state = 'dismissed'",
         "UPDATE flags SET severity = 'low'",
         "UPDATE flags SET kind = 'row'",
+        "UPDATE flags SET author = 'eve'",
+        "UPDATE flags SET owner = 'ann'",
+        "UPDATE flags SET owner = NULL",
+        "UPDATE flags SET role = 'expert'",
+        "UPDATE flags SET subject = 'late@2'",
+        "UPDATE flags SET at = '2025-01-01'",
+        "UPDATE flags SET closed_at = NULL",
+        "UPDATE flags SET closed_at = '2027-01-01'",
         "UPDATE flags SET digest = 'd'",
         "UPDATE flags SET data = replace(data, 'odd', 'all right')",
         "UPDATE flags SET data = replace(data, 'so it is', 'it is not so')",
@@ -75,6 +83,17 @@ def test_whatever_is_changed_behind_the_chain_does_not_fit(project, change):
     answered(one)
     sql(change)
     assert one in unfit() or "another" in unfit()
+
+
+def test_an_event_of_before_repeats_less_and_fits(project):
+    (one,) = kept(row())
+    with session.store().reading() as connection:
+        found = flags.find(connection, one)
+    with session.store().atomic() as change:
+        change.connection.exec_driver_sql("UPDATE flags SET flag_id = 'old'")
+        about = {"flag": "old", **{k: found[k] for k in ("kind", "severity", "role", "digest")}, "question": False}
+        change.event("flag", "late@1", about, ANN)
+    assert unfit() == [one]  # its row is gone; the old one fits
 
 
 def test_what_was_erased_on_purpose_fits(project):

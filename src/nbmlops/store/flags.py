@@ -21,6 +21,7 @@ from nbmlops.store.tables import flags
 __all__ = ["add", "answer", "digest_of", "find", "listed", "unfit"]
 
 MOST = 500  # values in one statement
+TOLD_OF = ("kind", "severity", "role", "digest", "author", "owner", "at")  # what the event repeats
 Row = dict[str, Any]
 Actor = tuple[str, str]
 
@@ -49,7 +50,7 @@ def add(change: Transaction, rows: Sequence[Mapping[str, Any]], actor: Actor) ->
         said = row["said"]
         values = {k: v for k, v in row.items() if k != "said"}
         values |= {"state": "open", "digest": digest_of(said), "data": as_json({"said": said, "thread": []})}
-        about = {"flag": row["flag_id"], **{k: values[k] for k in ("kind", "severity", "role", "digest")}}
+        about = {"flag": row["flag_id"], **{k: values[k] for k in TOLD_OF}}
         about |= {"question": bool(said["question"])}
         if governed.installed(change.connection):
             change.made(*governed.flag(change.connection, values, change.told(about, actor)))
@@ -115,10 +116,10 @@ def unfit(connection: Connection) -> list[str]:
     connection : Connection
         Of the bare driver, reading.
     """
-    names = ("action", "data")
+    names = ("action", "subject", "data")
     told = [dict(zip(names, row, strict=True)) for row in connection.execute(TOLD).fetchall()]
     erased = "\n".join(row["data"] for row in told if row["action"] == "erase")
-    said = [json.loads(row["data"]) for row in told if row["action"] != "erase"]
+    said = [{**json.loads(row["data"]), "subject": row["subject"]} for row in told if row["action"] != "erase"]
     events: dict[str, list[Row]] = {}
     for event in said:
         events.setdefault(str(event.get("flag")), []).append(event)
@@ -128,26 +129,28 @@ def unfit(connection: Connection) -> list[str]:
     return sorted([*gone, *(i for i, row in rows.items() if not _fits(row, events.get(i, []), erased))])
 
 
-TOLD = "SELECT action, data FROM events WHERE action IN ('flag', 'flag_answer', 'erase') ORDER BY seq"
-STORED = "SELECT flag_id, state, severity, kind, digest, data FROM flags"
+TOLD = "SELECT action, subject, data FROM events WHERE action IN ('flag', 'flag_answer', 'erase') ORDER BY seq"
+FIELDS = ("flag_id", "state", "closed_at", "data", "subject", *TOLD_OF)
+STORED = f"SELECT {', '.join(FIELDS)} FROM flags"
 
 
-def _fits(row: Sequence[Any], events: Sequence[Mapping[str, Any]], erased: str) -> bool:
+def _fits(values: Sequence[Any], events: Sequence[Mapping[str, Any]], erased: str) -> bool:
     """Tell whether a stored flag is what its events say; of what was erased only the digest is left."""
-    _, state, severity, kind, digest, text = row
+    row = dict(zip(FIELDS, values, strict=True))
     if not events:
         return False
     first, *answers = events
-    if (first.get("digest"), first.get("severity"), first.get("kind")) != (digest, severity, kind):
+    if any(first[k] != row[k] for k in ("subject", *TOLD_OF) if k in first):  # events of before repeat less
         return False
-    if state != (answers[-1].get("state") if answers else "open"):
+    if row["state"] != (answers[-1].get("state") if answers else "open"):
         return False
-    data = json.loads(text)
-    if digest in erased and not data.get("said"):
+    data = json.loads(row["data"])
+    if row["digest"] in erased and not data.get("said"):
         return True
-    return digest_of(data["said"]) == digest and [digest_of(a) for a in data["thread"]] == [
-        a.get("digest") for a in answers
-    ]
+    thread = data["thread"]
+    if digest_of(data["said"]) != row["digest"] or [digest_of(a) for a in thread] != [a.get("digest") for a in answers]:
+        return False
+    return bool(row["closed_at"] == (None if row["state"] == "open" else thread[-1].get("at")))
 
 
 def _row(row: sa.RowMapping) -> Row:
