@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from nbmlops.governance.approval import policy
 from nbmlops.governance.approval.evidence import newest_gate
 from nbmlops.governance.charter import PROMOTES, Charter
 from nbmlops.governance.differences import METRICS
-from nbmlops.governance.flags.unsettled import held_up
+from nbmlops.governance.flags.unsettled import blocking, held_up, open_flags
 from nbmlops.governance.terms import PASSING
 from nbmlops.registry import models
 from nbmlops.tracking import actor as identity
@@ -20,10 +20,17 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
 
-__all__ = ["Evidence", "allowed", "evidence_of", "issues"]
+__all__ = ["Evidence", "HeldUp", "allowed", "evidence_of", "issues", "said_of"]
 
 GUARDS = ("required", "recorded")
 FLAGS = ("blocking", "any")  # which open flags let nothing move
+SHOWN = 20  # ids of flags in one sentence
+
+
+class HeldUp(NotAllowed):
+    """An open flag holds a version up; ``logged`` says so without the words of the flag."""
+
+    logged: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,9 +88,23 @@ def _check_flags(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> Non
         raise NotAllowed(
             f"policy.{alias}.flags is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(FLAGS)}."
         )
-    if held := held_up(evidence.version.ref, wanted == "any"):
+    ref = evidence.version.ref
+    if held := held_up(ref, wanted == "any"):
         end = "" if held.endswith(("?", "!")) else "."
-        raise NotAllowed(f"{evidence.version.ref} is held up: {held}{end}", "Read and settle it: nbmlops flags")
+        refused = HeldUp(f"{ref} is held up: {held}{end}", "Read and settle it: nbmlops flags")
+        found = open_flags(ref) if wanted == "any" else blocking(ref)
+        refused.logged = f"{ref} is held up by {_flags(f.flag_id for f in found)}."
+        raise refused
+
+
+def _flags(ids: Iterable[str]) -> str:
+    """Return how many flags, and their ids: what they say lies in a table, where it can be erased.
+
+    >>> _flags(["a", "b"])
+    '2 flags (a, b)'
+    """
+    named = list(ids)
+    return f"{len(named)} flag{'s' * (len(named) != 1)} ({', '.join(named[:SHOWN])}{', ...' * (len(named) > SHOWN)})"
 
 
 def _check_evaluation(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:
@@ -167,7 +188,7 @@ def _check_guards(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> No
     if broken:
         more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""
         raise NotAllowed(
-            f"A guard of the gate is an issue for {evidence.version.ref}: {broken[0]['message']}{more}.",
+            f"A guard of the gate is an issue for {evidence.version.ref}: {said_of(broken[0])}{more}.",
             f"Mend it and compare again, or agree on policy.{alias}.guards: recorded.",
         )
 
@@ -175,3 +196,10 @@ def _check_guards(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> No
 def issues(compared: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the guards of a gate that were issues."""
     return [f for f in compared.get("findings", ()) if f["outcome"] == "issue" and f["code"] != "gate"]
+
+
+def said_of(finding: Mapping[str, Any]) -> str:
+    """Return a guard as the log may have it: of flags how many and which, not what they say."""
+    if finding["code"] != "flag":
+        return str(finding["message"])
+    return f"open: {_flags((finding.get('detail') or {}).get('flags') or ())}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from nbmlops.capture.secrets import redact
 from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, NotFound, UntrustedContent, tell
 from nbmlops.governance import agreed_on
-from nbmlops.governance.allowed import Evidence, allowed, evidence_of, issues
+from nbmlops.governance.allowed import Evidence, HeldUp, allowed, evidence_of, issues, said_of
 from nbmlops.governance.approval import evidence as asked_for
 from nbmlops.governance.approval import override as emergency
 from nbmlops.governance.approval import standing
 from nbmlops.governance.approval.policy import of as asked_of
 from nbmlops.governance.charter import Charter, charter
+from nbmlops.governance.flags.unsettled import names_of, newest, raised
 from nbmlops.registry import models
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
@@ -66,11 +68,12 @@ def promote(name: str, version: int | str, to: str, reason: str, override: bool 
     """
     _check_words(to, reason)
     chosen = models.model_version(f"{name}@{version}")
-    found = evidence_of(chosen, to)
-    policy, counted, said = _decided(found, to, reason.strip(), override)
+    found, reason, agreed = evidence_of(chosen, to), redact(reason.strip()), charter()
+    judged = _judged(chosen, agreed, to)
+    policy, counted, said = _decided(agreed, found, to, reason, override)
     models.check_loadable(chosen)  # what is promoted can be loaded, digest and all
     about = {
-        "reason": reason.strip(),
+        "reason": reason,
         "policy": policy,
         "evaluation": chosen.evaluation,
         "gate": found.gate["result_id"] if found.gate else None,
@@ -78,21 +81,46 @@ def promote(name: str, version: int | str, to: str, reason: str, override: bool 
         "digest": chosen.digest,
         **({"override": said} if said else {}),
     }
-    return _move(chosen, to, found.champion, about, counted)
+    return _move(chosen, to, found.champion, about, counted, None if said else judged)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Under which charter a move was judged, and up to which event its flags were asked."""
+
+    charter: str
+    since: int
+    names: set[str]  # of what a flag that concerns the version may name
+    by_any: bool
+
+    def check(self, change: Transaction, now: str | None) -> None:
+        """Refuse the move where the charter is another by now, or somebody flagged the version meanwhile."""
+        if (now or "") != self.charter:
+            raise Conflict("The charter was changed meanwhile.", "Promote again: it is judged by the new one.")
+        if ids := raised(change.connection, self.names, self.since, self.by_any):
+            raise Conflict(f"It was flagged meanwhile: {ids[0]}.", "Read and settle it: nbmlops flags")
+
+
+def _judged(version: ModelVersion, agreed: Charter | None, alias: str) -> Judged:
+    """Return what is compared in the transaction; taken before anything is judged."""
+    with session.store().reading() as connection:
+        since = newest(connection)
+    by_any = bool(agreed and agreed.policy.get(alias, {}).get("flags") == "any")
+    return Judged(agreed.digest if agreed else "", since, names_of(version), by_any)
 
 
 def _decided(
-    found: Evidence, alias: str, reason: str, override: bool
+    agreed: Charter | None, found: Evidence, alias: str, reason: str, override: bool
 ) -> tuple[str, standing.Counted | None, dict[str, str]]:
     """Return the policy followed, the approvals to count again, and what is said of an override; or refuse."""
-    agreed = charter()
     try:
         policy = allowed(agreed, found, alias)
         counted = _counted(agreed, found, alias)
     except NotAllowed as refused:
         if not override:
             raise
-        return "override", None, {"reason": reason, "refused": refused.message}
+        said = refused.logged if isinstance(refused, HeldUp) else refused.message
+        return "override", None, {"reason": reason, "refused": redact(said)}
     return policy, counted, {}
 
 
@@ -147,7 +175,7 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
         raise NotFound(f"{name}@{alias} {at}.", "There is nothing to go back to.")
     now = models.model_version(f"{name}@{stack[-1]}")
     before, passed_over = _last_good(name, stack)
-    about = {"reason": reason.strip(), "policy": "rollback", "rollback": True, "digest": before.digest}
+    about = {"reason": redact(reason.strip()), "policy": "rollback", "rollback": True, "digest": before.digest}
     return _move(before, alias, now, about | ({"passed_over": passed_over} if passed_over else {}))
 
 
@@ -163,7 +191,12 @@ def reject(version: ModelVersion, reason: str, evidence: Mapping[str, Any]) -> N
     """
     _check_words("challenger", reason)
     with session.store().atomic() as change:
-        about = {"reason": reason.strip(), "digest": version.digest, "charter": agreed_on.record(change), **evidence}
+        about = {
+            "reason": redact(reason.strip()),
+            "digest": version.digest,
+            "charter": agreed_on.record(change),
+            **evidence,
+        }
         change.event("reject", version.ref, about, identity.actor())
 
 
@@ -197,6 +230,7 @@ def _move(
     expected: ModelVersion | None,
     about: dict[str, Any],
     counted: standing.Counted | None = None,
+    judged: Judged | None = None,
 ) -> ModelVersion:
     from nbmlops.store.models import set_alias
 
@@ -206,6 +240,8 @@ def _move(
         if counted:  # somebody may have answered meanwhile
             about = about | {"approvals": counted.check(change.connection)}
         about = about | {"charter": agreed_on.record(change)}
+        if judged:
+            judged.check(change, about["charter"])
         set_alias(change, chosen.name, alias, chosen.version, about, actor)
         if said := about.get("override"):
             emergency.alarm(change, chosen, alias, actor[0], said)
@@ -228,8 +264,8 @@ def _unmoved(change: Transaction, name: str, alias: str, expected: ModelVersion 
     """Refuse when somebody moved the alias after the evidence was read."""
     from nbmlops.store import events
 
-    newest = events.latest(change.connection, "alias", f"{name}@{alias}")
-    now = newest["data"]["version"] if newest else None
+    last = events.latest(change.connection, "alias", f"{name}@{alias}")
+    now = last["data"]["version"] if last else None
     if now != (expected.version if expected else None):
         raise Conflict(f"{name}@{alias} was moved to version {now} meanwhile.", "Look again: nb.models().")
 
@@ -237,7 +273,7 @@ def _unmoved(change: Transaction, name: str, alias: str, expected: ModelVersion 
 def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a gate is written into the log: its terms, and which guards were issues."""
     terms = {k: data.get(k) for k in ("rows", "target", "tolerated", "metric", "data")}
-    return {**terms, "guards": [f["message"] for f in issues(data)]}
+    return {**terms, "guards": [said_of(f) for f in issues(data)]}
 
 
 def _check_words(alias: Any, reason: Any) -> None:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from nbmlops.governance.flags.flag import Flag
     from nbmlops.records import ModelVersion
 
-__all__ = ["about", "blocking", "concerning", "held_up", "open_flags", "unsettled"]
+__all__ = [
+    *("about", "blocking", "concerning", "held_up", "names_of", "newest", "open_flags", "raised", "unsettled"),
+]
 
 Row = Mapping[str, Any]
 
@@ -93,6 +95,47 @@ def concerning(ref: str) -> list[dict[str, Any]]:
         return []
     names = {chosen.name, *(name for version in versions for name in _names(version))}
     return [row for row in rows if about(row) & names]
+
+
+def names_of(version: ModelVersion) -> set[str]:
+    """Return everything that a flag which concerns a version may name."""
+    return {version.name, *_names(version)}
+
+
+def raised(connection: Any, names: set[str], since: int, by_any: bool = False) -> list[str]:
+    """Return the ids of the flags that concern something and were raised or opened again after an event.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of the transaction that moves an alias.
+    names : set of str
+        As :func:`names_of` returns them.
+    since : int
+        The number of the newest event when flags were asked before.
+    by_any : bool
+        Whether any open flag counts, not a blocking one alone.
+    """
+    from nbmlops.store import flags
+
+    ids = sorted({str(e["data"].get("flag")) for e in _said(connection) if e["seq"] > since})
+    rows = [row for flag_id in ids if (row := flags.find(connection, flag_id))]
+    return [
+        row["flag_id"]
+        for row in rows
+        if unsettled(row) and (by_any or row["severity"] == "blocking") and about(row) & names
+    ]
+
+
+def newest(connection: Any) -> int:
+    """Return the number of the newest event about any flag, 0 where there is none."""
+    return max((int(e["seq"]) for e in _said(connection)), default=0)
+
+
+def _said(connection: Any) -> list[dict[str, Any]]:
+    from nbmlops.store import events
+
+    return [e for action in ("flag", "flag_answer") for e in events.listed(connection, action=action)]
 
 
 def about(row: Row) -> set[str]:
