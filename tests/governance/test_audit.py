@@ -307,3 +307,57 @@ def test_a_log_that_was_made_unreadable_is_still_read_and_exported(log, data):
     assert nb.verify_audit().says == ("Broken at event 2: it was edited: its hash is not that of what it says.",)
     assert [e["what"] for e in nb.audit().events][1:] == ["late@champion was taken away", "price@3 was rejected"]
     assert nb.export_audit("a.zip").verdict == "broken"
+
+
+@pytest.mark.parametrize(
+    ("action", "data", "missing"),
+    [
+        ("flag", {"digest": "ab" * 32}, "flag"),
+        ("flag_answer", {}, "flag and state and digest"),
+        ("delete", {"reason": "x"}, "versions"),
+        ("charter", {}, "digest"),
+        ("condition_met", {}, "approve and condition and why"),
+    ],
+)
+def test_an_event_that_says_too_little_is_a_warning_and_breaks_nothing(repository, action, data, missing):
+    """No row can be held against it, and the log is anchored all the same."""
+    with session.store().atomic() as change:
+        change.event(action, "late", data, ANN)
+    found = nb.verify_audit()
+    line = f"Event 4 ({action}) says too little, without {missing}: nothing can be held against it."
+    assert (found.verdict, found.warnings) == ("consistent, not proven", (line,))
+    assert line in repr(found)
+    nb.export_audit("audit")
+    done = subprocess.run([sys.executable, "audit/verify.py"], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == list(found.says)
+    assert anchor().made
+
+
+def test_times_at_the_ends_of_the_calendar_are_answered(log):
+    assert [e["seq"] for e in nb.audit(until="9999-12-31", since="0001-01-01").events] == [1, 2, 3]
+    for asked in ({"since": "0001-01-01T00:00+10:00"}, {"until": "9999-12-31T23:59-10:00"}):
+        with pytest.raises(Invalid, match="which is no time"):
+            nb.audit(**asked)
+    code, output = run("show", "--until", "9999-12-31")
+    assert (code, "late@1 became champion" in output) == (0, True)
+
+
+def test_what_is_nested_too_deeply_is_no_head(log, tmp_path):
+    (tmp_path / "deep.json").write_text('{"a":' * 100_000)
+    with pytest.raises(Invalid, match="nested too deeply"):
+        nb.verify_audit(tmp_path / "deep.json")
+    code, output = run("verify", "--head", str(tmp_path / "deep.json"))
+    assert (code, "No head of an audit log" in output) == (2, True)
+
+
+@pytest.mark.parametrize("column", ["actor", "subject", "data", "hash"])
+def test_text_that_is_no_utf_8_gets_a_verdict(log, column):
+    tamper(f"UPDATE events SET {column} = CAST(X'ff41' AS TEXT) WHERE seq = 2")
+    found = nb.verify_audit()
+    assert (found.verdict, found.broken_at) == ("broken", 2)
+    code, output = run("verify")
+    assert (code, output.startswith("Broken at event 2")) == (3, True)
+    assert run("show", "--json")[0] == 0
+    assert nb.export_audit("audit").verdict == "broken"
+    done = subprocess.run([sys.executable, "audit/verify.py"], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == list(found.says)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nbmlops.config import Project
@@ -58,7 +59,7 @@ class Chain:
         where = " AND ".join(condition for condition, _ in asked) or "1 = 1"
         sql = f"SELECT {LISTED} FROM events WHERE {where} ORDER BY seq"
         rows = self.connection.execute(sql, tuple(v for _, values in asked for v in values)).fetchall()
-        texts = ((v if isinstance(v, (str, int)) else repr(v) for v in row) for row in rows)
+        texts = ((_printable(v) for v in row) for row in rows)
         found = [dict(zip(FIELDS, row, strict=True)) for row in texts]
         return [{**event, "data": _read(event["data"])} for event in found]
 
@@ -128,6 +129,8 @@ def reading(project: Project) -> Iterator[Chain]:
     (12, '9f1c...')
     """
     with connect(project) as connection, connection.reading():
+        if connection.sqlite:  # bytes that are no text are read too: a verdict is given on them, not an error
+            connection.raw.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         chain_id = str(connection.scalar("SELECT value FROM meta WHERE key = 'chain_id'"))
         yield Chain(connection, chain_id, _end(connection))
 
@@ -137,10 +140,16 @@ def _end(connection: Connection) -> tuple[int, str] | None:
     return (int(number), found) if number.isdecimal() else None
 
 
+def _printable(value: Any) -> str | int:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value if isinstance(value, int) else repr(value)
+
+
 def _read(data: Any) -> dict[str, Any]:
     """Return the data of an event; what somebody made unreadable as it is, for a broken log is looked at too."""
     try:
         found = json.loads(data)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {"unreadable": str(data)}

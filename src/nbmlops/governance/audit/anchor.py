@@ -92,11 +92,14 @@ def _unchanged(seq: int, form: str) -> Anchor | None:
     with session.store().reading() as connection:
         newest = events.listed(connection, action="anchor")[-1:]
     data = newest[0]["data"] if newest else {}
-    if not newest or newest[0]["seq"] != seq or not data["where"].startswith(form):
+    if not newest or newest[0]["seq"] != seq or not str(data.get("where")).startswith(form):
         return None
-    kept = any(h["seq"] == data["seq"] and h["hash"] == data["hash"] for h in heads.in_git(str(data["chain_id"])))
+    found = str(data.get("chain_id"))
+    kept = any(h["seq"] == data.get("seq") and h["hash"] == data.get("hash") for h in heads.in_git(found))
+    if not kept:
+        return None
     says = f"Nothing has happened since: {data['where']} holds event {data['seq']}."
-    return Anchor(data["seq"], data["hash"], data["where"], False, says) if kept else None
+    return Anchor(data["seq"], data["hash"], data["where"], False, says)
 
 
 def _write(root: Path, chain_id: str, seq: int, hashed: str, commit: bool) -> Anchor:

@@ -23,6 +23,7 @@ __all__ = ["COLUMNS", "AuditLog", "audit"]
 COLUMNS = ("seq", "at", "actor", "known_by", "action", "subject", "what", "why", "evidence", "hash")
 LIMIT = 200
 AGO = re.compile(r"(\d{1,5})([dhw])")
+LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 HOURS = {"h": 1, "d": 24, "w": 168}
 
 
@@ -148,14 +149,14 @@ def _moment(asked: str | datetime, word: str, end: bool = False) -> str:
     else:
         found = _read(asked, word)
         if end and isinstance(asked, str) and len(asked.strip()) == len("2026-03-01"):
-            found += timedelta(days=1)
-    return found.astimezone(UTC).isoformat(timespec="microseconds")
+            found = min(found, LAST) + timedelta(days=1)
+    return found.isoformat(timespec="microseconds")
 
 
 def _read(asked: str | datetime, word: str) -> datetime:
     try:
         found = asked if isinstance(asked, datetime) else datetime.fromisoformat(str(asked).strip())
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         hint = "Write a day such as 2026-03-01, a time such as 2026-03-01T14:00, or 7d."
         raise Invalid(f"{word} is {str(asked)[:40]!r}, which is no time.", hint) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

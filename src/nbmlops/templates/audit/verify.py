@@ -106,13 +106,21 @@ def head_of(asked: str) -> Head:
         return _of_json(Bundle(path).about, path.name)
     text = path.read_text(encoding="utf-8", errors="replace")
     if text.lstrip().startswith("{"):
-        return _of_json(json.loads(text), path.name)
+        return _of_json(_read(text), path.name)
     if marked := MARK.findall(text):
         chain_id, seq, last = marked[-1]
         return _head(chain_id, seq, last, path.name)
     if found := HEAD.fullmatch(text):
         return _head(None, found[1], found[2], path.name)
     raise ValueError(f"no head of an audit log stands in {asked}")
+
+
+def _read(text: str | bytes) -> Any:
+    """Return JSON; what is nested beyond reading is an error as any other."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply to be read") from None
 
 
 def _of_json(data: Any, where: str) -> Head:
@@ -219,7 +227,12 @@ def _at(seq: int, what: str) -> dict[str, Any]:
 
 
 def _fault(seq: int | None, where: str, what: str) -> dict[str, Any]:
-    return {"broken_at": seq, "where": where, "what": what}
+    return {"broken_at": seq, "where": _clean(where), "what": _clean(what)}
+
+
+def _clean(text: str) -> str:
+    """Return a text that can be printed, though it came from bytes that are none."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _keep(row: Row, said: Said) -> None:
@@ -330,7 +343,9 @@ class Bundle:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.zip = None if path.is_dir() else zipfile.ZipFile(str(path))
-        self.about: dict[str, Any] = json.loads(self.read("audit.json").decode("utf-8"))
+        self.about: dict[str, Any] = _read(self.read("audit.json").decode("utf-8"))
+        if not isinstance(self.about, dict):
+            raise ValueError("its audit.json is none of nbmlops")
         if self.about.get("format") != FORMAT:
             raise ValueError("it has format {}, and this script reads {}".format(self.about.get("format"), FORMAT))
 
@@ -341,7 +356,7 @@ class Bundle:
     def rows(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a file of JSON lines."""
         with (self.path / name).open("rb") if self.zip is None else self.zip.open(name) as file:
-            yield from map(json.loads, file)
+            yield from map(_read, file)
 
     def check(self, outside: Iterable[Head] = ()) -> dict[str, Any]:
         """Check events, tables and files."""
