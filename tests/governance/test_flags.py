@@ -234,14 +234,39 @@ def test_an_owner_who_plays_the_role_lets_nothing_of_his_own_through(late, be):
     assert nb.answer_flag(own.flag_id, "mended").state == "answered"
 
 
+@pytest.mark.parametrize("subject", ["late", "rows@1"])
+def test_who_made_a_version_settles_no_blocking_flag_on_its_name_or_data(project, fit, held_out, train, be, subject):
+    agree(project, "roles: {expert: [ann@x.org, sam@x.org, eve@x.org]}")
+    be("eve@x.org")
+    nb.dataset("rows", train)
+    be("sam@x.org")
+    with nb.run("train"):
+        model = fit("age")
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    be("eve@x.org")
+    nb.register(other := fit("city"), "late")
+    assert other is not None
+    be("ann@x.org")
+    found = nb.flag(subject, "odd", severity="blocking", kind="model" if subject == "late" else "dataset")
+    be("sam@x.org")
+    with pytest.raises(NotAllowed, match="sam@x.org owns what is held up"):
+        nb.answer_flag(found.flag_id, "it is not", state="dismissed")
+    said = {"at": "2999-01-01T00:00:00.000000+00:00", "author": "sam@x.org", "known_by": "git", "text": "no"}
+    with session.store().atomic() as change:  # as somebody does it who asks no function
+        stored.answer(change, found.flag_id, {**said, "state": "dismissed"}, said["at"], ("sam@x.org", "git"))
+    assert [f.flag_id for f in blocking("late@1")] == [found.flag_id]
+
+
 def test_who_enters_a_flag_for_another_does_not_accept_it(late, be):
     agree(late)
     be("ann@x.org")
     (late / "form.txt").write_text("about: late@1\nsays: odd\nby: eve@x.org\n")
     found = from_form("form.txt")
     assert (found.author, found.entered_by) == ("eve@x.org", "ann@x.org")
-    with pytest.raises(NotAllowed, match="Nobody accepts a flag of their own"):
-        nb.answer_flag(found.flag_id, "so it is", state="accepted")
+    for state in ("accepted", "dismissed", "answered"):
+        with pytest.raises(NotAllowed, match="ann@x.org entered this flag for eve@x.org, and does not settle it"):
+            nb.answer_flag(found.flag_id, "so it is", state=state)
     be("max@x.org")
     assert nb.answer_flag(found.flag_id, "so it is", state="accepted").state == "accepted"
 

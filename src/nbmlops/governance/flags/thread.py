@@ -81,16 +81,30 @@ def _check_may(found: Flag, state: str, person: str) -> None:
     """Refuse to change the state of a flag that is not this person's to settle; a word in the thread is everybody's."""
     if state == found.state or (played := roles_of(person)) is None:
         return
-    wanted = (found.role,) if found.role else SETTLING
-    own, owner = person in (found.author, found.entered_by), person == found.owner
-    may = bool(set(played) & set(wanted)) or owner
-    if (own and state != "accepted") or (may and not own and not (owner and found.severity == "blocking")):
+    wanted, name = (found.role,) if found.role else SETTLING, person.casefold()
+    entered = name == (found.entered_by or "").casefold()
+    own = name == found.author.casefold() and not entered
+    holds = found.severity == "blocking" and name in _holders(found)
+    may = bool(set(played) & set(wanted)) or name == (found.owner or "").casefold()
+    if (own and state != "accepted") or (may and not own and not entered and not holds):
         return
     whose = f"{' or '.join(wanted)} {'decides' if found.role else 'decide'}"
     if own:
         why = "Nobody accepts a flag of their own"
-    elif owner and found.severity == "blocking":
+    elif entered:
+        why = f"{person} entered this flag for {found.author}, and does not settle it"
+    elif holds:
         why = f"{person} owns what is held up, and does not settle this flag"
     else:
         why = f"{person} does not settle this flag"
     raise NotAllowed(f"{why}: {whose}.", "Say it without settling: state=open (--state open).")
+
+
+def _holders(found: Flag) -> set[str]:
+    """Return who has to do with what a flag holds up: with any version it concerns."""
+    from nbmlops.governance.flags.unsettled import holders
+    from nbmlops.store import flags
+
+    with session.store().reading() as connection:
+        row = flags.find(connection, found.flag_id)
+    return holders(row) if row else set()

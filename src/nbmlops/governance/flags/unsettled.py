@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("about", "blocking", "concerning", "held_up", "names_of", "newest", "open_flags", "raised", "unsettled"),
+    *("holders", "waved_through"),
 ]
 
 Row = Mapping[str, Any]
@@ -47,7 +48,7 @@ def open_flags(ref: str) -> list[Flag]:
     from nbmlops.governance.flags.masks import Masks
 
     masks = Masks.now()
-    return [of_row(row, masks) for row in concerning(ref) if unsettled(row)]
+    return [of_row(row, masks) for row in concerning(ref) if unsettled(row) or waved_through(row)]
 
 
 def blocking(ref: str) -> list[Flag]:
@@ -81,6 +82,50 @@ def unsettled(row: Row) -> bool:
     (True, False)
     """
     return row["state"] == "open" or (row["state"], row["severity"]) == ("accepted", "blocking")
+
+
+def holders(row: Row, before: str = "") -> set[str]:
+    """Return who ran, registered or owns what a stored flag concerns, in small letters, accounts that claimed so too.
+
+    Parameters
+    ----------
+    row : mapping
+        As the store has it.
+    before : str, optional
+        Only of versions that were registered by then; who was handed one later is left out.
+    """
+    from nbmlops.governance.approval.standing import own_work
+    from nbmlops.store import models
+
+    found = {str(row["owner"] or "")}
+    for version in models.listed(session.store()):
+        if (not before or version.created_at <= before) and names_of(version) & about(row):
+            found |= set(own_work(version, () if before else ("owner",)))
+    return {person.casefold() for person in found} - {""}
+
+
+def waved_through(row: Row) -> bool:
+    """Tell whether a blocking flag was settled by somebody who may not: who holds what it concerns, or entered it."""
+    thread, said = row["data"]["thread"], row["data"]["said"] or {}
+    last = next((a for a in reversed(thread) if a.get("state") == row["state"]), None)
+    if row["severity"] != "blocking" or row["state"] == "open" or last is None or not _roles():
+        return False
+    person = str(last["author"]).casefold()
+    if said.get("entered_by"):
+        return person == str(said["entered_by"]).casefold() or person in holders(row, str(last["at"]))
+    return person != str(row["author"]).casefold() and person in holders(row, str(last["at"]))
+
+
+def _roles() -> bool:
+    """Tell whether the charter says who settles a flag; one that cannot be read lets nobody through."""
+    from nbmlops.errors import NbmlopsError
+    from nbmlops.governance.charter import charter
+
+    try:
+        agreed = charter()
+    except NbmlopsError:
+        return True
+    return bool(agreed and agreed.roles)
 
 
 def concerning(ref: str) -> list[dict[str, Any]]:
