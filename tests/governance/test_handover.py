@@ -56,6 +56,14 @@ def test_versions_that_come_later_are_theirs_too(late, fit):
     assert set(nb.models("owner = 'grace@example.org'")["version"]) == {1, 2}
 
 
+def test_open_flags_go_to_the_new_owner(late):
+    nb.flag("late@1", "odd at night")
+    assert nb.flags()["owner"].tolist() == [environment.actor()[0]]
+    nb.handover("late", to="grace@example.org")
+    assert nb.flags()["owner"].tolist() == ["grace@example.org"]
+    assert nb.verify_audit().verdict == "consistent, not proven"
+
+
 def test_the_stored_version_still_says_who_registered_it(late):
     nb.handover("late", to="grace@example.org")
     assert "late@1" not in str([found for found in health.verify(session.project()) if not found.right])

@@ -106,6 +106,26 @@ def test_what_was_erased_on_purpose_fits(project):
     assert unfit() == []
 
 
+def test_open_flags_of_a_model_that_is_handed_over_are_the_new_owners(project):
+    at = "2026-01-01"
+    about = [("late", "model"), ("late@1", "segment"), ("late@1:age", "feature"), ("id", "prediction")]
+    mine = [row(subject, kind=kind, at=at) for subject, kind in about]
+    mine[-1]["said"]["of"] = ["late@1"]
+    others = [row("later@1"), row("late@1", kind="dataset"), row("late@1#3", kind="row")]
+    (closed,) = kept(row())
+    answered(closed)
+    kept(*mine, *others)
+    with session.store().atomic() as change:
+        change.event("handover", "late", {"to": "grace", "from": None, "reason": ""}, ANN)
+    (newer,) = kept(row(at="9999-01-01"))
+    whose = {r["flag_id"]: r["owner"] for r in flags.listed(session.store())}
+    assert {whose[r["flag_id"]] for r in mine} == {"grace"}
+    assert {whose[r["flag_id"]] for r in others} | {whose[closed], whose[newer]} == {"eve"}
+    with session.store().reading() as connection:
+        assert flags.find(connection, mine[0]["flag_id"])["owner"] == "grace"
+    assert unfit() == []
+
+
 def test_verify_names_a_flag_that_was_changed(project):
     (one,) = kept(row())
     assert {c.what: c.right for c in verify(session.project())}["flags"]

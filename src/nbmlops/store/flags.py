@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from nbmlops.errors import NotFound
 from nbmlops.store import governed
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.driver import Connection
-from nbmlops.store.tables import flags
+from nbmlops.store.tables import events, flags
 
 __all__ = ["add", "answer", "digest_of", "find", "listed", "unfit"]
 
@@ -81,7 +81,7 @@ def find(connection: sa.Connection, flag_id: str) -> Row | None:
     c = flags.c.flag_id
     query = sa.select(flags).where(sa.or_(c == flag_id, c.endswith(flag_id, autoescape=True))).limit(2)
     found = [_row(row) for row in connection.execute(query).mappings()]
-    return found[0] if len(found) == 1 else None
+    return _owned(connection, found)[0] if len(found) == 1 else None
 
 
 def listed(store: Store, subjects: Iterable[str] | None = None, **equal: Any) -> list[Row]:
@@ -105,6 +105,7 @@ def listed(store: Store, subjects: Iterable[str] | None = None, **equal: Any) ->
         for part in parts:
             chosen = query if part is None else query.where(flags.c.subject.in_(part))
             found += [_row(row) for row in connection.execute(chosen).mappings()]
+        found = _owned(connection, found)
     return sorted(found, key=lambda row: (row["at"], row["flag_id"]))
 
 
@@ -118,15 +119,22 @@ def unfit(connection: Connection) -> list[str]:
     """
     names = ("action", "subject", "data")
     told = [dict(zip(names, row, strict=True)) for row in connection.execute(TOLD).fetchall()]
-    erased = "\n".join(row["data"] for row in told if row["action"] == "erase")
-    said = [{**json.loads(row["data"]), "subject": row["subject"]} for row in told if row["action"] != "erase"]
-    events: dict[str, list[Row]] = {}
+    erasing = [_mapping(row["data"]) for row in told if (row["action"], row["subject"]) == ("erase", "flags")]
+    erased = {str(digest) for event in erasing for digest in event.get("digests_before") or ()}
+    said = [{**_mapping(row["data"]), "subject": row["subject"]} for row in told if row["action"] != "erase"]
+    known: dict[str, list[Row]] = {}
     for event in said:
-        events.setdefault(str(event.get("flag")), []).append(event)
-    events.pop("None", None)  # of another program, or of a store of before
+        known.setdefault(str(event.get("flag")), []).append(event)
+    silent = {
+        (e["subject"], str(e.get("digest"))) for e in known.pop("None", ())
+    }  # these do not say of which flag they are
     rows = {row[0]: row for row in connection.execute(STORED).fetchall()}
-    gone = [i for i, found in events.items() if i not in rows and str(found[0].get("digest")) not in erased]
-    return sorted([*gone, *(i for i, row in rows.items() if not _fits(row, events.get(i, []), erased))])
+    gone = [i for i, found in known.items() if i not in rows and str(found[0].get("digest")) not in erased]
+    subject, digest = FIELDS.index("subject"), FIELDS.index("digest")
+    unsaid = {i for i, row in rows.items() if i not in known and (row[subject], row[digest]) in silent}
+    return sorted(
+        [*gone, *(i for i, row in rows.items() if i not in unsaid and not _fits(row, known.get(i, []), erased))]
+    )
 
 
 TOLD = "SELECT action, subject, data FROM events WHERE action IN ('flag', 'flag_answer', 'erase') ORDER BY seq"
@@ -134,23 +142,63 @@ FIELDS = ("flag_id", "state", "closed_at", "data", "subject", *TOLD_OF)
 STORED = f"SELECT {', '.join(FIELDS)} FROM flags"
 
 
-def _fits(values: Sequence[Any], events: Sequence[Mapping[str, Any]], erased: str) -> bool:
+def _fits(values: Sequence[Any], said: Sequence[Mapping[str, Any]], erased: Container[str]) -> bool:
     """Tell whether a stored flag is what its events say; of what was erased only the digest is left."""
     row = dict(zip(FIELDS, values, strict=True))
-    if not events:
+    if not said:
         return False
-    first, *answers = events
+    first, *answers = said
     if any(first[k] != row[k] for k in ("subject", *TOLD_OF) if k in first):  # events of before repeat less
         return False
     if row["state"] != (answers[-1].get("state") if answers else "open"):
         return False
-    data = json.loads(row["data"])
+    data = _mapping(row["data"])
     if row["digest"] in erased and not data.get("said"):
         return True
-    thread = data["thread"]
-    if digest_of(data["said"]) != row["digest"] or [digest_of(a) for a in thread] != [a.get("digest") for a in answers]:
+    thread = data.get("thread") or []
+    if digest_of(data.get("said") or {}) != row["digest"] or [digest_of(a) for a in thread] != [
+        a.get("digest") for a in answers
+    ]:
         return False
     return bool(row["closed_at"] == (None if row["state"] == "open" else thread[-1].get("at")))
+
+
+def _owned(connection: sa.Connection, rows: list[Row]) -> list[Row]:
+    """Return flags with whose they are: those of a model that was handed over while they were open are the new owner's.
+
+    The rows stay as their events say; as with versions of a model, the log says whose they are now.
+    """
+    if not rows:
+        return rows
+    c, given = events.c, dict[str, list[tuple[str, str]]]()
+    query = sa.select(c.subject, c.at, c.data).where(c.action == "handover").order_by(c.seq)
+    for name, at, data in connection.execute(query):
+        given.setdefault(name, []).append((at, json.loads(data)["to"]))
+    return [{**row, "owner": _owner(row, given.get(_model(row), ()))} for row in rows]
+
+
+def _owner(row: Row, given: Iterable[tuple[str, str]]) -> str | None:
+    until = row["closed_at"]
+    taken = [person for at, person in given if row["at"] <= at and (until is None or at <= until)]
+    return str(taken[-1]) if taken else row["owner"]
+
+
+def _model(row: Row) -> str:
+    """Return the name of the model a flag is about; empty where it is about something else."""
+    if row["kind"] == "prediction":
+        of = (row["data"]["said"] or {}).get("of") or ("",)
+        return str(of[0]).partition("@")[0]
+    about_one = row["kind"] in ("model", "feature", "segment")
+    return str(row["subject"]).partition("@")[0].partition(":")[0] if about_one else ""
+
+
+def _mapping(text: str) -> Row:
+    """Return what an event or a row holds; nothing where somebody made it unreadable."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 def _row(row: sa.RowMapping) -> Row:
