@@ -361,3 +361,22 @@ def test_text_that_is_no_utf_8_gets_a_verdict(log, column):
     assert nb.export_audit("audit").verdict == "broken"
     done = subprocess.run([sys.executable, "audit/verify.py"], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == list(found.says)
+
+
+def test_a_flag_whose_event_does_not_say_which_is_not_broken(log):
+    """A row whose text has the digest of such an event stands; one of another text does not."""
+    from nbmlops.store.flags import digest_of
+
+    said = {"text": "odd", "question": False}
+    data = json.dumps({"said": said, "thread": []})
+    row = f"'f1', 'late@1', 'other', 'low', 'open', '{digest_of(said)}', '{data}', 'ann', '2026-03-01'"
+    tamper(f"INSERT INTO flags (flag_id, subject, kind, severity, state, digest, data, author, at) VALUES ({row})")
+    assert nb.verify_audit().where == "flags f1"
+    with session.store().atomic() as change:
+        change.event("flag", "late@1", {"digest": digest_of(said)}, ANN)
+    found = nb.verify_audit()
+    assert (found.verdict, len(found.warnings)) == ("consistent, not proven", 1)
+    with session.store().atomic() as change:  # excuses the digests of its own table alone
+        change.event("erase", "feedback", {"rows": 1, "digests_before": ["x"]}, ANN)
+    tamper("UPDATE flags SET digest = 'x', data = 'no json'")
+    assert nb.verify_audit().where == "flags f1"
