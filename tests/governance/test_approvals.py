@@ -360,3 +360,27 @@ def test_owner_is_left_out_where_that_was_agreed(judged, who):
     who(ANN)
     with pytest.raises(NotAllowed, match=r"ann@example.org owns late@1, and nobody answers for their own work"):
         nb.approve("late@1")
+
+
+def said_by(seq, name, outcome, **more):
+    """An event that answers, as kim's unless a steward entered it."""
+    data = {"report": "r", "bound": {"model": "m"}, "role": "expert", "outcome": outcome, **more}
+    known_by = "database" if name in ("kim", "stew") else "git"
+    return {"seq": seq, "at": "2026", "actor": name, "known_by": known_by, "action": "approve", "data": data}
+
+
+@pytest.mark.parametrize(
+    ("later", "withdrawn"),
+    [
+        (said_by(2, "stew", "approved", by="kim", entered_by="stew"), False),
+        (said_by(2, "stew", "approved", by="kim"), False),  # whoever leaves out that it was entered
+        (said_by(2, "kim", "approved"), True),
+    ],
+)
+def test_a_claim_stands_beside_what_somebody_said_and_never_against_it(later, withdrawn):
+    from nbmlops.governance.approval import given
+
+    found = given.of_events([said_by(1, "kim", "rejected"), later])
+    assert [a.name for a in found] == ["kim", "kim"]
+    assert bool(given._withdrawn(found[0], found[1:])) is withdrawn
+    assert found[1].entered_by == ("" if later["actor"] == "kim" else "stew")

@@ -314,9 +314,9 @@ def test_who_answers_for_somebody_else_is_a_steward_and_says_so(team, owned):
 
 def test_an_alias_holds_a_version_against_deletion(ann, team):
     with pytest.raises(Exception, match="An alias of late points to one of these"):
-        ann.execute("SELECT nbmlops_stamp('late', ARRAY[1], true, '{}')")
+        ann.execute("SELECT nbmlops_stamp('late', ARRAY[1], true, '{\"versions\": [1]}')")
     with pytest.raises(Exception, match="Somebody else changed the versions of late"):
-        ann.execute("SELECT nbmlops_stamp('late', ARRAY[7], true, '{}')")
+        ann.execute("SELECT nbmlops_stamp('late', ARRAY[7], true, '{\"versions\": [7]}')")
 
 
 def test_deleted_and_brought_back(team):
@@ -674,3 +674,130 @@ def test_people_flag_and_answer_under_their_own_account(team):
             ("flag_answer", "bob"),
         ]
         assert events.verify(connection) is None
+
+
+def said(owned, user, action, subject, data):
+    """Append an event past nbmlops; return how the server refuses it."""
+    with direct(of(owned, user)) as connection:
+        return refused(connection, "SELECT nbmlops_event(%s, %s, %s)", (action, subject, as_json(data)))
+
+
+def refused(connection, statement, values=()):
+    import psycopg
+
+    try:
+        connection.execute(statement, values)
+    except psycopg.Error as error:
+        return error.sqlstate
+    return ""
+
+
+DEEP = '{"a": ' + "[" * 5000 + "]" * 5000 + "}"
+EMPTY = {
+    "charter": {},
+    "condition_met": {},
+    "anchor": {"where": 3},
+    "approve": {"bound": {"a": 1}, "report": 3},
+    "override_reviewed": {},
+    "alias": {},
+    "handover": {},
+    "decision": {"decision": ["stop"]},
+    "question_verdict": {},
+    "dataset": {},
+    "review": {"digest": "x"},
+}
+
+
+def test_an_event_that_says_nothing_is_refused(ann, owned, team):
+    for user, role in (("ann", "ml_engineer"), ("bob", "expert")):
+        grants.grant(team(), role, user, actor())
+    before = state(owned)
+    for action, data in EMPTY.items():
+        assert "NBM03" in {said(owned, user, action, "late@champion", data) for user in ("ann", "bob")}, action
+    for text in (DEEP, '{"a": "\\ud800"}', '{"a": "\\u0000"}', '{"results": {"r": "x"}}', "[]", "x"):
+        assert refused(ann, "SELECT nbmlops_event('advice', 'late@1', %s)", (text,)) == "NBM03", text[:30]
+    assert state(owned) == before
+
+
+def test_an_event_agrees_with_what_it_is_about(ann, owned, team):
+    before = state(owned)
+    cases = (
+        ("bob", "alias", "late@champion", {"version": 7}),
+        ("bob", "alias", "late@champion", {"version": 1, "digest": "0" * 64}),
+        ("bob", "handover", "other", {"to": "bob", "reason": ""}),
+        ("eve", "condition_met", "late@1", {"approve": 5, "condition": 1, "why": "so"}),
+        ("bob", "override_reviewed", "late@challenger", {"alias": 6}),
+        ("ann", "dataset", "trips@1", {"fingerprint": "f", "rest": "0" * 64}),
+    )
+    for user, action, subject, data in cases:
+        assert said(owned, user, action, subject, data) == "NBM03", (action, data)
+    (row,) = ann.execute("SELECT row_to_json(f) FROM flags f").fetchone()
+    about = {k: row[k] for k in ("kind", "severity", "role", "digest")}
+    with direct(of(owned, "eve")) as eve:
+        hers = row | {"author": "eve", "flag_id": "f9"}
+        for event, other in (({}, {}), ({"flag": "f1"}, {}), ({"flag": "f9"}, {"data": '{"said":{},"thread":[]}'})):
+            values = as_json(hers | other), as_json(about | event)
+            assert refused(eve, "SELECT nbmlops_flag(%s, %s)", values) == "NBM03"
+        answer = {"at": "2026", "author": "eve", "known_by": "database", "text": "so", "state": "answered"}
+        content = as_json(json.loads(row["data"]) | {"thread": [answer]})
+        right = {"flag": "f1", "state": "answered", "digest": flags.digest_of(answer)}
+        for wrong in ({"flag": "f2"}, {"state": "dismissed"}, {"digest": "0" * 64}):
+            values = (content, as_json(right | wrong))
+            assert refused(eve, "SELECT nbmlops_answer('f1', 'answered', NULL, %s, %s)", values) == "NBM03"
+        assert state(owned) == before
+        assert refused(eve, "SELECT nbmlops_answer('f1', 'answered', NULL, %s, %s)", (content, as_json(right))) == ""
+    (row,) = ann.execute("SELECT row_to_json(v) FROM model_versions v").fetchone()
+    event = json.loads(ann.execute("SELECT data FROM events WHERE action = 'register'").fetchone()[0])
+    for wrong in ({"rest": "0" * 64}, {"run_id": "r"}, {"evaluation": "e"}):
+        values = as_json(row), as_json(event | wrong)
+        assert refused(ann, "SELECT nbmlops_register(%s, %s)", values) == "NBM03", wrong
+    assert refused(ann, "SELECT nbmlops_stamp('late', ARRAY[1], true, '{\"versions\": [2]}')") == "NBM03"
+
+
+def test_readers_pass_over_an_event_that_says_nothing(project):
+    with session.store().atomic() as change:
+        for action in ("charter", "condition_met", "approve", "handover", "override_reviewed", "grant"):
+            subject = session.project().name if action == "charter" else "late@2"
+            data = {"report": 3} if action == "approve" else {}
+            change.event(action, subject, data, ("eve", "os"))
+        assert events.listed(change.connection) == []
+        assert events.latest(change.connection, "charter", session.project().name) is None
+    assert nb.charter_changes().empty
+
+
+def test_who_owns_what_a_blocking_flag_holds_up_does_not_settle_it(ann, owned, team):
+    team("eve")
+    blocking = nb.flag("late@1", "unsafe", severity="blocking")
+    called = flags.listed(session.store(), severity="blocking")[0]
+
+    def answers(user, state):
+        answer = {"at": "2026", "author": user, "known_by": "database", "text": "fine", "state": state}
+        content = as_json(called["data"] | {"thread": [answer]})
+        event = as_json({"flag": blocking.flag_id, "state": state, "digest": flags.digest_of(answer)})
+        with direct(of(owned, user)) as connection:
+            values = (blocking.flag_id, state, content, event)
+            return refused(connection, "SELECT nbmlops_answer(%s, %s, NULL, %s, %s)", values)
+
+    assert [answers("ann", state) for state in ("dismissed", "answered", "accepted")] == ["NBM01"] * 3
+    assert flags.listed(session.store(), severity="blocking")[0]["state"] == "open"
+    assert answers("bob", "dismissed") == ""
+
+
+def test_who_overrode_the_policy_does_not_review_it(ann, owned, team):
+    from nbmlops.governance.approval import override
+
+    told = {"version": 1, "override": {"reason": "now"}, "reason": "now"}
+    assert said(owned, "bob", "alias", "late@champion", told) == ""
+    with team("eve").reading() as connection:
+        (event,) = [e for e in events.listed(connection, action="alias") if e["data"].get("override")]
+    review = {"alias": event["seq"], "verdict": "justified", "why": "mine", "version": 1}
+    assert said(owned, "bob", "override_reviewed", "late@champion", review) == "NBM01"
+    own = {"action": "override_reviewed", "actor": "bob", "seq": 99, "data": review, "subject": "late@champion"}
+    assert override.of_events([event, own])  # however it got into the log
+    assert not override.of_events([event, own | {"actor": "kim"}])
+
+
+def test_who_enters_an_answer_says_for_whom_and_is_a_steward(ann, owned, team):
+    answer = {"report": "r", "outcome": "approved", "bound": {"model": "m"}}
+    assert said(owned, "bob", "approve", "late@1", answer | {"entered_by": "mo"}) == "NBM01"
+    assert said(owned, "bob", "approve", "late@1", answer | {"entered_by": "bob"}) == "NBM01"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from nbmlops.records import now
+from nbmlops.store import shapes
 from nbmlops.store.tables import events, meta
 
 __all__ = ["HEAD", "append", "broken", "claimants", "latest", "listed", "naming", "unsaid", "verify"]
@@ -81,10 +82,10 @@ def _head_of(text: Any) -> tuple[int, str] | None:
 
 
 def latest(connection: sa.Connection, action: str, subject: str) -> dict[str, Any] | None:
-    """Return the newest event of an action on a subject."""
+    """Return the newest event of an action on a subject that says what it should."""
     query = sa.select(events).where(events.c.action == action, events.c.subject == subject)
-    row = connection.execute(query.order_by(events.c.seq.desc()).limit(1)).mappings().first()
-    return _decoded(row) if row else None
+    rows = connection.execute(query.order_by(events.c.seq.desc())).mappings()
+    return next(_decoded(rows), None)
 
 
 def listed(connection: sa.Connection, subject: str | None = None, action: str | None = None) -> list[dict[str, Any]]:
@@ -94,13 +95,13 @@ def listed(connection: sa.Connection, subject: str | None = None, action: str | 
         query = query.where(events.c.subject.startswith(subject, autoescape=True))
     if action:
         query = query.where(events.c.action == action)
-    return [_decoded(row) for row in connection.execute(query).mappings()]
+    return list(_decoded(connection.execute(query).mappings()))
 
 
 def naming(connection: sa.Connection, action: str, text: str) -> list[dict[str, Any]]:
     """Return the events of an action whose data holds a text such as a digest, oldest first."""
     query = sa.select(events).where(events.c.action == action, events.c.data.contains(text, autoescape=True))
-    return [_decoded(row) for row in connection.execute(query.order_by(events.c.seq)).mappings()]
+    return list(_decoded(connection.execute(query.order_by(events.c.seq)).mappings()))
 
 
 def claimants(connection: sa.Connection, name: str) -> set[str]:
@@ -153,5 +154,8 @@ def _hash(row: Any) -> str:
     return hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()
 
 
-def _decoded(row: Any) -> dict[str, Any]:
-    return {**row, "data": json.loads(row["data"])}
+def _decoded(rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Yield events with their data read; one that does not say what its action should is passed over."""
+    for row in rows:
+        if (data := shapes.read(row["action"], row["data"])) is not None:
+            yield {**row, "data": data}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from nbmlops.store import shapes
 from nbmlops.store.driver import Connection, parts
 
 __all__ = ["Known", "checks", "datasets", "known", "open_episodes", "overridden", "tags"]
@@ -120,7 +121,7 @@ def _pointing(connection: Connection) -> dict[str, dict[str, tuple[int, str]]]:
     found: dict[str, dict[str, tuple[int, str]]] = {}
     for subject, data, at in connection.execute(f"SELECT subject, data, at FROM events WHERE seq IN ({newest})"):
         name, _, alias = subject.rpartition("@")
-        number = json.loads(data)["version"]
+        number = (shapes.read("alias", data) or {}).get("version")
         if number is not None:
             found.setdefault(name, {})[alias] = (number, at)
     return found
@@ -128,16 +129,22 @@ def _pointing(connection: Connection) -> dict[str, dict[str, tuple[int, str]]]:
 
 def _handed_over(connection: Connection) -> dict[str, str]:
     query = "SELECT subject, data FROM events WHERE action = 'handover' ORDER BY seq"
-    return {subject: json.loads(data)["to"] for subject, data in connection.execute(query)}
+    return {
+        subject: said["to"] for subject, data in connection.execute(query) if (said := shapes.read("handover", data))
+    }
 
 
 def overridden(connection: Connection) -> dict[Key, str]:
     """Return (name, version) to the reason of an override of the policy that nobody has reviewed yet."""
-    query = "SELECT seq, subject, data FROM events WHERE action = ? AND data LIKE ? ORDER BY seq"
+    query = "SELECT seq, subject, actor, action, data FROM events WHERE action = ? AND data LIKE ? ORDER BY seq"
     moved = connection.execute(query, ("alias", '%"override":%')).fetchall()
     looked = connection.execute(query, ("override_reviewed", "%")).fetchall() if moved else []
-    reviewed = {json.loads(data)["alias"] for _, _, data in looked}
-    found = ((subject.rpartition("@")[0], json.loads(data)) for seq, subject, data in moved if seq not in reviewed)
+    reviewed = {(said["alias"], by) for _, _, by, action, data in looked if (said := shapes.read(action, data))}
+    found = (
+        (subject.rpartition("@")[0], shapes.read(action, data) or {})
+        for seq, subject, actor, action, data in moved
+        if not any(of == seq and by != actor for of, by in reviewed)  # nobody reviews their own
+    )
     return {(name, data["version"]): str(data["override"]["reason"]) for name, data in found if data.get("override")}
 
 

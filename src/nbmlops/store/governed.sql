@@ -1,6 +1,6 @@
 -- Governed writes on PostgreSQL: accounts change what is governed by these functions only.
 -- {schema}: of the tables. {roles}: how the roles of this store begin. {owner}: of the tables.
--- {rights}: a CASE that gives for an action the roles that may record it.
+-- {rights}: a CASE that gives for an action the roles that may record it. {shapes}: what its data holds (see shapes.py).
 -- Every name is written out and search_path holds the catalog only, so that nothing of a caller's is found in between.
 
 -- Refuse who plays none of some roles. session_user is who logged in, whatever role was taken on since.
@@ -27,6 +27,71 @@ BEGIN
     PERFORM FROM {schema}.meta AS m WHERE m.key = 'chain_id' FOR UPDATE;
 END $$;
 
+-- Return which field the data of an event lacks or has of another kind, as shapes.py says it; NULL where none.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_lacks(new_action text, said json) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    field text;
+    kind text;
+    held json;
+    fits boolean;
+BEGIN
+    FOR field, kind IN
+        SELECT 'results', 'object?' UNION ALL SELECT one.key, one.value FROM json_each_text({shapes}::json -> new_action) AS one
+    LOOP
+        held := said -> field;
+        IF held IS NULL THEN
+            fits := right(kind, 1) = '?';
+        ELSIF json_typeof(held) = 'null' THEN
+            fits := right(kind, 1) IN ('?', '!');
+        ELSE
+            fits := CASE rtrim(kind, '?!')
+                WHEN 'text' THEN json_typeof(held) = 'string'
+                WHEN 'hash' THEN json_typeof(held) = 'string' AND said ->> field ~ '^[0-9a-f]{64}$'
+                WHEN 'number' THEN json_typeof(held) = 'number' AND said ->> field ~ '^[0-9]{1,18}$'
+                WHEN 'object' THEN json_typeof(held) = 'object'
+                WHEN 'override' THEN json_typeof(held) = 'object' AND json_typeof(held -> 'reason') = 'string'
+                WHEN 'texts' THEN CASE WHEN json_typeof(held) = 'array' THEN NOT EXISTS (
+                    SELECT FROM json_array_elements(held) AS one WHERE json_typeof(one) <> 'string'
+                ) END
+                WHEN 'conditions' THEN CASE WHEN json_typeof(held) = 'array' THEN NOT EXISTS (
+                    SELECT FROM json_array_elements(held) AS one, unnest(ARRAY['text', 'owner', 'due']) AS part
+                    WHERE json_typeof(one -> part) IS DISTINCT FROM 'string'
+                ) END
+            END;
+        END IF;
+        IF fits IS NOT TRUE THEN
+            RETURN field;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Refuse a text that is no JSON object that every reader can read: too deep or long, or with half a character.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_readable(said text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    left_over text;
+BEGIN
+    IF octet_length(said) > 1000000 THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'What is said is longer than a million characters.';
+    END IF;
+    left_over := regexp_replace(regexp_replace(said, '"([^"\\]|\\.)*"', '', 'g'), '[^][{}]', '', 'g');
+    FOR depth IN 1..50 LOOP
+        left_over := replace(replace(left_over, '[]', ''), '{}', '');
+    END LOOP;
+    IF left_over <> '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The data of an event is a JSON object, at most 50 deep.';
+    END IF;
+    BEGIN
+        IF jsonb_typeof(said::jsonb) IS DISTINCT FROM 'object' THEN
+            RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The data of an event is a JSON object.';
+        END IF;
+    EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeric_value_out_of_range THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The data of an event is a JSON object, and this is none.';
+    END;
+END $$;
+
 -- Append an event: number, time, who and hash are made here. The same text is hashed as in Python (see events.py).
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_append(
     new_action text, new_subject text, new_data text, OUT seq bigint, OUT hash text
@@ -38,8 +103,18 @@ DECLARE
     new_at text := to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00';
     who text := session_user;
 BEGIN
-    IF json_typeof(new_data::json) <> 'object' THEN
-        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The data of an event is a JSON object.';
+    PERFORM {schema}.nbmlops_readable(new_data);
+    said := {schema}.nbmlops_lacks(new_action, new_data::json);
+    IF said IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03',
+            MESSAGE = 'The event ' || new_action || ' does not say its ' || said || ' as it should.';
+    END IF;
+    IF json_typeof(new_data::json -> 'results') = 'object' AND EXISTS (
+        SELECT FROM json_each_text(new_data::json -> 'results') AS one
+        LEFT JOIN {schema}.results AS r ON r.result_id = one.key
+        WHERE r.data IS NULL OR encode(sha256(convert_to(r.data, 'UTF8')), 'hex') IS DISTINCT FROM one.value
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event names a result that is not there, or another one.';
     END IF;
     SELECT m.value INTO STRICT chain FROM {schema}.meta AS m WHERE m.key = 'chain_id' FOR UPDATE;
     SELECT e.seq, e.hash INTO seq, before FROM {schema}.events AS e ORDER BY e.seq DESC LIMIT 1;
@@ -60,17 +135,78 @@ BEGIN
     ON CONFLICT (key) DO UPDATE SET value = excluded.value;
 END $$;
 
+-- Return the SHA-256 of some values as repeated.py makes it: a JSON list of texts.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_rest(VARIADIC held json[]) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT encode(sha256(convert_to('[' || string_agg(coalesce(one::text, 'null'), ', ' ORDER BY n) || ']', 'UTF8')), 'hex')
+    FROM unnest(held) WITH ORDINALITY AS listed (one, n)
+$$;
+
+-- Tell whether an event agrees with the rows and events it is about.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_agrees(new_action text, new_subject text, said json) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE new_action
+        WHEN 'alias' THEN new_subject LIKE '%_@_%' AND (said ->> 'version' IS NULL OR EXISTS (
+            SELECT FROM {schema}.model_versions AS v
+            WHERE v.name = regexp_replace(new_subject, '@[^@]*$', '') AND v.version::text = said ->> 'version'
+                AND v.deleted_at IS NULL AND v.digest = coalesce(said ->> 'digest', v.digest)
+        ))
+        WHEN 'handover' THEN EXISTS (SELECT FROM {schema}.model_versions AS v WHERE v.name = new_subject)
+        WHEN 'condition_met' THEN EXISTS (
+            SELECT FROM {schema}.events AS e
+            WHERE e.seq::text = said ->> 'approve' AND e.action = 'approve' AND e.subject = new_subject
+        )
+        WHEN 'override_reviewed' THEN EXISTS (
+            SELECT FROM {schema}.events AS e
+            WHERE e.seq::text = said ->> 'alias' AND e.action = 'alias' AND e.subject = new_subject
+                AND json_typeof(e.data::json -> 'override') = 'object'
+        )
+        WHEN 'dataset' THEN EXISTS (
+            SELECT FROM {schema}.dataset_versions AS d
+            WHERE d.name || '@' || d.version = new_subject AND d.fingerprint = said ->> 'fingerprint'
+                AND d.rows::text IS NOT DISTINCT FROM said ->> 'rows' AND d.source IS NOT DISTINCT FROM said ->> 'source'
+                AND d.digest IS NOT DISTINCT FROM said ->> 'digest'
+                AND said ->> 'rest' = {schema}.nbmlops_rest(
+                    to_json(d.columns), to_json(d.profile), to_json(d.findings), to_json(d.query), to_json(d.run_id),
+                    to_json(d.author), to_json(d.created_at)
+                )
+        )
+        WHEN 'dataset_kept' THEN EXISTS (
+            SELECT FROM {schema}.dataset_versions AS d
+            WHERE d.name || '@' || d.version = new_subject AND d.digest = said ->> 'digest'
+        )
+        ELSE true
+    END
+$$;
+
 -- What an account may append by itself; what goes with a row of a table has a function of its own below.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_event(
     new_action text, new_subject text, new_data text, OUT seq bigint, OUT hash text
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    said json;
 BEGIN
     PERFORM {schema}.nbmlops_may({rights}, new_action);
-    IF new_action = 'approve' AND coalesce(new_data::json ->> 'by', session_user) <> session_user THEN
+    PERFORM {schema}.nbmlops_readable(new_data);
+    said := new_data::json;
+    IF new_action = 'approve' AND (
+        coalesce(said ->> 'by', session_user) <> session_user OR said ->> 'entered_by' IS NOT NULL
+    ) THEN
         PERFORM {schema}.nbmlops_may(ARRAY['steward'], 'the answer of somebody else');
-        IF new_data::json ->> 'entered_by' IS DISTINCT FROM session_user::text THEN
+        IF said ->> 'entered_by' IS DISTINCT FROM session_user::text OR said ->> 'by' IS NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'An answer entered for somebody says who entered it.';
         END IF;
+    END IF;
+    PERFORM {schema}.nbmlops_begin();
+    IF NOT {schema}.nbmlops_agrees(new_action, new_subject, said) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03',
+            MESSAGE = 'The event ' || new_action || ' says otherwise than what it is about, ' || new_subject || '.';
+    END IF;
+    IF new_action = 'override_reviewed' AND EXISTS (
+        SELECT FROM {schema}.events AS e WHERE e.seq = (said ->> 'alias')::bigint AND e.actor = session_user::text
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || ' made this override.',
+            HINT = 'Somebody else reviews it.';
     END IF;
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append(new_action, new_subject, new_data) AS a;
 END $$;
@@ -81,6 +217,7 @@ CREATE OR REPLACE FUNCTION {schema}.nbmlops_register(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     added {schema}.model_versions := json_populate_record(NULL::{schema}.model_versions, new_row::json);
+    said json := new_data::json;
 BEGIN
     PERFORM {schema}.nbmlops_may(ARRAY['register'], 'register');
     PERFORM {schema}.nbmlops_begin();
@@ -88,12 +225,20 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || ' may not register in the name of '
             || coalesce(added.owner, 'nobody') || '.', HINT = 'Register it under your own account.';
     END IF;
-    IF new_data::json ->> 'digest' IS DISTINCT FROM added.digest OR new_data::json ->> 'owner' <> added.owner THEN
+    PERFORM {schema}.nbmlops_readable(new_data);
+    added.deleted_at := NULL;
+    IF (said ->> 'digest', said ->> 'owner', said ->> 'run_id', said ->> 'evaluation', said ->> 'profile', said ->> 'rest')
+        IS DISTINCT FROM (
+            added.digest, added.owner, added.run_id, added.evaluation, added.profile, {schema}.nbmlops_rest(
+                to_json(added.format), to_json(added.estimator), to_json(added.signature), to_json(added.created_at),
+                to_json(added.metrics), to_json(added.environment), to_json(added.trusted), to_json(added.size_bytes)
+            )
+        )
+    THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event of a version says another file or owner than it.';
     END IF;
     SELECT coalesce(max(v.version), 0) + 1 INTO number FROM {schema}.model_versions AS v WHERE v.name = added.name;
     added.version := number;
-    added.deleted_at := NULL;
     INSERT INTO {schema}.model_versions VALUES (added.*);
     SELECT a.seq, a.hash INTO seq, hash
     FROM {schema}.nbmlops_append('register', added.name || '@' || number, new_data) AS a;
@@ -111,6 +256,12 @@ DECLARE
 BEGIN
     PERFORM {schema}.nbmlops_may(ARRAY['register', 'steward'], what);
     PERFORM {schema}.nbmlops_begin();
+    PERFORM {schema}.nbmlops_readable(new_data);
+    IF (new_data::jsonb -> 'versions') IS DISTINCT FROM (
+        SELECT jsonb_agg(one ORDER BY one) FROM unnest(numbers) AS one
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event ' || what || ' names other versions of ' || model || '.';
+    END IF;
     IF deleted AND EXISTS (
         SELECT FROM (
             SELECT DISTINCT ON (e.subject) e.data FROM {schema}.events AS e
@@ -137,6 +288,7 @@ CREATE OR REPLACE FUNCTION {schema}.nbmlops_flag(new_row text, new_data text, OU
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     added {schema}.flags := json_populate_record(NULL::{schema}.flags, new_row::json);
+    said json;
 BEGIN
     PERFORM {schema}.nbmlops_may(ARRAY['member'], 'flag');
     PERFORM {schema}.nbmlops_begin();
@@ -144,12 +296,52 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || ' may not flag in the name of '
             || coalesce(added.author, 'nobody') || '.', HINT = 'Flag it under your own account.';
     END IF;
-    IF new_data::json ->> 'digest' IS DISTINCT FROM added.digest OR added.state <> 'open' THEN
+    PERFORM {schema}.nbmlops_readable(new_data);
+    PERFORM {schema}.nbmlops_readable(added.data);
+    said := new_data::json;
+    IF (said ->> 'flag', said ->> 'digest', said ->> 'kind', said ->> 'severity', said ->> 'role', 'open', NULL::text)
+        IS DISTINCT FROM (
+            added.flag_id, added.digest, added.kind, added.severity, added.role, added.state, added.closed_at
+        )
+        OR encode(sha256(convert_to((added.data::json -> 'said')::text, 'UTF8')), 'hex') IS DISTINCT FROM added.digest
+        OR json_typeof(added.data::json -> 'said') IS DISTINCT FROM 'object'
+        OR json_typeof(added.data::json -> 'said' -> 'text') IS DISTINCT FROM 'string'
+        OR (added.data::jsonb -> 'thread') IS DISTINCT FROM '[]'
+    THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event of a flag says another text than it.';
     END IF;
     INSERT INTO {schema}.flags VALUES (added.*);
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append('flag', added.subject, new_data) AS a;
 END $$;
+
+-- Tell whether a flag of somebody else holds up what the account owns or registered: a version it names, or a version
+-- made by the run or of the data set it names.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_holds_up(flag text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH was AS (
+        SELECT * FROM {schema}.flags AS f WHERE f.flag_id = flag
+    ), named AS (
+        SELECT regexp_replace(was.subject, '^(report|run):', '') AS one FROM was
+        UNION SELECT regexp_replace(regexp_replace(was.subject, '^report:', ''), '[#].*$', '') FROM was
+        UNION SELECT regexp_replace(regexp_replace(was.subject, '^report:', ''), '[:#][^@]*$', '') FROM was
+        UNION SELECT found #>> '{}' FROM was, jsonb_path_query(was.data::jsonb, 'lax $.said.of[*]') AS found
+    )
+    SELECT was.severity = 'blocking' AND was.author <> session_user::text AND (
+        was.owner IS NOT DISTINCT FROM session_user::text OR EXISTS (
+            SELECT FROM {schema}.model_versions AS v WHERE (
+                v.name || '@' || v.version IN (SELECT one FROM named) OR v.name IN (SELECT one FROM named)
+                OR v.run_id IN (SELECT one FROM named)
+                OR (v.signature::jsonb -> 'datasets') ?| ARRAY(SELECT one FROM named)
+            ) AND (
+                v.owner = session_user::text OR session_user::text = (
+                    SELECT e.data::json ->> 'to' FROM {schema}.events AS e
+                    WHERE e.action = 'handover' AND e.subject = v.name ORDER BY e.seq DESC LIMIT 1
+                )
+            )
+        )
+    )
+    FROM was
+$$;
 
 -- Append an answer to the thread of a flag; what was said before stays as it is.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_answer(
@@ -158,10 +350,13 @@ CREATE OR REPLACE FUNCTION {schema}.nbmlops_answer(
 DECLARE
     was {schema}.flags;
     told integer;
+    answer json;
 BEGIN
     PERFORM {schema}.nbmlops_may(ARRAY['member'], 'flag_answer');
     PERFORM {schema}.nbmlops_begin();
     SELECT f.* INTO STRICT was FROM {schema}.flags AS f WHERE f.flag_id = flag;
+    PERFORM {schema}.nbmlops_readable(new_data);
+    PERFORM {schema}.nbmlops_readable(content);
     told := json_array_length(was.data::json -> 'thread');
     IF (was.data::jsonb -> 'said') IS DISTINCT FROM (content::jsonb -> 'said')
         OR json_array_length(content::json -> 'thread') <> told + 1
@@ -170,6 +365,22 @@ BEGIN
     THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = 'An answer adds to what was said, in the name of who says it.',
             HINT = 'Answer under your own account.';
+    END IF;
+    answer := content::json -> 'thread' -> told;
+    IF (new_data::json ->> 'flag', new_data::json ->> 'state', answer ->> 'state', new_data::json ->> 'digest')
+        IS DISTINCT FROM (
+            was.flag_id, new_state, new_state, encode(sha256(convert_to(answer::text, 'UTF8')), 'hex')
+        )
+        OR new_state NOT IN ('open', 'answered', 'accepted', 'dismissed')
+        OR json_typeof(answer -> 'at') IS DISTINCT FROM 'string' OR json_typeof(answer -> 'text') IS DISTINCT FROM 'string'
+        OR answer ->> 'known_by' IS DISTINCT FROM 'database'
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event of an answer says another flag, state or text than it.';
+    END IF;
+    IF new_state NOT IN ('open', was.state) AND {schema}.nbmlops_holds_up(flag) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM01',
+            MESSAGE = session_user || ' owns what is held up, and does not settle this flag.',
+            HINT = 'Say it without settling: state=open (--state open).';
     END IF;
     UPDATE {schema}.flags AS f SET state = new_state, closed_at = new_closed_at, data = content WHERE f.flag_id = flag;
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append('flag_answer', was.subject, new_data) AS a;
@@ -188,6 +399,11 @@ END $$;
 ALTER FUNCTION {schema}.nbmlops_may OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_begin OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_append OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_lacks OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_readable OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_rest OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_agrees OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_holds_up OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_event OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_register OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_stamp OWNER TO {roles}_keeper;
@@ -202,7 +418,8 @@ FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_kept();
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC;
 REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    {schema}.nbmlops_may, {schema}.nbmlops_append, {schema}.nbmlops_kept, {schema}.nbmlops_begin, {schema}.nbmlops_event,
+    {schema}.nbmlops_lacks, {schema}.nbmlops_readable, {schema}.nbmlops_rest, {schema}.nbmlops_agrees,
+    {schema}.nbmlops_holds_up, {schema}.nbmlops_may, {schema}.nbmlops_append, {schema}.nbmlops_kept, {schema}.nbmlops_begin, {schema}.nbmlops_event,
     {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
@@ -213,6 +430,7 @@ TO {roles}_member, {owner};
 -- The keeper, whose rights the functions have: it owns no table and nobody logs in as it.
 GRANT USAGE ON SCHEMA {schema} TO {roles}_keeper, {roles}_member;
 GRANT SELECT, INSERT ON {schema}.events TO {roles}_keeper;
+GRANT SELECT ON {schema}.results, {schema}.dataset_versions TO {roles}_keeper;
 GRANT SELECT, INSERT, UPDATE ON {schema}.meta, {schema}.model_versions, {schema}.flags TO {roles}_keeper;
 
 -- Everybody with an account reads everything and writes what is tracked.

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, unknown
-from nbmlops.store import events, governed
+from nbmlops.store import events, governed, shapes
 from nbmlops.store.database import Store
 from nbmlops.store.tables import meta
 
@@ -197,7 +197,7 @@ def renew(connection: sa.Connection) -> dict[str, Any]:
     _make_roles(connection, roles)
     revoked = _revoke_all(connection, schema, owner, roles)
     sql = resources.files("nbmlops.store").joinpath("governed.sql").read_text(encoding="utf-8")
-    given = {"schema": schema, "roles": roles, "owner": owner, "rights": _rights()}
+    given = {"schema": schema, "roles": roles, "owner": owner, "rights": _rights(), "shapes": _shapes()}
     for name, value in given.items():
         sql = sql.replace("{" + name + "}", value)
     _run(connection, f"GRANT {roles}_keeper TO CURRENT_USER; GRANT CREATE ON SCHEMA {schema} TO {roles}_keeper")
@@ -276,6 +276,11 @@ def _rights() -> str:
     """Return a CASE of SQL: which groups may append an event of an action."""
     cases = (f"WHEN '{action}' THEN ARRAY{list(groups)}" for action, groups in ACTIONS.items())
     return f"CASE new_action {' '.join(cases)} END"
+
+
+def _shapes() -> str:
+    """Return a text of SQL: what the data of an event of each action holds."""
+    return f"'{json.dumps(shapes.SHAPES)}'"
 
 
 def _run(connection: sa.Connection, sql: str) -> None:

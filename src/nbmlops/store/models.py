@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from nbmlops.errors import Conflict
 from nbmlops.records import ModelVersion, now
-from nbmlops.store import events, governed, repeated
+from nbmlops.store import events, governed, repeated, shapes
 from nbmlops.store.database import Store, Transaction, as_json
 from nbmlops.store.tables import events as event_table
 from nbmlops.store.tables import model_versions
@@ -204,7 +204,7 @@ def _pointing(connection: sa.Connection, name: str | None) -> dict[str, dict[str
     found: dict[str, dict[str, int]] = {}
     for subject, data in connection.execute(query):
         model, _, alias = subject.rpartition("@")
-        number = json.loads(data)["version"]
+        number = (shapes.read("alias", data) or {}).get("version")
         if (name is None or model == name) and number is not None:
             found.setdefault(model, {})[alias] = number
     return found
@@ -215,7 +215,7 @@ def _owners(connection: sa.Connection, name: str | None) -> dict[str, str]:
     c = event_table.c
     query = sa.select(c.subject, c.data).where(c.action == "handover").order_by(c.seq)
     found = connection.execute(query if name is None else query.where(c.subject == name))
-    return {subject: json.loads(data)["to"] for subject, data in found}
+    return {subject: said["to"] for subject, data in found if (said := shapes.read("handover", data))}
 
 
 def _stamp(

@@ -98,7 +98,11 @@ def of_events(events: Iterable[Json]) -> list[Answer]:
     """Return the answers among events, with which conditions are met."""
     found = [e for e in events if e["action"] in ("approve", "condition_met")]
     met = {(e["data"]["approve"], e["data"]["condition"]): _met(e) for e in found if e["action"] == "condition_met"}
-    return [_answer(e, met) for e in found if e["action"] == "approve" and e["data"].get("bound")]
+    return [_answer(e, met) for e in found if e["action"] == "approve" and _binds(e["data"])]
+
+
+def _binds(data: Json) -> bool:
+    return bool(data.get("bound")) and isinstance(data.get("report"), str)
 
 
 def _met(event: Json) -> dict[str, str]:
@@ -176,8 +180,9 @@ def _void(answer: Answer, present: Present, asked: Policy) -> str:
         return ""
     if "nobody" not in asked.distinct_from:
         for person in filter(None, (answer.name, answer.entered_by)):
-            if person in present.own:
-                return f"{person} {present.own[person]}"
+            own = {name.casefold(): why for name, why in present.own.items()}
+            if person.casefold() in own:
+                return f"{person} {own[person.casefold()]}"
     if agreed and answer.role not in agreed.role_of(answer.name):
         return f"{answer.name} does not play {answer.role or 'any role'} by the charter"
     return ""

@@ -46,11 +46,11 @@ def pending(connection: Any, name: str | None = None) -> list[dict[str, Any]]:
 
 
 def of_events(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the overrides among events that none of them reviews."""
+    """Return the overrides among events that none of them reviews, by somebody else than who did it."""
     found = [e for e in events if e["action"] in ("alias", "override_reviewed")]
-    reviewed = {e["data"]["alias"] for e in found if e["action"] == "override_reviewed"}
+    reviews = [(e["data"]["alias"], e["actor"]) for e in found if e["action"] == "override_reviewed"]
     moved = (e for e in found if e["action"] == "alias" and e["data"].get("override"))
-    return [_override(e) for e in moved if e["seq"] not in reviewed]
+    return [_override(e) for e in moved if all(seq != e["seq"] or by == e["actor"] for seq, by in reviews)]
 
 
 def _override(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
         found = next((o for o in pending(change.connection) if o["subject"] == subject), None)
         if found is None:
             raise NotFound(f"{subject} was not moved by an override that waits for a review.", "nbmlops models")
-        if found["by"] == who[0]:
+        if found["by"].casefold() == who[0].casefold():
             raise NotAllowed(f"{who[0]} made this override.", "Somebody else reviews it.")
         if agreed and not agreed.role_of(who[0]):
             raise NotAllowed(f"{who[0]} plays no role by {agreed.path}.", "Write roles there.")
@@ -143,7 +143,7 @@ def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
             "alias": found["alias"],
             "version": int(found["ref"].rpartition("@")[2]),
             "verdict": verdict,
-            "why": why.strip(),
+            "why": redact(why.strip()),
         }
         change.event("override_reviewed", subject, {**said, "charter": agreed_on.record(change)}, who)
     return {**said, "subject": subject, "by": who[0]}
