@@ -103,3 +103,36 @@ def test_every_place_says_so_until_it_is_reviewed(judged, forced, who):  # noqa:
     for place in ("how to", "handover", "page one", "runs"):
         assert "nobody has reviewed" not in quiet[place], place
     assert "the override was justified: it had" in quiet["page one"]
+
+
+@pytest.mark.parametrize("what", ["rejected", "flagged", "not justified", "not reviewed"])
+def test_nobody_comes_back_unseen_to_what_was_refused(judged, who, fit, held_out, what):  # noqa: F811
+    agree(judged, approvals=1, roles=["manager", "expert"])
+    written("late@1", refresh=True)
+    who(KIM)
+    nb.approve("late@1")
+    who(SAM)
+    nb.promote("late", 1, to="champion", reason="first")
+    for columns in (["age"], ["city"]):
+        with nb.run("more"):
+            nb.evaluate(model := fit(*columns), held_out, target="late")
+            nb.register(model, "late")
+        nb.promote("late", len(nb.models()), to="champion", reason="now", override=True)
+    who(ANN)
+    if what == "not justified":
+        nb.review_override("late", what, "it leaks")
+    elif what != "not reviewed":
+        nb.review_override("late", "justified", "it was down")
+    if what == "rejected":
+        written("late@2")
+        nb.approve("late@2", "rejected", comment="it leaks")
+    if what == "flagged":
+        nb.flag("late@2", "it leaks", severity="blocking")
+    who("eve@example.org")
+    with pytest.raises(NotAllowed, match="plays none of the roles manager, expert, who roll champion back"):
+        nb.rollback("late", reason="r")
+    who(KIM)
+    back = nb.rollback("late", reason="r")
+    assert back.version == 1
+    assert back.decision["passed_over"][0].startswith("late@2 ")
+    assert "leaks" not in str(back.decision["passed_over"])

@@ -6,7 +6,8 @@ import pytest
 
 import nbmlops as nb
 from nbmlops.capture.data import describe
-from nbmlops.errors import NotAllowed
+from nbmlops.errors import Invalid, NotAllowed
+from nbmlops.governance.flags.from_file import from_form
 from nbmlops.report.page import written
 from nbmlops.tracking import session
 
@@ -90,3 +91,32 @@ def test_no_secret_gets_into_what_was_answered(judged, who):  # noqa: F811
     said = "password=hunter2hunter2"
     nb.approve("late@1", "approved with conditions", comment=said, conditions=[f"{said}; {ANN}; 2999-01-01"])
     assert "hunter2" not in str(approve_events())
+
+
+def test_a_name_or_a_hash_means_the_version_it_asks_about(judged, who):  # noqa: F811
+    who(KIM)
+    nb.approve("late@1")
+    digest = nb.reports("late@1").iloc[0].digest
+    for ref in ("late", digest):
+        found = nb.approvals(ref)
+        assert (found.subject, found.met, found.given[0]["state"]) == ("late@1", False, "valid")
+
+
+def test_small_letters_make_nobody_another_person(judged, who):  # noqa: F811
+    (judged / "charter.yaml").write_text(f"roles: {{scientist: ['{SAM}'], manager: ['{SAM.title()}']}}\n")
+    written("late@1", refresh=True)
+    who(SAM.title())
+    with pytest.raises(NotAllowed, match="nobody answers for their own work"):
+        nb.approve("late@1")
+
+
+def test_an_end_beyond_all_years_is_none(judged, who):  # noqa: F811
+    who(KIM)
+    with pytest.raises(Invalid, match="expires is '9999"):
+        nb.approve("late@1", expires="9999-12-31T23:59:59-12:00")
+
+
+def test_a_form_by_nobody_is_no_flag(judged):  # noqa: F811
+    (judged / "f.txt").write_text("about: late@1\nsays: hm\nby: Anonymous Kore\n")
+    with pytest.raises(NotAllowed, match="is nobody"):
+        from_form(judged / "f.txt")

@@ -250,7 +250,7 @@ def test_who_made_a_version_settles_no_blocking_flag_on_its_name_or_data(project
     be("ann@x.org")
     found = nb.flag(subject, "odd", severity="blocking", kind="model" if subject == "late" else "dataset")
     be("sam@x.org")
-    with pytest.raises(NotAllowed, match="sam@x.org owns what is held up"):
+    with pytest.raises(NotAllowed, match=r"sam@x.org owns what is held up"):
         nb.answer_flag(found.flag_id, "it is not", state="dismissed")
     said = {"at": "2999-01-01T00:00:00.000000+00:00", "author": "sam@x.org", "known_by": "git", "text": "no"}
     with session.store().atomic() as change:  # as somebody does it who asks no function
@@ -265,7 +265,7 @@ def test_who_enters_a_flag_for_another_does_not_accept_it(late, be):
     found = from_form("form.txt")
     assert (found.author, found.entered_by) == ("eve@x.org", "ann@x.org")
     for state in ("accepted", "dismissed", "answered"):
-        with pytest.raises(NotAllowed, match="ann@x.org entered this flag for eve@x.org, and does not settle it"):
+        with pytest.raises(NotAllowed, match=r"ann@x.org entered this flag for eve@x.org, and does not settle it"):
             nb.answer_flag(found.flag_id, "so it is", state=state)
     be("max@x.org")
     assert nb.answer_flag(found.flag_id, "so it is", state="accepted").state == "accepted"

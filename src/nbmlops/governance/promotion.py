@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from nbmlops.governance.approval import evidence as asked_for
 from nbmlops.governance.approval import override as emergency
 from nbmlops.governance.approval import standing
 from nbmlops.governance.approval.policy import of as asked_of
+from nbmlops.governance.approval.restored import check_restorable, check_rolls_back
 from nbmlops.governance.charter import Charter, charter
 from nbmlops.governance.flags.unsettled import names_of, newest, raised
 from nbmlops.registry import models
@@ -140,8 +141,9 @@ def _counted(agreed: Charter | None, found: Evidence, alias: str) -> standing.Co
 def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersion:
     """Move an alias back to where it pointed before its last promotion; again moves one further back.
 
-    Needs no gate, for what is restored was promoted before. It is loaded first: versions that are deleted or damaged
-    are passed over, and the log says so.
+    Needs no gate, for what is restored was promoted before. Passed over, and the log says so, is what is deleted or
+    cannot be loaded, what somebody refused or flagged as blocking, and what an override brought there that was found
+    not justified or is not reviewed yet. Where the policy names roles only they roll back.
 
     Parameters
     ----------
@@ -159,6 +161,8 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
     ------
     NotFound
         There is nothing before.
+    NotAllowed
+        You play none of the roles of the policy, or everything before is refused, flagged or was overridden.
     Conflict
         Nothing before can be loaded.
 
@@ -174,7 +178,8 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
         at = f"only ever pointed to version {stack[0]}" if stack else "points nowhere"
         raise NotFound(f"{name}@{alias} {at}.", "There is nothing to go back to.")
     now = models.model_version(f"{name}@{stack[-1]}")
-    before, passed_over = _last_good(name, stack)
+    check_rolls_back(agreed := charter(), alias)
+    before, passed_over = _last_good(name, stack, lambda version: check_restorable(agreed, version, alias))
     about = {"reason": redact(reason.strip()), "policy": "rollback", "rollback": True, "digest": before.digest}
     return _move(before, alias, now, about | ({"passed_over": passed_over} if passed_over else {}))
 
@@ -200,13 +205,14 @@ def reject(version: ModelVersion, reason: str, evidence: Mapping[str, Any]) -> N
         change.event("reject", version.ref, about, identity.actor())
 
 
-def _last_good(name: str, stack: list[int]) -> tuple[ModelVersion, list[str]]:
+def _last_good(name: str, stack: list[int], check: Callable[[ModelVersion], None]) -> tuple[ModelVersion, list[str]]:
     """Return the newest earlier version that is there and can be loaded, and why newer ones were passed over."""
     faults: list[NbmlopsError] = []
     for number in [n for n in reversed(stack) if n != stack[-1]]:
         try:
             found = models.model_version(f"{name}@{number}")
             models.check_loadable(found)
+            check(found)
         except (Conflict, NotAllowed, NotFound, UntrustedContent) as fault:
             faults.append(fault)
             continue

@@ -235,8 +235,11 @@ def _check_own(found: Reported, asking: list[policy.Policy], people: set[str]) -
     own = own_work(found.version, distinct)
     if found.version is None and found.about["run_id"]:
         own = {found.about.get("author", ""): "ran it"}
-    for person in sorted(people & set(own) - {""}):
-        raise NotAllowed(f"{person} {own[person]}, and nobody answers for their own work.", "Somebody else does.")
+    folded = {name.casefold(): why for name, why in own.items() if name}
+    for person in sorted(p for p in people if p.casefold() in folded):
+        raise NotAllowed(
+            f"{person} {folded[person.casefold()]}, and nobody answers for their own work.", "Somebody else does."
+        )
 
 
 def _conditioned(conditions: Any, outcome: str, at: str) -> dict[str, Any]:

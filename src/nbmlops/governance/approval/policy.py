@@ -65,7 +65,7 @@ class Policy:
         """
         found = [(person, role) for person, role in given if not self.roles or role in self.roles]
         needed = [(role,) for role in self.roles if self.each and role not in {r for _, r in found}]
-        more = self.approvals - len({person for person, _ in found}) - len(needed)
+        more = self.approvals - len({person.casefold() for person, _ in found}) - len(needed)
         return [*needed, *([self.roles] * more)]
 
 
@@ -143,9 +143,9 @@ def span(text: str) -> timedelta | None:
 def _day(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # no time, or none of the years 1 to 9999 in UTC
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def until(text: str, at: str) -> str | None:

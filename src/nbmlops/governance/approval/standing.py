@@ -170,9 +170,10 @@ def approvals(ref: Any, alias: str | None = None, ask: bool = False) -> Approval
     ('approval by expert (kim@example.org)',)
     """
     alias = alias or ALIAS
-    version = _version(ref)
-    agreed = charter()
-    subject = version.ref if version else _subject(ref)
+    version, agreed = _version(ref), charter()
+    named = None if version else reported(ref)  # a name or a report: of which version it is
+    version = version or (named.version if named else None)
+    subject = version.ref if version else named.subject if named else ""
     asked = policy.of(agreed, alias) if version else policy.Policy(alias)
     counted = Counted(subject, asked, present(subject, version, agreed, asked))
     with session.store().reading() as connection:
@@ -257,10 +258,6 @@ def _version(ref: Any) -> ModelVersion | None:
     if isinstance(ref, ModelVersion):
         return ref
     return models.model_version(ref) if isinstance(ref, str) and "@" in ref and ".." not in ref else None
-
-
-def _subject(ref: Any) -> str:
-    return reported(ref).subject
 
 
 def _conditions(found: Iterable[Answer], at: str) -> Iterable[dict[str, Any]]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotFound
+from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, NotFound
 from nbmlops.governance.flags import flag as flags
 from nbmlops.governance.flags.flag import Flag
 from nbmlops.quality.versions import load_dataset
+from nbmlops.tracking.actor import INVENTED
 
 __all__ = ["from_csv", "from_form", "new_form"]
 
@@ -184,6 +185,8 @@ def from_form(path: str | Path) -> Flag:
     """
     said = _of_form(_text(path), str(path))
     by = said.pop("by", "") or None
+    if by and INVENTED.match(by):
+        raise NotAllowed(f"{by!r} is nobody: Jupyter Server invents such names.", "Write the person's own name.")
     given = _given({"subject": "", "text": "", **said})
     return flags.add([flags.checked(given)], by)[0]
 
