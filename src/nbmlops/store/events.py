@@ -84,8 +84,8 @@ def _head_of(text: Any) -> tuple[int, str] | None:
 def latest(connection: sa.Connection, action: str, subject: str) -> dict[str, Any] | None:
     """Return the newest event of an action on a subject that says what it should."""
     query = sa.select(events).where(events.c.action == action, events.c.subject == subject)
-    rows = connection.execute(query.order_by(events.c.seq.desc())).mappings()
-    return next(_decoded(rows), None)
+    with connection.execute(query.order_by(events.c.seq.desc())) as rows:
+        return next(_decoded(rows.mappings()), None)
 
 
 def listed(connection: sa.Connection, subject: str | None = None, action: str | None = None) -> list[dict[str, Any]]:
