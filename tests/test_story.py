@@ -209,7 +209,11 @@ def forced_and_taken_back(be, fit, train, held_out, second):
     nb.review_override("late@champion", "not justified", "it could have waited")
     assert not nb.approvals(third).overrides
     be("bob")
+    with pytest.raises(NotAllowed, match="plays none of the roles"):
+        nb.rollback("late", reason="two people have to look first")
+    be("mo")
     assert nb.rollback("late", reason="two people have to look first").ref == second
+    be("bob")
     return third
 
 
