@@ -625,6 +625,19 @@ def test_who_ran_it_is_known_by_what_they_claimed_though_another_registered_it(t
         nb.approve("late@1", role="expert")
 
 
+def test_an_account_does_not_answer_for_its_own_run_either(team, project, fit, held_out):
+    grants.grant(session.store(), "expert", "kim", actor())
+    grants.grant(session.store(), "scientist", "kim", actor())
+    (project / "charter.yaml").write_text(CHARTER)
+    team("kim")
+    nb.dataset("trips", held_out)
+    with nb.run("forest") as run:
+        nb.log(roc_auc=0.7)
+    nb.report(run.run_id, output=str(project / "forest.html"))
+    with pytest.raises(NotAllowed, match=r"kim ran it, as kim@example\.org"):
+        nb.approve(run.run_id, role="expert")
+
+
 CHARTER = """
 roles: {scientist: [ann], manager: [bob], expert: [kim, mo]}
 promotes: reason

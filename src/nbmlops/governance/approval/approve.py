@@ -15,7 +15,7 @@ from nbmlops.governance.approval import given, policy
 from nbmlops.governance.approval.forms import Form
 from nbmlops.governance.approval.given import OUTCOMES
 from nbmlops.governance.approval.reported import Reported, is_version, reported
-from nbmlops.governance.approval.standing import Approvals, approvals, own_work
+from nbmlops.governance.approval.standing import Approvals, approvals, own_work, with_accounts
 from nbmlops.governance.charter import ROLES, Charter, charter
 from nbmlops.hooks import service
 from nbmlops.records import now
@@ -234,7 +234,7 @@ def _check_own(found: Reported, asking: list[policy.Policy], people: set[str]) -
         return
     own = own_work(found.version, distinct)
     if found.version is None and found.about["run_id"]:
-        own = {found.about.get("author", ""): "ran it"}
+        own = with_accounts({found.about.get("author", ""): "ran it"})
     folded = {name.casefold(): why for name, why in own.items() if name}
     for person in sorted(p for p in people if p.casefold() in folded):
         raise NotAllowed(

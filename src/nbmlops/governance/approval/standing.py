@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbmlops.governance.approval.given import Answer, Present
     from nbmlops.governance.approval.policy import Policy
 
-__all__ = ["Approvals", "Counted", "approvals", "count", "judged", "own_work", "present"]
+__all__ = ["Approvals", "Counted", "approvals", "count", "judged", "own_work", "present", "with_accounts"]
 
 ALIAS = "champion"
 
@@ -242,15 +242,22 @@ def own_work(version: ModelVersion | None, distinct_from: Iterable[str]) -> dict
     """Return whose own work a version is, and why: authors of its runs, who registered it, its owner where agreed."""
     if version is None:
         return {}
-    found = {str(run["author"]): f"ran what made {version.ref}" for run in binding.makers(version)}
+    found = with_accounts({str(run["author"]): f"ran what made {version.ref}" for run in binding.makers(version)})
     with session.store().reading() as connection:
         registered = events.latest(connection, "register", version.ref)
-        for author, why in list(found.items()):  # runs say a claimed name, and accounts answer
-            found |= dict.fromkeys(events.claimants(connection, author), f"{why}, as {author}")
     if registered:
         found.setdefault(str(registered["actor"]), f"registered {version.ref}")
     if "owner" in distinct_from:
         found.setdefault(version.owner, f"owns {version.ref}")
+    return found
+
+
+def with_accounts(own: Mapping[str, str]) -> dict[str, str]:
+    """Add the accounts that claimed one of some names: runs say a claimed name, and accounts answer."""
+    found = dict(own)
+    with session.store().reading() as connection:
+        for author, why in own.items():
+            found |= dict.fromkeys(events.claimants(connection, author), f"{why}, as {author}")
     return found
 
 
