@@ -32,8 +32,11 @@ def log(project):
 
 
 @pytest.fixture
-def repository(log):
-    """The same in a git repository with one commit."""
+def repository(log, monkeypatch):
+    """The same in a git repository with one commit, by somebody git knows."""
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Ann")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "ann@example.org")
     for words in (["init", "-q"], ["add", "nbmlops.toml"], ["commit", "-q", "-m", "one"]):
         git(*words)
     return log

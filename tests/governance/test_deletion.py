@@ -130,9 +130,9 @@ def test_two_that_delete_at_once_delete_once(late, monkeypatch):
 
     stamp = models._stamp
 
-    def faster(change, name, numbers, at):
-        stamp(change, name, numbers, at)
-        return stamp(change, name, numbers, at)
+    def faster(change, name, numbers, at, *more):
+        stamp(change, name, numbers, at, *more)
+        return stamp(change, name, numbers, at, *more)
 
     monkeypatch.setattr(models, "_stamp", faster)
     with pytest.raises(Conflict, match="just now"):

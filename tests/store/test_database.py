@@ -85,7 +85,7 @@ def test_the_chain_finds_an_event_that_was_changed(project, tamper):
     store = session.store()
     for i in range(3):
         with store.atomic() as change:
-            change.event("flag", f"row {i}", {"i": i}, ("me", "os"))
+            change.event("advice", f"row {i}", {"i": i}, ("me", "os"))
     with store.reading() as connection:
         assert events.verify(connection) is None
     with store.engine.begin() as connection:
@@ -148,7 +148,7 @@ def count_events(store):
 
 def flag(store, text="row 1"):
     with store.atomic() as change:
-        change.event("flag", text, {}, ("me", "os"))
+        change.event("advice", text, {}, ("me", "os"))
 
 
 def test_a_reader_cannot_write(project):
@@ -181,7 +181,7 @@ from nbmlops.store import events
 for _ in range(10):
     with open_store().atomic() as change:
         known = len(events.listed(change.connection))
-        change.event("flag", str(known), {}, ("me", "os"))
+        change.event("advice", str(known), {}, ("me", "os"))
 """
 
 
@@ -273,11 +273,11 @@ def test_a_connection_that_ends_in_a_governed_change_leaves_nothing_of_it(projec
         pytest.skip("a file has no server that could end the connection")
     flag(store)
     with pytest.raises(Unavailable, match="does not answer"), store.atomic() as change:
-        change.event("flag", "never", {}, ("me", "os"))
+        change.event("advice", "never", {}, ("me", "os"))
         pid = change.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
         with Store(find_project()).engine.begin() as other:
             other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
-        change.event("flag", "nor this", {}, ("me", "os"))
+        change.event("advice", "nor this", {}, ("me", "os"))
     assert count_events(store) == 1
 
 
@@ -290,7 +290,7 @@ from nbmlops.store.database import open_store
 store = open_store()
 def flag(text):
     with store.atomic() as change:
-        change.event("flag", text, {}, ("me", "os"))
+        change.event("advice", text, {}, ("me", "os"))
 flag("before")
 for n in range(3):
     with store.reading():

@@ -153,7 +153,7 @@ def test_a_clock_set_back_changes_neither_order_nor_status(project, monkeypatch)
     assert [nb.get_run(r.run_id).status for r in (first, second)] == ["finished"] * 2
     assert nb.runs("loss >= 9", limit=None, sort="loss")["run_id"].tolist() == [first.run_id, second.run_id]
     with session.store().atomic() as change:
-        assert change.event("flag", "late", {}, ("me", "os")) == 1
+        assert change.event("advice", "late", {}, ("me", "os")) == 1
     monkeypatch.undo()
 
 
@@ -206,4 +206,4 @@ def log(begin, end):
 
 def govern(subject):
     with session.store().atomic() as change:
-        change.event("flag", subject, {}, ("me", "os"))
+        change.event("advice", subject, {}, ("me", "os"))

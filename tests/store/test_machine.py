@@ -180,7 +180,7 @@ class Machine(RuleBasedStateMachine):
     def govern(self, subject):
         def change():
             with opened.store().atomic() as transaction:
-                assert transaction.event("alias", subject, {"n": len(self.chain)}, ("me", "os")) == len(self.chain) + 1
+                assert transaction.event("advice", subject, {"n": len(self.chain)}, ("me", "os")) == len(self.chain) + 1
             self.chain.append(subject)
 
         self._asked(change)

@@ -56,7 +56,7 @@ def old_store(rows=METRICS):
         fill(connection, "tags", TAGS)
         names = ("run_id", "name", "value", "special", "step", "context", "at")
         fill(connection, "metrics", [dict(zip(names, row, strict=True)) for row in rows])
-        events.append(connection, "flag", "row 1", "{}", ("me", "os"))
+        events.append(connection, "advice", "row 1", "{}", ("me", "os"))
         connection.exec_driver_sql("DELETE FROM meta WHERE key = 'head'")  # stores of then did not keep it
         version = {"name": "m", "version": 1, "digest": "d", "format": "skops", "estimator": "e", "signature": "{}"}
         version |= {"owner": "me", "created_at": AT.format(1), "metrics": "{}", "trusted": "[]", "size_bytes": 5}

@@ -115,7 +115,7 @@ def govern(say, subject):
     def change():
         with opened.store().atomic() as transaction:
             transaction.connection.exec_driver_sql("INSERT INTO meta (key, value) VALUES ('" + subject + "', 'here')")
-            transaction.event("register", subject, {"subject": subject}, ("me", "os"))
+            transaction.event("advice", subject, {"subject": subject}, ("me", "os"))
 
     say.do(change, ["event", subject])
     say("safe")
@@ -226,7 +226,7 @@ def usable(store):
     with session.run("afterwards"):
         session.log(loss=1.0)
     with store.atomic() as change:
-        seq = change.event("flag", "afterwards", {}, ("me", "os"))
+        seq = change.event("advice", "afterwards", {}, ("me", "os"))
     with store.reading() as connection:
         bad, count = events.verify(connection), len(events.listed(connection))
     return [] if (bad, seq) == (None, count) else [f"seq {seq} of {count}, broken at {bad}"]

@@ -29,7 +29,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "grant": {"role": "text"},
     "question_verdict": {"verdict": "text", "why": "text?"},
     "decision": {"decision": "text", "why": "text?", "to": "text?"},
-    "dataset": {"fingerprint": "text", "rest": "hash"},
+    "dataset": {"fingerprint": "text", "rest": "hash?"},  # stores of before have none
     "dataset_kept": {"digest": "hash"},
     "register": {"digest": "text", "owner": "text"},
     "flag": {"flag": "text", "digest": "hash"},
