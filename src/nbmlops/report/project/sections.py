@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nbmlops.governance.charter import ROLES
 from nbmlops.report import charts, facts
 from nbmlops.report.blocks import Block, Facts, Figure, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.known import agreed, line
@@ -20,10 +21,6 @@ __all__ = ["build"]
 
 Json = Mapping[str, Any]
 MOST, MOST_MODELS = 200, 20
-ROLES = (
-    "stakeholder", "expert", "product", "scientist", "data_engineer", "ml_engineer", "software_engineer",
-    "backend_engineer", "manager", "compliance", "support", "user",
-)  # fmt: skip
 
 
 def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:
