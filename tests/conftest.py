@@ -85,6 +85,20 @@ def project(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def someone(monkeypatch):
+    """Act as somebody a hub knows, ``someone("ann@example.org")``; afterwards nobody stays who was played."""
+    from nbmlops.capture import environment
+
+    def be(name):
+        monkeypatch.setenv("JUPYTERHUB_USER", name)
+        environment.actor.cache_clear()
+
+    monkeypatch.delenv("CI", raising=False)
+    yield be
+    environment.actor.cache_clear()
+
+
+@pytest.fixture
 def shell(project):
     """A real IPython shell with the extension loaded, in a fresh project."""
     from IPython.core.interactiveshell import InteractiveShell

@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 import nbmlops as nb
-from nbmlops.capture import environment
 from nbmlops.cli import main
 from nbmlops.errors import Invalid
 from nbmlops.magics import complete, magics
@@ -23,15 +22,9 @@ policy: {{champion: {{approvals: 2, roles: [manager, expert], each: true}}}}
 
 
 @pytest.fixture
-def who(monkeypatch):
-    def be(name):
-        monkeypatch.setenv("JUPYTERHUB_USER", name)
-        environment.actor.cache_clear()
-
-    monkeypatch.delenv("CI", raising=False)
-    be(SAM)
-    yield be
-    environment.actor.cache_clear()
+def who(someone):
+    someone(SAM)
+    return someone
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import nbmlops as nb
-from nbmlops.capture import environment
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
 from nbmlops.report.page import written
 from nbmlops.store import events
@@ -22,17 +21,10 @@ policy:
 
 
 @pytest.fixture
-def who(monkeypatch):
-    """Be somebody: ``who(ANN)``."""
-
-    def be(name):
-        monkeypatch.setenv("JUPYTERHUB_USER", name)
-        environment.actor.cache_clear()
-
-    monkeypatch.delenv("CI", raising=False)
-    be(SAM)
-    yield be
-    environment.actor.cache_clear()
+def who(someone):
+    """Be somebody: ``who(ANN)``; at first Sam."""
+    someone(SAM)
+    return someone
 
 
 @pytest.fixture

@@ -198,12 +198,8 @@ def test_the_command_ends_with_3_or_4_and_records_the_charter(agree, late, proje
     assert CliRunner().invoke(main, ["charter", "check", "later@1"]).exit_code == 5
 
 
-def test_who_has_no_name_still_sees_what_is_missing(agree, monkeypatch):
-    from nbmlops.capture import environment
-
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("JUPYTERHUB_USER", "Anonymous Io")
-    environment.actor.cache_clear()
+def test_who_has_no_name_still_sees_what_is_missing(agree, someone):
+    someone("Anonymous Io")
     agree(problem="late")
     done = CliRunner().invoke(main, ["charter", "check"])
     assert done.exit_code == 3

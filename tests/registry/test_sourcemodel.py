@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 import nbmlops as nb
-from nbmlops.capture import environment
 from nbmlops.cli import main
 from nbmlops.errors import Conflict, Invalid, NotAllowed, UntrustedContent
 from nbmlops.registry import files, sourcemodel
@@ -35,16 +34,10 @@ def delay(frame):
 
 
 @pytest.fixture
-def someone(monkeypatch):
-    """Work as somebody: someone("ben")."""
-
-    def be(name):
-        monkeypatch.setenv("JUPYTERHUB_USER", name)
-        environment.actor.cache_clear()
-
-    monkeypatch.delenv("CI", raising=False)
-    be("ann")
-    return be
+def someone(someone):
+    """Work as somebody, at first as ann: someone("ben")."""
+    someone("ann")
+    return someone
 
 
 @pytest.fixture

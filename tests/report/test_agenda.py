@@ -6,7 +6,6 @@ import pytest
 from click.testing import CliRunner
 
 import nbmlops as nb
-from nbmlops.capture import environment
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.report.agenda.pictures import over_time
@@ -28,16 +27,13 @@ questions:
 
 
 @pytest.fixture
-def planned(project, champion, monkeypatch):
+def planned(project, champion, someone):
     """A champion, a charter with a question, a budget and what is due; the manager acts."""
-    monkeypatch.delenv("CI", raising=False)
     (project / "charter.yaml").write_text(
         CHARTER + PLAN.replace("manager: [mo", "expert: [mo@example.org], manager: [mo") + ASKS
     )
-    monkeypatch.setenv("JUPYTERHUB_USER", "mo@example.org")
-    environment.actor.cache_clear()
-    yield project
-    environment.actor.cache_clear()
+    someone("mo@example.org")
+    return project
 
 
 def taken():

@@ -241,15 +241,13 @@ def test_a_report_is_drawn_from_its_facts_as_they_are_kept(retrained):
     assert taken == kept.take(subject).snapshot
 
 
-def test_a_bound_answer_shows_its_hashes_and_what_became_stale(retrained, project, tmp_path, monkeypatch):
+def test_a_bound_answer_shows_its_hashes_and_what_became_stale(retrained, project, tmp_path, someone):
     with (project / "charter.yaml").open("a") as file:
         file.write("\nroles: {manager: [ann@example.org], expert: [kim@example.org]}\npromotes: reason\n")
         file.write("policy: {champion: {approvals: 2, roles: [manager, expert], each: true}}\n")
     found = written(retrained)
     for name in ("ann@example.org", "kim@example.org"):
-        monkeypatch.setenv("JUPYTERHUB_USER", name)
-        monkeypatch.delenv("CI", raising=False)
-        environment.actor.cache_clear()
+        someone(name)
         nb.approve(found.digest)
         if name.startswith("ann"):
             said = nb.signatures(retrained)

@@ -443,26 +443,15 @@ def test_predictions_of_schema_6_become_blocks_of_one_and_feedback_outcomes(proj
     ]
 
 
-def test_a_store_of_schema_7_gets_the_table_of_reports_and_keeps_the_rest(project):
+@pytest.mark.parametrize(("schema", "table"), [(7, "reports"), (8, "flags")])
+def test_a_store_of_before_gets_a_new_table_and_keeps_the_rest(project, schema, table):
     store = old_store()
     with plain(store) as connection:
-        migrate(connection, 1, until=7)
+        migrate(connection, 1, until=schema)
         before = contents(connection)
-    with pytest.warns(RuntimeWarning, match=f"schema 7 and is brought to schema {SCHEMA}"):
-        assert rows(store, "SELECT count(*) FROM reports") == [(0,)]
+    with pytest.warns(RuntimeWarning, match=f"schema {schema} and is brought to schema {SCHEMA}"):
+        assert rows(store, f"SELECT count(*) FROM {table}") == [(0,)]
     with store.reading() as connection:
         after = contents(connection)
-    assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}
-
-
-def test_a_store_of_schema_8_gets_the_table_of_flags_and_keeps_the_rest(project):
-    store = old_store()
-    with plain(store) as connection:
-        migrate(connection, 1, until=8)
-        before = contents(connection)
-    with pytest.warns(RuntimeWarning, match=f"schema 8 and is brought to schema {SCHEMA}"):
-        assert rows(store, "SELECT count(*) FROM flags") == [(0,)]
-    with store.reading() as connection:
-        after = contents(connection)
-        assert sa.inspect(connection).get_indexes("flags")
+        assert sa.inspect(connection).get_indexes(table)
     assert {t: after[t] for t in before if t != "meta"} == {t: before[t] for t in before if t != "meta"}
