@@ -39,7 +39,7 @@ def test_json_says_where_and_by_which_facts(project):
 def test_an_unknown_run_ends_with_the_code_for_no_data(project):
     done = CliRunner().invoke(main, ["report", "nope"])
     assert done.exit_code == 5
-    assert "No run, experiment or job 'nope'" in done.output
+    assert "No run, experiment, model or job 'nope'" in done.output
 
 
 def test_help_has_an_example():

@@ -55,6 +55,13 @@ def test_an_experiment_of_the_name_counts_where_the_job_has_no_run(worked, proje
     assert subject_of("nightly").key == f"run:{other}"
 
 
+def test_a_model_alone_is_its_newest_version_unless_an_experiment_is_called_so(retrained):
+    assert subject_of("late-flights").key == f"run:{retrained.run_id}"
+    with nb.run("late-flights") as opened:
+        pass
+    assert subject_of("late-flights").key == f"run:{opened.run_id}"
+
+
 def test_a_job_that_has_not_run_says_how_to(worked, project):
     (project / "jobs").mkdir()
     (project / "jobs" / "weekly.yaml").write_text("notebook: a.ipynb\n")

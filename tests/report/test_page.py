@@ -282,7 +282,7 @@ def test_a_folder_as_output_takes_the_file(project, champion, tmp_path):
 @pytest.mark.parametrize(
     ("ref", "error", "words"),
     [
-        ("nope", NotFound, "No run, experiment or job 'nope'"),
+        ("nope", NotFound, "No run, experiment, model or job 'nope'"),
         ("nope@champion", NotFound, "No model 'nope'"),
         (3, Invalid, "int is neither a run nor a model"),
     ],

@@ -1,4 +1,4 @@
-"""A job by its name: the report of its newest run that ended, which is that of a run."""
+"""A job or a model by its name alone: the report of the run that ended last, or that made the newest version."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ NOT_A_NAME = "@:/~"  # what is typed for a model, another kind, a path or an ear
 
 
 def find(ref: Any) -> Subject | None:
-    """Return the newest run of a job that finished or failed; None for a name that is a run's.
+    """Return the newest run of a job that finished or failed, or of a model the run that made its newest version.
+
+    None for a name that is a run's: a job, a run and an experiment win over a model of the same name.
 
     Raises
     ------
     NotFound
-        A job that has not run yet; or no job, run or experiment of that name.
+        A job that has not run yet; or no job, run, experiment or model of that name.
     """
+    from nbmlops.store import models
+
     if not isinstance(ref, str) or not ref or any(mark in ref for mark in NOT_A_NAME):
         return None
     if found := _newest(ref):
@@ -33,7 +37,9 @@ def find(ref: Any) -> Subject | None:
     known = _known()
     if ref in known:
         raise NotFound(f"Job {ref!r} has not run to an end yet.", f"Run it now: nbmlops retrain {ref}")
-    raise unknown("run, experiment or job", ref, {*_experiments(), *known})
+    if version := models.find(session.store(), ref, ""):
+        return run.find(version)
+    raise unknown("run, experiment, model or job", ref, {*_experiments(), *known, *models.names(session.store())})
 
 
 def _newest(job: str) -> Any:
