@@ -121,6 +121,25 @@ def test_flagged_and_disagreed_rows_come_with_what_was_said(said):
     assert (found.reasons["flagged"], found.reasons["disagreed"]) == (1, 1)
 
 
+def test_what_is_flagged_by_name_is_listed_until_it_is_settled(said):
+    ids = said.prediction_id.tolist()
+    flag = nb.flag(ids[3], "no such age", severity="high")
+    why = {row["prediction_id"]: row["why"] for row in nb.to_review("late", most=20).rows}
+    assert "flagged: no such age" in why[ids[3]]
+    nb.answer_flag(flag.flag_id, "there is", state="dismissed")
+    assert "flagged" not in nb.to_review("late", most=20).reasons
+
+
+def test_rows_of_a_flagged_segment_are_listed_of_the_version_it_names(said, people):
+    ages = people(600, 9).age
+    old = ages.nlargest(5).min()
+    nb.flag("late", "too sure of them", where=f"age >= {old}")
+    nb.flag("late@1", "named by nobody", where="age > 1000")
+    rows = [r for r in nb.to_review("late", most=40).rows if "flagged" in r["reasons"]]
+    assert {r["prediction_id"] for r in rows} == set(said.prediction_id[(ages >= old).to_numpy()])
+    assert all(f"flagged where age >= {old}: too sure of them" in r["why"] for r in rows)
+
+
 def test_an_experts_opinion_is_a_judgement_before_any_list(said, project):
     (project / "charter.yaml").write_text("roles: {expert: [ada]}\n")
     opinion = {"prediction_id": said.prediction_id[0], "verdict": "disagree"}

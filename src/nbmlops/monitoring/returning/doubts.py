@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbmlops.errors import NbmlopsError
+from nbmlops.hooks import service
 from nbmlops.monitoring.returning.drawn import Judged
 from nbmlops.monitoring.returning.returned import Returned
 from nbmlops.records import plain
@@ -40,8 +41,8 @@ def by_reason(case: Returned, known: Judged, most: int, seed: int) -> tuple[dict
     """
     notes: list[str] = []
     asked: Mapping[str, Callable[[], Found]] = {
-        "flagged": lambda: _told(case, known, "flag"),
-        "disagreed": lambda: _told(case, known, "opinion"),
+        "flagged": lambda: _flagged(case, known),
+        "disagreed": lambda: _told(case, known),
         "confident_wrong": lambda: _sure_and_wrong(case, known),
         "disagrees_with_challenger": lambda: _of_challenger(case, known, seed),
         "drifted_segment": lambda: _of_episodes(case, known),
@@ -58,17 +59,62 @@ def by_reason(case: Returned, known: Judged, most: int, seed: int) -> tuple[dict
     return found, notes
 
 
-def _told(case: Returned, known: Judged, kind: str) -> Found:
-    """Return rows somebody flagged, or disagrees with, the newest first, with the reason they gave."""
-    came = case.came[case.came["kind"] == kind]
-    came = came if kind == "flag" else came.drop_duplicates(["prediction_id", "actor"], keep="last")
-    came = came if kind == "flag" else came[came["verdict"] == "disagree"]
+def _told(case: Returned, known: Judged) -> Found:
+    """Return rows somebody disagrees with, the newest first, with the reason they gave."""
+    came = case.came[case.came["kind"] == "opinion"].drop_duplicates(["prediction_id", "actor"], keep="last")
+    came = came[came["verdict"] == "disagree"]
     reasons = dict(zip(came["prediction_id"], came["reason"], strict=True))  # oldest first: the last one stays
-    settled = known.answered if kind == "flag" else known.answered | known.known
+    return _worded(case, "somebody disagrees", reasons, known.answered | known.known)
+
+
+def _flagged(case: Returned, known: Judged) -> Found:
+    """Return rows that are flagged, in feedback or by name, then those of flagged segments; the newest first."""
+    came = case.came[case.came["kind"] == "flag"]
+    flags = service("governance.flags.listed", "found")(state="open")
+    said = [(f.at, f.subject, f.text) for f in flags if f.kind == "prediction"]
+    said += zip(came["at"], came["prediction_id"], came["reason"], strict=True)
+    reasons = {i: reason for _, i, reason in sorted(said, key=lambda one: one[0])}
+    places, words = _worded(case, "flagged", reasons, known.answered)
+    more, why = _of_segments(case, known, [f for f in flags if f.kind == "segment"])
+    new = [n for n, place in enumerate(more) if place not in set(places.tolist())]
+    return np.concatenate([places, more[new]]), [*words, *(why[n] for n in new)]
+
+
+def _worded(case: Returned, begin: str, reasons: Mapping[str, str | None], settled: NDArray[np.bool_]) -> Found:
+    """Return the rows some reasons were given for that nobody settled, the newest reason first."""
     place = {i: n for n, i in enumerate(case.said["prediction_id"]) if not settled[n]} if reasons else {}
     found = [(place[i], reason) for i, reason in reversed(list(reasons.items())) if i in place]
-    begin = "flagged" if kind == "flag" else "somebody disagrees"
     return np.array([p for p, _ in found], dtype=np.int64), [f"{begin}: {r}" if r else begin for _, r in found]
+
+
+def _of_segments(case: Returned, known: Judged, flags: Sequence[Any]) -> Found:
+    """Return the newest rows that wait in the segments of this model that are flagged, each once."""
+    mine = [f for f in flags if f.subject.partition("@")[0] == case.name]
+    if not mine:
+        return np.zeros(0, dtype=np.int64), []
+    inputs, places = _with_inputs(case, _newest(known))
+    words: dict[int, str] = {}
+    for flag in reversed(mine):
+        picked = places[_meets(inputs, flag.where) & _by_version(case, places, flag.subject)]
+        words |= {p: f"flagged where {flag.where}: {flag.text}" for p in picked.tolist() if p not in words}
+    return np.array([*words], dtype=np.int64), [*words.values()]
+
+
+def _meets(inputs: pd.DataFrame, condition: str) -> NDArray[np.bool_]:
+    """Tell which rows a condition picks: none where it is masked, or names what is not kept of a prediction."""
+    from nbmlops.registry import conditions
+
+    try:
+        return conditions.Rows(inputs).where(condition)
+    except NbmlopsError:
+        return np.zeros(len(inputs), dtype=bool)
+
+
+def _by_version(case: Returned, places: Places, subject: str) -> NDArray[np.bool_]:
+    """Tell which rows the version of a subject answered; all where it names none."""
+    number = subject.partition("@")[2]
+    made = case.said["version"].iloc[places].to_numpy()
+    return np.asarray(made == int(number)) if number else np.ones(len(places), dtype=bool)
 
 
 def _sure_and_wrong(case: Returned, known: Judged) -> Found:

@@ -98,10 +98,11 @@ class ReviewEstimate(Shown):
 def to_review(name: str, most: int = 50, seed: int = 0) -> ReviewList:
     """List predictions for a person to judge, each with the reasons, some of them drawn by chance.
 
-    Reasons: flagged; somebody disagrees; sure of it, and the outcome is another; the challenger says something else;
-    of a segment that drifted (open episodes); not sure. About two in five are drawn by chance from all predictions,
-    and the list is kept with the probability of each: :func:`review_estimate` reads it. A row leaves the list when it
-    is judged: :func:`nbmlops.feedback` with an outcome, or an opinion. Asked again, what is left is listed again.
+    Reasons: flagged, or in a flagged segment; somebody disagrees; sure of it, and the outcome is another; the
+    challenger says something else; of a segment that drifted (open episodes); not sure. About two in five are drawn by
+    chance from all predictions, and the list is kept with the probability of each: :func:`review_estimate` reads it. A
+    row leaves the list when it is judged: :func:`nbmlops.feedback` with an outcome, or an opinion; or its flag is
+    settled. Asked again, what is left is listed again.
 
     Parameters
     ----------
