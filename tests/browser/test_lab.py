@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import expect
+
+from browser.labs import execute, open_notebook, run_all, shot
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_MS = 60_000
 TRACKED = """\
 %%track forest --tag data=january
 C = 0.5
@@ -86,93 +78,22 @@ REPORTS = ("%load_ext nbmlops", FLIGHTS, FITTED.format(C=0.1), FITTED.format(C=1
 HOSTILE = "<img src=x onerror='window.hostile = 1'>"
 
 
-@dataclass
-class Lab:
-    """A running JupyterLab and the folder it shows."""
-
-    url: str
-    token: str
-    folder: Path
-
-
-@dataclass
-class Seen:
-    """What the browser asked for and complained about."""
-
-    hosts: set[str] = field(default_factory=set)
-    errors: list[str] = field(default_factory=list)
-
-    def watch(self, page: Page) -> None:
-        page.on("request", lambda request: self.note(request.url))
-        page.on("websocket", lambda socket: self.note(socket.url))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda said: self.errors.append(f"{said.text} {said.location}") if ours(said) else None)
-
-    def note(self, url: str) -> None:
-        if not url.startswith(("data:", "blob:")):
-            self.hosts.add(urlsplit(url).hostname or url)
-
-
-def ours(said) -> bool:
-    return said.type == "error" and "nbmlops" in f"{said.text} {said.location}"
-
-
 @pytest.fixture(scope="module")
-def lab(chromium, tmp_path_factory) -> Iterator[Lab]:
-    """A JupyterLab of its own: fresh settings, workspaces, runtime folder and token."""
-    home = tmp_path_factory.mktemp("lab")
-    folder = home / "project"
-    folder.mkdir()
-    (folder / "nbmlops.toml").write_text("")
-    write_notebooks(folder)
-    quiet = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    quiet.parent.mkdir(parents=True)
-    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    port, token = free_port(), os.urandom(16).hex()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
-    command += [f"--ServerApp.{k}={v}" for k, v in {"ip": "127.0.0.1", "port": port, "port_retries": 0}.items()]
-    command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}"]
-    command += [f"--LabApp.user_settings_dir={home / 'settings'}", f"--LabApp.workspaces_dir={home / 'workspaces'}"]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NBMLOPS_", "JUPYTER", "JPY_"))}
-    places = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    server = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**kept, **places, "IPYTHONDIR": str(home / "ipython"), "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        reader = wait_until_up(server)
-        yield Lab(f"http://127.0.0.1:{port}", token, folder)
-    finally:
-        server.terminate()
-        server.wait(30)
-    reader.join(30)
-    server.stderr.close()
-
-
-@pytest.fixture
-def seen() -> Seen:
-    return Seen()
-
-
-@pytest.fixture
-def page(lab, chromium, seen) -> Iterator[Page]:
-    """A page on that Lab; at the end nothing left the machine and nothing of ours went wrong."""
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        page = browser.new_page(viewport={"width": 1400, "height": 950})
-        page.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        seen.watch(page)
-        yield page
-        browser.close()
-    assert seen.hosts <= {"127.0.0.1", "localhost"}
-    assert seen.errors == []
+def notebooks() -> dict[str, list[Any]]:
+    run = {"run_id": "0190-x", "status": "finished", "name": HOSTILE, "summary": {HOSTILE: "NaN"}, "params": "none"}
+    run |= {"metrics": None, "datasets": [None, 3, {"name": HOSTILE, "columns": {}}], "error": HOSTILE, "git": []}
+    outputs = [
+        nbformat.v4.new_output("display_data", {"application/vnd.nbmlops.run.v1+json": data, "text/plain": "a run"})
+        for data in (run, {"not": "a run"})
+    ]
+    return {
+        "tracked": ["%load_ext nbmlops", TRACKED, FAILING],
+        "leaky": ["%load_ext nbmlops", LEAKY],
+        "reports": list(REPORTS),
+        "executed": [nbformat.v4.new_code_cell("1 + 1", execution_count=1)],
+        "untracked": ["1 + 1"],
+        "hostile": [nbformat.v4.new_code_cell("", outputs=outputs)],
+    }
 
 
 def test_a_tracked_cell_shows_its_card_and_the_panel_lists_it(lab, page):
@@ -267,76 +188,3 @@ def test_a_missing_server_side_is_said_with_the_way_out(lab, page, seen):
     shot(page, "panel-missing")
     assert seen.errors
     seen.errors.clear()  # the browser itself reports the missing address
-
-
-def open_notebook(lab: Lab, page: Page, name: str) -> None:
-    page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}&reset")
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.locator("#jupyterlab-splash").wait_for(state="detached")
-
-
-def run_all(page: Page) -> None:
-    """Run every cell; a command given while the kernel connects may be lost, so it is given until it works."""
-    ready = "() => jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
-    page.wait_for_function(ready)
-    done = page.locator(".jp-CodeCell .jp-InputPrompt").first
-    for _ in range(5):
-        execute(page, "notebook:run-all-cells")
-        try:
-            expect(done).to_have_text("[1]:", timeout=10_000)
-            break
-        except AssertionError:
-            continue
-    expect(done).to_have_text("[1]:")
-    page.wait_for_function(ready)
-
-
-def execute(page: Page, command: str, cell: int | None = None) -> None:
-    """Give a Lab command, on a cell if one is named, without waiting for what the kernel makes of it."""
-    if cell is not None:
-        page.evaluate("index => { jupyterapp.shell.currentWidget.content.activeCellIndex = index }", cell)
-    page.evaluate("command => { void jupyterapp.commands.execute(command) }", command)
-
-
-def shot(page: Page, name: str) -> None:
-    if folder := os.environ.get("NBMLOPS_TEST_SHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
-
-
-def write_notebooks(folder: Path) -> None:
-    v4 = nbformat.v4
-    run = {"run_id": "0190-x", "status": "finished", "name": HOSTILE, "summary": {HOSTILE: "NaN"}, "params": "none"}
-    run |= {"metrics": None, "datasets": [None, 3, {"name": HOSTILE, "columns": {}}], "error": HOSTILE, "git": []}
-    outputs = [
-        v4.new_output("display_data", {"application/vnd.nbmlops.run.v1+json": data, "text/plain": "a run"})
-        for data in (run, {"not": "a run"})
-    ]
-    cells = {
-        "tracked": [v4.new_code_cell(source) for source in ("%load_ext nbmlops", TRACKED, FAILING)],
-        "leaky": [v4.new_code_cell(source) for source in ("%load_ext nbmlops", LEAKY)],
-        "reports": [v4.new_code_cell(source) for source in REPORTS],
-        "executed": [v4.new_code_cell("1 + 1", execution_count=1)],
-        "untracked": [v4.new_code_cell("1 + 1")],
-        "hostile": [v4.new_code_cell("", outputs=outputs)],
-    }
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    for name, made in cells.items():
-        (folder / f"{name}.ipynb").write_text(json.dumps(v4.new_notebook(cells=made, metadata=kernel)))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_up(server: subprocess.Popen[str]) -> threading.Thread:
-    """Read the server's log up to the line that names its address, and let a thread read on."""
-    log = []
-    for line in server.stderr:
-        log.append(line)
-        if "is running at" in line:
-            reader = threading.Thread(target=server.stderr.read, daemon=True)
-            reader.start()
-            return reader
-    pytest.fail("JupyterLab did not start:\n" + "".join(log[-20:]))
