@@ -185,6 +185,36 @@ def test_a_registration_and_a_promotion_name_the_charter_they_were_made_under(pr
     assert len(changes()) == 1
 
 
+def older(frame):
+    return frame.age > 40
+
+
+def test_what_is_flagged_answered_deleted_and_trusted_names_the_charter_of_its_time(project, model, someone, held_out):
+    from nbmlops.store import events
+
+    someone("ann")
+    nb.register(model, "late")
+    rule = nb.rule_model(older, columns=["age"], classes=[False, True])
+    nb.evaluate(rule, held_out, target="late")
+    nb.register(rule, "rule")
+
+    def under(text, do):
+        (project / "charter.yaml").write_text(text)
+        done = do()
+        with session.store().reading() as connection:
+            (*_, last) = events.listed(connection)
+        return (last["action"], last["data"].get("charter") == digest()), done
+
+    said, flag = under("problem: late\n", lambda: nb.flag("late@1", "too sure"))
+    assert said == ("flag", True)
+    assert under(FIRST, lambda: nb.answer_flag(flag.flag_id, "it is"))[0] == ("flag_answer", True)
+    assert under("goal: a\n", lambda: nb.delete("late@1", reason="by mistake"))[0] == ("delete", True)
+    assert under("goal: b\n", lambda: nb.restore("late@1"))[0] == ("restore", True)
+    someone("ben")
+    assert under("goal: c\n", lambda: nb.approve_source("rule@1", "reads one column"))[0] == ("review", True)
+    assert len(changes()) == 5
+
+
 def both_at_once(texts, base):
     """Let each of some people keep a text that was made from the same charter; what became of each."""
     from concurrent.futures import ThreadPoolExecutor

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Invalid, NotAllowed, NotFound, unknown
+from nbmlops.governance import agreed_on
 from nbmlops.governance.charter import charter
 from nbmlops.records import ModelVersion
 from nbmlops.tracking import actor as identity
@@ -103,7 +104,7 @@ def restore(ref: str) -> list[Row]:
     came_from = dict.fromkeys(r["run_id"] for r in versions if r["version"] in numbers and r["run_id"])
     back = [row for run_id in came_from for row in _restored_runs(run_id)]
     with session.store().atomic() as change:
-        models.restore(change, name, numbers, identity.actor())
+        models.restore(change, name, numbers, identity.actor(), agreed_on.record(change))
     return [*_versions(name, numbers), *back]
 
 
@@ -190,7 +191,7 @@ def _delete_versions(name: str, which: str, reason: str, aliases: bool) -> list[
     with session.store().atomic() as change:
         for alias in going:
             models.set_alias(change, name, alias, None, {"reason": reason, "policy": "deleted"}, actor)
-        models.delete(change, name, numbers, reason, actor)
+        models.delete(change, name, numbers, reason, actor, agreed_on.record(change))
     return _versions(name, numbers)
 
 

@@ -113,7 +113,10 @@ def register(
         agreed: str | None = service("governance.agreed_on", "record")(change)
         number = stored.add_version(change, row, list(written.trusted), actor, agreed)
         if written.format == files.PICKLE:
-            change.event("allow_pickle", f"{name}@{number}", {"digest": row["digest"], "why": written.why}, actor)
+            under = {"charter": agreed} if agreed else {}
+            change.event(
+                "allow_pickle", f"{name}@{number}", {"digest": row["digest"], "why": written.why, **under}, actor
+            )
     return model_version(f"{name}@{number}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Invalid, NotAllowed
+from nbmlops.hooks import service
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -53,7 +54,9 @@ def approve_source(ref: str, reason: str) -> dict[str, Any]:
         raise NotAllowed(f"{name} registered {version.ref}.", "Somebody else reads it.")
     about = {"digest": version.digest, "reason": reason.strip()}
     with session.store().atomic() as change:
-        change.event("review", version.ref, about, (name, known_by))
+        agreed = service("governance.agreed_on", "record")(change)
+        under = {"charter": agreed} if agreed else {}
+        change.event("review", version.ref, {**about, **under}, (name, known_by))
     return {"model": version.ref, **about, "actor": name, "known_by": known_by}
 
 

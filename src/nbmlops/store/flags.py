@@ -35,7 +35,7 @@ def digest_of(said: Mapping[str, Any]) -> str:
     return hashlib.sha256(as_json(said).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def add(change: Transaction, rows: Sequence[Mapping[str, Any]], actor: Actor) -> None:
+def add(change: Transaction, rows: Sequence[Mapping[str, Any]], actor: Actor, charter: str | None = None) -> None:
     """Keep flags, each with its event: all of them or, should one fail, none.
 
     Parameters
@@ -45,13 +45,16 @@ def add(change: Transaction, rows: Sequence[Mapping[str, Any]], actor: Actor) ->
         The columns of the table but state, digest and data, and ``said``.
     actor : tuple of str
         (name, how known).
+    charter : str, optional
+        Digest of the one they were made under.
     """
+    under = {"charter": charter} if charter else {}
     for row in rows:
         said = row["said"]
         values = {k: v for k, v in row.items() if k != "said"}
         values |= {"state": "open", "digest": digest_of(said), "data": as_json({"said": said, "thread": []})}
         about = {"flag": row["flag_id"], **{k: values[k] for k in TOLD_OF}}
-        about |= {"question": bool(said["question"])}
+        about |= {"question": bool(said["question"]), **under}
         if governed.installed(change.connection):
             change.made(*governed.flag(change.connection, values, change.told(about, actor)))
             continue
@@ -59,7 +62,14 @@ def add(change: Transaction, rows: Sequence[Mapping[str, Any]], actor: Actor) ->
         change.event("flag", row["subject"], about, actor)
 
 
-def answer(change: Transaction, flag_id: str, said: Mapping[str, Any], closed_at: str | None, actor: Actor) -> None:
+def answer(
+    change: Transaction,
+    flag_id: str,
+    said: Mapping[str, Any],
+    closed_at: str | None,
+    actor: Actor,
+    charter: str | None = None,
+) -> None:
     """Append an answer to the thread of a flag, with its event; ``said`` holds at, author, known_by, text and state."""
     row = find(change.connection, flag_id)
     if row is None:
@@ -68,6 +78,7 @@ def answer(change: Transaction, flag_id: str, said: Mapping[str, Any], closed_at
     data = row["data"] | {"thread": [*row["data"]["thread"], dict(said)]}
     values = {"state": said["state"], "closed_at": closed_at, "data": as_json(data)}
     about = {"flag": flag_id, "state": said["state"], "digest": digest_of(said)}
+    about |= {"charter": charter} if charter else {}
     if governed.installed(change.connection):
         values |= {"flag_id": flag_id}
         change.made(*governed.answer(change.connection, values, change.told(about, actor)))

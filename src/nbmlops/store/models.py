@@ -75,7 +75,14 @@ def hand_over(change: Transaction, name: str, person: str, reason: str, actor: t
     change.event("handover", name, data, actor)
 
 
-def delete(change: Transaction, name: str, numbers: Sequence[int], reason: str, actor: tuple[str, str]) -> None:
+def delete(
+    change: Transaction,
+    name: str,
+    numbers: Sequence[int],
+    reason: str,
+    actor: tuple[str, str],
+    charter: str | None = None,
+) -> None:
     """Hide versions of a model; no number is given out again, and the files stay, for the chain names them.
 
     Raises
@@ -91,12 +98,14 @@ def delete(change: Transaction, name: str, numbers: Sequence[int], reason: str, 
                 f"Move the alias first: nbmlops promote {name} VERSION --to {alias} --reason ..., "
                 f"or delete the whole model: nbmlops store delete {name} --aliases",
             )
-    _stamp(change, name, numbers, now(), {"versions": sorted(numbers), "reason": reason}, actor)
+    _stamp(change, name, numbers, now(), {"reason": reason}, actor, charter)
 
 
-def restore(change: Transaction, name: str, numbers: Sequence[int], actor: tuple[str, str]) -> None:
+def restore(
+    change: Transaction, name: str, numbers: Sequence[int], actor: tuple[str, str], charter: str | None = None
+) -> None:
     """Show deleted versions of a model again."""
-    _stamp(change, name, numbers, None, {"versions": sorted(numbers)}, actor)
+    _stamp(change, name, numbers, None, {}, actor, charter)
 
 
 def deleted(store: Store) -> list[dict[str, Any]]:
@@ -225,8 +234,10 @@ def _stamp(
     at: str | None,
     data: dict[str, Any],
     actor: tuple[str, str],
+    charter: str | None,
 ) -> None:
     """Write or take off the tombstone of versions that are all there and all without or with one, with its event."""
+    data = {"versions": sorted(numbers), **data, **({"charter": charter} if charter else {})}
     if governed.installed(change.connection):
         change.made(*governed.stamp(change.connection, name, numbers, bool(at), change.told(data, actor)))
         return

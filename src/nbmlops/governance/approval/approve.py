@@ -162,7 +162,8 @@ def meet_condition(approval: int, condition: int, why: str) -> Approvals:
             raise Conflict(f"Condition {condition} of approval {approval} was met on {asked['met_at'][:10]}.", "")
         if agreed and who[0] != asked["owner"] and not agreed.role_of(who[0]):
             raise NotAllowed(f"{who[0]} neither owns this condition nor plays a role.", f"It is {asked['owner']}'s.")
-        change.event("condition_met", subject, {"approve": approval, "condition": condition, "why": why}, who)
+        said = {"approve": approval, "condition": condition, "why": why}
+        change.event("condition_met", subject, {**said, "charter": agreed_on.record(change)}, who)
     return approvals(subject if is_version(subject) else answer.report)
 
 

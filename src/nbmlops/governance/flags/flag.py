@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from nbmlops.capture.secrets import redact
 from nbmlops.errors import Invalid, unknown
+from nbmlops.governance import agreed_on
 from nbmlops.governance.charter import ROLES, charter
 from nbmlops.governance.flags.masks import Masks
 from nbmlops.governance.flags.subjects import named
@@ -163,7 +164,7 @@ def add(wanted: Sequence[Row], by: str | None = None) -> list[Flag]:
     ids = sorted(new_ids(len(wanted)))
     rows = [_by(one, flag_id, who, by) for one, flag_id in zip(wanted, ids, strict=True)]
     with session.store().atomic() as change:
-        stored.add(change, rows, who)
+        stored.add(change, rows, who, agreed_on.record(change))
     masks = Masks.now()
     return told([of_row(stored_row(row), masks) for row in rows])
 

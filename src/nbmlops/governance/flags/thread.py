@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbmlops.errors import Conflict, Invalid, NotAllowed
+from nbmlops.governance import agreed_on
 from nbmlops.governance.flags.flag import OPEN, STATES, Flag, get, roles_of, text_of
 from nbmlops.records import now
 from nbmlops.tracking import session
@@ -66,7 +67,8 @@ def _keep(found: Flag, said: dict[str, Any], who: tuple[str, str]) -> None:
         state = row["state"] if row else "gone"
         if state != found.state:
             raise Conflict(f"The flag is {state} by now.", "Look again: nbmlops flags.")
-        flags.answer(change, found.flag_id, said, None if said["state"] == OPEN else said["at"], who)
+        closed_at = None if said["state"] == OPEN else said["at"]
+        flags.answer(change, found.flag_id, said, closed_at, who, agreed_on.record(change))
 
 
 def _told(found: Flag) -> Flag:
