@@ -1,35 +1,43 @@
-/** The MIME renderer of a run: draws hostile JSON safely, so it works in untrusted notebooks too. */
+/** The MIME renderer: draws whatever nbmlops shows from its JSON, safely, so it works in untrusted notebooks too. */
 
 import { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { nullTranslator } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
-import { notARun, runCard } from './card';
-import { RUN_MIME, readRun } from './run';
+import { KINDS, mimeOf } from './draw/kinds';
+import { draw, redraw } from './draw/view';
 
-class RenderedRun extends Widget implements IRenderMime.IRenderer {
+class Rendered extends Widget implements IRenderMime.IRenderer {
   constructor(options: IRenderMime.IRendererOptions) {
     super();
     this._options = options;
     this.addClass('nbmlops-output');
   }
 
+  /** Draw, over what was drawn before where it is an update. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const trans = (this._options.translator ?? nullTranslator).load('nbmlops');
-    const run = readRun(model.data[this._options.mimeType]);
-    this.node.replaceChildren(run ? runCard(run, trans) : notARun(trans));
+    const { mimeType } = this._options;
+    const data = model.data[mimeType];
+    if (this._drawn) {
+      this._drawn = redraw(this._drawn, mimeType, data, trans);
+      return;
+    }
+    this._drawn = draw(mimeType, data, trans);
+    this.node.replaceChildren(this._drawn);
   }
 
   private _options: IRenderMime.IRendererOptions;
+  private _drawn: HTMLElement | null = null;
 }
 
 const extension: IRenderMime.IExtension = {
-  id: 'nbmlops:run',
-  description: 'Shows a run of nbmlops.',
+  id: 'nbmlops:drawing',
+  description: 'Shows runs, models, drift and all else of nbmlops.',
   rendererFactory: {
     safe: true,
-    mimeTypes: [RUN_MIME],
-    createRenderer: options => new RenderedRun(options)
+    mimeTypes: KINDS.map(mimeOf),
+    createRenderer: options => new Rendered(options)
   },
   rank: 0,
   dataType: 'json'

@@ -7,11 +7,46 @@ import { Poll } from '@lumino/polling';
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { node, runCard, scoped, startTime, status } from './card';
+import { headlines, metricName } from './draw/kinds/run';
+import { moment, node, scoped, status } from './draw/nodes';
+import { duration, Fields, fields, quantity, text } from './draw/values';
+import { draw } from './draw/view';
 import { BackendMissing, checkBackend, fetchRuns } from './request';
-import { IRun, readRun } from './run';
 
 const HEADLINES = 3;
+
+/** What a row shows of a run. */
+interface IRun {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly cause: string;
+  readonly startedAt: string;
+  readonly duration: string;
+  readonly cellId: string;
+  readonly summary: [string, string][];
+  readonly json: unknown;
+}
+
+function readRun(json: unknown): IRun | null {
+  const data = fields(json);
+  const summary: Fields = fields(data.summary);
+  const cause = text(data.cause);
+  const known = typeof data.run_id === 'string' && typeof data.status === 'string';
+  return known
+    ? {
+        id: text(data.run_id),
+        name: text(data.name ?? data.experiment),
+        status: text(data.status),
+        cause: cause === 'error' ? '' : cause,
+        startedAt: text(data.started_at),
+        duration: duration(data.duration_s),
+        cellId: text(data.cell_id),
+        summary: headlines(Object.keys(summary)).map(name => [metricName(name), quantity(summary[name])]),
+        json
+      }
+    : null;
+}
 
 export namespace RunsPanel {
   export interface IOptions {
@@ -155,9 +190,9 @@ export class RunsPanel extends Widget {
       below.append(this._details(run));
     }
     button.addEventListener('click', () => this._toggle(run, button, details, below));
-    const first = scoped(node('th', '', button, node('div', '', status(run))), 'row');
+    const first = scoped(node('th', '', button, node('div', '', status(run.status, run.cause))), 'row');
     const headline = run.summary.slice(0, HEADLINES).map(([name, value]) => metric(name, value));
-    const started = node('td', '', startTime(run), node('div', 'nbmlops-quiet', run.duration));
+    const started = node('td', '', moment(run.startedAt), node('div', 'nbmlops-quiet', run.duration));
     return [node('tr', '', first, node('td', '', ...headline), started), details];
   }
 
@@ -173,7 +208,7 @@ export class RunsPanel extends Widget {
   }
 
   private _details(run: IRun): HTMLElement {
-    const card = runCard(run, this._options.trans);
+    const card = draw('run', run.json, this._options.trans);
     if (run.cellId) {
       const jump = node('button', 'jp-Button nbmlops-button', this._options.trans.__('Go to cell'));
       jump.type = 'button';

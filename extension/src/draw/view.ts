@@ -1,0 +1,58 @@
+/**
+ * Drawing any object nbmlops shows, from its JSON: the one module behind the MIME renderer and the panel.
+ *
+ * The JSON is not trusted. No drawing throws, runs anything in it, or follows an address but http(s) and relative ones.
+ */
+
+import { generic, plain } from './kinds/generic';
+import { run } from './kinds/run';
+import { kindOf } from './kinds';
+import { IWords } from './nodes';
+import { patch } from './patch';
+
+/** A drawing of one kind. */
+export type Drawing = (data: unknown, trans: IWords) => HTMLElement;
+
+/** What has a drawing of its own; every other kind is drawn by what it holds. */
+export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([['run', run]]);
+
+/** An object as the server sends it: what it is, and its JSON. */
+export interface IView {
+  readonly kind: string;
+  readonly mime?: string;
+  readonly data: unknown;
+}
+
+/**
+ * Draw an object.
+ *
+ * @param kind - Its kind, such as `run`, or its MIME type; one we do not know is drawn as plain text.
+ * @param data - Its JSON.
+ */
+export function draw(kind: string, data: unknown, trans: IWords): HTMLElement {
+  const known = kindOf(kind);
+  if (known === null || typeof data !== 'object' || data === null) {
+    return plain(kind, data, trans);
+  }
+  try {
+    const drawing = DRAWINGS.get(known);
+    return drawing ? drawing(data, trans) : generic(known, data, trans);
+  } catch {
+    return plain(kind, data, trans);
+  }
+}
+
+/**
+ * Draw an object over what was drawn of it before: in place, so that focus, folds and scroll stay and nothing jumps.
+ *
+ * @returns What stands there after; `old` itself unless it was of another kind.
+ */
+export function redraw(old: HTMLElement, kind: string, data: unknown, trans: IWords): HTMLElement {
+  return patch(old, draw(kind, data, trans));
+}
+
+/** Draw what the server sent as a view; anything else is drawn as plain text. */
+export function drawView(view: IView | null | undefined, trans: IWords): HTMLElement {
+  const mime = typeof view?.mime === 'string' ? view.mime : view?.kind;
+  return draw(typeof mime === 'string' ? mime : '', view?.data, trans);
+}
