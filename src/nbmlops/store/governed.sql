@@ -1,6 +1,7 @@
 -- Governed writes on PostgreSQL: accounts change what is governed by these functions only.
 -- {schema}: of the tables. {roles}: how the roles of this store begin. {owner}: of the tables.
 -- {rights}: a CASE that gives for an action the roles that may record it. {shapes}: what its data holds (see shapes.py).
+-- {personal}: how a claimed name is known that is one person's (see events.py).
 -- Every name is written out and search_path holds the catalog only, so that nothing of a caller's is found in between.
 
 -- Refuse who plays none of some roles. session_user is who logged in, whatever role was taken on since.
@@ -283,64 +284,170 @@ BEGIN
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append(what, of_what, new_data) AS a;
 END $$;
 
--- Keep what somebody flags, in their own name, with its event.
+-- Refuse a time that is not about now; events get theirs here, rows say when somebody said it.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_just(said_at text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF said_at ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00$' THEN
+        IF abs(extract(epoch FROM clock_timestamp() - said_at::timestamptz)) < 600 THEN
+            RETURN;
+        END IF;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'It is said at ' || coalesce(said_at, 'no time') || ', which is not now.',
+        HINT = 'Set the clock of this machine; the server has ' || date_trunc('second', clock_timestamp() AT TIME ZONE 'UTC') || ' UTC.';
+END $$;
+
+-- Return what a flag names: its subject without its part, and what else it says that it is about.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_named(subject text, data jsonb) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT regexp_replace(subject, '^(report|run):', '')
+    UNION SELECT regexp_replace(regexp_replace(subject, '^report:', ''), '[#].*$', '')
+    UNION SELECT regexp_replace(regexp_replace(subject, '^report:', ''), '[:#][^@]*$', '')
+    UNION SELECT found #>> '{}' FROM jsonb_path_query(data, 'lax $.said.of[*]') AS found
+    UNION SELECT found #>> '{}' FROM jsonb_path_query(data, 'lax $.of[*]') AS found
+$$;
+
+-- Return whose something is that a flag names: a model's, its newest owner's too, a data set's, a run's.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_owners(names text[]) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT unnest(ARRAY[v.owner, (
+        SELECT e.data::json ->> 'to' FROM {schema}.events AS e
+        WHERE e.action = 'handover' AND e.subject = v.name ORDER BY e.seq DESC LIMIT 1
+    )]) FROM {schema}.model_versions AS v WHERE v.name || '@' || v.version = ANY (names) OR v.name = ANY (names)
+    UNION SELECT d.author FROM {schema}.dataset_versions AS d WHERE d.name || '@' || d.version = ANY (names)
+    UNION SELECT r.author FROM {schema}.runs AS r WHERE r.run_id = ANY (names)
+$$;
+
+-- Keep what somebody flags, in their own name and now, with its event. A steward enters it for somebody, and says so.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_flag(new_row text, new_data text, OUT seq bigint, OUT hash text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     added {schema}.flags := json_populate_record(NULL::{schema}.flags, new_row::json);
     said json;
+    told json;
+    owners text[];
 BEGIN
     PERFORM {schema}.nbmlops_may(ARRAY['member'], 'flag');
     PERFORM {schema}.nbmlops_begin();
-    IF added.author IS DISTINCT FROM session_user::text THEN
+    PERFORM {schema}.nbmlops_readable(new_data);
+    PERFORM {schema}.nbmlops_readable(added.data);
+    told := new_data::json;
+    said := added.data::json -> 'said';
+    IF added.author IS DISTINCT FROM session_user::text AND said ->> 'entered_by' IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || ' may not flag in the name of '
             || coalesce(added.author, 'nobody') || '.', HINT = 'Flag it under your own account.';
     END IF;
-    PERFORM {schema}.nbmlops_readable(new_data);
-    PERFORM {schema}.nbmlops_readable(added.data);
-    said := new_data::json;
-    IF (said ->> 'flag', said ->> 'digest', said ->> 'kind', said ->> 'severity', said ->> 'role', 'open', NULL::text)
-        IS DISTINCT FROM (
-            added.flag_id, added.digest, added.kind, added.severity, added.role, added.state, added.closed_at
-        )
-        OR encode(sha256(convert_to((added.data::json -> 'said')::text, 'UTF8')), 'hex') IS DISTINCT FROM added.digest
-        OR json_typeof(added.data::json -> 'said') IS DISTINCT FROM 'object'
-        OR json_typeof(added.data::json -> 'said' -> 'text') IS DISTINCT FROM 'string'
+    IF added.author IS DISTINCT FROM session_user::text THEN
+        PERFORM {schema}.nbmlops_may(ARRAY['steward'], 'the flag of somebody else');
+    END IF;
+    IF said ->> 'entered_by' IS NOT NULL AND (
+        said ->> 'entered_by' <> session_user::text OR said ->> 'known_by' IS DISTINCT FROM 'entered' OR added.author IS NULL
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'A flag entered for somebody says who entered it.';
+    END IF;
+    PERFORM {schema}.nbmlops_just(added.at);
+    IF (
+        told ->> 'flag', told ->> 'digest', told ->> 'kind', told ->> 'severity', told ->> 'role', told ->> 'author',
+        told ->> 'owner', told ->> 'at', told ->> 'question', 'open', NULL::text
+    ) IS DISTINCT FROM (
+        added.flag_id, added.digest, added.kind, added.severity, added.role, added.author,
+        added.owner, added.at, said ->> 'question', added.state, added.closed_at
+    )
+        OR encode(sha256(convert_to(said::text, 'UTF8')), 'hex') IS DISTINCT FROM added.digest
+        OR json_typeof(said) IS DISTINCT FROM 'object'
+        OR json_typeof(said -> 'text') IS DISTINCT FROM 'string'
         OR (added.data::jsonb -> 'thread') IS DISTINCT FROM '[]'
     THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event of a flag says another text than it.';
+    END IF;
+    owners := ARRAY(
+        SELECT one FROM {schema}.nbmlops_owners(ARRAY(
+            SELECT {schema}.nbmlops_named(added.subject, added.data::jsonb)
+        )) AS one WHERE one <> ''
+    );
+    IF NOT (coalesce(added.owner, '') = ANY (owners) OR coalesce(added.owner, '') = '' AND (
+        cardinality(owners) = 0 OR added.kind = 'report'
+    )) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = added.subject || ' is not owned by '
+            || coalesce(nullif(added.owner, ''), 'nobody') || ', as the flag says.';
     END IF;
     INSERT INTO {schema}.flags VALUES (added.*);
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append('flag', added.subject, new_data) AS a;
 END $$;
 
--- Tell whether a flag of somebody else holds up what the account owns or registered: a version it names, or a version
--- made by the run or of the data set it names.
+-- Return the names an account goes by, in small letters: its own, those of git, a CI or a hub that it ever claimed, and
+-- the accounts that claimed one of these.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_me() RETURNS text[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH claims AS (
+        SELECT DISTINCT e.actor, e.data::json -> 'claimed' ->> 'name' AS name FROM {schema}.events AS e
+        WHERE e.known_by = 'database' AND e.data LIKE '%"claimed"%'
+            AND e.data::json -> 'claimed' ->> 'known_by' = ANY ({personal})
+    ), own AS (
+        SELECT c.name FROM claims AS c WHERE c.actor = session_user::text AND c.name IS NOT NULL
+    )
+    SELECT array_agg(DISTINCT lower(one)) FROM (
+        SELECT session_user::text AS one UNION SELECT name FROM own
+        UNION SELECT c.actor FROM claims AS c WHERE c.name IN (SELECT name FROM own)
+    ) AS found
+$$;
+
+-- Tell whether an account has one of some roles by the log; the owner of the tables has all.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_plays(wanted text[]) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM unnest(wanted) AS one WHERE coalesce((
+            SELECT coalesce(e.data::json ->> 'taken', 'false') = 'false' FROM {schema}.events AS e
+            WHERE e.action = 'grant' AND e.subject = session_user::text AND e.data::json ->> 'role' = one
+            ORDER BY e.seq DESC LIMIT 1
+        ), false)
+    ) OR EXISTS (
+        SELECT FROM pg_class AS c WHERE c.oid = (SELECT m.tableoid FROM {schema}.meta AS m LIMIT 1)
+            AND pg_has_role(session_user, c.relowner, 'MEMBER')
+    )
+$$;
+
+-- Tell whether a flag holds up what the account made or owns, under whatever name it goes by: a version it names, or a
+-- version made by the run or of the data set it names.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_holds_up(flag text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH was AS (
         SELECT * FROM {schema}.flags AS f WHERE f.flag_id = flag
     ), named AS (
-        SELECT regexp_replace(was.subject, '^(report|run):', '') AS one FROM was
-        UNION SELECT regexp_replace(regexp_replace(was.subject, '^report:', ''), '[#].*$', '') FROM was
-        UNION SELECT regexp_replace(regexp_replace(was.subject, '^report:', ''), '[:#][^@]*$', '') FROM was
-        UNION SELECT found #>> '{}' FROM was, jsonb_path_query(was.data::jsonb, 'lax $.said.of[*]') AS found
+        SELECT {schema}.nbmlops_named(was.subject, was.data::jsonb) AS one FROM was
+    ), held AS (
+        SELECT v.* FROM {schema}.model_versions AS v
+        WHERE v.name || '@' || v.version IN (SELECT one FROM named) OR v.name IN (SELECT one FROM named)
+            OR v.run_id IN (SELECT one FROM named)
+            OR (v.signature::jsonb -> 'datasets') ?| ARRAY(SELECT one FROM named)
+    ), holders AS (
+        SELECT was.owner AS one FROM was
+        UNION SELECT {schema}.nbmlops_owners(ARRAY(SELECT held.name FROM held WHERE held.name IN (SELECT one FROM named)))
+        UNION SELECT {schema}.nbmlops_owners(ARRAY(SELECT held.name || '@' || held.version FROM held))
+        UNION SELECT r.author FROM {schema}.runs AS r JOIN held ON r.run_id = held.run_id
+        UNION SELECT r.author FROM {schema}.runs AS r JOIN {schema}.runs AS one ON r.run_id = one.parent
+            JOIN held ON one.run_id = held.run_id
     )
-    SELECT was.severity = 'blocking' AND was.author <> session_user::text AND (
-        was.owner IS NOT DISTINCT FROM session_user::text OR EXISTS (
-            SELECT FROM {schema}.model_versions AS v WHERE (
-                v.name || '@' || v.version IN (SELECT one FROM named) OR v.name IN (SELECT one FROM named)
-                OR v.run_id IN (SELECT one FROM named)
-                OR (v.signature::jsonb -> 'datasets') ?| ARRAY(SELECT one FROM named)
-            ) AND (
-                v.owner = session_user::text OR session_user::text = (
-                    SELECT e.data::json ->> 'to' FROM {schema}.events AS e
-                    WHERE e.action = 'handover' AND e.subject = v.name ORDER BY e.seq DESC LIMIT 1
-                )
-            )
-        )
-    )
-    FROM was
+    SELECT EXISTS (SELECT FROM holders WHERE lower(one) = ANY ({schema}.nbmlops_me()))
+$$;
+
+-- Say why an account does not settle a blocking flag; NULL where it does. Its author withdraws or answers it, and never
+-- accepts it; else the role it is for does, or an expert or manager, who neither entered it nor owns what it holds up.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_unfit(flag text, new_state text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN was.severity <> 'blocking' OR new_state IN ('open', was.state) THEN NULL
+        WHEN lower(was.data::jsonb -> 'said' ->> 'entered_by') = ANY ({schema}.nbmlops_me())
+            THEN ' entered this flag, and does not settle it.'
+        WHEN was.author = session_user::text AND was.data::jsonb -> 'said' ->> 'entered_by' IS NULL AND new_state <> 'accepted'
+            THEN NULL
+        WHEN lower(was.author) = ANY ({schema}.nbmlops_me()) AND new_state = 'accepted'
+            THEN ' flagged this, and nobody accepts a flag of their own.'
+        WHEN {schema}.nbmlops_holds_up(was.flag_id) THEN ' owns what is held up, and does not settle this flag.'
+        WHEN NOT {schema}.nbmlops_plays(CASE WHEN was.role IS NULL THEN ARRAY['expert', 'manager'] ELSE ARRAY[was.role] END)
+            THEN ' does not settle this flag: ' || coalesce(was.role, 'an expert or manager') || ' does.'
+    END
+    FROM {schema}.flags AS was WHERE was.flag_id = flag
 $$;
 
 -- Append an answer to the thread of a flag; what was said before stays as it is.
@@ -351,6 +458,7 @@ DECLARE
     was {schema}.flags;
     told integer;
     answer json;
+    why text;
 BEGIN
     PERFORM {schema}.nbmlops_may(ARRAY['member'], 'flag_answer');
     PERFORM {schema}.nbmlops_begin();
@@ -367,9 +475,11 @@ BEGIN
             HINT = 'Answer under your own account.';
     END IF;
     answer := content::json -> 'thread' -> told;
-    IF (new_data::json ->> 'flag', new_data::json ->> 'state', answer ->> 'state', new_data::json ->> 'digest')
+    PERFORM {schema}.nbmlops_just(answer ->> 'at');
+    IF (new_data::json ->> 'flag', new_data::json ->> 'state', answer ->> 'state', new_data::json ->> 'digest', new_closed_at)
         IS DISTINCT FROM (
-            was.flag_id, new_state, new_state, encode(sha256(convert_to(answer::text, 'UTF8')), 'hex')
+            was.flag_id, new_state, new_state, encode(sha256(convert_to(answer::text, 'UTF8')), 'hex'),
+            CASE WHEN new_state <> 'open' THEN answer ->> 'at' END
         )
         OR new_state NOT IN ('open', 'answered', 'accepted', 'dismissed')
         OR json_typeof(answer -> 'at') IS DISTINCT FROM 'string' OR json_typeof(answer -> 'text') IS DISTINCT FROM 'string'
@@ -377,9 +487,9 @@ BEGIN
     THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event of an answer says another flag, state or text than it.';
     END IF;
-    IF new_state NOT IN ('open', was.state) AND {schema}.nbmlops_holds_up(flag) THEN
-        RAISE EXCEPTION USING ERRCODE = 'NBM01',
-            MESSAGE = session_user || ' owns what is held up, and does not settle this flag.',
+    why := {schema}.nbmlops_unfit(flag, new_state);
+    IF why IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || why,
             HINT = 'Say it without settling: state=open (--state open).';
     END IF;
     UPDATE {schema}.flags AS f SET state = new_state, closed_at = new_closed_at, data = content WHERE f.flag_id = flag;
@@ -396,6 +506,42 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- What an alert says stays, and it is taken and sent now: that it was sent is an event of whoever says so.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_alerted() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    new_at text := to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00';
+BEGIN
+    IF {schema}.nbmlops_plays(ARRAY[]::text[]) THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        NEW.tries := 0;
+        NEW.tried_at := NULL;
+        NEW.sent_at := NULL;
+        NEW.error := NULL;
+        RETURN NEW;
+    END IF;
+    IF (OLD.alert_id, OLD.channel, OLD.model, OLD.version, OLD.at, OLD.data)
+        IS DISTINCT FROM (NEW.alert_id, NEW.channel, NEW.model, NEW.version, NEW.at, NEW.data)
+        OR OLD.sent_at IS NOT NULL OR NEW.sent_at IS NOT NULL AND OLD.tried_at IS NULL
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = 'An alert stays as it was said, and is sent once.',
+            HINT = 'Send what is not sent yet: nbmlops alerts --send';
+    END IF;
+    NEW.tries := OLD.tries;
+    IF NEW.tried_at IS DISTINCT FROM OLD.tried_at THEN
+        NEW.tries := OLD.tries + 1;
+        NEW.tried_at := new_at;
+    END IF;
+    IF NEW.sent_at IS NOT NULL THEN
+        NEW.sent_at := new_at;
+        PERFORM {schema}.nbmlops_append('alert_sent', concat_ws('@', nullif(OLD.model, ''), nullif(OLD.version, 0)),
+            json_build_object('alert', OLD.alert_id, 'channel', OLD.channel)::text);
+    END IF;
+    RETURN NEW;
+END $$;
+
 ALTER FUNCTION {schema}.nbmlops_may OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_begin OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_append OWNER TO {roles}_keeper;
@@ -403,6 +549,12 @@ ALTER FUNCTION {schema}.nbmlops_lacks OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_readable OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_rest OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_agrees OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_just OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_named OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_owners OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_me OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_plays OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_unfit OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_holds_up OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_event OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_register OWNER TO {roles}_keeper;
@@ -410,17 +562,21 @@ ALTER FUNCTION {schema}.nbmlops_stamp OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_flag OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_answer OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_kept OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_alerted OWNER TO {roles}_keeper;
 
 CREATE OR REPLACE TRIGGER nbmlops_kept BEFORE UPDATE ON {schema}.results
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_kept();
+CREATE OR REPLACE TRIGGER nbmlops_alerted BEFORE INSERT OR UPDATE ON {schema}.alerts
+FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_alerted();
 
 -- Nobody calls or writes anything by default, and nobody makes a table or function beside ours.
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC;
 REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC;
 REVOKE ALL ON FUNCTION
     {schema}.nbmlops_lacks, {schema}.nbmlops_readable, {schema}.nbmlops_rest, {schema}.nbmlops_agrees,
-    {schema}.nbmlops_holds_up, {schema}.nbmlops_may, {schema}.nbmlops_append, {schema}.nbmlops_kept, {schema}.nbmlops_begin, {schema}.nbmlops_event,
-    {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
+    {schema}.nbmlops_just, {schema}.nbmlops_named, {schema}.nbmlops_owners, {schema}.nbmlops_me, {schema}.nbmlops_plays,
+    {schema}.nbmlops_unfit, {schema}.nbmlops_holds_up, {schema}.nbmlops_may, {schema}.nbmlops_append,
+    {schema}.nbmlops_kept, {schema}.nbmlops_alerted, {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp,
@@ -430,7 +586,7 @@ TO {roles}_member, {owner};
 -- The keeper, whose rights the functions have: it owns no table and nobody logs in as it.
 GRANT USAGE ON SCHEMA {schema} TO {roles}_keeper, {roles}_member;
 GRANT SELECT, INSERT ON {schema}.events TO {roles}_keeper;
-GRANT SELECT ON {schema}.results, {schema}.dataset_versions TO {roles}_keeper;
+GRANT SELECT ON {schema}.results, {schema}.dataset_versions, {schema}.runs TO {roles}_keeper;
 GRANT SELECT, INSERT, UPDATE ON {schema}.meta, {schema}.model_versions, {schema}.flags TO {roles}_keeper;
 
 -- Everybody with an account reads everything and writes what is tracked.

@@ -32,6 +32,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "dataset": {"fingerprint": "text", "rest": "hash?"},  # stores of before have none
     "dataset_kept": {"digest": "hash"},
     "register": {"digest": "text", "owner": "text"},
+    "alert_sent": {"alert": "text", "channel": "text"},
     "flag": {"flag": "text", "digest": "hash"},
     "flag_answer": {"flag": "text", "state": "text", "digest": "hash"},
 }

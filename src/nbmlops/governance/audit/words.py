@@ -192,6 +192,7 @@ ACTIONS: dict[str, Callable[[str, Json], str]] = {
     "worth": _plain("was first estimated to be worth {expected} {unit} per {per_rows} rows"),
     "flag": _flag,
     "flag_answer": _plain("had a flag answered: {state}"),
+    "alert_sent": lambda subject, data: f"an alert about {subject} was sent through {data.get('channel')}",
     "question_verdict": _plain("was answered: {verdict}"),
     "decision": _decision,
     "dataset": _plain("was recorded, {rows} rows"),
