@@ -9,6 +9,7 @@ import nbmlops as nb
 from nbmlops.report import snapshot
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.report.page import written
+from nbmlops.report.text import count
 
 
 @pytest.fixture
@@ -49,6 +50,54 @@ def test_an_open_flag_is_a_finding_with_its_owner_and_a_settled_one_is_listed(la
     assert result["data"]["flags"][0]["subject"] == "late@1:age"
     actions = [e["action"] for e in taken()["events"]]
     assert (actions.count("flag"), actions.count("flag_answer")) == (3, 1)
+
+
+def test_flags_stand_alike_in_the_reports_of_what_they_concern(late, train, held_out):
+    nb.drift(held_out, "late@1")
+    with nb.run("other"):
+        nb.log(loss=1.0)
+    settled = nb.flag("late", "odd at night")
+    nb.answer_flag(settled.flag_id, "as it should be", state="dismissed")
+    nb.flag("late@1:age", "ages are guessed", severity="blocking")
+    nb.flag("other", "what is this for?", question=True)
+    for ref, about in (("drift:late@1", 2), ("project", 3), ("agenda", 3), ("train..other", 3), ("other", 1)):
+        page = words(nb.report(ref))
+        assert f"{count(about, 'flag')}, {count_open(about)} still to settle." in page, ref
+        assert ("ages are guessed" in page) == (ref != "other"), ref
+
+
+def count_open(about):
+    return 1 if about < 3 else 2
+
+
+def test_more_flags_than_are_shown_are_counted(late):
+    from nbmlops.governance.flags.flag import add, checked
+
+    add([checked({"subject": "late@1", "text": f"odd {n}"}) for n in range(130)])
+    taken = snapshot.build(subject_of("project"))["flags"]
+    assert (taken["count"], taken["open"], len(taken["listed"])) == (130, 130, 100)
+    for ref in ("project", "train"):
+        assert "30 more flags: nbmlops flags" in words(nb.report(ref)), ref
+
+
+def test_a_flag_that_its_owner_waved_through_is_still_to_settle(late, someone):
+    from nbmlops.store import flags
+    from nbmlops.tracking import session
+
+    (late / "charter.yaml").write_text("roles: {scientist: [sam@x.org], expert: [kim@x.org]}")
+    said = {
+        "at": "2099-01-01T00:00:00+00:00",
+        "author": "sam@x.org",
+        "known_by": "git",
+        "text": "fine",
+        "state": "dismissed",
+    }
+    flagged = nb.flag("late@1", "ages are guessed", severity="blocking")
+    with session.store().atomic() as change:
+        change.connection.exec_driver_sql("UPDATE flags SET author = 'kim@x.org'")
+        flags.answer(change, flagged.flag_id, said, "2099-01-01T00:00:00+00:00", ("sam@x.org", "git"))
+    (result,) = (r for r in taken()["results"] if r["kind"] == "flags")
+    assert result["data"]["flags"][0]["open"]
 
 
 def test_page_one_says_what_holds_it_up_until_that_is_settled(late):

@@ -14,8 +14,9 @@ from nbmlops.report.kinds.kind import subject_of
 from .conftest import read
 from .test_page import Page, assert_safe
 
-KEYS = ("failure", "changed", "parameters", "data", "pipeline", "checks", "drift", "performance", "explanations",
-        "limits", "monitoring", "reproducibility", "audit", "fields", "crosswalk", "glossary", "notebook")  # fmt: skip
+KEYS = ("failure", "changed", "parameters", "data", "pipeline", "checks", "drift", "flags", "performance",
+        "explanations", "limits", "monitoring", "reproducibility", "audit", "fields",
+        "crosswalk", "glossary", "notebook")  # fmt: skip
 OTHERS = ("runs", "settings", "metrics", "environment", "code", "findings", "earlier", "cells", "activity",
           "throughput", "roles")  # fmt: skip
 

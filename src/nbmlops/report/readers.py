@@ -15,20 +15,20 @@ __all__ = ["FIRST", "arranged", "known", "ordered_for"]
 # which runs are compared.
 EVERYBODY = ("failure", "runs")
 ORDER: Mapping[str, str] = {
-    "stakeholder": "performance metrics throughput limits monitoring glossary",
-    "expert": "data checks findings drift earlier performance metrics explanations limits glossary",
+    "stakeholder": "performance metrics throughput limits flags monitoring glossary",
+    "expert": "data checks findings flags drift earlier performance metrics explanations limits glossary",
     "product": "limits performance metrics throughput monitoring glossary",
-    "scientist": "changed parameters settings data checks findings drift earlier performance metrics explanations code "
-    "cells notebook",
-    "data_engineer": "data checks findings drift earlier pipeline changed cells",
+    "scientist": "changed parameters settings data checks findings flags drift earlier performance metrics "
+    "explanations code cells notebook",
+    "data_engineer": "data checks findings flags drift earlier pipeline changed cells",
     "ml_engineer": "changed parameters settings code cells pipeline drift earlier performance metrics activity "
     "throughput monitoring reproducibility",
     "software_engineer": "reproducibility environment pipeline changed parameters settings code cells notebook",
     "backend_engineer": "reproducibility environment activity monitoring pipeline parameters settings cells",
-    "manager": "changed drift earlier findings performance metrics explanations activity throughput roles monitoring "
-    "reproducibility",
-    "compliance": "changed limits roles findings monitoring audit fields crosswalk glossary",
-    "support": "limits performance metrics drift monitoring glossary",
+    "manager": "changed drift earlier findings flags performance metrics explanations activity throughput roles "
+    "monitoring reproducibility",
+    "compliance": "changed limits roles findings flags monitoring audit fields crosswalk glossary",
+    "support": "limits flags performance metrics drift monitoring glossary",
     "user": "limits performance metrics explanations glossary",
 }
 FIRST: Mapping[str, tuple[str, ...]] = {role: tuple(keys.split()) for role, keys in ORDER.items()}

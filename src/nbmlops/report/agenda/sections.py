@@ -17,7 +17,7 @@ __all__ = ["build"]
 
 Json = Mapping[str, Any]
 MOST = 50
-OF_PROJECT = ("throughput", "limits", "roles", "monitoring", "data", "audit", "glossary")  # keys of its sections
+OF_PROJECT = ("throughput", "limits", "roles", "monitoring", "flags", "data", "audit", "glossary")  # of its sections
 
 
 def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:

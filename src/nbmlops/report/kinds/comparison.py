@@ -14,6 +14,7 @@ from nbmlops.report.decision import Decision, Part
 from nbmlops.report.gathered.sides import differing, gated, paired, side
 from nbmlops.report.kinds import run
 from nbmlops.report.kinds.kind import Head, Kind, Subject
+from nbmlops.report.sections.flagged import flagged, of_results
 from nbmlops.report.sections.glossary import glossary
 from nbmlops.report.text import count, duration, joined, measured, number, short, stamp, visible
 from nbmlops.tracking import session
@@ -106,6 +107,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
         "gains": [_gains(one, other, paired(j, judged[0], targets), results) for one, other, j in others],
         "grouped": (whole[0].get("charter") or {}).get("groups"),
         "unreadable": (whole[0].get("charter") or {}).get("unreadable"),
+        "flags": of_results({"results": results}),
         "as_of": max(str(found["as_of"]) for found in whole),
     }
 
@@ -301,7 +303,7 @@ def _found(taken: Json) -> list[Block]:
 
 def _sections(taken: Json, notebook: bytes | None) -> list[Section]:
     tables = [_differs(taken, key, title, what) for key, title, what in ASKED]
-    return [_runs(taken), *tables[:3], _cells(taken), tables[3], _findings(taken), glossary(taken)]
+    return [_runs(taken), *tables[:3], _cells(taken), tables[3], _findings(taken), *flagged(taken), glossary(taken)]
 
 
 def _runs(taken: Json) -> Section:

@@ -11,9 +11,11 @@ from nbmlops.records import plain
 from nbmlops.report import evidence, facts
 from nbmlops.report.blocks import Block, Facts, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import Decision, Part
-from nbmlops.report.gathered.masked import answered, columns_of, masked
+from nbmlops.report.gathered import flagged as gathered
+from nbmlops.report.gathered.masked import answered, columns_of, hide, masked
 from nbmlops.report.kinds.kind import Head, Kind, Subject
 from nbmlops.report.page_one.decided import event_words
+from nbmlops.report.sections.flagged import flagged
 from nbmlops.report.sections.glossary import glossary
 from nbmlops.report.sections.record import audit
 from nbmlops.report.text import count, number, stamp, visible, when
@@ -120,6 +122,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
         "earlier": [_short(r) for r in _kept(str(result["subject"])) if _before(r, result, reference)][-MOST_CHECKS:],
         "episodes": masked(episodes, named_too),
         "advice": masked(advice, named_too) if advice else None,
+        "flags": _flags(named, version, reference, named_too),
         "events": events,
     }
     return {**found, "as_of": max(map(str, [*times, *([advice["at"]] if advice else [])]))}
@@ -174,6 +177,16 @@ def _episodes(model: str, version: str) -> list[dict[str, Any]]:
 
     rows = listed(session.store(), model, int(version)) if version.isdigit() else []
     return [{k: plain(row.get(k)) for k in EPISODE} for row in rows if row["state"] != "closed"]
+
+
+def _flags(model: str, version: str, reference: str, hidden: list[str]) -> dict[str, Any]:
+    """Return the flags on the version the data was held against, and on what it was made of; else on the data set."""
+    from nbmlops.governance.flags.unsettled import names_of
+    from nbmlops.store.models import find as version_of
+
+    found = version_of(session.store(), model, version) if version.isdigit() else None
+    told = gathered.listed(names_of(found) if found else {reference, model})
+    return {**told, "listed": [{**f, "text": hide(f["text"], hidden)} for f in told["listed"]]}
 
 
 def _advice(model: str) -> dict[str, Any] | None:
@@ -318,6 +331,7 @@ def _decided(taken: Json) -> list[Block]:
 def _sections(taken: Json, notebook: bytes | None) -> list[Section]:
     return [
         evidence.drift({"results": [taken["result"]]}),
+        *flagged(taken),
         _history(taken["earlier"]),
         _reproducibility(taken),
         audit(taken),

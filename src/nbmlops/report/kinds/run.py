@@ -114,7 +114,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
     ids = [run.run_id, *(part.run_id for part in parts)]
     results = [_lean(r) for r in results_of(store, ids)]
     versions = _versions(store, ids, results)
-    results = [*_registered(store, ids, versions, results), *results, *flagged.results(versions)]
+    results = [*_registered(store, ids, versions, results), *results, *flagged.results(versions, ids)]
     events = _events(store, versions, ids, flagged.ids(results))
     found = {
         "run": {**_about(run), "source": str(run.source or "")[:MAX_SOURCE]},

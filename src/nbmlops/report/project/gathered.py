@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NbmlopsError, NotFound
 from nbmlops.records import plain
-from nbmlops.report.gathered import outside
+from nbmlops.registry import judged
+from nbmlops.report.gathered import flagged, outside
 from nbmlops.report.gathered.masked import hide
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
+    from nbmlops.monitoring.performance import Numbers
     from nbmlops.governance.charter import Charter
     from nbmlops.records import ModelVersion
 
@@ -46,6 +48,7 @@ def gather() -> Json:
         "deliverables": [{**plain(d), "state": d.state(as_of)} for d in (agreed.deliverables if agreed else ())],
         "models": models,
         "episodes": _episodes(hider, {m["name"]: m["champion"] for m in models}),
+        "flags": _flags(hider),
         "throughput": _throughput(),
         "lately": {"days": DAYS, "since": since, "runs": _runs(since), "works": _works(since)},
         "sources": _sources(as_of),
@@ -114,7 +117,7 @@ def _models(agreed: Charter | None, events: Sequence[Json], hider: Hider) -> lis
             moves.setdefault(event["subject"], []).append(event)
     return [
         {
-            **_model(name, found, moves.get(f"{name}@champion", []), evaluations, agreed),
+            **_model(name, found, moves.get(f"{name}@champion", []), evaluations, agreed and agreed.for_model(name)),
             "advice": _told(advice.get(name), hider),
         }
         for name, found in sorted(versions.items())
@@ -172,13 +175,19 @@ def _champions(
 
 
 def _now(champion: ModelVersion | None, evaluations: Sequence[Json], agreed: Charter | None) -> Json | None:
-    """Return what the champion is: by what came true of its answers, else by the newest of its evaluations."""
+    """Return what the champion is: by what came true of its answers, else by the evaluation that stands for it."""
     if champion is None:
         return None
     if came := _realised(champion, agreed):
         return {"ref": champion.ref, **came}
-    of_it = [r for r in evaluations if r["data"].get("model") == champion.ref or r["result_id"] == champion.evaluation]
-    return {"ref": champion.ref, **_judged(of_it[-1] if of_it else None, agreed)}
+    found = judged.of_version(champion, evaluations)
+    return {"ref": champion.ref, **_judged(found.result, agreed), "apart": [_apart(a, agreed) for a in found.apart]}
+
+
+def _apart(other: judged.Apart, agreed: Charter | None) -> Json:
+    """Return what was judged on a part of the rows or on others: told, and never taken for the model's."""
+    targets = [f.to_dict() for f in agreed.judge(other.metrics)] if agreed else []
+    return {"at": other.at, "rows": other.rows, "part": other.part, "on": other.on, "targets": targets}
 
 
 def _realised(champion: ModelVersion, agreed: Charter | None) -> Json | None:
@@ -194,6 +203,8 @@ def _realised(champion: ModelVersion, agreed: Charter | None) -> Json | None:
         return None
     targets = [f.to_dict() for f in agreed.judge(review.performance.metrics)] if agreed else []
     about = {"at": review.since, "rows": review.known, "rests": "outcomes", "period": review.name, "targets": targets}
+    if review.numbers is not None:
+        return {**about, "value": _worth(review.numbers, agreed)}
     return {**about, "value": _worth({"confusion": review.confusion}, agreed)}
 
 
@@ -208,15 +219,17 @@ def _judged(result: Json | None, agreed: Charter | None) -> Json:
     return {**about, "value": _worth(data, agreed)}
 
 
-def _worth(data: Mapping[str, Any], agreed: Charter | None) -> Json:
+def _worth(data: Mapping[str, Any] | Numbers, agreed: Charter | None) -> Json:
+    """Return what an evaluation, or what was said and came true of a regression, is worth; why it is not known."""
     from nbmlops.governance.value import value
+    from nbmlops.governance.worth.error import of_answers
 
     if agreed is None:
         return {"unknown": "charter.yaml cannot be read" if _written() else "there is no charter"}
     if not agreed.value:
         return {"unknown": "the charter does not say what an outcome is worth"}
     try:
-        return value(data, agreed)
+        return value(data, agreed) if isinstance(data, Mapping) else of_answers(*data, agreed)
     except NbmlopsError as error:
         return {"unknown": error.message.rstrip(".")}
 
@@ -257,6 +270,12 @@ def _episodes(hider: Hider, champions: Mapping[str, str | None]) -> Json:
     told = [{**{k: e[k] for k in kept}, "message": hider(e["message"])} for e in found[:MOST_EPISODES]]
     alerts = sum(e["level"] == "alert" for e in found)
     return {"count": len(found), "alerts": alerts, "open": told, "replaced": len(known) - len(found)}
+
+
+def _flags(hider: Hider) -> Json:
+    """Return how many flags there are, how many are still to settle, and the first of them."""
+    told = flagged.listed()
+    return {**told, "listed": [{**f, "text": hider(f["text"])} for f in told["listed"]]}
 
 
 def _throughput() -> Json:

@@ -15,6 +15,7 @@ from nbmlops.report.blocks import Block, Facts, Figure, Missing, Say, Section, T
 from nbmlops.report.known import agreed, line
 from nbmlops.report.page_one.decided import event_words
 from nbmlops.report.project.standing import sentence, worth
+from nbmlops.report.sections.flagged import flagged
 from nbmlops.report.text import count, duration, joined, measured, number, percent, stamp, when
 
 __all__ = ["build"]
@@ -40,6 +41,7 @@ def build(snapshot: Json, notebook: bytes | None = None) -> list[Section]:
         problem(snapshot),
         roles(snapshot),
         episodes(snapshot),
+        *flagged(snapshot),
         data(snapshot),
         audit(snapshot),
         glossary(snapshot),

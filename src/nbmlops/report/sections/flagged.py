@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.report.blocks import Section, Table, Tone, Verdict
+from nbmlops.report.blocks import Block, Say, Section, Table, Tone, Verdict
 from nbmlops.report.text import count, short, stamp
 
-__all__ = ["flagged"]
+__all__ = ["flagged", "of_results"]
 
 Json = Mapping[str, Any]
 MOST_ROWS, LONGEST = 100, 200
@@ -18,15 +18,23 @@ WHOSE = (("owner", "owner"), ("role", "for"))
 
 
 def flagged(snapshot: Json) -> list[Section]:
-    """Return the flags about these versions, the open ones first; no section where there is none."""
-    every = {f["flag_id"]: f for r in snapshot["results"] if r["kind"] == "flags" for f in r["data"]["flags"]}
-    if not every:
+    """Return the flags about what a report is about, the open ones first; no section where there is none."""
+    found = snapshot.get("flags") or of_results(snapshot)
+    if not found["count"]:
         return []
-    rows = sorted(every.values(), key=lambda f: (not f["open"], str(f["at"])))
-    open_ones = sum(bool(f["open"]) for f in rows)
-    table = Table("Flags, the open ones first", HEADS, [_row(f) for f in rows[:MOST_ROWS]], tight=(0, 5))
-    words = f"{count(len(rows), 'flag')}, {open_ones or 'none'} still to settle."
-    return [Section("flags", "Flags", words, [table])]
+    rows, more = found["listed"][:MOST_ROWS], found["count"] - len(found["listed"][:MOST_ROWS])
+    blocks: list[Block] = [Table("Flags, the open ones first", HEADS, [_row(f) for f in rows], tight=(0, 5))]
+    blocks += [Say(f"{count(more, 'more flag')}: nbmlops flags")] if more else []
+    words = f"{count(found['count'], 'flag')}, {found['open'] or 'none'} still to settle."
+    return [Section("flags", "Flags", words, blocks)]
+
+
+def of_results(snapshot: Json) -> Json:
+    """Return the flags that the results of a run hold, each once."""
+    results = [r for r in snapshot.get("results") or () if r["kind"] == "flags"]
+    every = {f["flag_id"]: f for r in results for f in r["data"]["flags"]}
+    listed = sorted(every.values(), key=lambda f: (not f["open"], str(f["at"])))
+    return {"count": len(listed), "open": sum(bool(f["open"]) for f in listed), "listed": listed}
 
 
 def _row(flag: Json) -> tuple[Any, ...]:
