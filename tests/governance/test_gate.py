@@ -73,6 +73,39 @@ def test_the_margin_is_the_charters(project, model, held_out):
     assert nb.gate(model, model, on=held_out, target="late").margin == 0.03
 
 
+@pytest.mark.parametrize(
+    ("policy", "champion", "ready"),
+    [
+        ("{}", "late@champion", False),
+        ("{champion: {gate: non-inferior}}", "late@champion", True),
+        ("{champion: {gate: non-inferior}}", "late@1", True),  # champion points to it
+        ("{staging: {gate: better}}", "late@champion", False),
+        ("{champion: {gate: non-inferior}, staging: {gate: better}}", "late@staging", False),
+    ],
+)
+def test_it_is_ready_by_the_policy_of_the_alias(project, model, held_out, policy, champion, ready):
+    nb.register(model, "late")
+    nb.promote("late", 1, to="champion", reason="first")
+    nb.promote("late", 1, to="staging", reason="first")
+    (project / "charter.yaml").write_text(f"policy: {policy}")
+    found = nb.gate("late@1", champion, on=held_out, target="late")
+    assert (found.verdict, found.ready) == ("non-inferior", ready), found.because
+
+
+def test_guards_that_are_only_recorded_keep_nobody_back(project, model, held_out):
+    nb.register(model, "late")
+    nb.promote("late", 1, to="champion", reason="first")
+    nb.flag("late@1", "ages are guessed", severity="high")
+    rule = "policy: {champion: {gate: non-inferior, guards: %s}}"
+    (project / "charter.yaml").write_text(rule % "required")
+    assert not nb.gate("late@1", "late@champion", on=held_out, target="late").ready
+    (project / "charter.yaml").write_text(rule % "recorded")
+    assert nb.gate("late@1", "late@champion", on=held_out, target="late").ready
+    (project / "charter.yaml").write_text(rule % "perhaps")
+    with pytest.raises(NotAllowed, match=r"policy.champion.guards is 'perhaps'"):
+        nb.gate("late@1", "late@champion", on=held_out, target="late")
+
+
 def test_numbers_are_compared_by_their_error(project, people, held_out):
     rows = people(300, 4)
     right = LinearRegression().fit(rows[["age"]], rows.age)

@@ -281,13 +281,22 @@ def test_without_a_charter_guards_are_recorded(late, held_out):
         ("metrics: [{name: log_loss, at_most: 1}]", {"metrics": "accuracy"}, "the charter's metric is log_loss"),
         ("groups: city", {"groups": "day"}, "did not group rows by city"),
         ("slices: [city]", {"by": "day"}, "did not slice by city"),
-        ("policy: {champion: {guards: maybe}}", {}, "policy.champion.guards is 'maybe'"),
     ],
 )
 def test_a_gate_on_other_terms_promotes_nothing(late, held_out, charter, terms, says):
     (late / "charter.yaml").write_text(charter)
     nb.gate("late@2", "late@1", on=held_out.assign(day=np.arange(400) % 40), margin=0.01, **terms)
     with pytest.raises(NotAllowed, match=says):
+        nb.promote("late", 2, to="champion", reason="better")
+
+
+@pytest.mark.parametrize("key", ["gate", "guards"])
+def test_a_policy_that_is_not_understood_neither_compares_nor_promotes(late, held_out, key):
+    nb.gate("late@2", "late@1", on=held_out)
+    (late / "charter.yaml").write_text(f"policy: {{champion: {{{key}: maybe}}}}")
+    with pytest.raises(NotAllowed, match=rf"policy\.champion\.{key} is 'maybe'"):
+        nb.gate("late@2", "late@1", on=held_out)
+    with pytest.raises(NotAllowed, match=rf"policy\.champion\.{key} is 'maybe'"):
         nb.promote("late", 2, to="champion", reason="better")
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from nbmlops.errors import NotAllowed
 from nbmlops.governance.approval import policy
 from nbmlops.governance.approval.evidence import newest_gate
-from nbmlops.governance.charter import PROMOTES, Charter
+from nbmlops.governance.charter import Charter
 from nbmlops.governance.differences import METRICS
 from nbmlops.governance.flags.unsettled import blocking, held_up, open_flags
-from nbmlops.governance.terms import PASSING
+from nbmlops.governance.terms import PASSING, guarding, promoting
 from nbmlops.registry import models
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evidence", "HeldUp", "allowed", "evidence_of", "issues", "said_of"]
 
-GUARDS = ("required", "recorded")
 FLAGS = ("blocking", "any")  # which open flags let nothing move
 SHOWN = 20  # ids of flags in one sentence
 
@@ -70,12 +69,7 @@ def allowed(agreed: Charter | None, evidence: Evidence, alias: str) -> str:
     _check_evaluation(evidence, rule, alias)
     if not asked.approvals:  # with approvals the roles say who approves
         _check_roles(agreed, asked)
-    wanted = str(rule.get("gate", agreed.promotes if alias == "champion" else "reason"))
-    if wanted not in PROMOTES:
-        raise NotAllowed(
-            f"policy.{alias}.gate is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(PROMOTES)}."
-        )
-    followed = _check_gate(agreed, evidence, wanted, alias)
+    followed = _check_gate(agreed, evidence, promoting(rule, alias, agreed.promotes), alias)
     if followed.startswith("gate"):
         _check_guards(evidence, rule, alias)
     return followed
@@ -179,11 +173,7 @@ def _check_gate(agreed: Charter, evidence: Evidence, wanted: str, alias: str) ->
 
 def _check_guards(evidence: Evidence, rule: Mapping[str, Any], alias: str) -> None:
     """Refuse where a guard of the gate is an issue, unless that was agreed to be written down only."""
-    wanted = rule.get("guards", "required")
-    if wanted not in GUARDS:
-        raise NotAllowed(
-            f"policy.{alias}.guards is {wanted!r}, so nothing is promoted.", f"Allowed: {', '.join(GUARDS)}."
-        )
+    wanted = guarding(rule, alias)
     broken = issues(evidence.gate["data"]) if evidence.gate and wanted == "required" else []
     if broken:
         more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""

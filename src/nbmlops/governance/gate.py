@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nbmlops.errors import Invalid
 from nbmlops.governance import guards, standing
 from nbmlops.governance.differences import Gain, chosen, gain
-from nbmlops.governance.terms import FEWEST_ROWS, PASSING, Terms, agreed, require_rows
+from nbmlops.governance.terms import CHAMPION, FEWEST_ROWS, PASSING, Terms, agreed, require_rows
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, Outcome, plain
 from nbmlops.registry import signature, targets
@@ -25,11 +25,14 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbmlops.records import ModelVersion
+
 __all__ = ["GateResult", "gate", "held"]
 
 POWER_80 = 0.8416212  # standard normal quantile of 80 %
 TWO_SIDED = 1.959964
 FEWEST_GROUPS = 10
+CHALLENGER = "challenger"
 FILES = (".csv", ".parquet")
 OUTCOMES: Mapping[str, Outcome] = {
     "better": "passed",
@@ -114,9 +117,10 @@ def gate(
 ) -> GateResult:
     """Compare two models on the same rows, which neither was fitted on, and say whether the challenger may go.
 
-    What is not given is taken from ``charter.yaml``. Beside the deciding metric stand guards, each a finding: other
-    metrics and slices (Holm over all of them), the gap between slices, calibration, the time of one row, the newest
-    drift report and check, open flags, the file, and how often these rows have judged before.
+    What is not given is taken from ``charter.yaml``, and what promotes from the policy of the champion's alias. Beside
+    the deciding metric stand guards, each a finding: other metrics and slices (Holm over all of them), the gap between
+    slices, calibration, the time of one row, the newest drift report and check, open flags, the file, and how often
+    these rows have judged before.
 
     Parameters
     ----------
@@ -167,9 +171,19 @@ def held(
     challenger: Any, champion: Any, on: Any, target: str | None, terms: Terms, run_id: str | None = None
 ) -> GateResult:
     """Compare like :func:`gate`, on terms that are agreed, and keep the result with a run; the open one by default."""
-    found = _compared(_case(challenger, champion, on, target, terms))
+    case = _case(challenger, champion, on, target, terms)
+    found = _compared(replace(case, terms=terms.of_alias(_alias(champion, case.subjects[1].version))))
     result_id = session.keep("gate", f"{found.challenger} against {found.champion}", found.to_dict(), run_id)
     return replace(found, result_id=result_id)
+
+
+def _alias(champion: Any, version: ModelVersion | None) -> str:
+    """Return the alias that is asked for: the one that is named, else one that points to the version, else champion."""
+    name = champion.partition("@")[2] if isinstance(champion, str) else ""
+    if name and not name.isdigit():
+        return name
+    pointing = sorted(set(version.aliases) - {CHALLENGER, CHAMPION}) if version else []
+    return pointing[0] if version and pointing and CHAMPION not in version.aliases else CHAMPION
 
 
 def _case(challenger: Any, champion: Any, on: Any, target: str | None, terms: Terms) -> Case:
@@ -307,7 +321,8 @@ def _finding(verdict: str, decided: Gain, doubt: str) -> Finding:
 def _because(verdict: str, findings: tuple[Finding, ...], terms: Terms, first: Subject) -> tuple[str, ...]:
     """Return why the challenger may not go yet, each with whose it is."""
     owner = first.version.owner if first.version else None
-    reasons = [(f.code, f.message) for f in findings if f.outcome == "issue" and f.code != "gate"]
+    guarded = findings if terms.guards == "required" else ()
+    reasons = [(f.code, f.message) for f in guarded if f.outcome == "issue" and f.code != "gate"]
     if verdict not in PASSING[terms.promotes]:
         wanted = " or ".join(PASSING[terms.promotes])
         reasons.insert(0, ("gate", f"It is {verdict}, and what promotes is {wanted}"))

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nbmlops.errors import Invalid, NotAllowed
-from nbmlops.governance.charter import Charter, charter
+from nbmlops.governance.charter import PROMOTES, Charter, charter
 from nbmlops.registry.targets import FILE
 
-__all__ = ["PASSING", "ROLES", "Terms", "agreed", "require_rows"]
+__all__ = ["GUARDS", "PASSING", "ROLES", "Terms", "agreed", "guarding", "promoting", "require_rows"]
 
+CHAMPION = "champion"
 FEWEST_ROWS = 50  # below this nothing is concluded, whatever the interval says
 PASSING: Mapping[str, tuple[str, ...]] = {
     "better": ("better",),
     "non-inferior": ("better", "non-inferior"),
     "reason": ("better", "non-inferior"),
 }
+GUARDS = ("required", "recorded")
 # Whose it is, by the code of a finding (the keys of the roles in the design).
 ROLES: Mapping[str, str] = {
     "gate": "scientist",
@@ -48,6 +51,19 @@ class Terms:
     exceptions: tuple[str, ...] = ()
     margins: Mapping[str, float] = field(default_factory=dict)  # of metrics that have one of their own
     asks: int | None = None  # rows the charter asks for
+    guards: str = "required"  # or only recorded
+    policy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by alias
+
+    def of_alias(self, alias: str) -> Terms:
+        """Return the terms on which this alias moves.
+
+        Raises
+        ------
+        NotAllowed
+            Its policy is not understood.
+        """
+        rule = self.policy.get(alias, {})
+        return replace(self, promotes=promoting(rule, alias, self.promotes), guards=guarding(rule, alias))
 
     def margin_in(self, metric: str) -> float:
         """Return how much worse is tolerable in a metric."""
@@ -91,7 +107,38 @@ def agreed(
         promotes=found.promotes,
         roles=found.roles,
         exceptions=found.exceptions,
+        policy=found.policy,
     )
+
+
+def promoting(rule: Mapping[str, Any], alias: str, promotes: str) -> str:
+    """Return which verdict of a gate moves an alias: as its policy says, else for the champion as the charter does.
+
+    Raises
+    ------
+    NotAllowed
+        The policy's word is none.
+
+    Examples
+    --------
+    >>> promoting({}, "champion", "better"), promoting({}, "staging", "better"), promoting({"gate": "better"}, "s", "")
+    ('better', 'reason', 'better')
+    """
+    found = str(rule.get("gate", promotes if alias == CHAMPION else "reason"))
+    return _one_of(PROMOTES, found, alias, "gate")
+
+
+def guarding(rule: Mapping[str, Any], alias: str) -> str:
+    """Return whether the guards of a gate are required, or only recorded, where an alias moves."""
+    return _one_of(GUARDS, rule.get("guards", "required"), alias, "guards")
+
+
+def _one_of(allowed: tuple[str, ...], found: Any, alias: str, key: str) -> str:
+    if found not in allowed:
+        raise NotAllowed(
+            f"policy.{alias}.{key} is {found!r}, so nothing is promoted.", f"Allowed: {', '.join(allowed)}."
+        )
+    return str(found)
 
 
 def require_rows(found: int, terms: Terms) -> None:
