@@ -18,12 +18,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nbmlops.capture import colab
+from nbmlops.capture import colab, visit
 from nbmlops.capture.secrets import redact
 from nbmlops.process import alive as process_alive
 from nbmlops.process import identity as process
 
 __all__ = [
+    "acting",
     "actor",
     "ask_git",
     "end_git",
@@ -90,6 +91,16 @@ def actor() -> tuple[str, str]:
         return getpass.getuser(), "os"
     except (KeyError, OSError):
         return str(os.getuid()), "os"
+
+
+def acting() -> tuple[str, str]:
+    """Return (name, how known) of who acts: a visitor whom a server let in, else :func:`actor` of this process.
+
+    >>> acting() == actor()
+    True
+    """
+    found = visit.here()
+    return (found and found.who) or actor()
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
@@ -242,6 +253,8 @@ def notebook_path(namespace: Mapping[str, Any] | None = None) -> str | None:
     >>> notebook_path({"__vsc_ipynb_file__": "/home/me/late.ipynb"})
     '/home/me/late.ipynb'
     """
+    if asked := visit.here():
+        return str(asked.notebook) if asked.notebook else None
     names = namespace or {}
     if path := os.environ.get("NBMLOPS_NOTEBOOK"):
         return path

@@ -22,7 +22,7 @@ class Actor(Shown):
     shows: ClassVar[str] = "actor"
 
     name: str
-    known_by: str  # database, ci, jupyterhub, git or os
+    known_by: str  # database, ci, jupyterhub, login, git or os
     proves: str
     claimed: tuple[str, str] | None = None  # what the environment says beside an account of the database
     roles: tuple[str, ...] = field(default=())
@@ -52,11 +52,11 @@ def actor() -> Actor:
 
     Examples
     --------
-    >>> nb.actor().known_by in ("database", "ci", "jupyterhub", "git", "os")
+    >>> nb.actor().known_by in ("database", "ci", "jupyterhub", "login", "git", "os")
     True
     """
     name, known_by = acting.actor()
     agreed = charter()
     roles = agreed.role_of(name) if agreed else ()
-    beside = environment.actor() if known_by == ACCOUNT else None
+    beside = environment.acting() if known_by == ACCOUNT else None
     return Actor(name, known_by, acting.proves(known_by), beside, roles)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.store.database import Transaction
 
-__all__ = ["history", "promote", "reject", "rollback"]
+__all__ = ["history", "promote", "refusal", "reject", "rollback"]
 
 
 def promote(name: str, version: int | str, to: str, reason: str, override: bool = False) -> ModelVersion:
@@ -83,6 +83,28 @@ def promote(name: str, version: int | str, to: str, reason: str, override: bool 
         **({"override": said} if said else {}),
     }
     return _move(chosen, to, found.champion, about, counted, None if said else judged)
+
+
+def refusal(version: ModelVersion, to: str) -> NbmlopsError | None:
+    """Return why :func:`promote` would refuse who asks, None where it would not; nothing moves, and no file is read.
+
+    Parameters
+    ----------
+    version : ModelVersion
+    to : str
+        The alias.
+
+    Examples
+    --------
+    >>> refusal(nb.model_version("late-flights@3"), "champion").message  # doctest: +SKIP
+    'late-flights@3 lacks approval by manager (ann@example.org).'
+    """
+    try:
+        identity.actor()
+        _decided(charter(), evidence_of(version, to), to, "", override=False)
+    except NbmlopsError as refused:
+        return refused
+    return None
 
 
 @dataclass(frozen=True)

@@ -71,10 +71,12 @@ class Target:
 
 def find(start: str | Path | None = None) -> Path | None:
     """Return the nearest ``charter.yaml``: next to the notebook, then upward to the project's root; else None."""
+    from nbmlops.capture import visit
     from nbmlops.capture.environment import notebook_path
     from nbmlops.tracking import session
 
-    given = Path(start or notebook_path() or Path.cwd()).absolute()
+    asked = visit.here()  # a server answers for projects its own folder has nothing to do with
+    given = Path(start or notebook_path() or (asked.project.root if asked else Path.cwd())).absolute()
     if given.is_file() and given.suffix in (".yaml", ".yml"):
         return given
     folder = given if given.is_dir() else given.parent

@@ -1,132 +1,88 @@
-"""The addresses under ``/nbmlops``: every verb needs a login and the right to read ``nbmlops``."""
+"""The addresses under ``/nbmlops``, in one table: every verb needs a login and a right to ``nbmlops``."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from pathlib import Path
-from typing import Any
-
 import tornado.web
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 
 import nbmlops
-from nbmlops.capture.secrets import redact
-from nbmlops.config import find_project
-from nbmlops.errors import NbmlopsError, NotFound, Unavailable
-from nbmlops.server import notebooks, reports
+from nbmlops.errors import NbmlopsError
+from nbmlops.server import drift, jobs, models, questions, reports, runs, watching
+from nbmlops.server.base import Handler, Here
+from nbmlops.server.notebooks import has_store, store_mode
 
-__all__ = ["API", "ReportHandler", "RunsHandler", "StatusHandler", "routes"]
+__all__ = ["ADDRESSES", "API", "StatusHandler", "routes"]
 
-API = 1  # the panel refuses to talk to another version
-
-
-class Handler(APIHandler):
-    """What our addresses share: the resource's name, the server's folder, work off the event loop."""
-
-    auth_resource = "nbmlops"
-
-    @property
-    def root(self) -> Path:
-        """The folder the server shows."""
-        return Path(self.settings["server_root_dir"]).expanduser()
-
-    async def answer(self, ask: Callable[..., Any], *words: Any) -> None:
-        """Do blocking work on our thread and send what it gives; what goes wrong is said in one line."""
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(_thread(), ask, *words)
-        except Unavailable:  # its message names places on this machine
-            self.refuse(503, "The project's store cannot be read. Type: nbmlops doctor")
-        except NbmlopsError as error:
-            self.refuse(404 if isinstance(error, NotFound) else 400, str(error))
-        except Exception as error:
-            self.log.exception("nbmlops could not answer %s", self.request.path)
-            self.refuse(503, f"The project's store cannot be read ({type(error).__name__}). Type: nbmlops doctor")
-        else:
-            self.send(found)
-
-    def send(self, found: Any) -> None:
-        """Send what was found, as JSON."""
-        self.finish(json.dumps(found))
-
-    def refuse(self, status: int, message: str) -> None:
-        """Send an error as JSON, without this machine's folders or a secret in it."""
-        self.set_status(status)
-        self.finish(json.dumps({"message": redact(message.replace(f"{self.root}{os.sep}", ""))}))
-
-
-class RunsHandler(Handler):
-    """``GET runs?notebook=PATH``: the runs of a notebook, newest first."""
-
-    @tornado.web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Send ``{"runs": [...]}``."""
-        path = self.get_query_argument("notebook", "")
-        if not path:
-            self.refuse(400, "Argument 'notebook' is missing. Ask runs?notebook=PATH.")
-            return
-        await self.answer(_runs, self.root, path)
+API = 2  # the panel refuses to talk to another version
 
 
 class StatusHandler(Handler):
-    """``GET status``: that we are here, and which version of us."""
+    """``GET status``: that we are here, which version of us, who asks, and what they may."""
 
     @tornado.web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send versions, the project's name and the kind of its store."""
-        await self.answer(_status, self.root)
+        """Send versions, the project's name, the kind of its store, actor, rights and the scheduler's last tick."""
+        write = await self.may("write")
+        await self.answer(_status, lambda: {"write": write}, needs_store=False)
 
 
-class ReportHandler(Handler):
-    """``GET /nbmlops/report/RUN?notebook=PATH``: the newest report of a run, in a sandbox."""
-
-    @tornado.web.authenticated
-    @authorized
-    async def get(self, run_id: str) -> None:
-        """Send the page; the project is that of the notebook, else that of the server's folder."""
-        await self.answer(_report, self.root, self.get_query_argument("notebook", ""), run_id)
-
-    def send(self, found: Any) -> None:
-        """Send a page that is of no origin: not this server's, whose cookies it would have."""
-        for name, value in reports.HEADERS.items():
-            self.set_header(name, value)
-        self.finish(found, set_content_type="text/html; charset=utf-8")
+# Address below ``nbmlops/api``, as openapi.yaml names it, and who answers there.
+ADDRESSES: dict[str, type[Handler]] = {
+    "status": StatusHandler,
+    "runs": runs.RunsHandler,
+    "runs/{run_id}": runs.RunHandler,
+    "runs/{run_id}/source": runs.SourceHandler,
+    "compare": runs.CompareHandler,
+    "lineage": runs.LineageHandler,
+    "models": models.ModelsHandler,
+    "models/{name}/{version}": models.ModelHandler,
+    "models/{name}/{version}/answer": models.AnswerHandler,
+    "models/{name}/{version}/promote": models.PromoteHandler,
+    "questions": questions.QuestionsHandler,
+    "questions/{flag_id}/answer": questions.AnswerHandler,
+    "jobs": jobs.JobsHandler,
+    "jobs/events": watching.EventsHandler,
+    "jobs/{run_id}": jobs.JobHandler,
+    "jobs/{run_id}/cancel": jobs.CancelHandler,
+    "jobs/{run_id}/retry": jobs.RetryHandler,
+    "parameters": jobs.ParametersHandler,
+    "drift": drift.DriftHandler,
+    "drift/{name}": drift.CheckHandler,
+    "reports": reports.ReportsHandler,
+}
 
 
 def routes(base_url: str) -> list[tuple[str, type[Handler]]]:
-    """Return every address of ours with its handler."""
-    named: dict[str, type[Handler]] = {"runs": RunsHandler, "status": StatusHandler}
-    found = [(url_path_join(base_url, "nbmlops", "api", name), handler) for name, handler in named.items()]
-    return [*found, (url_path_join(base_url, "nbmlops", "report", "([^/]+)"), ReportHandler)]
+    """Return every address of ours with its handler; a name in it is anything without a slash."""
+    found = [(_pattern(base_url, "api", name), handler) for name, handler in ADDRESSES.items()]
+    return [*found, (_pattern(base_url, "report", "{ref}"), reports.PageHandler)]
 
 
-def _runs(root: Path, path: str) -> dict[str, Any]:
-    return {"runs": notebooks.runs_of(notebooks.located(root, path))}
+def _pattern(base_url: str, part: str, name: str) -> str:
+    said = ["([^/]+)" if word.startswith("{") else word for word in name.split("/")]
+    return url_path_join(base_url, "nbmlops", part, *said)
 
 
-def _status(root: Path) -> dict[str, Any]:
-    project = find_project(root)
+def _status(here: Here, write: bool) -> dict[str, object]:
     return {
         "api": API,
         "version": nbmlops.__version__,
-        "project": project.name,
-        "store": notebooks.store_mode(project),
+        "project": here.project.name,
+        "store": store_mode(here.project),
+        **_actor(here),
+        "rights": {"read": True, "write": write},
+        "scheduler": jobs.scheduler(here) if has_store(here.project) else None,
     }
 
 
-def _report(root: Path, notebook: str, run_id: str) -> str:
-    return reports.page_of(notebooks.located(root, notebook) if notebook else root, run_id)
+def _actor(here: Here) -> dict[str, object]:
+    """Return who a decision would be recorded for, or why that is nobody."""
+    from nbmlops.tracking import actor
 
-
-@cache
-def _thread() -> ThreadPoolExecutor:
-    """Return the one lasting thread that reads stores: SQLite connections stay with it."""
-    return ThreadPoolExecutor(1, thread_name_prefix="nbmlops")
+    try:
+        name, known_by = actor.actor()
+    except NbmlopsError as error:
+        return {"actor": None, "why_nobody": str(error)}
+    return {"actor": {"name": name, "known_by": known_by, "proves": actor.proves(known_by)}, "why_nobody": None}

@@ -389,7 +389,7 @@ class Transaction:
     def told(self, data: Mapping[str, Any], actor: tuple[str, str]) -> str:
         """Return the text of an event's data."""
         if actor[1] == driver.ACCOUNT:
-            name, known_by = hooks.service("capture.environment", "actor")()
+            name, known_by = hooks.service("capture.environment", "acting")()
             data = {**data, "claimed": {"name": name, "known_by": known_by}}
         return as_json(data)
 

@@ -24,7 +24,7 @@ _NEWEST = sa.select(events.c.seq, events.c.hash).order_by(events.c.seq.desc()).l
 _ADD, _KEEP_FIRST = events.insert(), meta.insert().values(key=HEAD)
 _KEEP = meta.update().where(meta.c.key == HEAD).values(value=sa.bindparam("newest"))
 
-PERSONAL = ("git", "ci", "jupyterhub")  # how a claimed name is known that is one person's; machines share users
+PERSONAL = ("git", "ci", "jupyterhub", "login")  # how one person's claimed name is known; machines share users
 
 
 def append(connection: sa.Connection, action: str, subject: str, data: str, actor: tuple[str, str]) -> tuple[int, str]:

@@ -35,6 +35,7 @@ __all__ = [
     "forget",
     "get",
     "holds",
+    "key_of",
     "list",
     "prune",
     "reading",
@@ -88,6 +89,12 @@ def attempts_of(source: Store | Transaction, key: str) -> Sequence[Attempt]:
     query = sa.select(attempts).where(attempts.c.key == key).order_by(attempts.c.attempt)
     with reading(source) as connection:
         return [as_attempt(row) for row in connection.execute(query).mappings()]
+
+
+def key_of(source: Store | Transaction, run_id: str) -> str | None:
+    """Return the key of the work a run is, or was, an attempt at; None where it is none."""
+    with reading(source) as connection:
+        return connection.scalar(sa.select(attempts.c.key).where(attempts.c.run_id == run_id))
 
 
 def counts(source: Store | Transaction, *, job: str | None = None, parent: str | None = None) -> dict[str, int]:

@@ -22,8 +22,10 @@ __all__ = [
     *(
         "below",
         "counted",
+        "curves",
         "earlier",
         "experiments",
+        "heads",
         "ids_like",
         "judged",
         "latest_results",
@@ -160,7 +162,7 @@ def load_many(store: Store, run_ids: Sequence[str]) -> list[Json]:
     return [found[i] for i in run_ids if i in found]
 
 
-def rows_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Json]:
+def rows_of(connection: Connection, numbers: Sequence[int], more: Sequence[str] = ()) -> dict[int, Json]:
     """Return what a list shows of some runs, by their numbers: no files, data or sources.
 
     Parameters
@@ -168,11 +170,20 @@ def rows_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Json]:
     connection : Connection
     numbers : sequence of int
         Places in order of arrival (``runs.no``).
+    more : sequence of str
+        Further columns, as they are stored.
     """
-    names = ("no", *LISTED, "params", "tags", "deleted_at")
+    names = ("no", *LISTED, "params", "tags", "deleted_at", *more)
     rows = _chosen(connection, "runs", "no", numbers, names)
     metrics = _metrics(connection, numbers)
     return {row["no"]: _decoded(row, metrics[row["no"]]) for row in rows}
+
+
+def heads(store: Store, run_ids: Sequence[str], names: Sequence[str]) -> list[Json]:
+    """Return some columns of some runs, as they are stored; without those that are deleted or not there yet."""
+    with reading(store) as connection:
+        rows = _chosen(connection, "runs", "run_id", run_ids, [*names, "no", "experiment", "deleted_at"])
+        return [{k: row[k] for k in names} for row in rows if row["experiment"] and not row["deleted_at"]]
 
 
 def summaries(store: Store, **where: Any) -> list[Json]:
@@ -207,6 +218,29 @@ def points(store: Store, run_id: str, name: str) -> list[tuple[dict[str, str], l
     with reading(store) as connection:
         found = connection.execute(of_run, (run_id, name)).fetchall()
         return [(json.loads(context), connection.execute(of_series, (i,)).fetchall()) for i, context in found]
+
+
+def curves(store: Store, wanted: Iterable[tuple[int, str, str]], most: int = 60) -> dict[tuple[int, str], list[float]]:
+    """Return how metrics of some runs went, in at most so many values each: (run's number, name) to every n-th value.
+
+    Parameters
+    ----------
+    store : Store
+    wanted : iterable of tuple
+        (run's number, name, context as JSON).
+    most : int
+    """
+    chosen = list(wanted)
+    found: dict[tuple[int, str], list[float]] = {}
+    of_runs = "SELECT id, run, name, context, count FROM series WHERE run IN ({})"
+    of_series = "SELECT value FROM points WHERE series = ? AND place % ? = 0 ORDER BY place"
+    with connect(store.project, 2) as connection, connection.reading():
+        for part, marks in parts(list({run for run, _, _ in chosen})):
+            for number, run, name, context, count in connection.execute(of_runs.format(marks), part).fetchall():
+                if count > 1 and (run, name, context) in chosen:
+                    values = connection.execute(of_series, (number, -(-count // most))).fetchall()
+                    found[run, name] = [math.nan if value is None else value for (value,) in values]
+    return found
 
 
 def measured(project: Project, experiment: str, most: int = 1000) -> list[dict[str, float]]:

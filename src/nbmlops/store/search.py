@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,9 @@ from nbmlops.store.summary import flat
 
 if TYPE_CHECKING:
     from nbmlops.store.database import Store
+    from nbmlops.store.driver import Connection
 
-__all__ = ["find"]
+__all__ = ["find", "page"]
 
 
 def find(
@@ -38,6 +41,64 @@ def find(
     children : bool
         Also runs that are part of another.
     """
+    with _indexed(store) as (connection, table):
+        gone = leases.abandoned(connection)
+        chosen, _ = _chosen(table, gone, query, sort, children, limit)
+        found = runs.rows_of(connection, chosen)
+    there = [no for no in chosen if no in found and not found[no]["deleted_at"]]  # an index left behind names the gone
+    return [flat(found[no]) | ({"status": "abandoned"} if no in gone else {}) for no in there]
+
+
+def page(
+    store: Store, query: str | None = None, notebook: str | None = None, limit: int = 100, offset: int = 0
+) -> tuple[list[dict[str, Any]], int]:
+    """Return some of the runs that stand for themselves, the newest first, as lists show them; and how many there are.
+
+    Parameters
+    ----------
+    store : Store
+    query : str, optional
+        As :func:`find` takes it.
+    notebook : str, optional
+        Only runs of this notebook (its path relative to the project).
+    limit, offset : int
+        How many, behind how many.
+    """
+    with _indexed(store) as (connection, table):
+        gone = leases.abandoned(connection)
+        chosen, total = _chosen(table, gone, query, None, False, offset + limit, notebook)
+        some = chosen[offset:]
+        found = runs.rows_of(connection, some, ("cause", "author", "cell_id", "previous"))
+    there = [found[no] for no in some if no in found and not found[no]["deleted_at"]]
+    ended = {no: {"status": "abandoned", "cause": gone[no]} for no in some if no in gone}
+    return [row | ended.get(row["no"], {}) for row in there], total
+
+
+def _chosen(
+    table: Table,
+    gone: Mapping[int, Any],
+    query: str | None,
+    sort: str | None,
+    children: bool,
+    limit: int | None,
+    notebook: str | None = None,
+) -> tuple[list[int], int]:
+    """Return the numbers of the runs that are asked for, sorted and cut; and how many there are without the cut."""
+    table.replace("status", "abandoned", sorted(gone))
+    listed = table.column(LISTED).numbers
+    wanted = ~np.isnan(listed) if children else listed == 1
+    if notebook is not None:
+        column = table.column("notebook")
+        wanted &= column.codes == (column.places or {}).get(notebook, -2)
+    if query:
+        wanted &= queries.choose(table, query)
+    places = np.flatnonzero(wanted)
+    return queries.order(table, places, sort or "-started_at", limit).tolist(), len(places)
+
+
+@contextmanager
+def _indexed(store: Store) -> Iterator[tuple[Connection, Table]]:
+    """Yield a reading connection, and the index brought up to date."""
     store.catch_up()
     with connect(store.project, timeout_s=2) as connection:
         try:
@@ -47,14 +108,4 @@ def find(
                 raise
             tell("The store can be read and not written just now: runs that changed last may be missing in this list.")
         with connection.reading():
-            table = Table(connection)
-            gone = leases.abandoned(connection)
-            table.replace("status", "abandoned", sorted(gone))
-            listed = table.column(LISTED).numbers
-            wanted = ~np.isnan(listed) if children else listed == 1
-            if query:
-                wanted &= queries.choose(table, query)
-            chosen = queries.order(table, np.flatnonzero(wanted), sort or "-started_at", limit).tolist()
-            found = runs.rows_of(connection, chosen)
-    there = [no for no in chosen if no in found and not found[no]["deleted_at"]]  # an index left behind names the gone
-    return [flat(found[no]) | ({"status": "abandoned"} if no in gone else {}) for no in there]
+            yield connection, Table(connection)

@@ -18,6 +18,7 @@ PROVES = {
     "a shared account proves nobody.",
     "ci": "Whoever may run this pipeline; it proves as much as the CI's protected branches and reviews do.",
     "jupyterhub": "JupyterHub let this person in; whoever may run code in the same container can write the same name.",
+    "login": "The identity provider of this Jupyter server let this person in; whoever runs it can change that.",
     "git": "What git is configured to say: anybody can write any name there, so it attributes and proves nothing.",
     "os": "The user of this machine: whoever may log in as it, and its administrator.",
 }
@@ -41,7 +42,7 @@ def actor() -> tuple[str, str]:
     """
     if account := session.store().account():
         return account, ACCOUNT
-    name, known_by = environment.actor()
+    name, known_by = environment.acting()
     if INVENTED.match(name) or not name.strip():
         raise NotAllowed(
             f"{name!r} is nobody: Jupyter Server invents such names.",

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.capture import environment
+from nbmlops.capture import environment, visit
 from nbmlops.config import Project, find_project
 from nbmlops.errors import tell
 from nbmlops.process import identity
@@ -102,7 +102,12 @@ background = True  # whether a thread brings what is tracked into the database a
 
 
 def project(start: str | Path | None = None) -> Project:
-    """Return this process's project: that of its notebook, else of the working directory at first use."""
+    """Return this process's project: that of its notebook, else of the working directory at first use.
+
+    While a server answers it is the project that was asked about.
+    """
+    if asked := visit.here():
+        return asked.project
     if _session.project is None:
         with _session.lock:
             if _session.project is None:

@@ -26,7 +26,7 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.store.database import Transaction
 
-__all__ = ["approve", "meet_condition"]
+__all__ = ["approve", "meet_condition", "roles_for"]
 
 LONGEST = 2_000
 CONDITION = ("text", "owner", "due")
@@ -120,6 +120,35 @@ def _answered(report: Any, said: Mapping[str, Any], by: str | None, form: Form |
         _check_newest(change, found)
         change.event("approve", found.subject, {**data, "charter": agreed_on.record(change)}, steward)
     return approvals(found.version or found.row.digest)
+
+
+def roles_for(report: Any) -> tuple[str, ...]:
+    """Return the roles in which who asks may answer a report; none where there is no charter. Nothing is written.
+
+    Parameters
+    ----------
+    report : path, str, Run or ModelVersion
+        As :func:`approve` takes it.
+
+    Raises
+    ------
+    NotAllowed
+        It is their own work, or they play no role by the charter.
+    Conflict
+        The report is not up to date.
+
+    Examples
+    --------
+    >>> roles_for("late-flights@3")  # doctest: +SKIP
+    ('expert',)
+    """
+    found, agreed, who = reported(report), charter(), identity.actor()[0]
+    asking = policy.asking(agreed)
+    _check_own(found, asking, {who})
+    _check_current(found)
+    played = agreed.role_of(who) if agreed else ()
+    asked = tuple(r for r in played if any(r in p.roles for p in asking)) or played
+    return asked if len(asked) > 1 else tuple(filter(None, [_role(None, who, agreed, asking)]))
 
 
 def meet_condition(approval: int, condition: int, why: str) -> Approvals:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.capture import environment
-from nbmlops.errors import Conflict, tell
+from nbmlops.errors import Conflict, NotFound, tell
 from nbmlops.hooks import Shown
 from nbmlops.jobs.schedule import definition, times
 from nbmlops.jobs.schedule.plan import Fire
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbmlops.store.works import Claim, Work
     from nbmlops.tracking.runs import Run
 
-__all__ = ["Retrained", "fire_row", "retrain"]
+__all__ = ["Retrained", "fire_row", "retrain", "shown"]
 
 LOOK_S = 0.5
 NOTICE = "papermill-error-cell-tag"
@@ -87,6 +87,7 @@ def retrain(
     'finished'
     """
     from nbmlops.jobs.works.attempt import attempted
+    from nbmlops.store import ledger
     from nbmlops.store.database import open_store
 
     project = session.project()
@@ -96,7 +97,22 @@ def retrain(
     while claim is not None:
         attempted(claim, progress=progress, project=project)
         claim = _again(store, claim)
-    return _shown(store, row["key"])
+    held = ledger.get(store, row["key"])
+    assert held is not None
+    return shown(held)
+
+
+def shown(work: Work) -> Retrained:
+    """Return a work with its run and the cells of its output as they are now; an attempt may not be a run yet."""
+    from nbmlops.tracking.runs import Run, get_run
+
+    try:
+        run = get_run(work.run_id or "")
+    except NotFound:
+        begun = session.as_run(session.OpenRun(work.run_id or "", work.job or work.notebook))
+        run = Run({**begun, "status": "running" if work.state == "started" else work.state, "error": None})
+        return Retrained(work, run)
+    return Retrained(work, run, _cells(run, session.project()), _then(run))
 
 
 def fire_row(job: Job, parameters: Mapping[str, Any], typed: bool, project: Project) -> dict[str, Any]:
@@ -111,7 +127,7 @@ def fire_row(job: Job, parameters: Mapping[str, Any], typed: bool, project: Proj
     values = job.values(at) | declared.given(notebook.notebook, parameters, known, typed)
     notebook.check(values)
     stored = plain(kept(values))
-    row = row_of(job, Fire(job.name, at), project, at.isoformat(), by=f"by hand: {environment.actor()[0]}")
+    row = row_of(job, Fire(job.name, at), project, at.isoformat(), by=f"by hand: {environment.acting()[0]}")
     changed = {"parameters": stored, "digest": digest_of(project.root / job.notebook, stored), "deadline": None}
     return {**row, "state": "due", "reason": None, **changed}
 
@@ -154,16 +170,6 @@ def _again(store: Store, claim: Claim) -> Claim | None:
                     return claims[0]
         time.sleep(LOOK_S)
     return None
-
-
-def _shown(store: Store, key: str) -> Retrained:
-    from nbmlops.store import ledger
-    from nbmlops.tracking.runs import get_run
-
-    held = ledger.get(store, key)
-    assert held is not None
-    run = get_run(held.run_id or "")
-    return Retrained(held, run, _cells(run, store.project), _then(run))
 
 
 def _cells(run: Run, project: Project) -> tuple[Cell, ...]:

@@ -158,8 +158,9 @@ def cancel(ref: str, project: Project, at: str | None = None, reason: str = "") 
     store, actor, moment = open_store(project), identity.actor(), at or now()
     said = f"cancelled by {actor[0]}" + (f": {reason}" if reason else "")
     with store.atomic() as change:
-        found = [ledger.get(change, ref)] if "@" in ref else ledger.list(change, job=ref, state=OPEN, limit=None)
-        done = [w.key for w in found if w is not None and ledger.cancel(change, w.key, said, moment)]
+        held = ledger.get(change, ref)  # a run key may be any text
+        found = [held] if held else ledger.list(change, job=ref, state=OPEN, limit=None)
+        done = [w.key for w in found if ledger.cancel(change, w.key, said, moment)]
         if not done:
             raise NotFound(f"Nothing of {ref} is due or started.", f"nbmlops jobs history {ref.partition('@')[0]}")
         change.event("job_cancelled", f"jobs/{ref.partition('@')[0]}", {"keys": done, "reason": reason}, actor)

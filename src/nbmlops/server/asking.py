@@ -1,0 +1,140 @@
+"""How a request becomes an answer: on one lasting thread, for one project, in the name of who asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nbmlops.capture.secrets import redact
+from nbmlops.capture.visit import Visit, visiting
+from nbmlops.config import Project, find_project
+from nbmlops.errors import (
+    Conflict,
+    Invalid,
+    MissingPackage,
+    NbmlopsError,
+    NotAllowed,
+    NotFound,
+    Unavailable,
+    UntrustedContent,
+)
+from nbmlops.records import plain
+from nbmlops.server.notebooks import has_store, located
+
+__all__ = ["Here", "answered", "as_text", "refusal", "thread"]
+
+STATUS = {NotFound: 404, Invalid: 400, NotAllowed: 403, Conflict: 409, UntrustedContent: 403, MissingPackage: 503}
+AWAY = ("The project's store cannot be read.", "Type: nbmlops doctor")
+
+
+@dataclass(frozen=True)
+class Here:
+    """What a request is about: the server's folder, the notebook that was named, and its project."""
+
+    root: Path
+    project: Project
+    notebook: Path | None = None
+    contents_path: str = ""
+    base_url: str = "/"
+
+    @property
+    def relative(self) -> str:
+        """The notebook as runs name it."""
+        return self.project.relative(self.notebook) if self.notebook else ""
+
+    def contents(self, path: str | Path | None) -> str | None:
+        """Return a file of the project as the contents service knows it, None outside the server's folder."""
+        if not path or "://" in str(path):
+            return None
+        full = (self.project.root / path).resolve()
+        root = self.root.resolve()
+        return full.relative_to(root).as_posix() if full.is_relative_to(root) else None
+
+
+def answered(
+    root: Path,
+    notebook: str,
+    who: tuple[str, str] | None,
+    base_url: str,
+    ask: Callable[..., Any],
+    words: dict[str, Any],
+    without: Any = None,
+    needs_store: bool = True,
+) -> str:
+    """Do what was asked and return its JSON; looking makes no store where there is none.
+
+    Parameters
+    ----------
+    root : Path
+        The server's folder.
+    notebook : str
+        A path of the contents service; empty for the project of the server's folder.
+    who : tuple of str, optional
+        (name, how known) of who asks, where a real identity provider said so.
+    base_url : str
+        Where the server lies.
+    ask : callable
+        Takes :class:`Here` and the words, and returns plain JSON or text.
+    words : dict
+    without
+        What to answer where nothing was ever kept; NotFound when None.
+    needs_store : bool
+        False for what needs none, or makes one.
+    """
+    path = located(root, notebook) if notebook else None
+    here = Here(root, find_project(path or root), path, notebook, base_url)
+    with visiting(Visit(here.project, path, who)):
+        if needs_store and not has_store(here.project):
+            if isinstance(without, Exception):
+                raise without
+            if without is None:
+                raise NotFound(
+                    "Nothing was tracked in this project yet.", "Write %%track NAME above a cell and run it."
+                )
+            found = without
+        else:
+            found = ask(here, **words)
+    return found if isinstance(found, str) else as_text(found, here)
+
+
+def as_text(found: Any, here: Here) -> str:
+    """Return an answer as JSON in which no folder of this machine is named."""
+    text = json.dumps(plain(found), ensure_ascii=False, allow_nan=False)
+    return _nowhere(text, here.root, here.project.root)
+
+
+def refusal(error: Exception, root: Path) -> tuple[int, dict[str, str]] | None:
+    """Return status, message and hint of an error that may be said; None of one that has to be logged."""
+    if isinstance(error, Unavailable):  # its message names places on this machine
+        return 503, dict(zip(("message", "hint"), AWAY, strict=True))
+    if not isinstance(error, NbmlopsError):
+        return None
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
+    said = (_line(_nowhere(text, root), 2000) for text in (error.message, error.hint))
+    return status, dict(zip(("message", "hint"), map(redact, said), strict=True))
+
+
+@cache
+def thread() -> ThreadPoolExecutor:
+    """Return the one lasting thread that asks stores: SQLite connections stay with it."""
+    return ThreadPoolExecutor(1, thread_name_prefix="nbmlops")
+
+
+def _nowhere(text: str, *folders: Path) -> str:
+    """Return a text without the folders of this machine: what lies in the server's is relative to it."""
+    for folder in {str(f) for g in folders for f in (g, g.resolve())} - {os.sep}:
+        text = text.replace(f"{folder}{os.sep}", "").replace(folder, ".")
+    for folder, name in ((str(Path.home()), "~"), (sys.prefix, "(python)"), (sys.base_prefix, "(python)")):
+        text = text.replace(folder + os.sep, name + os.sep) if len(folder) > 3 else text
+    return text
+
+
+def _line(text: str, most: int) -> str:
+    return " ".join(text.split())[:most]

@@ -1,0 +1,165 @@
+"""Jobs: works with the cell each is at, schedules, and what people do: start, cancel, try again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tornado.web
+from jupyter_server.auth.decorator import authorized
+
+from nbmlops.errors import Invalid, NbmlopsError
+from nbmlops.server import views
+from nbmlops.server.base import Handler, Here
+from nbmlops.server.notebooks import located
+from nbmlops.server.runs import checked
+
+__all__ = ["CancelHandler", "JobHandler", "JobsHandler", "ParametersHandler", "RetryHandler", "scheduler", "works"]
+
+MOST = 200  # works in a list
+SCHEDULED = ("job", "next_at", "last", "last_at", "state", "says")
+Json = dict[str, Any]
+
+
+class JobsHandler(Handler):
+    """``GET jobs``: works and schedules. ``POST jobs``: run a notebook as one."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send ``{works, schedules, scheduler}``."""
+        await self.answer(_jobs, needs_store=False)
+
+    @tornado.web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Start a notebook in a process of its own, and send the id of its run."""
+        await self.answer(_started, self._words, needs_store=False, status=202, about=self._notebook)
+
+    def _words(self) -> Json:
+        return self.body(notebook=str, parameters=dict)
+
+    def _notebook(self) -> str:
+        return self._words()["notebook"] or ""
+
+
+class JobHandler(Handler):
+    """``GET jobs/RUN``: a work with its cells as they are now."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def get(self, run_id: str) -> None:
+        """Send a view of kind ``retrained``."""
+        await self.answer(_job, lambda: {"run_id": checked(run_id)})
+
+
+class CancelHandler(Handler):
+    """``POST jobs/RUN/cancel``: end a work."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def post(self, run_id: str) -> None:
+        """Cancel a work that is due or running, in the name of who asks; its kernel learns so within seconds."""
+        await self.answer(_cancelled, lambda: {"run_id": checked(run_id), **self.body(reason=str)})
+
+
+class RetryHandler(Handler):
+    """``POST jobs/RUN/retry``: one more attempt."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def post(self, run_id: str) -> None:
+        """Try a work again that ended without success, and send it."""
+        await self.answer(_again, lambda: {"run_id": checked(run_id), **self.body()}, status=202)
+
+
+class ParametersHandler(Handler):
+    """``GET parameters?notebook=PATH``: what a form has to ask before a notebook runs."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send ``{parameters, notebook, why_not}``."""
+        await self.answer(_parameters, needs_store=False)
+
+
+def works(here: Here, run_ids: tuple[str, ...] = ()) -> list[Json]:
+    """Return works as the panel lists them: an output is a path of the contents service."""
+    from nbmlops.jobs.works import apart, listed
+
+    keys = [apart.key_of(run_id) for run_id in run_ids]
+    return [_shown(here, row) for row in listed.works(here.project, MOST, keys)]
+
+
+def _shown(here: Here, row: Json) -> Json:
+    return {**row, "output": here.contents(row["output"]), "notebook": here.contents(row["notebook"])}
+
+
+def _jobs(here: Here) -> Json:
+    from nbmlops.jobs.schedule import manage
+
+    schedules = [_scheduled(row) for row in manage.listed(here.project)]
+    return {"works": works(here), "schedules": schedules, "scheduler": scheduler(here)}
+
+
+def scheduler(here: Here) -> Json | None:
+    """Return when the scheduler ticked last, and whether that is too long ago; None where there is no job for it."""
+    from nbmlops.jobs.schedule import definition, service
+
+    if not (here.project.root / definition.FOLDER).is_dir():
+        return None
+    seen = service.last_tick(here.project)
+    return {"last_tick_at": seen.at, "late": seen.late, "why": seen.says}
+
+
+def _scheduled(row: Json) -> Json:
+    kept = {name: row.get(name) or None for name in SCHEDULED}
+    return {**kept, "trigger": row.get("when") or None, "paused": row.get("state") == "paused"}
+
+
+def _job(here: Here, run_id: str) -> Json:
+    from nbmlops.jobs.works import apart, listed
+
+    data = listed.shown(apart.key_of(run_id)).to_dict()
+    run = {**data["run"], "error": views.said(data["run"].get("error"))}
+    return views.of_data("retrained", {**data, "run": run, "output": here.contents(data["output"])})
+
+
+def _started(here: Here, notebook: str | None, parameters: Json | None) -> Json:
+    from nbmlops.jobs.works import apart
+
+    if not notebook:
+        raise Invalid("No notebook is named.", "Send {notebook: PATH, parameters: {...}}.")
+    claim = apart.start(located(here.root, notebook), parameters or {})
+    return {"run_id": claim.run_id, "work_id": claim.key}
+
+
+def _cancelled(here: Here, run_id: str, reason: str | None) -> Json:
+    from nbmlops.jobs.schedule import manage
+    from nbmlops.jobs.works import apart
+
+    manage.cancel(apart.key_of(run_id), here.project, reason=reason or "")
+    return works(here, (run_id,))[0]
+
+
+def _again(here: Here, run_id: str) -> Json:
+    from nbmlops.jobs.works import apart
+
+    claim = apart.again(apart.key_of(run_id))
+    return works(here, (claim.run_id,))[0]
+
+
+def _parameters(here: Here) -> Json:
+    from nbmlops.jobs.parameters import parameters
+
+    if here.notebook is None:
+        raise Invalid("Argument 'notebook' is missing.", "Ask parameters?notebook=PATH.")
+    try:
+        found = parameters(here.notebook)
+    except NbmlopsError as error:
+        return {"parameters": [], "notebook": here.contents_path, "why_not": str(error)}
+    rows = [{**p.to_dict(), "choices": _choices(p.kind)} for p in found]
+    return {"parameters": rows, "notebook": here.contents_path, "why_not": None}
+
+
+def _choices(kind: Any) -> list[Any] | None:
+    return list(kind.args) if kind.name == "literal" else None

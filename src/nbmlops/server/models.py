@@ -1,0 +1,299 @@
+"""Models: the list, a version with all that is needed to decide on it, and the two decisions: answer and promote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import tornado.web
+from jupyter_server.auth.decorator import authorized
+
+from nbmlops.errors import Conflict, Invalid, NbmlopsError
+from nbmlops.server import views
+from nbmlops.server.base import Handler, Here
+
+if TYPE_CHECKING:
+    from nbmlops.governance.charter import Charter
+    from nbmlops.records import ModelVersion
+
+__all__ = ["AnswerHandler", "ModelHandler", "ModelsHandler", "PromoteHandler", "name_of"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+CONDITION = ("what", "owner", "due")
+ALIASES = ("champion", "challenger")
+MOST_VERSIONS = 50  # of one model
+Json = dict[str, Any]
+
+
+class ModelsHandler(Handler):
+    """``GET models``: every model with its versions, the newest first."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send ``{models: [...]}``."""
+        await self.answer(_models, without={"models": []})
+
+
+class ModelHandler(Handler):
+    """``GET models/NAME/VERSION``: what somebody who decides has to see."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def get(self, name: str, version: str) -> None:
+        """Send the version, its evidence, its approvals, and what who asks may do."""
+        await self.answer(_model, lambda: _named(name, version))
+
+
+class AnswerHandler(Handler):
+    """``POST models/NAME/VERSION/answer``: approve, reject, ask for changes."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def post(self, name: str, version: str) -> None:
+        """Answer the report that was read, in the name of who asks."""
+        kinds = {"outcome": str, "reason": str, "role": str, "conditions": list, "report_digest": str}
+        await self.answer(_answered, lambda: {**_named(name, version), **self.body(**kinds)})
+
+
+class PromoteHandler(Handler):
+    """``POST models/NAME/VERSION/promote``: move an alias."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def post(self, name: str, version: str) -> None:
+        """Move an alias if the charter allows it, in the name of who asks."""
+        kinds = {"alias": str, "reason": str, "override": bool}
+        await self.answer(_promoted, lambda: {**_named(name, version), **self.body(**kinds)})
+
+
+def name_of(text: str) -> str:
+    """Return the name of a model if it can be one."""
+    if not NAME.fullmatch(text):
+        raise Invalid(f"{text[:40]!r} is no name of a model.", "Take name from GET models.")
+    return text
+
+
+def _named(name: str, version: str) -> Json:
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise Invalid(f"{version[:40]!r} is no number of a version.", "Take version from GET models.")
+    return {"name": name_of(name), "version": int(version)}
+
+
+def _models(here: Here) -> Json:
+    from nbmlops.registry import fleet
+
+    rows: dict[str, list[Json]] = {}
+    for row in fleet.rows():
+        rows.setdefault(str(row["name"]), []).append(row)
+    if not rows:
+        return {"models": []}
+    known = _Known()
+    return {"models": [known.model(name, found) for name, found in rows.items()]}
+
+
+class _Known:
+    """What the list says of versions beside their rows, each read once."""
+
+    def __init__(self) -> None:
+        from nbmlops.store.runs import results_of
+        from nbmlops.tracking import session
+
+        gates = (r["data"] for r in results_of(session.store(), kind="gate"))
+        self.gates = {
+            g.get("challenger_digest"): {"verdict": g["verdict"], "ready": bool(g.get("ready"))} for g in gates
+        }
+        self.phases = _phases()
+        self.agreed = _charter()
+
+    def model(self, name: str, rows: list[Json]) -> Json:
+        """Return a model with its versions; approvals are counted of the newest alone: each is a look at its report."""
+        pointing = {alias: row["version"] for row in rows for alias in filter(None, row["aliases"].split(", "))}
+        shown = [self.version(row, newest=row is rows[0]) for row in rows[:MOST_VERSIONS]]
+        return {"name": name, "owner": rows[0]["owner"], "aliases": pointing, "versions": shown, "total": len(rows)}
+
+    def version(self, row: Json, newest: bool) -> Json:
+        ref = f"{row['name']}@{row['version']}"
+        aliases = [a for a in row["aliases"].split(", ") if a]
+        named = {k: row[k] for k in ("version", "created_at", "owner", "run_id", "override")}
+        asked = newest or bool(aliases)
+        return {
+            **named,
+            "ref": ref,
+            "aliases": aliases,
+            "author": row["owner"],
+            "metric": _metric(row, self.agreed),
+            "gate": self.gates.get(row["digest"]),
+            "approvals": _counted(ref, self.agreed) if newest else None,
+            "flags": _flags(ref) if asked else {"open": 0, "blocking": 0},
+            "phase": self.phases.get(ref),
+            "checked_at": row["checked_at"],
+            "verdict": row["verdict"],
+        }
+
+
+def _phases() -> dict[str, str]:
+    from nbmlops.governance.phase import status
+
+    try:
+        return {item.version: item.phase for item in status().items if item.version}
+    except NbmlopsError:
+        return {}
+
+
+def _charter() -> Charter | None:
+    """Return the charter; of one that cannot be read nothing is said in a list, and nothing is promoted by it."""
+    from nbmlops.governance.charter import charter
+
+    try:
+        return charter()
+    except NbmlopsError:
+        return None
+
+
+def _metric(row: Mapping[str, Any], agreed: Charter | None) -> Json | None:
+    """Return the metric that counts: the charter's first, else the version's first."""
+    values = {k.partition(".")[2]: v for k, v in row.items() if k.startswith("metrics.") and v is not None}
+    wanted = [t.name for t in agreed.for_model(str(row["name"])).metrics] if agreed else []
+    name = next((n for n in [*wanted, *values] if n in values), None)
+    return {"name": name, "value": values[name]} if name else None
+
+
+def _counted(ref: str, agreed: Charter | None) -> Json | None:
+    """Return how many approvals a version has of those the policy of the champion asks for; None where it asks none."""
+    from nbmlops.governance.approval import given, policy
+    from nbmlops.governance.approval.standing import approvals
+
+    try:
+        asked = policy.of(agreed, ALIASES[0])
+        found = approvals(ref) if asked.approvals else None
+    except NbmlopsError as error:
+        return {"state": error.message, "given": 0, "needed": 0}
+    if found is None:
+        return None
+    people = {a["name"] for a in found.given if a["outcome"] in given.APPROVED and a["state"] == "valid"}
+    return {"state": "complete" if found.met else "incomplete", "given": len(people), "needed": asked.approvals}
+
+
+def _flags(ref: str) -> Json:
+    from nbmlops.governance.flags.unsettled import open_flags
+
+    found = open_flags(ref)
+    return {"open": len(found), "blocking": sum(f.severity == "blocking" for f in found)}
+
+
+def _model(here: Here, name: str, version: int) -> Json:
+    from nbmlops.registry.models import evaluation_of, model_version
+
+    found = model_version(f"{name}@{version}")
+    judged, gate = evaluation_of(found), _gate(found)
+    aliases = _aliases()
+    listed = [_approvals(found.ref, alias) for alias in aliases]
+    conditions = [c for v in listed[:1] if v for c in v["data"]["conditions"]]
+    report = _report(here, found)
+    return {
+        "view": views.of(found),
+        "evaluation": views.of_data("evaluation", judged) if judged else None,
+        "gate": views.of_data("gate", gate) if gate else None,
+        "approvals": [v for v in listed if v],
+        "report": report,
+        "aliases": aliases,
+        "conditions": conditions,
+        "may": _may(found, aliases, report),
+        "flags": _flags(found.ref),
+    }
+
+
+def _aliases() -> list[str]:
+    """Return the aliases one may promote to: those the charter has a policy for, and the usual ones."""
+    agreed = _charter()
+    return list(dict.fromkeys([*ALIASES, *(agreed.policy if agreed else ())]))
+
+
+def _gate(version: ModelVersion) -> Json | None:
+    from nbmlops.store.runs import results_of
+    from nbmlops.tracking import session
+
+    found = [r["data"] for r in results_of(session.store(), kind="gate")]
+    return next((g for g in reversed(found) if g.get("challenger_digest") == version.digest), None)
+
+
+def _approvals(ref: str, alias: str) -> Json | None:
+    from nbmlops.governance.approval.standing import approvals
+
+    try:
+        return views.of(approvals(ref, alias))
+    except NbmlopsError:
+        return None
+
+
+def _report(here: Here, version: ModelVersion) -> Json | None:
+    """Return the newest report that asks about a version."""
+    from nbmlops.governance.approval.reported import reported
+    from nbmlops.server.reports import address
+
+    try:
+        found = reported(version)
+    except NbmlopsError:
+        return None
+    return {"url": address(here, found.row), "ref": version.ref, "number": found.row.number, "digest": found.row.digest}
+
+
+def _may(version: ModelVersion, aliases: list[str], report: Json | None) -> Json:
+    """Return of each decision None, or why who asks cannot take it."""
+    from nbmlops.governance.approval.approve import roles_for
+    from nbmlops.governance.promotion import refusal
+
+    may: Json = {"approve": None, "reject": None, "roles": []}
+    try:
+        if report is None:
+            raise Conflict(f"No report of {version.ref} was made yet.", "Make one and read it: POST reports.")
+        may["roles"] = list(roles_for(report["digest"]))
+    except NbmlopsError as error:
+        may |= {"approve": str(error), "reject": str(error)}
+    told = {alias: refusal(version, alias) for alias in aliases}
+    return {**may, "promote": {alias: str(error) if error else None for alias, error in told.items()}}
+
+
+def _answered(
+    here: Here,
+    name: str,
+    version: int,
+    outcome: str | None,
+    reason: str | None,
+    role: str | None,
+    conditions: list[Any] | None,
+    report_digest: str | None,
+) -> Json:
+    from nbmlops.governance.approval.approve import approve
+    from nbmlops.governance.approval.reported import reported
+
+    if not (reason or "").strip():
+        raise Invalid("The answer has no reason.", "Say why in a sentence: reason.")
+    if not DIGEST.fullmatch(report_digest or ""):
+        raise Invalid("report_digest names no report.", "Send the digest of the report that was read.")
+    asked = reported(report_digest)
+    if asked.subject != f"{name}@{version}":
+        raise Conflict(
+            f"This report asks about {asked.subject}, not {name}@{version}.", "Read and answer its own report."
+        )
+    approve(report_digest, outcome or "", role or None, reason or "", [_condition(c) for c in conditions or ()])
+    return _model(here, name, version)
+
+
+def _condition(said: Any) -> dict[str, str]:
+    """Return a condition as :func:`approve` takes it."""
+    if not isinstance(said, dict) or set(said) - set(CONDITION) or not all(isinstance(v, str) for v in said.values()):
+        raise Invalid(f"{str(said)[:80]!r} is no condition.", "Each has what, owner and due (a day), as text.")
+    return {"text": said.get("what", ""), "owner": said.get("owner", ""), "due": said.get("due", "")}
+
+
+def _promoted(
+    here: Here, name: str, version: int, alias: str | None, reason: str | None, override: bool | None
+) -> Json:
+    from nbmlops.governance.promotion import promote
+
+    promote(name, version, to=alias or "", reason=reason or "", override=bool(override))
+    return _model(here, name, version)

@@ -1,0 +1,89 @@
+"""Jobs as they change: server-sent events, for which no thread waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import tornado.web
+from jupyter_server.auth.decorator import authorized
+from tornado.iostream import StreamClosedError
+
+from nbmlops.server.base import Handler, Here
+from nbmlops.server.jobs import works
+
+__all__ = ["EventsHandler"]
+
+LOOK_S = 1.0  # between two looks at the ledger
+PING_S = 15.0  # so that a proxy keeps the connection, and a client that has gone is noticed
+HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class EventsHandler(Handler):
+    """``GET jobs/events``: each work whenever it changed, until the client goes away."""
+
+    gone: asyncio.Event
+
+    @tornado.web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send events: ``job`` with a work of ``GET jobs``, ``ping`` every 15 seconds."""
+        self.gone = asyncio.Event()
+        try:
+            known = await self._look()
+        except Exception as error:
+            self.fault(error)
+            return
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+        try:
+            await self._tell("ping", "{}")
+            await self._follow(known)
+        except StreamClosedError:
+            return
+
+    def on_connection_close(self) -> None:
+        """Stop looking: nobody listens any more."""
+        super().on_connection_close()
+        if hasattr(self, "gone"):
+            self.gone.set()
+
+    async def _follow(self, known: Mapping[str, str]) -> None:
+        loop = asyncio.get_running_loop()
+        pinged = loop.time()
+        while not await self._waited(LOOK_S):
+            try:
+                now = await self._look()
+            except Exception as error:  # away for a moment: said once it is there again
+                self.log.debug("nbmlops could not look at jobs: %s", type(error).__name__)
+                continue
+            for key in now:
+                if now[key] != known.get(key):
+                    await self._tell("job", now[key])
+            known = now
+            if loop.time() - pinged >= PING_S:
+                pinged = loop.time()
+                await self._tell("ping", "{}")
+
+    async def _waited(self, seconds: float) -> bool:
+        """Wait; return whether the client went away meanwhile."""
+        try:
+            await asyncio.wait_for(self.gone.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _look(self) -> dict[str, str]:
+        """Return each work as text, by its key."""
+        found = json.loads(await self.ask(_works, dict, needs_store=False))
+        return {row["work_id"]: json.dumps(row, ensure_ascii=False) for row in found["works"]}
+
+    async def _tell(self, event: str, data: str) -> None:
+        self.write(f"event: {event}\ndata: {data}\n\n")
+        await self.flush()
+
+
+def _works(here: Here) -> dict[str, Any]:
+    return {"works": works(here)}
