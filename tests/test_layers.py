@@ -31,6 +31,7 @@ ONLY_IN = {
     "dask": {"drift"},
     "distributed": {"jobs"},
     "airflow": {"bridges"},
+    "ipywidgets": {"widgets"},
     "tornado": {"server"},
     "jupyter_server": {"server"},
     "fastapi": {"serving"},

@@ -33,7 +33,7 @@ def tracker(shell: InteractiveShell) -> Tracker:
 def load(shell: InteractiveShell) -> None:
     """Register magics and hooks in a shell, once; a magic somebody else registered stays theirs."""
     from nbmlops.capture import colab
-    from nbmlops.magics import charter, complete
+    from nbmlops.magics import charter, complete, front
     from nbmlops.magics.track import Tracker
 
     if id(shell) in _loaded:
@@ -55,6 +55,7 @@ def load(shell: InteractiveShell) -> None:
         print(f"nbmlops keeps the magics that were there: {', '.join(taken)}. Type %nbmlops NAME for ours.")  # noqa: T201
     complete.install(shell)
     colab.ask()
+    front.hint(shell)
     _loaded[id(shell)] = (tracker, {name: ours[name] for name in set(ours) - set(taken)}, cells)
 
 
@@ -85,6 +86,7 @@ def _line_magic(shell: InteractiveShell, magic: Magic) -> Any:
 
     run.__doc__ = magic.built.format_help()
     run.__name__ = magic.name
+    run.of_nbmlops = True  # type: ignore[attr-defined]  # a form asks whose a name is
     return run
 
 

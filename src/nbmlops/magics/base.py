@@ -77,16 +77,24 @@ class Magic:
     run: Callable[[InteractiveShell, argparse.Namespace], Any]
     explicit_only: bool = False  # refused when typed without the percent sign
     umbrella_only: bool = False  # reached as %nbmlops NAME, for a bare %NAME would promise something else
+    form: bool = False  # typed alone it opens a form
 
     @cached_property
     def built(self) -> Parser:
         """The parser, made on first use."""
-        return self.parser()
+        made = self.parser()
+        if self.form:
+            made.description = f"{made.description} Without arguments: a form."
+        return made
 
     def __call__(self, shell: InteractiveShell, line: str) -> Any:
         """Run the magic on the text behind its name."""
         if self.explicit_only:
             _refuse_automagic(shell, self.name)
+        if self.form and not line.strip():
+            from nbmlops.magics import forms
+
+            return forms.opened(shell, self.name)
         return self.run(shell, self.built.parse_line(line))
 
 

@@ -114,6 +114,6 @@ def _frame(shell: InteractiveShell, name: str) -> Any:
 
 MAGICS = (
     Magic("profile", _profile_parser, _profile),
-    Magic("check", _check_parser, _check),
-    Magic("drift", _drift_parser, _drift),
+    Magic("check", _check_parser, _check, form=True),
+    Magic("drift", _drift_parser, _drift, form=True),
 )

@@ -130,8 +130,8 @@ def _variable(shell: InteractiveShell, name: str) -> Any:
 
 MAGICS = (
     Magic("evaluate", _evaluate_parser, _evaluate),
-    Magic("register", _register_parser, _register, explicit_only=True),
+    Magic("register", _register_parser, _register, explicit_only=True, form=True),
     Magic("gate", _gate_parser, _gate),
-    Magic("promote", _promote_parser, _promote, explicit_only=True),
+    Magic("promote", _promote_parser, _promote, explicit_only=True, form=True),
     Magic("advise", _advise_parser, _advise, umbrella_only=True),
 )

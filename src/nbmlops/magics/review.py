@@ -30,4 +30,4 @@ def _review(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     return review_estimate(args.model) if args.estimate else to_review(args.model, args.most, args.seed)
 
 
-MAGICS = (Magic("review", _parser, _review),)
+MAGICS = (Magic("review", _parser, _review, form=True),)

@@ -287,4 +287,4 @@ def _auto(shell: InteractiveShell, args: argparse.Namespace) -> None:
     print(f"{said} %track {'off' if args.switch == 'on' else 'on'} changes that.")  # noqa: T201
 
 
-MAGICS = (Magic("track", _auto_parser, _auto),)
+MAGICS = (Magic("track", _auto_parser, _auto, form=True),)

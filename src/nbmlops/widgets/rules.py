@@ -7,7 +7,7 @@ from typing import Any
 
 from nbmlops.widgets.html import card, esc, fold, lines, table
 
-__all__ = ["html", "text"]
+__all__ = ["html", "setting", "text"]
 
 Json = Mapping[str, Any]
 MOST_LINES = 12
@@ -47,13 +47,14 @@ def _hint(data: Json) -> str:
 
 
 def _row(one: Json) -> list[str]:
-    return [one["column"] or "(table)", one["code"], _setting(one["setting"]), one["evidence"], one["state"]]
+    return [one["column"] or "(table)", one["code"], setting(one["setting"]), one["evidence"], one["state"]]
 
 
-def _setting(setting: Any) -> str:
-    if isinstance(setting, Mapping):
-        return ", ".join(f"{key} {_setting(value)}" for key, value in setting.items())
-    if isinstance(setting, list):
-        more = f" and {len(setting) - MOST_NAMES} more" if len(setting) > MOST_NAMES else ""
-        return ", ".join(map(str, setting[:MOST_NAMES])) + more
-    return str(setting)
+def setting(value: Any) -> str:
+    """Return what a rule asks for, in words."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {setting(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        more = f" and {len(value) - MOST_NAMES} more" if len(value) > MOST_NAMES else ""
+        return ", ".join(map(str, value[:MOST_NAMES])) + more
+    return str(value)
