@@ -151,7 +151,7 @@ def test_rows_columns_people_and_money(agree, late):
     assert one(agree, late, "team", {"roles": {"manager": ["a"], "expert": ["b"]}})[0] == "passed"
     assert one(agree, late, "budget", {"budget": {"amount": 9, "spent": 12, "unit": "EUR"}}) == (
         "issue",
-        "requirement it: -3 EUR of the budget are left",
+        "requirement it: the budget is overspent by 3 EUR",
     )
     assert one(agree, late, "budget")[0] == "skipped"
 

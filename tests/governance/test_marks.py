@@ -138,6 +138,22 @@ def test_the_newest_evaluation_of_a_run_counts(project):
     assert nb.runs()["charter"].tolist() == ["meets"]
 
 
+def kept(run, rows, value, made=None):
+    found = {n: {"value": v, "low": v, "high": v} for n, v in (("roc_auc", value), ("log_loss", 0.4))}
+    session.keep("evaluation", "twice", {"metrics": found, "rows": rows, "run_id": made}, run_id=run.run_id)
+
+
+@pytest.mark.parametrize("last", [(50, None), (9000, "another run")])
+def test_a_part_of_the_rows_or_the_model_of_another_run_marks_nothing(project, last):
+    (project / "charter.yaml").write_text(TARGETS)
+    with nb.run("twice") as run:
+        nb.log(roc_auc=0.8, log_loss=0.4)
+        kept(run, 900, 0.8, run.run_id)
+        kept(run, last[0], 0.5, last[1])
+    assert nb.runs()["charter"].tolist() == ["meets"]
+    assert nb.viability("twice").verdict == "viable"
+
+
 @pytest.mark.postgres
 def test_postgres_marks_alike(project, postgres, monkeypatch):
     monkeypatch.setenv("NBMLOPS_STORE", postgres())

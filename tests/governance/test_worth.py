@@ -60,7 +60,7 @@ def test_low_expected_and_high_come_from_quality_and_share():
     assert 0 < found["low"] < found["expected"] < found["high"]
     assert found["volume"]["expected"] == pytest.approx(2 * found["expected"])
     assert found["year"]["expected"] == pytest.approx(24 * found["expected"])
-    assert "names no target of roc_auc" in found["assumed"][0]
+    assert "has no target of roc_auc from 0.5 to 1" in found["assumed"][0]
 
 
 def test_break_even_is_where_a_year_covers_the_effort():
@@ -130,6 +130,57 @@ def test_without_a_charter_or_an_answer_in_it(project):
     assert "not said: value.per" in run().output
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("volume: {per: month, rows: many}", "value.volume.rows is 'many'"),
+        ("volume: {per: month, rows: -10}", "value.volume.rows is -10"),
+        ("volume: {rows: 10}", "value.volume.per is ''"),
+        ("volume: {per: fortnight, rows: 10}", "Allowed: hour, day, week, month, quarter, year."),
+        ("unit: [EUR]", "value.unit is ['EUR']"),
+    ],
+)
+def test_a_volume_that_is_none_is_refused(text, says):
+    with pytest.raises(Invalid) as refused:
+        charter(f"value: {{{PER}, prevalence: 0.3, {text}}}")
+    assert says in str(refused.value)
+
+
+def test_an_outcome_that_nobody_valued_is_named(project):
+    text = TEXT.replace(", true_negative: 0}", "}")
+    assert before.estimate(charter(text)) is None
+    assert before.gaps(charter(text))[0]["key"] == "value.per.true_negative"
+    (project / "charter.yaml").write_text(text)
+    assert "not said: value.per.true_negative, what a true negative is worth (stakeholder)" in run().output
+
+
+BUDGET = TEXT.replace("effort: {people: 2, weeks: 6, per_week: 2000}", "budget: {amount: 24000, unit: EUR}")
+
+
+def test_a_budget_in_another_unit_is_held_against_nothing(project):
+    same = before.estimate(charter(BUDGET))["break_even"]
+    assert same["cost"] == 24000
+    assert same == before.estimate(charter())["break_even"]  # the effort comes to as much
+    other = BUDGET.replace("unit: EUR, per", "unit: hours, per")
+    found = before.estimate(charter(other))["break_even"]
+    assert (found["auc"], found["cost"], found["other_unit"]) == (None, None, "EUR")
+    (project / "charter.yaml").write_text(other)
+    assert "the budget is in EUR, the value in hours" in run().output
+
+
+def test_work_that_costs_nothing_is_no_budget():
+    found = charter(TEXT.replace("per_week: 2000", "per_week: 0") + "budget: {amount: 24000000, unit: EUR}")
+    assert before.estimate(found)["break_even"]["cost"] == 0
+    assert "effort" not in [g["key"] for g in before.gaps(found)]
+
+
+def test_of_a_model_of_numbers_it_is_said_why_there_is_no_estimate(project):
+    (project / "charter.yaml").write_bytes(ERROR)
+    found = run()
+    assert found.exit_code == 5
+    assert "estimate: none, for a model of numbers" in found.output
+
+
 def regression(said, truth):
     answers = Answers("regression", said, truth=truth)
     kept = {"values": session.artifacts().put(packed(answers)), "task": "regression", "rows": len(truth)}
@@ -149,6 +200,9 @@ def test_a_regression_is_held_against_the_best_constant_and_the_champion(project
     assert found["against"] == "always answering the median"
     assert found["expected"] == pytest.approx(1000 * (33.6 - 3))
     assert found["low"] < found["expected"] < found["high"]
+    assert "volume" not in found
+    monthly = value(regression(truth + 2, truth), parsed(ERROR[:-1] + b", volume: {per: month, rows: 500}}"))["volume"]
+    assert [monthly[k] for k in ("low", "expected", "high")] == [found[k] / 2 for k in ("low", "expected", "high")]
     assert found["champion"]["expected"] == pytest.approx(1000 * (9 - 3))
     with pytest.raises(Invalid, match="what an error costs"):
         value(regression(truth, truth), parsed(b"problem: late"))

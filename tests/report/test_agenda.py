@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -11,6 +13,7 @@ from nbmlops.errors import Invalid, NotFound
 from nbmlops.report.agenda.pictures import over_time
 from nbmlops.report.blocks import Figure, Missing, Table
 from nbmlops.report.kinds.kind import kind_of, subject_of
+from nbmlops.report.project.standing import rounded
 from nbmlops.report.snapshot import build
 from nbmlops.store import reports
 from nbmlops.tracking import session
@@ -38,6 +41,58 @@ def planned(project, champion, someone):
 
 def taken():
     return build(subject_of("agenda"))
+
+
+def test_a_part_of_the_rows_is_no_reason_to_pivot(project, model, held_out):
+    (project / "charter.yaml").write_text("metrics: [{name: roc_auc, at_least: 0.5}]\nroles: {scientist: [ada]}")
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    nb.promote("late", 1, to="champion", reason="the first")
+    part = held_out.head(150)
+    nb.evaluate("late@1", part.assign(late=1 - part["late"]), target="late")
+    page = read(nb.review_charter())
+    assert "Recommended: continue" in page
+    assert "1 of 1 target shown" in page
+    assert "late@1, judged again on 150 of these rows" in page
+    now = taken()["models"][0]["now"]
+    assert (now["rows"], [(a["rows"], a["part"]) for a in now["apart"]]) == (400, [(150, True)])
+
+
+def test_a_models_own_targets_are_what_it_is_held_against(project, model, held_out):
+    own = "models: {late: {metrics: [{name: roc_auc, at_least: 0.999}]}}"
+    (project / "charter.yaml").write_text("metrics: [{name: roc_auc, at_least: 0.5}]\n" + own)
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    nb.promote("late", 1, to="champion", reason="the first")
+    page = read(nb.review_charter())
+    assert "Recommended: pivot" in page
+    assert "A target is broken: roc_auc of late@1" in page
+
+
+def test_what_a_regression_realised_is_told(project):
+    from sklearn.linear_model import LinearRegression
+
+    (project / "charter.yaml").write_text(
+        "value: {unit: EUR, error: {cost: 3}, volume: {per: month, rows: 2000}}\nmetrics: [{name: mae, at_most: 2}]"
+    )
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"hour": rng.normal(size=400)})
+    rows["delay"] = 2 * rows["hour"] + rng.normal(size=400)
+    model = LinearRegression().fit(rows[["hour"]][:100], rows["delay"][:100])
+    nb.evaluate(model, rows[100:], target="delay")
+    nb.register(model, "delay")
+    nb.promote("delay", 1, to="champion", reason="the first")
+    made = nb.predict("delay@1", rows[["hour"]])
+    nb.feedback(pd.DataFrame({"prediction_id": list(made["prediction_id"]), "outcome": rows["delay"]}))
+    now = taken()["models"][0]["now"]
+    answers = (model.predict(rows[["hour"]]), rows["delay"].median())
+    errors, constant = (np.abs(rows["delay"] - said) for said in answers)
+    assert (now["rests"], now["rows"]) == ("outcomes", 400)
+    assert now["value"]["expected"] == pytest.approx(3000 * (constant - errors).mean())
+    page = read(nb.review_charter())
+    assert "true positive" not in page
+    low, expected, high = (rounded(now["value"]["volume"][k]) for k in ("low", "expected", "high"))
+    assert f"about {expected} EUR a month ({low} to {high})" in page
 
 
 def open_points(snapshot):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbmlops.governance.charter import Charter
-from nbmlops.governance.written.plan import left
+from nbmlops.governance.written.plan import left, rest_in_words
 from nbmlops.governance.written.requirements import Requirement
 from nbmlops.records import Finding, ModelVersion, Outcome, now
-from nbmlops.registry.models import evaluation_of
+from nbmlops.registry.judged import of_version
 from nbmlops.tracking import session
 
 __all__ = ["CHECKS", "Case", "Check", "run"]
@@ -65,7 +65,7 @@ def run(version: ModelVersion, charter: Charter, requirement: Requirement) -> Fi
 
 
 def _targets(case: Case) -> Said:
-    judged = evaluation_of(case.version)
+    judged = of_version(case.version).data
     found = case.charter.judge(judged["metrics"]) if judged else ()
     if not found:
         needed = "a target: write metrics in charter.yaml" if judged else "an evaluation: nbmlops evaluate"
@@ -104,7 +104,8 @@ def _gate(case: Case) -> Said:
 
 
 def _minimum(case: Case) -> Said:
-    judged, least = evaluation_of(case.version), case.limit or case.charter.minimum
+    judged = of_version(case.version).data
+    least = case.limit or case.charter.fewest(t.name for t in case.charter.metrics)
     if judged is None or least is None:
         needed = "an evaluation: nbmlops evaluate" if judged is None else "minimum in charter.yaml, or a limit here"
         return "skipped", f"whether enough rows judged it is not known; needed is {needed}", None
@@ -116,8 +117,7 @@ def _budget(case: Case) -> Said:
     known = left(case.charter.budget, now())["left"] if case.charter.budget else None
     if known is None:
         return "skipped", "what is left of the budget is not known; needed is budget with spent in charter.yaml", None
-    unit = f" {case.charter.budget.get('unit', '')}".rstrip()
-    return "passed" if known >= 0 else "issue", f"{known:,.0f}{unit} of the budget are left", known
+    return "passed" if known > 0 else "issue", rest_in_words(case.charter.budget, known), known
 
 
 def _private(case: Case) -> Said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,13 @@ from nbmlops.governance.charter import OUTCOMES, Charter
 from nbmlops.registry import values
 from nbmlops.stats import paired
 
-__all__ = ["ALL", "NONE", "TODAY", "gained", "per_outcome", "value", "without_model"]
+__all__ = ["ALL", "NONE", "TODAY", "gained", "over_best", "per_outcome", "value", "without_model"]
 
 ROWS = 1000
 SEED = 0
 NONE, ALL, TODAY = "acting on none", "acting on all", "what is done today"
 CHOSEN = "on the other half of the rows"
+BOUNDS = ("low", "expected", "high")
 Json = Mapping[str, Any]
 Floats = NDArray[np.float64]
 
@@ -45,7 +46,8 @@ def value(evaluation: Mapping[str, Any], charter: Charter, champion: Mapping[str
     -------
     dict
         ``unit``, ``low``, ``expected``, ``high``, ``against``, ``n``, ``per_rows``, ``alternatives`` (each with its own
-        interval), ``threshold`` (the best on all rows), ``outcomes``; with a volume in the charter also ``volume``.
+        interval), ``threshold`` (the best on all rows), ``outcomes``; with a volume in the charter also
+        ``volume``, with ``low``, ``expected`` and ``high`` in its period.
 
     Raises
     ------
@@ -109,6 +111,27 @@ def gained(gains: Any) -> dict[str, float]:
     return {"low": found.low, "expected": found.value, "high": found.high}
 
 
+def over_best(told: Sequence[dict[str, Any]], n: int, charter: Charter) -> dict[str, Any]:
+    """Return what is gained over the best way without a model, over each, and at the charter's volume.
+
+    Parameters
+    ----------
+    told : sequence of dict
+        Of each way ``against``, ``low``, ``expected``, ``high``, and what it is worth ``alone``.
+    n : int
+        Rows it rests on.
+    charter : Charter
+    """
+    ways = sorted(told, key=lambda t: -float(t["alone"]))
+    gain = {k: ways[0][k] for k in BOUNDS}
+    found = {"unit": str(charter.value.get("unit") or ""), **gain}
+    found |= {"against": ways[0]["against"], "n": n, "per_rows": ROWS, "alternatives": ways}
+    if volume := charter.value.get("volume"):
+        times = float(volume["rows"]) / ROWS
+        found["volume"] = {**volume, **{k: v * times for k, v in gain.items()}}
+    return found
+
+
 def _held(counts: Floats, worth: Floats, charter: Charter) -> dict[str, Any]:
     """Return the gain over every way without a model, the one over the best of them first."""
     n = int(counts.sum())
@@ -116,17 +139,11 @@ def _held(counts: Floats, worth: Floats, charter: Charter) -> dict[str, Any]:
         raise Invalid("This evaluation counts no rows.", "Evaluate on held-out rows.")
     ways = without_model(worth, charter)
     rows = counts.astype(int)
-    told: list[dict[str, Any]] = [
+    told = [
         {"against": way, **gained(np.repeat(worth - other, rows)), "alone": ROWS * float(counts @ other) / n}
         for way, other in ways.items()
     ]
-    told.sort(key=lambda t: -t["alone"])
-    best = told[0]
-    found = {"unit": str(charter.value.get("unit") or ""), **{k: best[k] for k in ("low", "expected", "high")}}
-    found |= {"against": best["against"], "n": n, "per_rows": ROWS, "alternatives": told}
-    if volume := charter.value.get("volume"):
-        found["volume"] = {**volume, "expected": best["expected"] / ROWS * float(volume.get("rows") or 0)}
-    return found
+    return over_best(told, n, charter)
 
 
 def _apart(table: Floats, worth: Floats) -> Floats:

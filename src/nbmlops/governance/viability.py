@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.governance.charter import Charter, required
 from nbmlops.governance.grounds import age
-from nbmlops.governance.written.plan import left
+from nbmlops.governance.written.plan import left, rest_in_words
 from nbmlops.hooks import Shown
-from nbmlops.records import Finding, now, plain
-from nbmlops.registry import models, targets
+from nbmlops.records import Finding, Outcome, now, plain
+from nbmlops.registry import judged, models, targets
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -28,11 +28,15 @@ VIABLE, AT_RISK, LOST, UNKNOWN = "viable", "at risk", "not viable", "insufficien
 RULES = (
     (LOST, "a key metric is beyond its bound of viability, or the budget is spent"),
     (UNKNOWN, "no key metric is measured"),
-    (AT_RISK, "a target is broken or not shown, data has stopped, a review is due, or a run takes twice as long"),
+    (
+        AT_RISK,
+        "a target is broken, not shown or not measured, or broken on other rows; data has stopped, a review is due, "
+        "or a run takes twice as long",
+    ),
     (VIABLE, "nothing of this"),
 )
 SLOW = 2.0  # times the usual length of a run
-FEWEST_RUNS = 3
+FEWEST_RUNS, COMPARED = 3, 20
 STALE_DAYS = 90  # where the charter asks for no review
 Metrics = Mapping[str, Mapping[str, Any]]
 
@@ -110,7 +114,7 @@ def verdict(findings: Iterable[Finding]) -> tuple[str, str]:
     known = list(findings)
     lost = [f for f in known if f.code in ("viable", "budget") and f.outcome == "issue"]
     metrics = [f for f in known if f.code in ("target", "viable") and f.outcome != "skipped"]
-    risks = [f for f in known if f.outcome in ("warning", "issue")]
+    risks = [f for f in known if f.outcome in ("warning", "issue") or (f.code == "target" and f.outcome == "skipped")]
     if lost:
         return LOST, "; ".join(f.message for f in lost)
     if not metrics:
@@ -135,10 +139,10 @@ def metrics_findings(metrics: Metrics, charter: Charter) -> tuple[Finding, ...]:
 
 
 def measured(run: Run) -> dict[str, dict[str, Any]]:
-    """Return what a run measured: by its newest evaluation, else as logged, of which no interval is known."""
-    judged = run.results("evaluation")
+    """Return what a run measured: by the evaluation that stands for it, else as logged: no interval is known then."""
+    stands = judged.of_run(run.results("evaluation"), run.run_id)
     logged = {k: {"value": v, "low": math.nan, "high": math.nan} for k, v in run.metrics.items()}
-    return {**logged, **(judged[-1]["data"].get("metrics") or {})} if judged else logged
+    return {**logged, **(stands["data"].get("metrics") or {})} if stands else logged
 
 
 def _judged(subject: str, findings: Iterable[Finding], charter: Charter, at: str) -> Viability:
@@ -155,14 +159,23 @@ def _version(ref: str) -> ModelVersion | None:
 
 
 def _of_version(version: ModelVersion, charter: Charter, at: str) -> Iterator[Finding]:
-    judged = models.evaluation_of(version)
-    yield from metrics_findings((judged or {}).get("metrics") or {}, charter.for_model(version.name))
+    found, own = judged.of_version(version), charter.for_model(version.name)
+    yield from metrics_findings((found.data or {}).get("metrics") or {}, own)
+    yield from (_apart(a, own) for a in found.apart)
     yield replace(age(version, charter.review_days, at), code="review")
     if version.run_id:
         from nbmlops.tracking.runs import get_run
 
         run = get_run(version.run_id)
         yield from (*_data(run, charter, at), *_cost(run))
+
+
+def _apart(other: judged.Apart, charter: Charter) -> Finding:
+    """Return what was judged on rows that do not stand for the model: a broken target on other rows is a risk."""
+    broken = [f for f in charter.judge(other.metrics) if f.outcome == "issue"]
+    said = "; ".join(f.message for f in broken) or "no target is broken there"
+    outcome: Outcome = "warning" if broken and not other.part else "passed"
+    return Finding("rows", outcome, f"judged again on {other.on}: {said}", "", float(other.rows))
 
 
 def _champions(charter: Charter, at: str) -> Iterator[Finding]:
@@ -197,14 +210,13 @@ def _data(run: Run, charter: Charter, at: str) -> Iterator[Finding]:
 
 def _cost(run: Run) -> Iterator[Finding]:
     """Yield what the run took beside what is usual for its experiment."""
-    from nbmlops.tracking.runs import table
+    from nbmlops.store import runs
 
     if run.duration_s is None:
         return
-    rows = table(f'experiment = "{run.experiment}"' if run.experiment else None, None, 20, False)
-    before = [
-        r["duration_s"] for r in rows if r["run_id"] < run.run_id and r["duration_s"] and r["status"] == "finished"
-    ]
+    about = {k: getattr(run, k) for k in ("kind", "notebook", "experiment", "started_at")}
+    rows = runs.load_many(session.store(), runs.earlier(session.store(), about, COMPARED))
+    before = [r["duration_s"] for r in rows if r["duration_s"] and r["status"] == "finished"]
     took = float(run.duration_s)
     if len(before) < FEWEST_RUNS:
         yield Finding("cost", "passed", f"it took {took:.3g} s; fewer than {FEWEST_RUNS} before to compare", "", took)
@@ -217,13 +229,8 @@ def _cost(run: Run) -> Iterator[Finding]:
 def _budget(charter: Charter, at: str) -> Iterator[Finding]:
     if not charter.budget:
         return
-    rest, unit = left(charter.budget, at)["left"], str(charter.budget.get("unit") or "")
+    rest = left(charter.budget, at)["left"]
     if rest is None:
         yield Finding("budget", "skipped", "what is left of the budget is not known: nobody says what is spent")
     else:
-        words = (
-            f"{rest:,.0f} {unit} of the budget are left"
-            if rest >= 0
-            else f"the budget is overspent by {-rest:,.0f} {unit}"
-        )
-        yield Finding("budget", "passed" if rest >= 0 else "issue", words.rstrip(), "", rest)
+        yield Finding("budget", "passed" if rest > 0 else "issue", rest_in_words(charter.budget, rest), "", rest)

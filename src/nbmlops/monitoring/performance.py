@@ -13,14 +13,18 @@ from nbmlops.records import Finding, now, plain
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from nbmlops.records import ModelVersion
     from nbmlops.registry.measures import Answers
 
+    Numbers = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 __all__ = [
     *("Performance", "ago", "agreement", "canonical", "counted", "early", "judged", "mature", "outcomes_after"),
-    *("performance", "same", "settled", "to_come", "verdicts"),
+    *("numbers", "performance", "same", "settled", "to_come", "verdicts"),
 ]
 
 FEWEST = 10  # opinions below which no share of agreement is told
@@ -250,6 +254,21 @@ def counted(chosen: ModelVersion, said: pd.DataFrame) -> dict[str, list[float]] 
 
     known = said[said["outcome"].notna()]
     return measures.confusion(_answers(known, chosen)) if len(known) else None
+
+
+def numbers(chosen: ModelVersion, said: pd.DataFrame) -> Numbers | None:
+    """Return what a regression said and what came true, for what its errors cost; None of another model.
+
+    Parameters
+    ----------
+    chosen : ModelVersion
+    said : DataFrame
+        As :func:`recorded.predicted` returns it.
+    """
+    known = said[said["outcome"].notna()]
+    if chosen.signature["task"] != "regression" or known.empty:
+        return None
+    return known["prediction"].to_numpy(dtype=float), known["outcome"].to_numpy(dtype=float)
 
 
 def agreement(came: Iterable[Mapping[str, Any]], ids: Iterable[str] | None = None) -> dict[str, Any]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nbmlops.monitoring.performance import Performance, counted, judged, mature
+from nbmlops.monitoring.performance import Performance, counted, judged, mature, numbers
 from nbmlops.records import ModelVersion
 from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.monitoring.performance import Numbers
 
 __all__ = ["DAYS", "FEWEST", "Review", "reviews"]
 
@@ -27,6 +30,7 @@ class Review:
     performance: Performance
     to_come: str = ""  # why its outcomes cannot be judged yet
     confusion: Mapping[str, Any] | None = None  # what came true at each threshold, as an evaluation counts it
+    numbers: Numbers | None = None  # of a regression: what was said, and what came true
 
     @property
     def known(self) -> int:
@@ -92,7 +96,8 @@ def _review(version: ModelVersion, only: int | None, name: str, since: str, **wh
     if len(said):
         old, why = mature(said)
         seen = old if len(old) else said
-        yield Review(name, since, judged(version, only, name, seen), why, counted(version, seen))
+        came = counted(version, seen), numbers(version, seen)
+        yield Review(name, since, judged(version, only, name, seen), why, *came)
 
 
 def _earlier(at: str, days: int) -> str:

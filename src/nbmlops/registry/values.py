@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answers_of_same_rows",
+    "covers",
     "fitted_on",
     "held_out",
     "judged_rows",
@@ -114,6 +115,29 @@ def may_be_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if asked and np.array_equal(first["row_columns"], second["row_columns"]):
         return np.array_equal(first["rows"], second["rows"])
     return np.array_equal(first["truth"], second["truth"])
+
+
+def covers(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether one evaluation is known to be of every row of another, and maybe of more.
+
+    Parameters
+    ----------
+    one, other : mapping
+        Evaluations as JSON.
+    """
+    if one.get("data") and one["data"] == other.get("data"):
+        return True
+    if (one.get("rows") or 0) < (other.get("rows") or 0):
+        return False
+    first, second = judged_rows(one), judged_rows(other)
+    return first is not None and second is not None and first[0] == second[0] and _holds(first[1], second[1])
+
+
+def _holds(rows: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> bool:
+    """Tell whether rows hold others, each as often."""
+    (there, many), (asked, often) = (np.unique(r, return_counts=True) for r in (rows, wanted))
+    places = np.searchsorted(there, asked).clip(max=max(len(there) - 1, 0))
+    return bool(len(there)) and bool(np.all((there[places] == asked) & (many[places] >= often)))
 
 
 def of_same_rows(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Told, Told] | None:

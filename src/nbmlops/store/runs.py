@@ -48,7 +48,7 @@ JSON_FIELDS = ("error", "git", "process", "defaults")
 LISTED = ("run_id", "experiment", "name", "kind", "status", "started_at", "duration_s", "parent", "notebook", "order")
 PARTS = ("datasets", "models", "artifacts")
 PART_JSON = ("columns", "params", "fitted_on")
-METRICS = {True: "json_extract(data, '$.metrics')", False: "(replace(data, '\\u0000', '')::json ->> 'metrics')"}
+SAID = {True: "json_extract(data, '$.{}')", False: "(replace(data, '\\u0000', '')::json ->> '{}')"}
 
 
 @contextmanager
@@ -317,7 +317,9 @@ def results_of(
 
 
 def judged(store: Store, run_ids: Iterable[str]) -> dict[str, Json]:
-    """Return the metrics of the newest evaluation of each run, taken out by the database: the whole is long.
+    """Return the metrics of the evaluation that stands for each run, taken out by the database: the whole is long.
+
+    It is of a model the run made, on the most rows; of some on as many the newest. ``registry.judged`` says the same.
 
     Parameters
     ----------
@@ -326,10 +328,12 @@ def judged(store: Store, run_ids: Iterable[str]) -> dict[str, Json]:
     """
     found: list[Any] = []
     with reading(store) as connection:
+        said = ", ".join(SAID[connection.sqlite].format(key) for key in ("metrics", "rows", "run_id"))
         for part, holes in parts(list(run_ids)):
-            query = f"SELECT at, result_id, run_id, {METRICS[connection.sqlite]} FROM results WHERE kind = 'evaluation'"
+            query = f"SELECT at, result_id, run_id, {said} FROM results WHERE kind = 'evaluation'"
             found += connection.execute(f"{query} AND run_id IN ({holes})", part).fetchall()
-    return {run_id: json.loads(metrics or "{}") for _, _, run_id, metrics in sorted(found, key=lambda r: r[:2])}
+    own = [(int(rows or 0), at, key, run, said) for at, key, run, said, rows, made in found if made in (None, run)]
+    return {run: json.loads(said or "{}") for _, _, _, run, said in sorted(own, key=lambda r: r[:3])}
 
 
 def latest_results(store: Store, kind: str) -> list[Json]:

@@ -57,6 +57,8 @@ def _said(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"{word}: insufficient data: {why}"
     if found := data.get("estimated"):
         yield from _estimate(found)
+    elif data.get("unestimated"):
+        yield f"estimate: none, for {data['unestimated']}"
     for key in ("effort", "budget"):
         if said := data.get(key):
             yield f"{key}: " + ", ".join(f"{k.replace('_', ' ')} {_plain(v)}" for k, v in said.items() if v is not None)
@@ -73,10 +75,12 @@ def _estimate(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"estimate: {expected} {found['unit']} a {volume['per']} ({low} to {high}) {about}"
     yield f"assumed: {'; '.join(found['assumed'])}"
     known = found["break_even"]
+    if other := known.get("other_unit"):
+        yield f"from which quality on it pays is not known: the budget is in {other}, the value in {found['unit']}"
     if known["chance"] is not None:
         yield f"acting on a row pays from a chance of {percent(known['chance'])} on"
     if known["reached"] is False:
-        yield f"it is not worth it at any quality: it takes {number(known['cost'])} {found['unit']}"
+        yield f"no quality makes it worth it within a year: it takes {number(known['cost'])} {found['unit']}".rstrip()
     elif known["auc"] is not None:
         at = f"recall {number(known['recall'])} at precision {number(known['precision'])}"
         yield f"worth it within a year from an area under the curve of {number(known['auc'])} on ({at})"

@@ -9,17 +9,19 @@ from nbmlops.errors import Invalid
 from nbmlops.governance.charter import OUTCOMES, Charter
 from nbmlops.governance.value import ROWS, per_outcome, without_model
 from nbmlops.governance.written.plan import Deliverable
+from nbmlops.governance.written.worth import YEAR
 from nbmlops.stats import binormal
 
-__all__ = ["YEAR", "deliverables", "estimate", "gaps", "quality"]
+__all__ = ["deliverables", "estimate", "gaps", "quality", "why_none"]
 
 AUC = (0.6, 0.7, 0.8)
-YEAR = {"hour": 8766.0, "day": 365.25, "week": 52.18, "month": 12.0, "quarter": 4.0, "year": 1.0}
 Json = dict[str, Any]
 
 
 def estimate(charter: Charter, auc: Sequence[float] | None = None) -> Json | None:
     """Return what a model may be worth over the best without one; None where the charter does not say enough.
+
+    Of a model of numbers nothing is said before there is one: what its errors will be is known of no target alone.
 
     Low, expected and high are those of every pair of a quality and a share of positives. The ROC curve is taken as
     binormal, and the best threshold is taken.
@@ -36,7 +38,7 @@ def estimate(charter: Charter, auc: Sequence[float] | None = None) -> Json | Non
     Invalid
         The three are no areas from 0.5 to 1 in order.
     """
-    if any(o not in (charter.value.get("per") or {}) for o in OUTCOMES) or not charter.value.get("prevalence"):
+    if _unsaid(charter) or not charter.value.get("prevalence"):
         return None
     areas, assumed = quality(charter, auc)
     shares = charter.value["prevalence"]
@@ -64,7 +66,7 @@ def quality(charter: Charter, auc: Sequence[float] | None) -> tuple[tuple[float,
         return (low, expected, high), "areas under the curve as given"
     target = next((t for t in charter.metrics if t.name == "roc_auc" and t.at_least is not None), None)
     if target is None or not 0.5 < float(target.at_least or 0) < 1:
-        return AUC, "areas under the curve of 0.6, 0.7, 0.8, for the charter names no target of roc_auc"
+        return AUC, "areas under the curve of 0.6, 0.7, 0.8, for the charter has no target of roc_auc from 0.5 to 1"
     expected = float(target.at_least or 0)
     low = target.viable if target.viable is not None else 0.5 + (expected - 0.5) / 2
     return (max(0.5, low), expected, expected + (1 - expected) / 3), "areas under the curve around the charter's target"
@@ -72,12 +74,16 @@ def quality(charter: Charter, auc: Sequence[float] | None) -> tuple[tuple[float,
 
 def gaps(charter: Charter) -> list[Json]:
     """Return what the charter does not say that an estimate needs, and whose it is to say."""
-    value, per = charter.value, charter.value.get("per") or {}
+    value, per, left = charter.value, charter.value.get("per"), _unsaid(charter)
+    key, worth = "value.per", "what each outcome is worth"
+    if per and left:
+        key, worth = f"value.per.{left[0]}", f"what a {left[0].replace('_', ' ')} is worth"
+    costs = charter.effort is not None and charter.effort.cost is not None
     wanted = [
-        ("value.per", "what each outcome is worth", "stakeholder", per or value.get("error")),
+        (key, worth, "stakeholder", _of_numbers(charter) or not left),
         ("value.prevalence", "how many of the rows are positive", "expert", value.get("prevalence") or not per),
         ("value.volume", "how many rows there are a month", "product", value.get("volume")),
-        ("effort", "people, weeks, and what a person costs a week", "manager", charter.effort and charter.effort.cost),
+        ("effort", "people, weeks, and what a person costs a week", "manager", costs),
         ("budget", "how much may be spent", "manager", charter.budget),
     ]
     return [
@@ -85,6 +91,21 @@ def gaps(charter: Charter) -> list[Json]:
         for key, says, role, there in wanted
         if not there
     ]
+
+
+def _unsaid(charter: Charter) -> list[str]:
+    """Return the outcomes of which the charter does not say what they are worth."""
+    return [o for o in OUTCOMES if o not in (charter.value.get("per") or {})]
+
+
+def _of_numbers(charter: Charter) -> bool:
+    """Tell whether the charter speaks of a model of numbers alone: of errors, and of no outcome."""
+    return bool(charter.value.get("error")) and not charter.value.get("per")
+
+
+def why_none(charter: Charter) -> str:
+    """Return why there is no estimate though nothing is missing in the charter; an empty text where something is."""
+    return "a model of numbers is judged by its errors: nothing is known before there is one" * _of_numbers(charter)
 
 
 def deliverables(charter: Charter) -> list[Json]:
@@ -136,14 +157,28 @@ def _over_time(charter: Charter, found: Mapping[str, Any]) -> Json:
     return {"volume": {"per": per, "rows": rows, **period}, "year": year}
 
 
+def _takes(charter: Charter) -> tuple[float | None, str]:
+    """Return what it takes: the effort, else the budget; and the budget's unit where that is not the value's.
+
+    An amount in another unit is held against nothing: a gain in hours covers no euros.
+    """
+    if charter.effort and charter.effort.cost is not None:
+        return charter.effort.cost, ""
+    mine, its = (str(side.get("unit") or "") for side in (charter.value, charter.budget))
+    if charter.budget and mine and its and mine.casefold() != its.casefold():
+        return None, its
+    return charter.budget.get("amount"), ""
+
+
 def _break_even(charter: Charter, share: float) -> Json:
     """Return from which quality on a model covers what it takes within a year, and what acting needs to pay."""
     hit, alarm, miss, quiet = per_outcome(charter).tolist()
     up, down = hit - miss, quiet - alarm
-    cost = (charter.effort.cost if charter.effort else None) or charter.budget.get("amount")
+    cost, other = _takes(charter)
     volume = charter.value.get("volume") or {}
     a_year = float(volume.get("rows") or 0) * YEAR.get(str(volume.get("per") or ""), 0.0)
-    found: Json = {"chance": down / (up + down) if up > 0 and down > 0 else None, "cost": cost, "rows": a_year or None}
+    chance = down / (up + down) if up > 0 and down > 0 else None
+    found: Json = {"chance": chance, "cost": cost, "rows": a_year or None, "other_unit": other}
     if cost is None or not a_year:
         return found | {"auc": None, "recall": None, "precision": None, "reached": None}
     worth = (hit, alarm, miss, quiet)

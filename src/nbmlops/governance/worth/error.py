@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.governance.charter import Charter
-from nbmlops.governance.value import ROWS, TODAY, gained
+from nbmlops.governance.value import ROWS, TODAY, gained, over_best
 from nbmlops.registry import values
 
 __all__ = ["cost", "of_answers", "value"]
@@ -65,16 +65,10 @@ def of_answers(said: ArrayLike, truth: ArrayLike, charter: Charter) -> dict[str,
     ways: dict[str, Any] = {CONSTANT[per]: -cost(constant - real, charter)}
     if charter.value.get("without") is not None:
         ways[TODAY] = np.full(len(real), float(charter.value["without"]))
-    told: list[dict[str, Any]] = [
+    told = [
         {"against": way, **gained(mine - other), "alone": ROWS * float(other.mean())} for way, other in ways.items()
     ]
-    told.sort(key=lambda t: -float(t["alone"]))
-    best = told[0]
-    found = {"unit": str(charter.value.get("unit") or ""), **{k: best[k] for k in ("low", "expected", "high")}}
-    found |= {"against": best["against"], "n": len(real), "per_rows": ROWS, "alternatives": told}
-    if volume := charter.value.get("volume"):
-        found["volume"] = {**volume, "expected": best["expected"] / ROWS * float(volume.get("rows") or 0)}
-    return found
+    return over_best(told, len(real), charter)
 
 
 def cost(errors: ArrayLike, charter: Charter) -> NDArray[np.float64]:

@@ -44,6 +44,7 @@ class Worth(Shown):
     budget: dict[str, Any] | None = None
     gaps: tuple[dict[str, Any], ...] = ()
     unrecorded: str = ""  # why the first estimate could not be kept
+    unestimated: str = ""  # why there is no estimate though the charter lacks nothing
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -82,15 +83,20 @@ def worth(ref: str | None = None, auc: Sequence[float] | None = None) -> Worth:
     """
     charter = required()
     found = Worth(
-        session.project().name, charter.digest, before.estimate(charter, auc), gaps=tuple(before.gaps(charter))
+        session.project().name,
+        charter.digest,
+        before.estimate(charter, auc),
+        gaps=tuple(before.gaps(charter)),
+        unestimated=before.why_none(charter),
     )
     found = _plan(_with_first(found, charter, given=auc is not None), charter)
     if ref is None:
         return found
-    from nbmlops.registry.models import evaluation_of, model_version
+    from nbmlops.registry.judged import of_version
+    from nbmlops.registry.models import model_version
 
     version = model_version(ref)
-    judged = evaluation_of(version)
+    judged = of_version(version).data
     evaluated = _told(lambda: value(judged, charter)) if judged else {"unknown": f"{version.ref} was never evaluated"}
     return replace(found, subject=version.ref, evaluated=evaluated, realised=_told(lambda: realised(version, charter)))
 
@@ -108,7 +114,7 @@ def realised(version: ModelVersion, charter: Charter) -> dict[str, Any]:
     Invalid
         No outcome is known, or they are still to come.
     """
-    from nbmlops.monitoring.performance import counted, mature
+    from nbmlops.monitoring.performance import counted, mature, numbers
     from nbmlops.monitoring.predicting import recorded
 
     said = recorded.predicted(version.name, version.version).said
@@ -124,9 +130,8 @@ def realised(version: ModelVersion, charter: Charter) -> dict[str, Any]:
         "since": str(said["at"].min()),
         "until": str(said["at"].max()),
     }
-    if version.signature["task"] == "regression":
-        answers, truth = (known[k].to_numpy(dtype=float) for k in ("prediction", "outcome"))
-        return error.of_answers(answers, truth, charter) | about
+    if (both := numbers(version, known)) is not None:
+        return error.of_answers(*both, charter) | about
     return value({"confusion": counted(version, old)}, charter) | about
 
 

@@ -12,7 +12,7 @@ from nbmlops.governance.written import given
 from nbmlops.governance.written.given import MOST
 from nbmlops.registry.targets import FILE
 
-__all__ = ["Deliverable", "Effort", "Problem", "budget", "deliverables", "effort", "left"]
+__all__ = ["Deliverable", "Effort", "Problem", "budget", "deliverables", "effort", "left", "rest_in_words"]
 
 BUDGET = ("amount", "unit", "spent", "per_month", "since")
 DELIVERABLE = ("name", "due", "done", "owner", "needs", "metrics", "problems", "data", "state", "value", "weeks")
@@ -159,6 +159,18 @@ def left(agreed: Mapping[str, Any], at: str) -> dict[str, Any]:
     rest = agreed["amount"] - spent if spent is not None else None
     months = max(0.0, rest) / rate if rate and rest is not None else None
     return {"spent": spent, "left": rest, "months": months}
+
+
+def rest_in_words(agreed: Mapping[str, Any], rest: float) -> str:
+    """Return what is left of a budget in words; one of which nothing is left is spent.
+
+    >>> rest_in_words({"unit": "EUR"}, -5.0)
+    'the budget is overspent by 5 EUR'
+    """
+    unit = f" {agreed['unit']}" if agreed.get("unit") else ""
+    if rest > 0:
+        return f"{rest:,.0f}{unit} of the budget are left"
+    return f"the budget is overspent by {-rest:,.0f}{unit}" if rest < 0 else "the budget is spent"
 
 
 def _deliverable(item: Any) -> Deliverable:

@@ -9,19 +9,20 @@ from nbmlops.errors import Invalid
 from nbmlops.governance.written import given
 from nbmlops.registry.targets import FILE
 
-__all__ = ["OUTCOMES", "value"]
+__all__ = ["OUTCOMES", "YEAR", "value"]
 
 OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
 KEYS = ("unit", "per", "volume", "without", "prevalence", "error")
 SHARES = ("low", "expected", "high")
 PER = ("absolute", "squared")
+YEAR = {"hour": 8766.0, "day": 365.25, "week": 52.18, "month": 12.0, "quarter": 4.0, "year": 1.0}  # of each in a year
 
 
 def value(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``value`` of a charter.
 
-    ``prevalence`` becomes ``{low, expected, high}``, and ``error`` ``{cost, per, within}`` (cost of a unit of absolute
-    or squared error, beyond what is tolerated).
+    ``volume`` is ``{per, rows}``, with a period of ``YEAR``; ``prevalence`` becomes ``{low, expected, high}``, and
+    ``error`` ``{cost, per, within}`` (cost of a unit of absolute or squared error, beyond what is tolerated).
 
     Raises
     ------
@@ -37,8 +38,11 @@ def value(content: Mapping[str, Any]) -> dict[str, Any]:
     """
     given.only("value", content, KEYS)
     _check_per(content.get("per") or {})
-    _check_volume(content.get("volume") or {})
-    found = dict(content)
+    found = {k: v for k, v in content.items() if v is not None}
+    if "unit" in found:
+        found["unit"] = given.text("value.unit", found["unit"])
+    if found.get("volume"):
+        found["volume"] = _volume(found["volume"])
     if content.get("without") is not None:
         found["without"] = given.number("value.without", content["without"])
     if content.get("prevalence") is not None:
@@ -59,10 +63,13 @@ def _check_per(per: Any) -> None:
             )
 
 
-def _check_volume(volume: Any) -> None:
-    if not isinstance(volume, Mapping):
-        raise Invalid(f"{FILE}: value.volume is {given.shown(volume)}.", "Write {per: month, rows: 27000}.")
-    given.only("value.volume", volume, ("per", "rows"))
+def _volume(said: Any) -> dict[str, Any]:
+    """Return how many rows there are in which period: without either nothing comes to anything in a year."""
+    volume = given.mapping("value.volume", said, ("per", "rows"), "{per: month, rows: 27000}")
+    per = given.text("value.volume.per", volume.get("per"))
+    if per not in YEAR:
+        raise Invalid(f"{FILE}: value.volume.per is {per!r:.40}.", given.near(per, YEAR))
+    return {"per": per, "rows": given.number("value.volume.rows", volume.get("rows"), 0)}
 
 
 def _prevalence(said: Any) -> dict[str, float]:

@@ -16,6 +16,7 @@ from nbmlops.governance.approval import given, override
 from nbmlops.governance.written.plan import left
 from nbmlops.hooks import service
 from nbmlops.records import Finding, now, plain
+from nbmlops.registry import judged
 from nbmlops.report.project import gathered as whole
 from nbmlops.store import events as chain
 from nbmlops.tracking import session
@@ -154,7 +155,7 @@ def _over_time(agreed: Charter | None) -> list[dict[str, Any]]:
     versions: dict[str, list[ModelVersion]] = {}
     for version in listed(session.store()):
         versions.setdefault(version.name, []).append(version)
-    results = {r["result_id"]: r for r in results_of(session.store(), kind="evaluation")}
+    results = results_of(session.store(), kind="evaluation")
     found = []
     for name, of_it in sorted(versions.items()):
         champion = next((v for v in of_it if "champion" in v.aliases), None)
@@ -164,8 +165,8 @@ def _over_time(agreed: Charter | None) -> list[dict[str, Any]]:
     return [series for series in found if series["points"]]
 
 
-def _evaluated(versions: Iterable[ModelVersion], results: Mapping[str, Json]) -> list[dict[str, Any]]:
-    known = [(v, results[str(v.evaluation)]) for v in versions if str(v.evaluation) in results]
+def _evaluated(versions: Iterable[ModelVersion], results: Sequence[Json]) -> list[dict[str, Any]]:
+    known = [(v, r) for v in versions if (r := judged.of_version(v, results).result)]
     found = [{"at": r["at"], "of": v.ref, "metrics": r["data"].get("metrics") or {}} for v, r in known]
     return sorted(found, key=lambda p: p["at"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbmlops.report import facts
@@ -114,7 +114,17 @@ def open_rows(snapshot: Json) -> list[tuple[Verdict, str, str]]:
     rows += [(Verdict(e["level"], "bad" if e["level"] == "alert" else "warn"),
               f"Episode of {e['model']}@{e['version']}: {e['code'].replace('_', ' ')} {e['column']}".strip(),
               facts.whose(snapshot, "ml_engineer")) for e in snapshot["episodes"]["open"]]  # fmt: skip
-    return rows
+    return [*rows, *_broken_apart(snapshot)]
+
+
+def _broken_apart(snapshot: Json) -> Iterator[tuple[Verdict, str, str]]:
+    """Yield the targets that are broken on rows which do not stand for the model: told, though they decide nothing."""
+    for model in snapshot["models"]:
+        for other in (model.get("now") or {}).get("apart") or ():
+            broken = [f["message"] for f in other["targets"] if f["outcome"] == "issue"]
+            if broken:
+                words = f"{model['champion']}, judged again on {other['on']}: {short('; '.join(broken), LONGEST)}"
+                yield Verdict("open", "warn"), words, facts.whose(snapshot, "scientist")
 
 
 def _turns(snapshot: Json) -> list[Block]:

@@ -150,9 +150,10 @@ def _volume(model: Json) -> str:
     volume = found.get("volume") or {}
     if not volume.get("rows"):
         return ""
-    amount = f"{rounded(volume['expected'])} {found.get('unit') or 'units'}"
-    per = str(volume.get("per"))
-    return f"{model['champion']}, at {number(volume['rows'])} rows a {per}: about {amount} a {per}."
+    amount, per = f"{rounded(volume['expected'])} {found.get('unit') or 'units'}", str(volume.get("per"))
+    # reports of before know no interval of it
+    between = f" ({rounded(volume['low'])} to {rounded(volume['high'])})" if "low" in volume else ""
+    return f"{model['champion']}, at {number(volume['rows'])} rows a {per}: about {amount} a {per}{between}."
 
 
 def _plan(snapshot: Json, budget: str) -> list[Block]:

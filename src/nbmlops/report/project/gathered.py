@@ -15,8 +15,8 @@ from nbmlops.report.gathered.masked import hide
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
-    from nbmlops.monitoring.performance import Numbers
     from nbmlops.governance.charter import Charter
+    from nbmlops.monitoring.performance import Numbers
     from nbmlops.records import ModelVersion
 
 __all__ = ["gather"]
@@ -208,7 +208,7 @@ def _realised(champion: ModelVersion, agreed: Charter | None) -> Json | None:
     return {**about, "value": _worth({"confusion": review.confusion}, agreed)}
 
 
-def _judged(result: Json | None, agreed: Charter | None) -> Json:
+def _judged(result: Mapping[str, Any] | None, agreed: Charter | None) -> Json:
     """Return metrics, targets and worth of an evaluation; why they are not known where they are not."""
     data = result["data"] if result else {}
     targets = [f.to_dict() for f in agreed.judge(data.get("metrics") or {})] if agreed else []
