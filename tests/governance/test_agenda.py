@@ -13,7 +13,7 @@ from nbmlops.governance.agenda.decided import decisions, verdicts
 from nbmlops.store import events
 from nbmlops.tracking import session
 
-from .test_approvals import ANN, KIM, SAM, who  # noqa: F401
+from .conftest import ANN, KIM, SAM
 
 CHARTER = f"""
 problem: late flights
@@ -24,7 +24,7 @@ questions:
 
 
 @pytest.fixture
-def agreed(project, who):  # noqa: F811
+def agreed(project, who):
     (project / "charter.yaml").write_text(CHARTER)
     return project
 
@@ -35,7 +35,7 @@ def said(action=None):
         return events.listed(connection, action=action)
 
 
-def test_an_expert_answers_a_question_of_the_business(agreed, who):  # noqa: F811
+def test_an_expert_answers_a_question_of_the_business(agreed, who):
     who(KIM)
     found = nb.verdict("q1", "partly", "not at night")
     assert (found.answer, found.by, found.role, found.agenda) == ("partly", KIM, "expert", None)
@@ -48,7 +48,7 @@ def test_an_expert_answers_a_question_of_the_business(agreed, who):  # noqa: F81
     assert verdicts(said())["q1"]["answer"] == "yes"  # the newest counts
 
 
-def test_a_manager_decides_and_a_pivot_says_to_what(agreed, who):  # noqa: F811
+def test_a_manager_decides_and_a_pivot_says_to_what(agreed, who):
     who(ANN)
     nb.decide("continue", "it pays")
     found = nb.decide("pivot", "the gain is too small", to="cancelled flights")
@@ -76,7 +76,7 @@ def test_a_manager_decides_and_a_pivot_says_to_what(agreed, who):  # noqa: F811
         ("Anonymous Io", ("decide", "continue", "so"), NotAllowed, "is nobody"),
     ],
 )
-def test_what_may_not_be_said_is_one_line_and_changes_nothing(agreed, who, person, call, error, message):  # noqa: F811
+def test_what_may_not_be_said_is_one_line_and_changes_nothing(agreed, who, person, call, error, message):
     who(person)
     with pytest.raises(error) as caught:
         getattr(nb, call[0])(*call[1:])
@@ -85,7 +85,7 @@ def test_what_may_not_be_said_is_one_line_and_changes_nothing(agreed, who, perso
     assert said() == []
 
 
-def test_nobody_decides_without_a_charter_or_roles(project, who):  # noqa: F811
+def test_nobody_decides_without_a_charter_or_roles(project, who):
     with pytest.raises(NotFound, match="charter new"):
         nb.decide("continue", "so")
     (project / "charter.yaml").write_text("problem: late\n")
@@ -96,7 +96,7 @@ def test_nobody_decides_without_a_charter_or_roles(project, who):  # noqa: F811
         nb.decide("continue", "so")
 
 
-def test_the_command_does_what_the_function_does(agreed, who):  # noqa: F811
+def test_the_command_does_what_the_function_does(agreed, who):
     who(KIM)
     done = CliRunner().invoke(main, ["charter", "verdict", "q1", "no", "--why", "none", "--json"])
     assert done.exit_code == 0, done.output
@@ -140,7 +140,7 @@ def test_an_agenda_is_overdue_by_its_cadence(agreed):
     assert overdue.due(nb.charter(), [], [], "2026-01-09T00:00:00+00:00") == []
 
 
-def test_the_manager_is_told_once(agreed, who):  # noqa: F811
+def test_the_manager_is_told_once(agreed, who):
     (agreed / "nbmlops.toml").write_text("[alerts]\nfile = 'alerts.jsonl'\n")
     session.reset()
     (agreed / "charter.yaml").write_text(CHARTER + "reviews: {agenda: weekly}\n")

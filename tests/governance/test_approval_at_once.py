@@ -11,7 +11,7 @@ from nbmlops.governance import promotion
 from nbmlops.store import events
 from nbmlops.tracking import session
 
-from .test_approvals import ANN, KIM, MO, SAM, both, judged, who  # noqa: F401
+from .conftest import ANN, KIM, MO, SAM, both
 
 FORK = multiprocessing.get_context("fork")  # what is imported already need not be read again
 
@@ -51,7 +51,7 @@ def answers():
         return {e["actor"] for e in events.listed(connection) if e["action"] == "approve"}
 
 
-def test_a_refusal_that_arrives_while_somebody_promotes_stops_it(judged, who, monkeypatch):  # noqa: F811
+def test_a_refusal_that_arrives_while_somebody_promotes_stops_it(judged, who, monkeypatch):
     both(who)
     loadable = promotion.models.check_loadable
 
@@ -68,7 +68,7 @@ def test_a_refusal_that_arrives_while_somebody_promotes_stops_it(judged, who, mo
     assert not nb.model_version("late@1").aliases
 
 
-def test_two_approve_and_one_promotes_in_one_file(judged, who):  # noqa: F811
+def test_two_approve_and_one_promotes_in_one_file(judged, who):
     told = at_once((ANN, says, {}), (KIM, says, {}), (SAM, moves, {}))
     assert told[:2] == ["valid", "valid"]
     assert answers() == {ANN, KIM}

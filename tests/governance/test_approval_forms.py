@@ -9,11 +9,11 @@ from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
 from nbmlops.report.page import written
 from nbmlops.tracking import session
 
-from .test_approvals import ANN, KIM, MO, SAM, approve_events, judged, who  # noqa: F401
+from .conftest import ANN, KIM, MO, SAM, approve_events
 
 
 @pytest.fixture
-def form(judged, who):  # noqa: F811
+def form(judged, who):
     """A blank form, in the hands of Mo, who is no author."""
     who(MO)
     return nb.approval_form("late@1", judged / "form.txt")
@@ -67,7 +67,7 @@ def test_conditions_stand_on_one_line(form):
     assert [c["owner"] for c in found.conditions] == [ANN, KIM]
 
 
-def test_whoever_enters_their_own_paper_is_no_steward(form, who):  # noqa: F811
+def test_whoever_enters_their_own_paper_is_no_steward(form, who):
     who(KIM)
     assert nb.approve(nb.read_form(filled(form))).given[0]["entered_by"] == ""
 
@@ -110,7 +110,7 @@ def test_the_hash_of_another_report_or_of_none(form):
         nb.read_form("nothing.txt")
 
 
-def test_the_authors_form_is_entered_by_somebody_else(form, who):  # noqa: F811
+def test_the_authors_form_is_entered_by_somebody_else(form, who):
     filled(form)
     who(SAM)
     with pytest.raises(NotAllowed, match=r"sam@example.org ran what made late@1"):

@@ -13,18 +13,18 @@ from nbmlops.store import events
 from nbmlops.tracking import session
 from nbmlops.tracking.overview import overview
 
-from .test_approvals import ANN, KIM, SAM, agree, judged, who  # noqa: F401
+from .conftest import ANN, KIM, SAM, agree
 
 
 @pytest.fixture
-def forced(judged, who):  # noqa: F811
+def forced(judged, who):
     (judged / "nbmlops.toml").write_text("[alerts]\nfile = 'alerts.jsonl'\n")
     session.reset()
     who(SAM)
     return nb.promote("late", 1, to="champion", reason="the old one has stopped", override=True)
 
 
-def test_it_says_what_the_policy_said_and_sends_an_alert(judged, forced):  # noqa: F811
+def test_it_says_what_the_policy_said_and_sends_an_alert(judged, forced):
     assert forced.decision["policy"] == "override"
     assert forced.decision["override"]["refused"].startswith("late@1 lacks approval by manager")
     assert "approvals" not in forced.decision
@@ -33,7 +33,7 @@ def test_it_says_what_the_policy_said_and_sends_an_alert(judged, forced):  # noq
     assert nb.alerts().iloc[0].state == "sent"
 
 
-def test_it_is_loud_until_somebody_else_reviewed_it(forced, who):  # noqa: F811
+def test_it_is_loud_until_somebody_else_reviewed_it(forced, who):
     found = nb.approvals("late@1")
     assert [f.outcome for f in found.findings if f.code == "override"] == ["issue"]
     assert "against the policy" in repr(found)
@@ -57,14 +57,14 @@ def test_it_is_loud_until_somebody_else_reviewed_it(forced, who):  # noqa: F811
         assert events.latest(connection, "override_reviewed", "late@champion")["actor"] == ANN
 
 
-def test_it_is_none_where_the_policy_says_yes(judged, who):  # noqa: F811
+def test_it_is_none_where_the_policy_says_yes(judged, who):
     agree(judged, gate="reason")
     moved = nb.promote("late", 1, to="champion", reason="first", override=True)
     assert moved.decision["policy"] == "first champion"
     assert "override" not in moved.decision
 
 
-def test_it_needs_a_reason_and_a_charter_that_can_be_read(judged, who):  # noqa: F811
+def test_it_needs_a_reason_and_a_charter_that_can_be_read(judged, who):
     with pytest.raises(Invalid, match="needs a reason"):
         nb.promote("late", 1, to="champion", reason=" ", override=True)
     (judged / "charter.yaml").write_text("roles: [")
@@ -73,7 +73,7 @@ def test_it_needs_a_reason_and_a_charter_that_can_be_read(judged, who):  # noqa:
     assert not nb.model_version("late@1").aliases
 
 
-def test_every_place_says_so_until_it_is_reviewed(judged, forced, who):  # noqa: F811
+def test_every_place_says_so_until_it_is_reviewed(judged, forced, who):
     def places():
         taken = written("late@1", refresh=True)
         handed = judged / f"h{taken.number}.md"
@@ -106,7 +106,7 @@ def test_every_place_says_so_until_it_is_reviewed(judged, forced, who):  # noqa:
 
 
 @pytest.mark.parametrize("what", ["rejected", "flagged", "not justified", "not reviewed"])
-def test_nobody_comes_back_unseen_to_what_was_refused(judged, who, fit, held_out, what):  # noqa: F811
+def test_nobody_comes_back_unseen_to_what_was_refused(judged, who, fit, held_out, what):
     agree(judged, approvals=1, roles=["manager", "expert"])
     written("late@1", refresh=True)
     who(KIM)

@@ -11,11 +11,11 @@ from nbmlops.governance.flags.from_file import from_form
 from nbmlops.report.page import written
 from nbmlops.tracking import session
 
-from .test_approvals import ANN, KIM, MO, SAM, agree, approve_events, judged, who  # noqa: F401
+from .conftest import ANN, KIM, SAM, agree, approve_events
 
 
 @pytest.fixture
-def rejected(judged, who):  # noqa: F811
+def rejected(judged, who):
     """Kim said no; one approval of an expert or manager is asked for."""
     agree(judged, approvals=1, roles=["manager", "expert"])
     written("late@1", refresh=True)
@@ -24,25 +24,25 @@ def rejected(judged, who):  # noqa: F811
     return judged
 
 
-def flagged(project, who, people):  # noqa: F811
+def flagged(project, who, people):
     nb.flag("late@1", "a typo", severity="low")
 
 
-def newer(project, who, people):  # noqa: F811
+def newer(project, who, people):
     nb.dataset("trips", people(500, 9))
 
 
-def without_role(project, who, people):  # noqa: F811
+def without_role(project, who, people):
     text = (project / "charter.yaml").read_text()
     (project / "charter.yaml").write_text(text.replace(f"'{KIM}', ", ""))
 
 
-def other_policy(project, who, people):  # noqa: F811
+def other_policy(project, who, people):
     agree(project, approvals=1, roles=["manager"])
 
 
 @pytest.mark.parametrize("act", [flagged, newer, without_role, other_policy])
-def test_nothing_its_author_does_takes_a_refusal_back(rejected, who, people, act):  # noqa: F811
+def test_nothing_its_author_does_takes_a_refusal_back(rejected, who, people, act):
     who(SAM)
     act(rejected, who, people)
     written("late@1", refresh=True)
@@ -55,12 +55,12 @@ def test_nothing_its_author_does_takes_a_refusal_back(rejected, who, people, act
         nb.promote("late", 1, to="champion", reason="first")
 
 
-def test_who_refused_takes_it_back(rejected, who):  # noqa: F811
+def test_who_refused_takes_it_back(rejected, who):
     who(KIM)
     assert nb.approve("late@1", comment="I misread").met
 
 
-def test_the_same_rows_under_another_name_make_nothing_stale(judged, who, train, people):  # noqa: F811
+def test_the_same_rows_under_another_name_make_nothing_stale(judged, who, train, people):
     who(KIM)
     nb.approve("late@1")
     nb.dataset("copy", train)
@@ -69,7 +69,7 @@ def test_the_same_rows_under_another_name_make_nothing_stale(judged, who, train,
     assert [g["why"] for g in nb.approvals("late@1").given] == ["the data changed (trips@2)"]
 
 
-def test_data_that_the_fitting_cell_read_itself_is_bound(judged, who, people, fit, held_out):  # noqa: F811
+def test_data_that_the_fitting_cell_read_itself_is_bound(judged, who, people, fit, held_out):
     who(SAM)
     rows = people(300, 4)
     nb.dataset("own", rows)
@@ -86,14 +86,14 @@ def test_data_that_the_fitting_cell_read_itself_is_bound(judged, who, people, fi
     assert nb.approvals("late@2").given[0]["why"] == "the data changed (own@2)"
 
 
-def test_no_secret_gets_into_what_was_answered(judged, who):  # noqa: F811
+def test_no_secret_gets_into_what_was_answered(judged, who):
     who(KIM)
     said = "password=hunter2hunter2"
     nb.approve("late@1", "approved with conditions", comment=said, conditions=[f"{said}; {ANN}; 2999-01-01"])
     assert "hunter2" not in str(approve_events())
 
 
-def test_a_name_or_a_hash_means_the_version_it_asks_about(judged, who):  # noqa: F811
+def test_a_name_or_a_hash_means_the_version_it_asks_about(judged, who):
     who(KIM)
     nb.approve("late@1")
     digest = nb.reports("late@1").iloc[0].digest
@@ -102,7 +102,7 @@ def test_a_name_or_a_hash_means_the_version_it_asks_about(judged, who):  # noqa:
         assert (found.subject, found.met, found.given[0]["state"]) == ("late@1", False, "valid")
 
 
-def test_small_letters_make_nobody_another_person(judged, who):  # noqa: F811
+def test_small_letters_make_nobody_another_person(judged, who):
     (judged / "charter.yaml").write_text(f"roles: {{scientist: ['{SAM}'], manager: ['{SAM.title()}']}}\n")
     written("late@1", refresh=True)
     who(SAM.title())
@@ -110,13 +110,13 @@ def test_small_letters_make_nobody_another_person(judged, who):  # noqa: F811
         nb.approve("late@1")
 
 
-def test_an_end_beyond_all_years_is_none(judged, who):  # noqa: F811
+def test_an_end_beyond_all_years_is_none(judged, who):
     who(KIM)
     with pytest.raises(Invalid, match="expires is '9999"):
         nb.approve("late@1", expires="9999-12-31T23:59:59-12:00")
 
 
-def test_a_form_by_nobody_is_no_flag(judged):  # noqa: F811
+def test_a_form_by_nobody_is_no_flag(judged):
     (judged / "f.txt").write_text("about: late@1\nsays: hm\nby: Anonymous Kore\n")
     with pytest.raises(NotAllowed, match="is nobody"):
         from_form(judged / "f.txt")

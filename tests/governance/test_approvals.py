@@ -8,54 +8,9 @@ import pytest
 import nbmlops as nb
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound
 from nbmlops.report.page import written
-from nbmlops.store import events
 from nbmlops.tracking import session
 
-SAM, ANN, KIM, MO = "sam@example.org", "ann@example.org", "kim@example.org", "mo@example.org"
-CHARTER = f"""
-roles: {{scientist: ['{SAM}'], manager: ['{ANN}'], expert: ['{KIM}', '{MO}']}}
-promotes: reason
-policy:
-  champion: {{approvals: 2, roles: [manager, expert], each: true, evidence: [report, evaluation], expires: 30d}}
-"""
-
-
-@pytest.fixture
-def who(someone):
-    """Be somebody: ``who(ANN)``; at first Sam."""
-    someone(SAM)
-    return someone
-
-
-@pytest.fixture
-def judged(project, who, fit, held_out, train):
-    """A version that Sam trained in a run, evaluated, registered, and of which a report was made."""
-    (project / "charter.yaml").write_text(CHARTER)
-    with nb.run("late"):
-        nb.dataset("trips", train)
-        model = fit("age", "city")
-        nb.evaluate(model, held_out, target="late")
-        nb.register(model, "late")
-    written("late@1")
-    return project
-
-
-def agree(project, **policy):
-    text = CHARTER.partition("policy:")[0]
-    (project / "charter.yaml").write_text(f"{text}policy: {json.dumps({'champion': policy})}\n")
-
-
-def approve_events():
-    with session.store().reading() as connection:
-        assert events.verify(connection) is None
-        return [e for e in events.listed(connection) if e["action"] == "approve"]
-
-
-def both(who):
-    who(ANN)
-    nb.approve("late@1")
-    who(KIM)
-    return nb.approve("late@1", comment="reads well")
+from .conftest import ANN, CHARTER, KIM, MO, SAM, agree, approve_events, both
 
 
 def test_an_answer_binds_report_model_data_code_and_policy(judged, who):
@@ -169,6 +124,22 @@ def test_newer_data_makes_an_approval_stale_and_stops_the_promotion(judged, who,
     with pytest.raises(NotAllowed, match=r"lacks approval by manager .*\(that of kim@example.org is stale: the data"):
         nb.promote("late", 1, to="champion", reason="first")
     assert both(who).met  # they looked again
+
+
+def test_newer_data_counts_where_nobody_saw_the_fit(project, who, fit, held_out, train, people):
+    (project / "charter.yaml").write_text(CHARTER)
+    model = fit("age", "city")
+    nb.dataset("trips", train)
+    nb.dataset("prices", train[["age", "noise"]])
+    with nb.run("late"):
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+    written("late@1")
+    both(who)
+    nb.dataset("prices", people(500, 8)[["age", "noise"]])  # lacks a column of the model
+    assert nb.approvals("late@1").met
+    nb.dataset("trips", people(500, 9))
+    assert [g["why"] for g in nb.approvals("late@1").given] == ["the data changed (trips@2)"] * 2
 
 
 def test_another_policy_another_fact_or_a_lost_role_makes_it_count_no_more(judged, who):

@@ -12,7 +12,7 @@ from nbmlops.governance.phase import BACK, PHASES, RULES, Known, _phase, status,
 from nbmlops.store import models
 from nbmlops.tracking import session
 
-from .test_approvals import ANN, CHARTER, KIM, SAM, judged, who  # noqa: F401
+from .conftest import ANN, CHARTER, KIM, SAM
 
 
 def one():
@@ -38,7 +38,7 @@ def test_a_charter_that_cannot_be_read_is_said(project):
     assert "charter.yaml cannot be read" in repr(found)
 
 
-def test_a_version_waits_for_who_has_to_approve(judged, who):  # noqa: F811
+def test_a_version_waits_for_who_has_to_approve(judged, who):
     found = one()
     assert (found.phase, found.rule, found.version) == ("deployment", "unapproved", "late@1")
     assert found.role == "manager or expert"
@@ -80,7 +80,7 @@ def test_never_evaluated_is_the_scientists_turn(project, fit):
     assert (one().rule, one().phase, one().do) == ("unjudged", "development", "nbmlops evaluate late@1")
 
 
-def test_a_blocking_flag_is_the_owners(judged):  # noqa: F811
+def test_a_blocking_flag_is_the_owners(judged):
     nb.flag("late@1", "too sure at night", severity="blocking")
     found = one()
     assert (found.phase, found.rule, found.role, found.people) == ("development", "flagged", "owner", (SAM,))
@@ -121,7 +121,7 @@ def test_a_pivot_takes_all_back_and_an_alias_that_is_no_champion_none():
     assert (found["early"]["to"], found["late"]["why"]) == ("design", "pivot to trains: so")
 
 
-def test_function_command_and_magic_say_the_same(judged, shell):  # noqa: F811
+def test_function_command_and_magic_say_the_same(judged, shell):
     found = {**status().to_dict(), "at": ""}
     done = CliRunner().invoke(main, ["status", "--json"])
     assert {**json.loads(done.output), "at": ""} == found

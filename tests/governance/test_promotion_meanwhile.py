@@ -8,11 +8,11 @@ from nbmlops.governance import promotion
 from nbmlops.store import events
 from nbmlops.tracking import session
 
-from .test_approvals import KIM, SAM, agree, judged, who  # noqa: F401
+from .conftest import KIM, SAM, agree
 
 
 @pytest.fixture
-def approved(judged, who):  # noqa: F811
+def approved(judged, who):
     agree(judged, approvals=1, roles=["manager", "expert"])
     who(KIM)
     nb.report("late@1", refresh=True)
@@ -37,7 +37,7 @@ def chained():
         return str(events.listed(connection))
 
 
-def test_a_blocking_flag_that_lands_meanwhile_stops_it(approved, who, meanwhile):  # noqa: F811
+def test_a_blocking_flag_that_lands_meanwhile_stops_it(approved, who, meanwhile):
     meanwhile(lambda: nb.flag("late@1", "it leaks", severity="blocking"))
     with pytest.raises(Conflict, match="It was flagged meanwhile"):
         nb.promote("late", 1, to="champion", reason="first")

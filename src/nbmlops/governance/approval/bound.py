@@ -22,13 +22,14 @@ def bound(version: ModelVersion | None) -> dict[str, Any]:
     """Return ``model``, ``data`` and ``code`` of a version as the store has them now, and the newest of its data sets.
 
     ``fitted`` is over the rows it was fitted on; ``data`` is over those and the newest rows of each data set among
-    them, by fingerprint alone: the same rows under another name change nothing, newer rows do. ``code`` is over the
-    source of its runs as it was recorded. Each is an empty text where nothing is known.
+    them, by fingerprint alone: the same rows under another name change nothing, newer rows do. Where nobody saw the
+    fit, every data set with all columns of the model counts. ``code`` is over the source of its runs as it was
+    recorded. Each is an empty text where nothing is known.
     """
     if version is None:
         return {"model": "", "fitted": "", "data": "", "code": "", "datasets": {}}
     runs, rows = makers(version), _fitted(version)
-    newest = _newest(rows)
+    newest = _newest(rows, _columns(version))
     every = rows | {fingerprint for _, fingerprint in newest.values()}
     return {
         "model": version.digest,
@@ -89,17 +90,32 @@ def _fitted(version: ModelVersion) -> set[str]:
     return {str(fingerprint) for fingerprint in named | held}
 
 
-def _newest(fingerprints: set[str]) -> dict[str, tuple[int, str]]:
-    """Return number and fingerprint of the newest version of each data set that any of these rows are a version of."""
+def _columns(version: ModelVersion) -> set[str]:
+    """Return the columns of a version of which nobody saw the fit: it may have been any data set that has them all."""
+    signature = version.signature
+    if (signature.get("fitted_on") or {}).get("columns") or signature.get("datasets"):
+        return set()
+    return {str(c["name"]) for c in signature.get("columns") or ()} | set(filter(None, [signature.get("target")]))
+
+
+def _newest(fingerprints: set[str], columns: set[str]) -> dict[str, tuple[int, str]]:
+    """Return number and fingerprint of the newest version of each data set of which a version has these rows.
+
+    Also of those that have these columns, where any are given.
+    """
     from nbmlops.store import datasets
 
     every = datasets.listed(session.store())
-    names = {r["name"] for r in every if r["fingerprint"] in fingerprints}
+    names = {r["name"] for r in every if r["fingerprint"] in fingerprints or (columns and columns <= _held(r))}
     newest: dict[str, tuple[int, str]] = {}
     for row in every:  # newest first within each name
         if row["name"] in names:
             newest.setdefault(row["name"], (row["version"], row["fingerprint"]))
     return newest
+
+
+def _held(row: Json) -> set[str]:
+    return {str(c["name"]) for c in row["columns"]}
 
 
 def _notebook(run: Json) -> str:
