@@ -115,6 +115,23 @@ def test_a_report_that_is_not_the_newest_or_not_up_to_date_is_refused(judged, wh
     assert approve_events() == []
 
 
+@pytest.mark.parametrize("outcome", ["approved", "rejected"])
+def test_what_still_runs_is_answered_when_it_has_ended(project, who, fit, held_out, outcome):
+    (project / "charter.yaml").write_text(CHARTER)
+    with nb.run("late"):
+        model = fit("age", "city")
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+        written("late@1")
+        who(ANN)
+        with pytest.raises(Conflict, match=r"Report 1 .* is of a run that has not ended.*nbmlops report REF --refresh"):
+            nb.approve("late@1", outcome=outcome)
+        who(SAM)
+    written("late@1", refresh=True)
+    who(ANN)
+    assert nb.approve("late@1", outcome=outcome).given[0]["state"] == "valid"
+
+
 def test_newer_data_makes_an_approval_stale_and_stops_the_promotion(judged, who, people):
     both(who)
     nb.dataset("trips", people(500, 9))

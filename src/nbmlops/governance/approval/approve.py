@@ -75,7 +75,7 @@ def approve(
     NotAllowed
         It is your own work, a role you do not play by the charter, a file that was changed, or a policy that ended.
     Conflict
-        The report is not the newest, or not up to date.
+        The report is not the newest, or not up to date, or its run has not ended.
     Invalid
         No such outcome, or a condition without owner or day.
     NotFound
@@ -324,12 +324,27 @@ def _expires(expires: Any, asking: Iterable[policy.Policy], outcome: str, at: st
 
 
 def _check_current(found: Reported) -> None:
-    """Refuse a report that says otherwise than is known by now."""
+    """Refuse a report whose facts can still change, and one that says otherwise than is known by now."""
+    if _still_runs(found):
+        raise Conflict(
+            f"{found.named} is of a run that has not ended, so what it says can still change.",
+            "Answer the next one, after its end: nbmlops report REF --refresh. To hold it up meanwhile: nbmlops flag",
+        )
     if changed := service("report.since", "changed")(found.row):
         raise Conflict(
             f"{found.named} is not up to date: {', '.join(changed)} changed since.",
             "Make the next one and read it: nbmlops report REF --refresh",
         )
+
+
+def _still_runs(found: Reported) -> bool:
+    """Tell whether the run of a report, or one that made its version, has not ended: its notebook is not kept yet."""
+    from nbmlops.store import runs
+
+    store = session.store()
+    of_it = runs.load(store, found.about["run_id"]) if found.about["run_id"] else None
+    made = binding.makers(found.version) if found.version else []
+    return any(run and run["status"] == "running" for run in (of_it, *made))
 
 
 def _check_newest(change: Transaction, found: Reported) -> None:
