@@ -1,17 +1,17 @@
-/** The nbmlops plugin: the panel, its command, and when it refreshes. */
+/** The nbmlops plugin: the panel, its commands, and when it refreshes. */
 
 import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
 
-import { RunsPanel } from './panel';
-
-namespace CommandIDs {
-  export const openPanel = 'nbmlops:open-panel';
-}
+import { addCommands } from './commands';
+import { texts } from './draw/values';
+import { SidePanel } from './panel';
+import { Ids } from './sections/ids';
 
 const PLUGIN = 'nbmlops:plugin';
 
@@ -24,10 +24,10 @@ const icon = new LabIcon({
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: PLUGIN,
-  description: 'A panel with the tracked runs of the open notebook.',
+  description: 'A panel with the runs of the open notebook, and the models, questions, jobs and drift of its project.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry, ITranslator],
+  optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry, IStateDB, ITranslator],
   activate
 };
 
@@ -37,36 +37,51 @@ function activate(
   palette: ICommandPalette | null,
   restorer: ILayoutRestorer | null,
   registry: ISettingRegistry | null,
+  state: IStateDB | null,
   translator: ITranslator | null
 ): void {
   const trans = (translator ?? nullTranslator).load('nbmlops');
-  const panel = new RunsPanel({
+  const panel = new SidePanel({
     settings: app.serviceManager.serverSettings,
     trans,
+    commands: app.commands,
+    state,
     notebook: () => tracker.currentWidget,
     // A drive such as the one of real-time collaboration is a prefix the server does not know.
-    path: notebook => app.serviceManager.contents.localPath(notebook.context.path)
+    path: notebook => app.serviceManager.contents.localPath(notebook.context.path),
+    activate: () => app.shell.activateById(panel.id)
   });
   panel.title.icon = icon;
   app.shell.add(panel, 'left', { rank: 650, type: 'nbmlops' });
   restorer?.add(panel, panel.id);
 
-  tracker.currentChanged.connect(() => panel.refresh());
+  const turned = (): void => panel.turned();
   const executed = (): void => panel.refresh();
+  tracker.currentChanged.connect(turned);
   NotebookActions.executed.connect(executed);
-  panel.disposed.connect(() => NotebookActions.executed.disconnect(executed));
+  panel.disposed.connect(() => {
+    tracker.currentChanged.disconnect(turned);
+    NotebookActions.executed.disconnect(executed);
+  });
 
-  app.commands.addCommand(CommandIDs.openPanel, {
-    label: trans.__('Show Runs of This Notebook'),
-    caption: trans.__('Open the nbmlops panel with the tracked runs of the open notebook'),
+  app.commands.addCommand(Ids.openPanel, {
+    label: trans.__('Show the nbmlops Panel'),
+    caption: trans.__('Open the nbmlops panel: runs of the open notebook, models, questions, jobs, drift'),
     describedBy: { args: { type: 'object', properties: {} } },
     icon,
     execute: () => app.shell.activateById(panel.id)
   });
-  palette?.addItem({ command: CommandIDs.openPanel, category: 'nbmlops' });
+  palette?.addItem({ command: Ids.openPanel, category: trans.__('nbmlops') });
+  const added = addCommands(app, panel, palette);
+  panel.disposed.connect(() => added.forEach(one => one.dispose()));
+
   void registry?.load(PLUGIN).then(settings => {
-    const apply = (): void => panel.setInterval(settings.get('pollSeconds').composite as number);
+    const apply = (): void => {
+      const { pollSeconds, sections, promotion } = settings.composite;
+      panel.configure(Number(pollSeconds), texts(sections), promotion === true);
+    };
     settings.changed.connect(apply);
+    panel.disposed.connect(() => settings.changed.disconnect(apply));
     apply();
   });
 }

@@ -1,270 +1,348 @@
-/** The side panel: the runs of the open notebook, newest first. */
+/** The side panel: sections one opens, and when each of them asks. */
 
 import { NotebookPanel } from '@jupyterlab/notebook';
 import { ServerConnection } from '@jupyterlab/services';
+import { IStateDB } from '@jupyterlab/statedb';
 import { TranslationBundle } from '@jupyterlab/translation';
-import { Poll } from '@lumino/polling';
+import { CommandRegistry } from '@lumino/commands';
 import { Message } from '@lumino/messaging';
-import { Widget } from '@lumino/widgets';
+import { Poll } from '@lumino/polling';
+import { PanelLayout, Widget } from '@lumino/widgets';
 
-import { headlines, metricName } from './draw/kinds/run';
-import { moment, node, scoped, status } from './draw/nodes';
-import { duration, Fields, fields, quantity, text } from './draw/values';
-import { draw } from './draw/view';
-import { BackendMissing, checkBackend, fetchRuns } from './request';
+import { node, quiet } from './draw/nodes';
+import { Fields, fields, text } from './draw/values';
+import { said } from './commands';
+import { API, BackendMissing, Refused, Server } from './request';
+import { Body } from './sections/body';
+import { compare } from './sections/compare';
+import { drift } from './sections/drift';
+import { jobs } from './sections/jobs';
+import { Kept } from './sections/kept';
+import { models } from './sections/models';
+import { questions } from './sections/questions';
+import { runs } from './sections/runs';
+import { act, IPanel, ISection } from './sections/section';
 
-const HEADLINES = 3;
+const USUAL_S = 15;
+const SLOWEST_MS = 300_000;
+const ENOUGH = 5;
+const ALL: readonly ((panel: IPanel) => ISection)[] = [runs, compare, models, questions, jobs, drift];
 
-/** What a row shows of a run. */
-interface IRun {
-  readonly id: string;
-  readonly name: string;
-  readonly status: string;
-  readonly cause: string;
-  readonly startedAt: string;
-  readonly duration: string;
-  readonly cellId: string;
-  readonly summary: [string, string][];
-  readonly json: unknown;
+/** What the panel needs of Lab. */
+export interface IOptions {
+  readonly settings: ServerConnection.ISettings;
+  readonly trans: TranslationBundle;
+  readonly commands: CommandRegistry;
+  /** Where it keeps what is open, if anywhere. */
+  readonly state: IStateDB | null;
+  /** The open notebook, if any. */
+  readonly notebook: () => NotebookPanel | null;
+  /** Its path as the server knows it. */
+  readonly path: (notebook: NotebookPanel) => string;
+  /** Bring the panel to the front. */
+  readonly activate: () => void;
 }
 
-function readRun(json: unknown): IRun | null {
-  const data = fields(json);
-  const summary: Fields = fields(data.summary);
-  const cause = text(data.cause);
-  const known = typeof data.run_id === 'string' && typeof data.status === 'string';
-  return known
-    ? {
-        id: text(data.run_id),
-        name: text(data.name ?? data.experiment),
-        status: text(data.status),
-        cause: cause === 'error' ? '' : cause,
-        startedAt: text(data.started_at),
-        duration: duration(data.duration_s),
-        cellId: text(data.cell_id),
-        summary: headlines(Object.keys(summary)).map(name => [metricName(name), quantity(summary[name])]),
-        json
-      }
-    : null;
-}
-
-export namespace RunsPanel {
-  export interface IOptions {
-    settings: ServerConnection.ISettings;
-    trans: TranslationBundle;
-    /** The open notebook, if any. */
-    notebook: () => NotebookPanel | null;
-    /** Its path as the server knows it. */
-    path: (notebook: NotebookPanel) => string;
-  }
-}
-
-export class RunsPanel extends Widget {
-  constructor(options: RunsPanel.IOptions) {
+/** The panel; while it is closed or hidden it asks nothing. */
+export class SidePanel extends Widget implements IPanel {
+  constructor(options: IOptions) {
     super();
     this._options = options;
+    this.trans = options.trans;
+    this.kept = new Kept(options.state);
+    this.server = new Server(options.settings, () => this.path());
     this.id = 'nbmlops-panel';
     this.addClass('nbmlops-panel');
-    this.title.caption = options.trans.__('nbmlops: runs of this notebook');
+    this.title.caption = this.trans.__('nbmlops: runs, models, questions, jobs and drift');
     this.node.setAttribute('role', 'region');
-    this.node.setAttribute('aria-label', options.trans.__('nbmlops: runs of this notebook'));
-    this._status.setAttribute('role', 'status');
-    this.node.append(this._header(), this._status, this._content);
+    this.node.setAttribute('aria-label', this.trans.__('nbmlops'));
+    const layout = (this.layout = new PanelLayout());
+    layout.addWidget(new Widget({ node: this.header() }));
+    layout.addWidget(new Widget({ node: this._trouble }));
+    this._bodies = ALL.map(made => new Body(this, made(this)));
+    this._bodies.forEach(body => layout.addWidget(body));
+    this.kept.ticked.connect(this.onTicked, this);
+    document.addEventListener('visibilitychange', this);
     this._poll = new Poll({
       auto: false,
-      name: 'nbmlops:runs',
-      factory: () => this._load(),
-      frequency: { interval: 15_000, backoff: true, max: 300_000 },
+      name: 'nbmlops:panel',
+      factory: () => this.round(),
+      frequency: { interval: USUAL_S * 1000, backoff: true, max: SLOWEST_MS },
       standby: () => !this.isVisible || document.hidden
     });
+    void this.kept.restore().then(() => this.restored());
+  }
+
+  readonly server: Server;
+  readonly trans: TranslationBundle;
+  readonly kept: Kept;
+
+  /** Whether people may approve and promote from here. */
+  get promotes(): boolean {
+    return this._promotes;
+  }
+
+  /** The sections that are shown. */
+  get sections(): readonly ISection[] {
+    return this._bodies.filter(body => !body.isHidden).map(body => body.section);
   }
 
   dispose(): void {
     if (!this.isDisposed) {
       this._poll.dispose();
+      document.removeEventListener('visibilitychange', this);
+      this.kept.ticked.disconnect(this.onTicked, this);
       super.dispose();
     }
   }
 
-  /** Ask again now, if anybody looks. */
-  refresh(): void {
-    if (this.isVisible) {
-      void this._poll.refresh();
+  notebook(): NotebookPanel | null {
+    return this._options.notebook();
+  }
+
+  path(): string {
+    const open = this.notebook();
+    return open ? this._options.path(open) : '';
+  }
+
+  run(command: string, args: Record<string, string> = {}): void {
+    void said(this._options.commands.execute(command, args));
+  }
+
+  redraw(section: string): void {
+    this.body(section)?.redraw();
+  }
+
+  /** Ask again now, if anybody looks: for one section, or for all that are open. */
+  refresh(section = ''): void {
+    if (!this.isVisible || document.hidden) {
+      return;
+    }
+    const body = this.body(section);
+    if (body && this._checked) {
+      void body.load().catch(error => this.failed(error));
+    } else {
+      this._failures = 0;
+      void this._poll.start().then(() => this._poll.refresh());
     }
   }
 
-  /** Set the seconds between two questions; zero asks only after a cell was executed. */
-  setInterval(seconds: number): void {
+  /** Come to the front with a section open. */
+  showSection(section: string): void {
+    const body = this.body(section);
+    if (body) {
+      this._options.activate();
+      body.setOpen(true);
+      body.focus();
+    }
+  }
+
+  /** Begin anew where another notebook is open: it may be of another project. */
+  turned(): void {
+    this._bodies.forEach(body => body.unwatch());
+    this.refresh();
+  }
+
+  /** Take the settings: seconds between rounds (zero: only when something happened), sections, promotion. */
+  configure(seconds: number, sections: readonly string[], promotes: boolean): void {
     const interval = seconds > 0 ? seconds * 1000 : Poll.NEVER;
-    this._poll.frequency = { ...this._poll.frequency, interval, max: Math.max(300_000, interval) };
+    this._poll.frequency = { ...this._poll.frequency, interval, max: Math.max(SLOWEST_MS, interval) };
+    this._bodies.forEach(body => body.setHidden(!sections.includes(body.section.id)));
+    this._promotes = promotes;
+    this._options.commands.notifyCommandChanged();
+    this._bodies.forEach(body => body.redraw());
+    this.refresh();
+  }
+
+  handleEvent(event: Event): void {
+    if (event.type === 'visibilitychange') {
+      this.looked();
+    } else {
+      this.wanted(event as CustomEvent);
+    }
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.node.addEventListener('nbmlops:open', this);
+    this.node.addEventListener('nbmlops:compare', this);
+  }
+
+  protected onBeforeDetach(message: Message): void {
+    this.node.removeEventListener('nbmlops:open', this);
+    this.node.removeEventListener('nbmlops:compare', this);
+    super.onBeforeDetach(message);
+  }
+
+  protected onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this._bodies.find(body => !body.isHidden)?.focus();
   }
 
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
-    void this._poll.start();
-    void this._poll.refresh();
+    this.looked();
   }
 
   protected onBeforeHide(message: Message): void {
     super.onBeforeHide(message);
-    void this._poll.stop();
+    this.rest();
   }
 
-  private _header(): HTMLElement {
-    const { trans } = this._options;
-    const again = node('button', 'jp-Button nbmlops-button', trans.__('Refresh'));
-    again.type = 'button';
-    again.addEventListener('click', () => this.refresh());
-    return node('header', 'nbmlops-panel-head', node('h2', '', trans.__('Runs')), again);
-  }
-
-  /** One round: ask, then draw what came, unless it is what is shown already. */
-  private async _load(): Promise<void> {
-    const { notebook, path, settings, trans } = this._options;
-    const open = notebook();
-    if (!open) {
-      this._show('none', [this._hint(trans.__('Open a notebook to see its runs.'))]);
-      return;
+  /** Somebody looks, or nobody does any more. */
+  private looked(): void {
+    if (this.isVisible && !document.hidden) {
+      this.refresh();
+    } else {
+      this.rest();
     }
-    const asked = path(open);
+  }
+
+  private rest(): void {
+    void this._poll.stop();
+    this._bodies.forEach(body => body.unwatch());
+  }
+
+  private restored(): void {
+    if (!this.isDisposed) {
+      this._bodies.forEach(body => body.restore());
+      this.refresh();
+    }
+  }
+
+  /** One round: who the server is, unless that is known, then every open section. */
+  private async round(): Promise<void> {
     try {
       if (!this._checked) {
-        await checkBackend(settings);
-        this._checked = true;
+        this.about(await this.server.status());
       }
-      const json = await fetchRuns(asked, settings);
-      const now = notebook();
-      if (now && path(now) === asked) {
-        this._draw(asked, json);
+      const open = this._bodies.filter(body => body.isOpen && !body.isHidden);
+      const done = await Promise.allSettled(open.map(body => body.load()));
+      const failed = done.find((one): one is PromiseRejectedResult => one.status === 'rejected' && grave(one.reason));
+      if (failed) {
+        throw failed.reason;
       }
+      this._failures = 0;
+      this.tell(null);
     } catch (error) {
-      this._show('error', [this._trouble(error)]);
+      this.failed(error);
       throw error; // so that the poll backs off
     }
   }
 
-  private _draw(path: string, json: unknown[]): void {
-    const { trans } = this._options;
-    const key = `${path}\n${JSON.stringify(json)}`;
-    const runs = json.map(readRun).filter((run): run is IRun => run !== null);
-    if (key === this._shown) {
+  /** Say what is wrong, and pause where it was wrong several times. */
+  private failed(error: unknown): void {
+    if (!grave(error)) {
       return;
     }
-    this._status.textContent = trans._n('%1 run in %2', '%1 runs in %2', runs.length, path.split('/').pop());
-    const empty = [
-      this._hint(trans.__('No tracked runs yet. Load nbmlops in one cell and begin the next as below.')),
-      node('pre', 'nbmlops-example', '%load_ext nbmlops', '\n\n', '%%track my-experiment\n...')
-    ];
-    this._show(key, runs.length ? [this._table(runs)] : empty, true);
-  }
-
-  private _show(key: string, content: HTMLElement[], keepStatus = false): void {
-    this._shown = key;
-    if (!keepStatus) {
-      this._status.textContent = '';
+    this._checked = false;
+    this._failures += 1;
+    const paused = this._failures >= ENOUGH;
+    if (paused) {
+      void this._poll.stop();
     }
-    this._content.replaceChildren(...content);
+    this.tell(error, paused);
   }
 
-  private _table(runs: IRun[]): HTMLElement {
-    const { trans } = this._options;
-    const heads = [trans.__('Run'), trans.__('Metrics'), trans.__('Started')];
-    const head = node('tr', '', ...heads.map(h => scoped(node('th', '', h), 'col')));
-    const body = node('tbody', '', ...runs.flatMap(run => this._rows(run)));
-    const made = node('table', 'nbmlops-table nbmlops-runs', node('thead', '', head), body);
-    made.setAttribute('aria-label', trans.__('Runs, newest first'));
-    return made;
+  private about(status: Fields): void {
+    this._checked = true;
+    const actor = fields(status.actor);
+    const { trans } = this;
+    const who = status.actor
+      ? trans.__('%1 (%2)', text(actor.name), text(actor.known_by))
+      : text(status.why_nobody) || trans.__('nobody is known');
+    const project = node('strong', 'nbmlops-project', text(status.project));
+    this._about.replaceChildren(project, ' · ', node('span', '', who));
+    const server = trans.__('nbmlops %1, store %2', text(status.version), text(status.store));
+    this._about.title = `${text(status.project)} · ${who}\n${server}`;
   }
 
-  /** A run's row, and the hidden row below it with the whole card. */
-  private _rows(run: IRun): HTMLTableRowElement[] {
-    const open = this._open.has(run.id);
-    const button = node('button', 'nbmlops-link', run.name);
-    button.type = 'button';
-    button.setAttribute('aria-expanded', String(open));
-    const below = node('td');
-    below.colSpan = 3;
-    const details = node('tr', 'nbmlops-details', below);
-    details.hidden = !open;
-    if (open) {
-      below.append(this._details(run));
+  private tell(error: unknown, paused = false): void {
+    const drawn = error === null ? [] : [this.trouble(error, paused)];
+    const key = drawn[0]?.textContent ?? '';
+    if (key !== this._trouble.textContent) {
+      this._trouble.replaceChildren(...drawn);
     }
-    button.addEventListener('click', () => this._toggle(run, button, details, below));
-    const first = scoped(node('th', '', button, node('div', '', status(run.status, run.cause))), 'row');
-    const headline = run.summary.slice(0, HEADLINES).map(([name, value]) => metric(name, value));
-    const started = node('td', '', moment(run.startedAt), node('div', 'nbmlops-quiet', run.duration));
-    return [node('tr', '', first, node('td', '', ...headline), started), details];
-  }
-
-  private _toggle(run: IRun, button: HTMLElement, details: HTMLElement, below: HTMLElement): void {
-    details.hidden = !details.hidden;
-    button.setAttribute('aria-expanded', String(!details.hidden));
-    if (details.hidden) {
-      this._open.delete(run.id);
-    } else {
-      this._open.add(run.id);
-      below.replaceChildren(this._details(run));
-    }
-  }
-
-  private _details(run: IRun): HTMLElement {
-    const card = draw('run', run.json, this._options.trans);
-    if (run.cellId) {
-      const jump = node('button', 'jp-Button nbmlops-button', this._options.trans.__('Go to cell'));
-      jump.type = 'button';
-      jump.addEventListener('click', () => this._goTo(run.cellId, jump));
-      card.append(jump);
-    }
-    return card;
-  }
-
-  private _goTo(cellId: string, button: HTMLButtonElement): void {
-    const content = this._options.notebook()?.content;
-    const index = content?.widgets.findIndex(cell => cell.model.id === cellId) ?? -1;
-    if (!content || index < 0) {
-      button.disabled = true;
-      button.textContent = this._options.trans.__('The cell is gone');
-      return;
-    }
-    content.activeCellIndex = index;
-    void content.scrollToItem(index, 'smart');
-  }
-
-  private _hint(text: string): HTMLElement {
-    return node('p', 'nbmlops-hint', text);
+    this.toggleClass('nbmlops-mod-missing', error instanceof BackendMissing);
   }
 
   /** What went wrong and what to do, said loudly. */
-  private _trouble(error: unknown): HTMLElement {
-    const { trans } = this._options;
-    const said = error instanceof Error ? error.message : String(error);
+  private trouble(error: unknown, paused: boolean): HTMLElement {
+    const { trans } = this;
     const box = node('div', 'nbmlops-trouble');
     box.setAttribute('role', 'alert');
-    if (!(error instanceof BackendMissing)) {
-      box.append(node('strong', '', trans.__('The runs could not be read.')), node('p', '', said));
-      return box;
+    box.append(...(error instanceof BackendMissing ? this.missing(error) : this.unanswered(error)));
+    if (paused) {
+      box.append(quiet(trans.__('Asking has paused after %1 failures.', ENOUGH)));
+      box.append(act(trans.__('Try again'), () => this.refresh()));
     }
-    this._checked = false;
-    box.append(
-      node('strong', '', trans.__('The server side of nbmlops is missing.')),
-      node('p', '', said),
-      node('p', '', trans.__('In the environment that starts JupyterLab, type the lines below; then start it again.')),
-      node('pre', 'nbmlops-example', "pip install 'nbmlops[lab]'\njupyter server extension enable nbmlops\nnbmlops doctor")
-    );
     return box;
   }
 
-  private _options: RunsPanel.IOptions;
+  private missing(error: BackendMissing): HTMLElement[] {
+    const { trans } = this;
+    const restart = trans.__('In the environment that starts JupyterLab, type the lines below; then start it again.');
+    if (error.version) {
+      const said = trans.__(
+        'nbmlops %1 on the server does not fit this panel, which needs its API %2.',
+        error.version,
+        API
+      );
+      const lines = "pip install --upgrade 'nbmlops[lab]'\nnbmlops doctor";
+      return [node('strong', '', said), node('p', '', restart), node('pre', 'nbmlops-example', lines)];
+    }
+    return [
+      node('strong', '', trans.__('The server side of nbmlops is missing.')),
+      node('p', '', trans.__('The server answered %1 without JSON.', error.message)),
+      node('p', '', restart),
+      node(
+        'pre',
+        'nbmlops-example',
+        "pip install 'nbmlops[lab]'\njupyter server extension enable nbmlops\nnbmlops doctor"
+      )
+    ];
+  }
+
+  private unanswered(error: unknown): HTMLElement[] {
+    const why = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof Refused && error.hint ? [quiet(error.hint)] : [];
+    return [node('strong', '', this.trans.__('The server does not answer as it should.')), node('p', '', why), ...hint];
+  }
+
+  private header(): HTMLElement {
+    const again = act(this.trans.__('Refresh'), () => this.refresh());
+    return node('header', 'nbmlops-panel-head', this._about, again);
+  }
+
+  private body(section: string): Body | undefined {
+    return this._bodies.find(body => body.section.id === section);
+  }
+
+  private onTicked(): void {
+    this.redraw('runs');
+    this.refresh('compare');
+  }
+
+  /** A drawing asks for something only the panel can do. */
+  private wanted(event: CustomEvent): void {
+    const detail = fields(event.detail);
+    if (event.type === 'nbmlops:open' && detail.ref) {
+      event.preventDefault();
+      this.run('nbmlops:open-report', { ref: text(detail.ref) });
+    }
+  }
+
+  private _options: IOptions;
   private _poll: Poll;
-  private _status = node('p', 'nbmlops-quiet nbmlops-count');
-  private _content = node('div', 'nbmlops-content');
-  private _open = new Set<string>();
-  private _shown = '';
+  private _bodies: readonly Body[];
+  private _about = node('div', 'nbmlops-about');
+  private _trouble = node('div', 'nbmlops-troubles');
+  private _promotes = true;
   private _checked = false;
+  private _failures = 0;
 }
 
-function metric(name: string, value: string): HTMLElement {
-  const made = node('div', 'nbmlops-metric', node('span', '', name), ' ', node('b', '', value));
-  made.title = `${name} ${value}`;
-  return made;
+/** Whether an error says that the server does not work, not that one question was wrong. */
+function grave(error: unknown): boolean {
+  return !(error instanceof Refused) || error.status >= 500;
 }

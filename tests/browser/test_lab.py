@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: a tracked cell, its card, the panel, and nothing that leaves this machine."""
+"""JupyterLab in a real browser: a tracked cell, its card, and nothing that leaves this machine."""
 
 from __future__ import annotations
 
@@ -91,12 +91,11 @@ def notebooks() -> dict[str, list[Any]]:
         "leaky": ["%load_ext nbmlops", LEAKY],
         "reports": list(REPORTS),
         "executed": [nbformat.v4.new_code_cell("1 + 1", execution_count=1)],
-        "untracked": ["1 + 1"],
         "hostile": [nbformat.v4.new_code_cell("", outputs=outputs)],
     }
 
 
-def test_a_tracked_cell_shows_its_card_and_the_panel_lists_it(lab, page):
+def test_a_tracked_cell_shows_its_card(lab, page):
     open_notebook(lab, page, "tracked.ipynb")
     run_all(page)
     card = page.locator(".jp-OutputArea .nbmlops-card").first
@@ -105,26 +104,6 @@ def test_a_tracked_cell_shows_its_card_and_the_panel_lists_it(lab, page):
     expect(card).to_contain_text("0.687")
     card.get_by_text("Models (1)").click()
     expect(card).to_contain_text("LogisticRegression")
-
-    page.locator('li[data-id="nbmlops-panel"]').click()
-    panel = page.get_by_role("region", name="nbmlops: runs of this notebook")
-    expect(panel.locator("tbody th button")).to_have_text(["broken", "forest"])
-    expect(panel.get_by_role("row").filter(has_text="forest")).to_contain_text("roc_auc 0.687")
-    expect(panel.get_by_role("status")).to_have_text("2 runs in tracked.ipynb")
-    expect(panel.locator(".nbmlops-bad")).to_contain_text("failed")
-    shot(page, "panel-light")
-
-    execute(page, "notebook:run-cell", cell=1)
-    expect(panel.locator("tbody th button")).to_have_text(["forest", "broken", "forest"])
-
-    panel.get_by_role("button", name="broken").click()
-    expect(panel.locator(".nbmlops-details .nbmlops-card:visible")).to_contain_text("ValueError: no such month")
-    panel.get_by_role("button", name="Go to cell").click()
-    expect(page.locator(".jp-Notebook .jp-mod-active")).to_contain_text("%%track broken")
-    page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-    page.locator('body[data-jp-theme-light="false"]').wait_for(state="attached")
-    page.locator("#jupyterlab-splash").wait_for(state="detached")
-    shot(page, "panel-dark")
 
 
 def test_the_card_tells_findings_changes_curves_and_what_became_of_the_model(lab, page):
@@ -156,18 +135,6 @@ def test_reports_of_all_kinds_are_made_from_a_notebook(lab, page):
     opened.value.close()
 
 
-def test_the_command_opens_the_panel_and_a_closed_one_asks_nothing(lab, page):
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "/nbmlops/api/" in request.url else None)
-    open_notebook(lab, page, "untracked.ipynb")
-    run_all(page)
-    assert asked == []
-    page.evaluate("jupyterapp.commands.execute('nbmlops:open-panel')")
-    expect(page.locator("#nbmlops-panel")).to_contain_text("No tracked runs yet")
-    assert asked
-    shot(page, "panel-empty")
-
-
 def test_an_untrusted_notebook_shows_a_hostile_run_as_text(lab, page):
     open_notebook(lab, page, "hostile.ipynb")
     card = page.locator(".jp-OutputArea .nbmlops-card")
@@ -176,15 +143,3 @@ def test_an_untrusted_notebook_shows_a_hostile_run_as_text(lab, page):
     assert page.evaluate("window.hostile") is None
     expect(page.locator(".jp-OutputArea").last).to_contain_text("not a run nbmlops knows")
     shot(page, "hostile")
-
-
-def test_a_missing_server_side_is_said_with_the_way_out(lab, page, seen):
-    page.route("**/nbmlops/api/**", lambda route: route.fulfill(status=404, body="<html>404</html>"))
-    open_notebook(lab, page, "untracked.ipynb")
-    page.evaluate("jupyterapp.commands.execute('nbmlops:open-panel')")
-    alert = page.locator("#nbmlops-panel").get_by_role("alert")
-    expect(alert).to_contain_text("The server side of nbmlops is missing")
-    expect(alert).to_contain_text("jupyter server extension enable nbmlops")
-    shot(page, "panel-missing")
-    assert seen.errors
-    seen.errors.clear()  # the browser itself reports the missing address

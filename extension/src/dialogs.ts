@@ -1,0 +1,216 @@
+/** Dialogs that ask for something before it is done: a reason, an answer, the parameters of a job. */
+
+import { Dialog, Notification } from '@jupyterlab/apputils';
+import { Widget } from '@lumino/widgets';
+
+import { IWords, node, quiet } from './draw/nodes';
+import { text } from './draw/values';
+import { Refused } from './request';
+
+/** What somebody filled in, by name. */
+export type Values = Record<string, unknown>;
+
+/** A field of a form. */
+export interface IField {
+  readonly name: string;
+  readonly label: string;
+  readonly kind: 'line' | 'words' | 'number' | 'whole' | 'tick' | 'choice';
+  readonly value?: unknown;
+  readonly help?: string;
+  readonly required?: boolean;
+  /** Of a choice: what is sent, and what is shown. */
+  readonly options?: readonly (readonly [string, string])[];
+}
+
+/** A dialog with a form. */
+export interface IForm {
+  readonly title: string;
+  readonly button: string;
+  readonly fields: readonly IField[];
+  /** What one should know before. */
+  readonly about?: readonly (Node | string)[];
+  /** Say why what is filled in cannot be; empty where it can. */
+  readonly wrong?: (values: Values) => string;
+  /** Do it; when that fails, the dialog stands there again, with everything that was typed. */
+  readonly act: (values: Values) => Promise<unknown>;
+}
+
+/** Ask until it is done or somebody gives up; returns whether it was done. */
+export async function ask(form: IForm, trans: IWords): Promise<boolean> {
+  let values: Values = {};
+  let failed: unknown = null;
+  for (;;) {
+    const said: Values | null = await launched(form, values, failed, trans);
+    if (said === null) {
+      return false;
+    }
+    try {
+      await meanwhile(form.title, form.act(said));
+      return true;
+    } catch (error) {
+      [values, failed] = [said, error];
+    }
+  }
+}
+
+/** Say that something is being done, where it takes longer than people wait without a word. */
+export async function meanwhile<T>(said: string, done: Promise<T>): Promise<T> {
+  let shown = '';
+  const late = setTimeout(() => (shown = Notification.emit(said, 'in-progress', { autoClose: false })), 700);
+  try {
+    return await done;
+  } finally {
+    clearTimeout(late);
+    if (shown) {
+      Notification.dismiss(shown);
+    }
+  }
+}
+
+/** Say why something is not to be had, and nothing else. */
+export async function refuse(title: string, why: string, trans: IWords): Promise<void> {
+  const body = new Widget({ node: node('div', 'nbmlops-form', node('p', '', why)) });
+  const dialog = new Dialog({ title, body, buttons: [Dialog.okButton({ label: trans.__('Close') })] });
+  await dialog.launch();
+  dialog.dispose();
+}
+
+/** Ask which one of several; returns null where somebody gives up. */
+export async function choose(
+  title: string,
+  label: string,
+  options: readonly (readonly [string, string])[],
+  trans: IWords
+): Promise<string | null> {
+  let chosen: string | null = null;
+  const field: IField = { name: 'one', label, kind: 'choice', options, value: options[0]?.[0] };
+  const act = async (values: Values): Promise<void> => {
+    chosen = text(values.one, 1000);
+  };
+  await ask({ title, button: trans.__('Choose'), fields: [field], act }, trans);
+  return chosen;
+}
+
+async function launched(form: IForm, values: Values, failed: unknown, trans: IWords): Promise<Values | null> {
+  const body = new Form(form, values, failed);
+  const dialog = new Dialog({
+    title: form.title,
+    body,
+    focusNodeSelector: 'textarea, input, select',
+    buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.okButton({ label: form.button })]
+  });
+  dialog.addClass('nbmlops-dialog');
+  const done = dialog.launch();
+  // Lab looks whether fields are valid when one types: look at once, so that no empty form can be sent.
+  void dialog.ready.then(() => body.check());
+  const { button } = await done;
+  const said = button.accept ? body.values() : null;
+  dialog.dispose();
+  return said;
+}
+
+/** A form as the body of a dialog. */
+class Form extends Widget {
+  constructor(form: IForm, values: Values, failed: unknown) {
+    super({ node: node('div', 'nbmlops-form', ...(form.about ?? [])) });
+    this._form = form;
+    for (const field of form.fields) {
+      this.node.append(this.field(field, field.name in values ? values[field.name] : field.value));
+    }
+    this._said.setAttribute('role', 'alert');
+    if (failed !== null) {
+      this._said.append(...complaint(failed));
+    }
+    this.node.append(this._wrong, this._said);
+    this._wrong.setAttribute('role', 'status');
+    this.node.addEventListener('input', () => this.judge());
+  }
+
+  /** Judge what is there, and have Lab do so. */
+  check(): void {
+    this.judge();
+    this.node.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+
+  /** Return what is filled in. */
+  values(): Values {
+    return Object.fromEntries(this._form.fields.map(field => [field.name, this.value(field)]));
+  }
+
+  private judge(): void {
+    const why = this._form.wrong?.(this.values()) ?? '';
+    this._wrong.textContent = why;
+    this._wrong.classList.toggle('jp-mod-error', why !== '');
+  }
+
+  private value(field: IField): unknown {
+    const control = this._controls.get(field.name);
+    if (control instanceof HTMLInputElement && field.kind === 'tick') {
+      return control.checked;
+    }
+    const typed = control?.value ?? '';
+    if (field.kind === 'number' || field.kind === 'whole') {
+      return typed.trim() === '' ? null : Number(typed);
+    }
+    return typed;
+  }
+
+  private field(field: IField, value: unknown): HTMLElement {
+    const control = made(field, value);
+    const id = `nbmlops-field-${field.name}`;
+    control.id = id;
+    this._controls.set(field.name, control);
+    const label = node('label', '', field.label);
+    label.htmlFor = id;
+    if (field.required) {
+      label.append(node('span', 'nbmlops-quiet', ' *'));
+      control.setAttribute('required', '');
+    }
+    const whole = field.kind === 'tick' ? [node('div', 'nbmlops-ticked-field', control, label)] : [label, control];
+    const drawn = node('div', 'nbmlops-field', ...whole);
+    if (field.help) {
+      const help = quiet(field.help);
+      help.id = `${id}-help`;
+      control.setAttribute('aria-describedby', help.id);
+      drawn.append(help);
+    }
+    return drawn;
+  }
+
+  private _form: IForm;
+  private _controls = new Map<string, Control>();
+  private _wrong = node('p', 'nbmlops-wrong');
+  private _said = node('div', 'nbmlops-said-no');
+}
+
+type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
+
+/** Make what a field is filled in with. */
+function made(field: IField, value: unknown): Control {
+  if (field.kind === 'choice') {
+    const options = (field.options ?? []).map(([key, said]) => new Option(said, key, false, key === text(value, 1000)));
+    return node('select', 'nbmlops-input jp-mod-styled', ...options);
+  }
+  if (field.kind === 'words') {
+    const words = node('textarea', 'nbmlops-input jp-mod-styled');
+    words.rows = 3;
+    words.value = text(value, 20_000);
+    return words;
+  }
+  const line = node('input', field.kind === 'tick' ? '' : 'nbmlops-input jp-mod-styled');
+  if (field.kind === 'tick') {
+    line.type = 'checkbox';
+    line.checked = value === true;
+    return line;
+  }
+  line.type = field.kind === 'line' ? 'text' : 'number';
+  line.step = field.kind === 'whole' ? '1' : 'any';
+  line.value = value === null || value === undefined ? '' : text(value, 20_000);
+  return line;
+}
+
+function complaint(error: unknown): Node[] {
+  const said = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof Refused ? error.hint : '';
+  return [node('p', 'nbmlops-error', said), ...(hint ? [quiet(hint)] : [])];
+}

@@ -1,0 +1,145 @@
+/** A section as it stands in the panel: its title, which opens and closes it, and what it holds. */
+
+import { Message } from '@lumino/messaging';
+import { IDisposable } from '@lumino/disposable';
+import { Widget } from '@lumino/widgets';
+
+import { node } from '../draw/nodes';
+import { BackendMissing } from '../request';
+import { IPanel, ISection, settle, trouble } from './section';
+
+const TITLE = 30; // pixels, with the lines around it
+
+/** A section with its title. */
+export class Body extends Widget {
+  constructor(
+    private readonly panel: IPanel,
+    readonly section: ISection
+  ) {
+    super({ node: node('section', 'nbmlops-section') });
+    const caption = node('span', 'nbmlops-section-caret', '▸');
+    caption.setAttribute('aria-hidden', 'true');
+    this._toggle.append(caption, node('span', '', section.title));
+    this._toggle.type = 'button';
+    this._toggle.addEventListener('click', () => this.setOpen(!this.isOpen));
+    this._scroller.setAttribute('role', 'region');
+    this._scroller.setAttribute('aria-label', section.title);
+    this._scroller.append(this._held);
+    // Sections share the height by how much they hold: a short one leaves its share to the others.
+    this._high = new ResizeObserver(() =>
+      this.node.style.setProperty('--nbmlops-high', `${this._held.offsetHeight + TITLE}px`)
+    );
+    this._high.observe(this._held);
+    this.node.dataset.section = section.id;
+    this.node.append(node('h2', 'nbmlops-section-title', this._toggle), this._scroller);
+    this.show_(this.isOpen);
+  }
+
+  /** Whether somebody opened it. */
+  get isOpen(): boolean {
+    return this.panel.kept.isOpen(this.section.id);
+  }
+
+  dispose(): void {
+    if (!this.isDisposed) {
+      this.unwatch();
+      this._high.disconnect();
+      this.section.dispose?.();
+      super.dispose();
+    }
+  }
+
+  /** Open or close it; what is closed asks nothing. */
+  setOpen(open: boolean): void {
+    if (open !== this.isOpen) {
+      this.panel.kept.setOpen(this.section.id, open);
+    }
+    this.show_(open);
+    if (open) {
+      this.panel.refresh(this.section.id);
+    } else {
+      this.unwatch();
+    }
+  }
+
+  /** Look as it was kept, after the page was loaded. */
+  restore(): void {
+    this.show_(this.isOpen);
+  }
+
+  /** Put the keyboard on its title. */
+  focus(): void {
+    this._toggle.focus();
+    this.node.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** Ask and draw; throws what the panel has to know: that nothing answers. */
+  async load(): Promise<void> {
+    const round = ++this._round;
+    try {
+      const said = await this.section.load();
+      if (round === this._round && !this.isDisposed) {
+        this._said = said;
+        this._loaded = true;
+        this.redraw();
+        this.watch();
+      }
+    } catch (error) {
+      if (round !== this._round || this.isDisposed) {
+        return;
+      }
+      if (!(error instanceof BackendMissing)) {
+        this.complain(error);
+      }
+      throw error;
+    }
+  }
+
+  /** Draw again what is known. */
+  redraw(): void {
+    if (this._loaded && this.isOpen) {
+      settle(this._held, this.section.draw(this._said));
+    }
+  }
+
+  /** Stop to listen. */
+  unwatch(): void {
+    this._watched?.dispose();
+    this._watched = null;
+  }
+
+  protected onBeforeDetach(message: Message): void {
+    this.unwatch();
+    super.onBeforeDetach(message);
+  }
+
+  /** Listen while somebody looks; a stream that ended is taken up again in the next round. */
+  private watch(): void {
+    if (!this._watched && this.section.watch && this.isOpen && this.isVisible && !document.hidden) {
+      this._watched = this.section.watch(() => this.unwatch());
+    }
+  }
+
+  /** Say what is wrong above what one knew before: nothing that was read is taken away. */
+  private complain(error: unknown): void {
+    const known = this._loaded ? this.section.draw(this._said) : [];
+    const said = trouble(error, this.panel.trans);
+    said.dataset.key = 'trouble';
+    settle(this._held, [said, ...known]);
+  }
+
+  private show_(open: boolean): void {
+    this._toggle.setAttribute('aria-expanded', String(open));
+    this.toggleClass('nbmlops-mod-open', open);
+    this._scroller.hidden = !open;
+  }
+
+  private _toggle = node('button', 'nbmlops-section-toggle');
+  private _scroller = node('div', 'nbmlops-section-body');
+  private _held = node('div', 'nbmlops-held');
+  private _high: ResizeObserver;
+  private _said: unknown = null;
+  private _loaded = false;
+  private _round = 0;
+  private _watched: IDisposable | null = null;
+}

@@ -1,0 +1,137 @@
+/** Jobs: what runs now with its cell, what failed and why, what comes next. */
+
+import { IDisposable } from '@lumino/disposable';
+
+import { Content, dotted, node, quiet, status } from '../draw/nodes';
+import { duration, Fields, fields, number, records, text } from '../draw/values';
+import { Ids } from './ids';
+import { act, answer, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';
+
+const ID = 'jobs';
+const FIRST = ['running', 'failed'];
+
+/** Make the section of jobs. */
+export function jobs(panel: IPanel): ISection {
+  const { server, trans } = panel;
+  const views = new Views(panel, ID);
+  let known: Fields = {};
+
+  /** Take in what a running job told: a work that is known changes, another comes first. */
+  function told(work: Fields): void {
+    const works = records(known.works);
+    const at = works.findIndex(one => one.work_id === work.work_id);
+    const next = at < 0 ? [work, ...works] : works.map((one, i) => (i === at ? work : one));
+    known = { ...known, works: ordered(next) };
+    panel.redraw(ID);
+  }
+
+  function work(one: Fields): HTMLElement {
+    const [id, run] = [text(one.work_id), text(one.run_id)];
+    const name = text(one.job) || text(one.notebook) || id;
+    const at = one.started_at ?? one.ended_at;
+    return row(panel, ID, {
+      key: `work:${id}`,
+      title: name,
+      beside: [node('span', 'nbmlops-space'), at ? when(at) : ''],
+      below: [
+        status(text(one.status), text(one.reason)),
+        one.duration_s === null ? '' : node('span', 'nbmlops-took', duration(one.duration_s)),
+        one.job && one.key ? node('span', 'nbmlops-quiet', text(one.key)) : '', // of what runs once it says nothing
+        ...progress(one),
+        one.error ? node('span', 'nbmlops-error', text(one.error)) : ''
+      ],
+      inside: () => [buttons(one, run), ...(run ? inside(one, run) : [])]
+    });
+  }
+
+  /** How far a running one is: its cells as a bar and in words. */
+  function progress(one: Fields): Content[] {
+    const cells = fields(one.cells);
+    const [done, total] = [number(cells.done) ?? 0, number(cells.total) ?? 0];
+    if (one.live !== true || !total) {
+      return [];
+    }
+    const bar = node('progress', 'nbmlops-progress');
+    bar.max = total;
+    bar.value = done;
+    bar.setAttribute('max', String(total));
+    bar.setAttribute('value', String(done));
+    bar.setAttribute('aria-label', trans.__('Cells done'));
+    const current = text(cells.current, 80);
+    const said = trans.__('cell %1 of %2', Math.min(done + 1, total), total);
+    return [bar, node('span', 'nbmlops-quiet', current ? `${said}: ${current}` : said)];
+  }
+
+  function buttons(one: Fields, run: string): HTMLElement {
+    const output = text(one.output, 1000);
+    const ended = one.live !== true;
+    return node(
+      'div',
+      'nbmlops-actions',
+      ...(output ? [act(trans.__('Open its notebook'), () => panel.run(Ids.openFile, { path: output }))] : []),
+      ...(run && ended ? [act(trans.__('Open the report'), () => panel.run(Ids.openReport, { ref: run }))] : []),
+      ...(run && ended ? [act(trans.__('Run it again'), () => panel.run(Ids.retryJob, { run }))] : []),
+      ...(run && !ended ? [act(trans.__('Cancel…'), () => panel.run(Ids.cancelJob, { run }))] : [])
+    );
+  }
+
+  function inside(one: Fields, run: string): Content[] {
+    const said = views.get(run, JSON.stringify(one), () => server.get(`jobs/${encodeURIComponent(run)}`));
+    return answer(said, trans, whole => [view(whole, trans) ?? '']);
+  }
+
+  function schedule(one: Fields): HTMLElement {
+    const next = one.paused === true ? [status('paused')] : one.next_at ? [trans.__('next '), when(one.next_at)] : [];
+    const last = one.last ? [node('span', '', trans.__('last '), status(text(one.last)))] : [];
+    return row(panel, ID, {
+      key: `schedule:${text(one.job)}`,
+      title: text(one.job),
+      beside: [node('span', 'nbmlops-space'), node('span', 'nbmlops-quiet', text(one.trigger))],
+      below: [node('span', '', ...next), ...last],
+      inside: null
+    });
+  }
+
+  function schedules(all: Fields[]): HTMLElement[] {
+    const head = node('h3', 'nbmlops-group', trans.__('Schedules'));
+    head.dataset.key = 'schedules';
+    return all.length ? [head, rows(trans.__('Schedules'), all.map(schedule))] : [];
+  }
+
+  function ticked(scheduler: unknown): HTMLElement {
+    const tick = fields(scheduler);
+    if (!scheduler || !tick.last_tick_at) {
+      return quiet(text(tick.why) || trans.__('No scheduler has run here. Start one: nbmlops scheduler'));
+    }
+    const late = tick.late === true ? status('late') : '';
+    return dotted(node('span', '', trans.__('Scheduler: last tick '), when(tick.last_tick_at)), late, text(tick.why));
+  }
+
+  function drawn(): HTMLElement[] {
+    const works = ordered(records(known.works));
+    const begin = act(trans.__('Run this notebook as a job…'), () => panel.run(Ids.runJob), 'nbmlops-wide-button');
+    const list = works.length ? [rows(trans.__('Jobs, running and failed first'), works.map(work))] : [];
+    const none = works.length ? [] : nothing(trans.__('No job has run yet.'));
+    const made = node('div', 'nbmlops-controls', begin);
+    made.dataset.key = 'controls';
+    return [made, ...none, ...list, ...schedules(records(known.schedules)), ticked(known.scheduler)];
+  }
+
+  return {
+    id: ID,
+    title: trans.__('Jobs'),
+    load: async () => (known = await server.get('jobs')),
+    draw: drawn,
+    watch: (ended): IDisposable =>
+      server.events('jobs/events', (name, data) => (name === 'job' ? told(data) : undefined), ended)
+  };
+}
+
+/** Running first, then failed, then the rest as it came. */
+function ordered(works: Fields[]): Fields[] {
+  const place = (one: Fields): number => {
+    const at = FIRST.indexOf(one.live === true ? 'running' : text(one.status));
+    return at < 0 ? FIRST.length : at;
+  };
+  return [...works].sort((a, b) => place(a) - place(b));
+}

@@ -1,0 +1,242 @@
+/** A list of any length: only the rows one sees are there, and they are asked for as one scrolls. */
+
+import { IDisposable } from '@lumino/disposable';
+
+import { node } from '../draw/nodes';
+import { patch } from '../draw/patch';
+
+/** The height of a closed row, in pixels: it is the same for all, so that nothing moves when one comes in. */
+export const HIGH = 44;
+
+const AROUND = 6;
+
+/** What a list needs to know of its rows. */
+export interface IRows {
+  readonly label: string;
+  /** Draw a row; null while it is not there yet. */
+  draw(index: number): HTMLElement | null;
+  /** Called with the rows one sees, whenever these are others. */
+  seen(first: number, last: number): void;
+}
+
+/** A list of rows in an element that scrolls. */
+export class Rows implements IDisposable {
+  constructor(private readonly about: IRows) {
+    this.node.setAttribute('aria-label', about.label);
+    this.node.addEventListener('keydown', this);
+    this.node.addEventListener('focusin', this);
+    this._sizes = new ResizeObserver(() => (this.measure() ? this.update() : undefined));
+  }
+
+  readonly node = node('ol', 'nbmlops-rows nbmlops-virtual');
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  dispose(): void {
+    this._disposed = true;
+    this._sizes.disconnect();
+    this._scroller?.removeEventListener('scroll', this);
+    this.node.removeEventListener('keydown', this);
+    this.node.removeEventListener('focusin', this);
+  }
+
+  /** Show so many rows, drawn anew where they changed. */
+  set(count: number): void {
+    if (count !== this._count) {
+      this._more.clear(); // other rows stand there now
+    }
+    this._count = count;
+    this._active = Math.min(this._active, Math.max(0, count - 1));
+    this.update();
+  }
+
+  /** Draw what one sees. */
+  update(): void {
+    this.attach();
+    const [first, last] = this.window();
+    const wanted = new Set<number>();
+    for (let i = first; i <= last; i++) {
+      wanted.add(i);
+    }
+    if (this._count && this.node.contains(document.activeElement)) {
+      wanted.add(this._active); // whoever stands in a row keeps it
+    }
+    this._shown.forEach((drawn, i) => (wanted.has(i) ? null : this.remove(i, drawn)));
+    [...wanted].sort((a, b) => a - b).forEach(i => this.put(i));
+    this.measure();
+    this.place();
+    this.node.style.height = `${this.top(this._count)}px`;
+    if (first !== this._seen[0] || last !== this._seen[1]) {
+      this._seen = [first, last];
+      this.about.seen(first, last);
+    }
+  }
+
+  handleEvent(event: Event): void {
+    if (event.type === 'scroll') {
+      cancelAnimationFrame(this._frame);
+      this._frame = requestAnimationFrame(() => this.update());
+    } else if (event.type === 'focusin') {
+      this.focused(event.target as Element);
+    } else if (event.type === 'keydown') {
+      this.key(event as KeyboardEvent);
+    }
+  }
+
+  /** Find what scrolls: known only when the list stands in the page. */
+  private attach(): void {
+    const scroller = this.node.closest<HTMLElement>('.nbmlops-section-body');
+    if (scroller !== this._scroller) {
+      this._scroller?.removeEventListener('scroll', this);
+      this._scroller = scroller;
+      scroller?.addEventListener('scroll', this, { passive: true });
+    }
+  }
+
+  /** The first and the last row to draw. */
+  private window(): [number, number] {
+    const high = this._scroller?.clientHeight || 20 * HIGH;
+    const from = (this._scroller?.scrollTop ?? 0) - this.node.offsetTop;
+    const first = Math.max(0, this.index(from) - AROUND);
+    return [first, Math.min(this._count - 1, this.index(from + high) + AROUND)];
+  }
+
+  private put(i: number): void {
+    const next = this.about.draw(i) ?? node('li', 'nbmlops-row nbmlops-waiting');
+    const old = this._shown.get(i);
+    next.setAttribute('aria-posinset', String(i + 1));
+    next.setAttribute('aria-setsize', String(this._count));
+    // Rows are patched only where they are of the same run: focus must not pass to another one.
+    const same = old && old.dataset.key === next.dataset.key;
+    const stands = old && same ? patch(old, next) : next;
+    if (stands !== old) {
+      if (old) {
+        this.remove(i, old);
+      }
+      this.node.insertBefore(stands, this.after(i));
+      this._sizes.observe(stands);
+      this._shown.set(i, stands);
+    }
+    this.reach(stands, i === this._active);
+  }
+
+  /** Rows stand in the page in their order: so does who walks through them. */
+  private after(i: number): Element | null {
+    const later = [...this._shown.keys()].filter(k => k > i);
+    return later.length ? (this._shown.get(Math.min(...later)) ?? null) : null;
+  }
+
+  private remove(i: number, drawn: HTMLElement): void {
+    this._sizes.unobserve(drawn);
+    drawn.remove();
+    this._shown.delete(i);
+  }
+
+  private place(): void {
+    this._shown.forEach((drawn, i) => {
+      drawn.style.top = `${this.top(i)}px`;
+    });
+  }
+
+  /** Rows that are open are higher: by how much is measured; returns whether any changed. */
+  private measure(): boolean {
+    let changed = false;
+    this._shown.forEach((drawn, i) => {
+      const more = Math.max(0, drawn.offsetHeight - HIGH);
+      changed = changed || (this._more.get(i) ?? 0) !== more;
+      if (more) {
+        this._more.set(i, more);
+      } else {
+        this._more.delete(i);
+      }
+    });
+    return changed;
+  }
+
+  private top(index: number): number {
+    let more = 0;
+    this._more.forEach((high, at) => (more += at < index ? high : 0));
+    return index * HIGH + more;
+  }
+
+  /** The row at a height. */
+  private index(y: number): number {
+    let at = Math.floor(y / HIGH);
+    while (at > 0 && this.top(at) > y) {
+      at -= Math.max(1, Math.floor((this.top(at) - y) / HIGH));
+    }
+    return Math.max(0, at);
+  }
+
+  /** Only one row is reached by Tab; arrows lead to the others. */
+  private reach(drawn: Element, active: boolean): void {
+    drawn.querySelectorAll<HTMLElement>('.nbmlops-row-head button, .nbmlops-row-head input').forEach(control => {
+      control.tabIndex = active ? 0 : -1;
+    });
+  }
+
+  private focused(target: Element): void {
+    const at = this.at(target);
+    if (at !== undefined && at !== this._active) {
+      const before = this._shown.get(this._active);
+      this._active = at;
+      [before, this._shown.get(at)].forEach((drawn, i) => drawn && this.reach(drawn, i === 1));
+    }
+  }
+
+  private key(event: KeyboardEvent): void {
+    const target = event.target as Element;
+    const steps: Record<string, number> = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: 10,
+      PageUp: -10,
+      Home: -this._count,
+      End: this._count
+    };
+    const step = steps[event.key];
+    if (step === undefined || !target.closest('.nbmlops-row-head') || event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    const to = Math.min(this._count - 1, Math.max(0, this._active + step));
+    const place = [...(target.closest('.nbmlops-row-head')?.querySelectorAll('button, input') ?? [])].indexOf(target);
+    this.go(to, Math.max(0, place));
+  }
+
+  private go(to: number, place: number): void {
+    this._active = to;
+    const scroller = this._scroller;
+    if (scroller) {
+      const [above, below] = [this.node.offsetTop + this.top(to), this.node.offsetTop + this.top(to + 1)];
+      const sticky = scroller.querySelector<HTMLElement>('.nbmlops-controls')?.offsetHeight ?? 0;
+      if (above - sticky < scroller.scrollTop) {
+        scroller.scrollTop = above - sticky;
+      } else if (below > scroller.scrollTop + scroller.clientHeight) {
+        scroller.scrollTop = below - scroller.clientHeight;
+      }
+    }
+    this.update();
+    const controls = this._shown
+      .get(to)
+      ?.querySelectorAll<HTMLElement>('.nbmlops-row-head button, .nbmlops-row-head input');
+    controls?.[Math.min(place, controls.length - 1)]?.focus();
+  }
+
+  private at(target: Element): number | undefined {
+    return [...this._shown].find(([, drawn]) => drawn.contains(target))?.[0];
+  }
+
+  private _count = 0;
+  private _active = 0;
+  private _frame = 0;
+  private _disposed = false;
+  private _seen: [number, number] = [-1, -1];
+  private _shown = new Map<number, HTMLElement>();
+  private _more = new Map<number, number>();
+  private _sizes: ResizeObserver;
+  private _scroller: HTMLElement | null = null;
+}

@@ -1,0 +1,275 @@
+/** What every section of the panel is, and the pieces they are drawn from. */
+
+import { NotebookPanel } from '@jupyterlab/notebook';
+import { TranslationBundle } from '@jupyterlab/translation';
+import { IDisposable } from '@lumino/disposable';
+
+import { Content, IWords, node, quiet } from '../draw/nodes';
+import { on, patch } from '../draw/patch';
+import { draw } from '../draw/view';
+import { Fields, fields, text } from '../draw/values';
+import { Refused, Server } from '../request';
+import { Kept } from './kept';
+
+/** A part of the panel. */
+export interface ISection {
+  readonly id: string;
+  readonly title: string;
+  /** Ask for what it shows; called while somebody looks, never else. */
+  load(): Promise<unknown>;
+  /** Draw what came; what looks the same is left standing. */
+  draw(data: unknown): HTMLElement[];
+  /** Listen while somebody looks; `ended` is called where the other side hangs up. */
+  watch?(ended: () => void): IDisposable;
+  dispose?(): void;
+}
+
+/** What sections know of the panel. */
+export interface IPanel {
+  readonly server: Server;
+  readonly trans: TranslationBundle;
+  readonly kept: Kept;
+  /** Whether people may approve and promote from here. */
+  readonly promotes: boolean;
+  /** The open notebook, if any. */
+  notebook(): NotebookPanel | null;
+  /** Its path as the server knows it, empty without one. */
+  path(): string;
+  /** Execute a command; what goes wrong is said. */
+  run(command: string, args?: Record<string, string>): void;
+  /** Draw a section again from what it has. */
+  redraw(section: string): void;
+  /** Ask again, for one section or all that are open. */
+  refresh(section?: string): void;
+}
+
+/** Make a button that does something, also after it was drawn over. */
+export function act(label: string, doing: (from: HTMLElement) => void, name = ''): HTMLButtonElement {
+  const made = node('button', `nbmlops-button ${name}`.trim(), label);
+  made.type = 'button';
+  on(made, 'click', event => doing(event.currentTarget as HTMLElement));
+  return made;
+}
+
+/** Make a button that looks like a word. */
+export function word(label: string, title: string, doing: () => void): HTMLButtonElement {
+  const made = act(label, doing);
+  made.className = 'nbmlops-link';
+  made.title = title;
+  return made;
+}
+
+/** Make a list to choose from. */
+export function choice(
+  label: string,
+  options: readonly (readonly [string, string])[],
+  value: string,
+  chosen: (value: string) => void
+): HTMLElement {
+  const made = node('select', 'nbmlops-choice', ...options.map(([key, said]) => option(key, said, key === value)));
+  made.setAttribute('aria-label', label);
+  on(made, 'change', event => chosen((event.currentTarget as HTMLSelectElement).value));
+  return made;
+}
+
+/** Make a list of rows; each knows itself by its key, wherever it stands the next time. */
+export function rows(label: string, made: HTMLElement[]): HTMLElement {
+  const drawn = node('ul', 'nbmlops-rows', ...made);
+  drawn.setAttribute('aria-label', label);
+  return drawn;
+}
+
+/** What stands in a row. */
+export interface IRow {
+  /** How it is known among all rows of the panel. */
+  readonly key: string;
+  readonly title: string;
+  /** Behind the title, and in the line below. */
+  readonly beside?: Content[];
+  readonly below?: (Content | null)[];
+  /** What is shown when it is open; null where there is nothing more to show. */
+  readonly inside: (() => Content[]) | null;
+}
+
+/** Draw a row: a title that opens it, a few words beside and below, and what it holds. */
+export function row(panel: IPanel, section: string, about: IRow): HTMLElement {
+  const open = about.inside !== null && panel.kept.isOpen(about.key);
+  const head = node('div', 'nbmlops-row-head', title(panel, section, about, open), ...(about.beside ?? []));
+  const below = (about.below ?? []).filter((part): part is Content => Boolean(part));
+  const made = node('li', 'nbmlops-row', head);
+  made.dataset.key = about.key;
+  if (below.length) {
+    made.append(node('div', 'nbmlops-row-below', ...below));
+  }
+  if (open && about.inside) {
+    made.append(node('div', 'nbmlops-row-inside', ...about.inside()));
+  }
+  return made;
+}
+
+/** Make the button that opens and closes a row. */
+export function caret(label: string, open: boolean, toggle: () => void): HTMLButtonElement {
+  const made = act('', toggle);
+  made.className = 'nbmlops-caret';
+  made.setAttribute('aria-expanded', String(open));
+  made.setAttribute('aria-label', label);
+  return made;
+}
+
+/** Put rows and other elements into one, in place of those there were: by key where they have one. */
+export function settle(into: HTMLElement, next: readonly HTMLElement[]): void {
+  const known = new Map<string, Element>();
+  for (const child of Array.from(into.children)) {
+    known.set(keyOf(child, [...known.keys()].length), child);
+  }
+  let at: Element | null = into.firstElementChild;
+  next.forEach((child, i) => {
+    const key = keyOf(child, i);
+    const old = known.get(key);
+    known.delete(key);
+    const stands = old ? merged(old as HTMLElement, child) : child;
+    if (stands === at) {
+      at = at.nextElementSibling;
+    } else {
+      into.insertBefore(stands, at);
+    }
+  });
+  known.forEach(gone => gone.remove());
+}
+
+/** Views of the server, asked for when a row is opened and again when it changed. */
+export class Views {
+  /**
+   * @param panel - Whose server is asked.
+   * @param section - Which section is drawn again when an answer came.
+   */
+  constructor(
+    private readonly panel: IPanel,
+    private readonly section: string
+  ) {}
+
+  /** Return what was answered, null before; `sign` is another when the answer would be. */
+  get(key: string, sign: string, ask: () => Promise<Fields>): Fields | Error | null {
+    const known = this._known.get(key);
+    if (known?.sign !== sign) {
+      this._known.set(key, { sign, said: known?.said ?? null });
+      void ask()
+        .catch((error: Error) => error)
+        .then(said => this.came(key, sign, said));
+    }
+    return this._known.get(key)?.said ?? null;
+  }
+
+  /** Forget an answer: it is asked for again. */
+  forget(key: string): void {
+    const known = this._known.get(key);
+    if (known) {
+      this._known.set(key, { ...known, sign: '' });
+    }
+  }
+
+  private came(key: string, sign: string, said: Fields | Error): void {
+    if (this._known.get(key)?.sign === sign) {
+      this._known.set(key, { sign, said });
+      this.panel.redraw(this.section);
+    }
+  }
+
+  private _known = new Map<string, { sign: string; said: Fields | Error | null }>();
+}
+
+/** Draw a moment as shortly as a side bar needs it: the time of today, else the day; the whole of it is its title. */
+export function when(value: unknown): HTMLTimeElement {
+  const said = text(value, 40);
+  const at = new Date(said);
+  const made = node('time', 'nbmlops-time', Number.isNaN(at.getTime()) ? said : short(at, new Date()));
+  made.dateTime = said;
+  made.title = Number.isNaN(at.getTime()) ? said : `${at.toLocaleString()} (${said})`;
+  return made;
+}
+
+/** Draw an answer by what draws it, that it is awaited, or why there is none. */
+export function answer(said: Fields | Error | null, trans: IWords, drawn: (said: Fields) => Content[]): Content[] {
+  if (said === null) {
+    return [quiet(trans.__('Loading…'))];
+  }
+  return said instanceof Error ? [trouble(said, trans)] : drawn(said);
+}
+
+/** Draw a view as the server sends it. */
+export function view(said: unknown, trans: IWords): HTMLElement | null {
+  const known = fields(said);
+  return known.kind ? draw(text(known.kind), known.data, trans) : null;
+}
+
+/** Say what went wrong in a section, and what to do. */
+export function trouble(error: unknown, trans: IWords): HTMLElement {
+  const said = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof Refused ? error.hint : '';
+  const made = node('div', 'nbmlops-trouble', node('p', '', said || trans.__('No answer.')));
+  if (hint) {
+    made.append(quiet(hint));
+  }
+  made.setAttribute('role', 'alert');
+  return made;
+}
+
+/** Say that there is nothing yet, and how to begin. */
+export function nothing(said: string, example = ''): HTMLElement[] {
+  return [node('p', 'nbmlops-hint', said), ...(example ? [node('pre', 'nbmlops-example', example)] : [])];
+}
+
+/** A short word in a box: an alias, an order. */
+export function chip(said: string, title = ''): HTMLElement {
+  const made = node('span', 'nbmlops-chip', said);
+  if (title) {
+    made.title = title;
+  }
+  return made;
+}
+
+function title(panel: IPanel, section: string, about: IRow, open: boolean): HTMLElement {
+  if (!about.inside) {
+    return node('span', 'nbmlops-row-title', about.title);
+  }
+  const made = act(about.title, () => {
+    panel.kept.setOpen(about.key, !panel.kept.isOpen(about.key));
+    panel.redraw(section);
+  });
+  made.className = 'nbmlops-caret nbmlops-row-title';
+  made.title = about.title;
+  made.setAttribute('aria-expanded', String(open));
+  return made;
+}
+
+function option(value: string, said: string, chosen: boolean): HTMLOptionElement {
+  const made = node('option', '', said);
+  made.value = value;
+  made.selected = chosen;
+  made.toggleAttribute('selected', chosen);
+  return made;
+}
+
+function short(at: Date, now: Date): string {
+  if (at.toDateString() === now.toDateString()) {
+    return at.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  }
+  const year = at.getFullYear() === now.getFullYear() ? undefined : 'numeric';
+  return at.toLocaleDateString(undefined, { day: 'numeric', month: 'short', year });
+}
+
+function keyOf(child: Element, place: number): string {
+  return child instanceof HTMLElement && child.dataset.key ? child.dataset.key : `${child.nodeName} ${place}`;
+}
+
+function merged(old: HTMLElement, next: HTMLElement): HTMLElement {
+  if (old === next) {
+    return old;
+  }
+  const lists = old.matches('.nbmlops-rows') && next.matches('.nbmlops-rows');
+  if (lists) {
+    settle(old, Array.from(next.children) as HTMLElement[]);
+    return old;
+  }
+  return patch(old, next);
+}
