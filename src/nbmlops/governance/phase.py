@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from nbmlops.errors import NbmlopsError
 from nbmlops.governance.agenda import overdue
 from nbmlops.governance.agenda.decided import AGENDA, decisions
+from nbmlops.governance.agenda.known import Known, decided, of_models, why
 from nbmlops.governance.approval import given
 from nbmlops.governance.charter import Charter, charter
 from nbmlops.hooks import Shown
@@ -21,26 +22,6 @@ PHASES = ("design", "data", "development", "deployment", "monitoring", "feedback
 DESIGN, DATA, DEVELOPMENT, DEPLOYMENT, MONITORING, FEEDBACK, RETRAINING = PHASES
 OWNER = "owner"
 Json = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of a model, as far as a phase rests on it; ``ref`` is the version that somebody has to act on."""
-
-    name: str
-    ref: str
-    owner: str
-    champion: str = ""
-    waiting: bool = False  # the newest version is not champion, and newer than the one that is
-    judged: bool = False  # it was evaluated
-    turned_down: str = ""  # who said no, and why
-    flagged: bool = False  # a blocking flag on it is not settled
-    missing: tuple[str, ...] = ()  # roles whose approval is missing
-    advice: str = ""  # on the champion
-    late: bool = False  # its review is overdue
-    alerts: int = 0  # open episodes at alert level
-    used: bool = False  # it predicted something, or its data was checked
-    answered: bool = False  # something came back for its predictions
 
 
 @dataclass(frozen=True)
@@ -61,6 +42,10 @@ def _advised(*words: str) -> Callable[[Known], bool]:
 
 # Asked in this order; the first that holds decides. docs/reviews.md shows the same table.
 RULES = (
+    Rule("stopped", "the project was stopped", FEEDBACK, "manager",
+         "end its service and its jobs, or: nbmlops charter decide continue", lambda k: k.decided == "stop"),
+    Rule("pivoted", "the project was pivoted, and the charter is that of before", DESIGN, "stakeholder",
+         "write in charter.yaml what it turns to, then nbmlops charter check", lambda k: k.decided == "pivot"),
     Rule("turned_down", "the newest version was turned down", DEVELOPMENT, "scientist",
          "train another version, or mend what was asked", lambda k: k.waiting and bool(k.turned_down)),
     Rule("flagged", "a blocking flag on the newest version is open", DEVELOPMENT, OWNER,
@@ -107,7 +92,6 @@ BACK: tuple[tuple[str, Callable[[Json], bool], str, str], ...] = (
     ("decision", lambda d: d.get("decision") == "pivot", FEEDBACK, DESIGN),
 )
 ACTIONS = tuple(dict.fromkeys((*overdue.ACTIONS, *(action for action, *_ in BACK))))
-WHY = ("reason", "comment", "why")
 
 
 @dataclass(frozen=True)
@@ -184,12 +168,13 @@ def status() -> Status:
     versions: dict[str, list[ModelVersion]] = {}
     for version in models.listed(store):
         versions.setdefault(version.name, []).append(version)
-    known = _known(versions, said, agreed, {f.column for f in late})
+    found = of_models(versions, said, agreed, {f.column for f in late})
     backs = went_back(said, list(versions))
-    items = tuple(replace(_phase(k, agreed), back=backs.get(k.name)) for k in known) or (_before(agreed, bool(note)),)
-    decided = decisions(said)
+    items = tuple(replace(_phase(k, agreed), back=backs.get(k.name)) for k in found)
+    items = items or (_before(agreed, bool(note), decided(said, agreed)),)
+    made = decisions(said)
     notes = (note,) if note else ()
-    return Status(session.project().name, at, items, tuple(late), decided[-1] if decided else None, notes)
+    return Status(session.project().name, at, items, tuple(late), made[-1] if made else None, notes)
 
 
 def rows(found: Status) -> list[dict[str, Any]]:
@@ -215,7 +200,7 @@ def went_back(events: Iterable[Json], names: Sequence[str]) -> dict[str, dict[st
     for event in events:
         for action, holds, before, after in BACK:
             if event["action"] == action and holds(event["data"]) and _of_champion(event):
-                about = {"at": event["at"], "from": before, "to": after, "why": _why(event), "by": event["actor"]}
+                about = {"at": event["at"], "from": before, "to": after, "why": why(event), "by": event["actor"]}
                 found |= dict.fromkeys(_of(event, names), about)
     return found
 
@@ -230,14 +215,6 @@ def _of(event: Json, names: Sequence[str]) -> list[str]:
         return list(names)
     name = str(event["subject"]).partition(":")[0].rpartition("@")[0]
     return [name] if name in names else []
-
-
-def _why(event: Json) -> str:
-    data = event["data"]
-    said = next((str(data[k]) for k in WHY if data.get(k)), "")
-    # What advice rests on may be private.
-    told = {"flag": "a blocking flag", "advice": f"advised: {data.get('advice')}"}
-    return {**told, "decision": f"pivot to {data.get('to')}: {said}"}.get(event["action"], said)
 
 
 def _agreed() -> tuple[Charter | None, str]:
@@ -264,16 +241,18 @@ def _phase(known: Known, agreed: Charter | None) -> Phase:
         known.ref,
         known.champion,
         role,
-        tuple(dict.fromkeys(people or ([known.owner] if roles else []))),
+        tuple(dict.fromkeys(people or ([known.owner] if roles and known.owner else []))),
         do,
     )
 
 
-def _before(agreed: Charter | None, unread: bool) -> Phase:
+def _before(agreed: Charter | None, unread: bool, chosen: str) -> Phase:
     """Return where a project without models is."""
     from nbmlops.store import datasets, runs
 
-    store = session.store()
+    store, name = session.store(), session.project().name
+    if chosen:
+        return replace(_phase(Known(name, "", "", decided=chosen), agreed), version="")
     done = {
         "charter": agreed is not None or unread,
         "problem": unread or bool(agreed and agreed.problem and agreed.metrics),
@@ -282,101 +261,4 @@ def _before(agreed: Charter | None, unread: bool) -> Phase:
     }
     code, because, phase, role, do = next(step for step in BEFORE if not done[step[0]])
     people = agreed.roles.get(role, ()) if agreed else ()
-    return Phase(session.project().name, phase, code, because, role=role, people=tuple(people), do=do)
-
-
-def _known(
-    versions: Mapping[str, Sequence[ModelVersion]], events: Sequence[Json], agreed: Charter | None, late: set[str]
-) -> list[Known]:
-    """Return what is known of each model; a few questions to the store, however many models there are."""
-    from nbmlops.store import episodes, flags, predictions
-    from nbmlops.store.runs import latest_results
-
-    store = session.store()
-    if not versions:
-        return []
-    blocking = [r for r in flags.listed(store, severity="blocking") if r["state"] in ("open", "accepted")]
-    about = set().union(*(_flagged(row) for row in blocking))
-    alerts = [f"{e['model']}@{e['version']}" for e in episodes.listed(store) if _is_alert(e)]
-    advice = {r["subject"]: r["data"] for r in latest_results(store, "advice")}
-    asked = {*predictions.models_of(store), *(r["subject"] for r in latest_results(store, "drift"))}
-    back = predictions.answered(store)
-    refused, missing = _refused(events), _Missing(events, agreed)
-    found = []
-    for name, listed in sorted(versions.items()):
-        champion = next((v for v in listed if "champion" in v.aliases), None)
-        newest = max(listed, key=lambda v: v.version)
-        waiting = champion is None or newest.version > champion.version
-        chosen = newest if waiting or champion is None else champion
-        told = advice.get(name) or {}
-        found.append(
-            Known(
-                name,
-                chosen.ref,
-                newest.owner,
-                champion.ref if champion else "",
-                waiting,
-                bool(newest.evaluation),
-                refused.get(newest.ref, ""),
-                bool(about & {newest.ref, newest.run_id}),
-                missing.roles(newest) if waiting else (),
-                str(told.get("advice") or "") if champion and told.get("ref") == champion.ref else "",
-                bool(champion and champion.ref in late),
-                alerts.count(champion.ref) if champion else 0,
-                name in asked,
-                bool(champion and (name, champion.version) in back),
-            )
-        )
-    return found
-
-
-def _flagged(row: Json) -> set[str]:
-    from nbmlops.governance.flags.unsettled import about
-
-    return about(row)
-
-
-def _is_alert(episode: Json) -> bool:
-    return episode["level"] == "alert" and episode["closed_at"] is None
-
-
-def _refused(events: Iterable[Json]) -> dict[str, str]:
-    """Return the versions that were turned down and not answered or moved since: by whom and why."""
-    found: dict[str, str] = {}
-    for event in events:
-        data, subject = event["data"], str(event["subject"])
-        if event["action"] == "reject" or (event["action"] == "approve" and data.get("outcome") in given.OUTCOMES[2:]):
-            said = _why(event)
-            found[subject] = f"{data.get('by') or event['actor']}{f': {said}' if said else ''}"
-        elif event["action"] == "approve":
-            found.pop(subject, None)
-        elif event["action"] == "alias":
-            found.pop(f"{subject.rpartition('@')[0]}@{data.get('version')}", None)
-    return found
-
-
-class _Missing:
-    """Which approvals a version lacks before it becomes champion; answers are read only where there are some."""
-
-    def __init__(self, events: Iterable[Json], agreed: Charter | None) -> None:
-        from nbmlops.governance.approval import policy
-
-        self._agreed = agreed
-        self._answered = {e["subject"] for e in events if e["action"] == "approve"}
-        try:
-            self._asked = policy.of(agreed, "champion")
-        except NbmlopsError:  # what is not understood lets nothing through, and the promotion says so
-            self._asked = policy.Policy("champion")
-
-    def roles(self, version: ModelVersion) -> tuple[str, ...]:
-        """Return the roles in which somebody still has to approve."""
-        if not self._asked.approvals:
-            return ()
-        if version.ref not in self._answered:
-            return tuple(dict.fromkeys(r for roles in self._asked.wanting(()) for r in roles)) or ("anybody",)
-        from nbmlops.governance.approval.standing import count
-
-        counted = count(version, "champion", self._agreed)
-        with session.store().reading() as connection:
-            found = counted.judged(connection)
-        return tuple(counted.roles(found)) or (("anybody",) if counted.missing(found) else ())
+    return Phase(name, phase, code, because, role=role, people=tuple(people), do=do)
