@@ -2,7 +2,8 @@
 
 import { IWords } from '../src/draw/nodes';
 
-const filled = (text: string, values: unknown[]): string => text.replace(/%(\d+)/g, (_, n) => String(values[Number(n) - 1]));
+const filled = (text: string, values: unknown[]): string =>
+  text.replace(/%(\d+)/g, (_, n) => String(values[Number(n) - 1]));
 
 export const trans: IWords = {
   __: (text, ...values) => filled(text, values),

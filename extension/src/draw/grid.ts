@@ -13,6 +13,8 @@ export interface IColumn<Row> {
   /** The cell that names the row. */
   readonly names?: boolean;
   readonly numeric?: boolean;
+  /** Characters it takes, where that is not to be found out. */
+  readonly width?: number;
 }
 
 /** What a grid is asked to be. */
@@ -141,6 +143,9 @@ class Grid<Row> implements IGrid<Row> {
 
   /** Characters a column takes, so that scrolling never changes its width. */
   private _width(column: IColumn<Row>): number {
+    if (column.width !== undefined) {
+      return column.width;
+    }
     const told = this.rows.slice(0, SAMPLE).map(row => length(column.cell(row)));
     const longest = Math.max(column.head.length + 2, ...told);
     return Math.min(WIDTHS[1], Math.max(WIDTHS[0], longest)) + 3;

@@ -67,6 +67,10 @@ export function mimeOf(kind: string): string {
 
 /** Return the kind a MIME type, or a kind's own name, means; null for a kind or version we do not know. */
 export function kindOf(said: string): string | null {
-  const [, name, version] = /^application\/vnd\.nbmlops\.([a-z_]+)\.v(\d+)\+json$/.exec(said) ?? ['', said, `${VERSION}`];
+  const [, name, version] = /^application\/vnd\.nbmlops\.([a-z_]+)\.v(\d+)\+json$/.exec(said) ?? [
+    '',
+    said,
+    `${VERSION}`
+  ];
   return version === `${VERSION}` && (KINDS as readonly string[]).includes(name) ? name : null;
 }

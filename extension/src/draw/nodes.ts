@@ -1,7 +1,7 @@
 /** The few pieces every drawing is built from. Text goes in as text; nothing is ever read as HTML. */
 
 import { on } from './patch';
-import { address, Fields, fields, list, quantity, text } from './values';
+import { address, Fields, fields, MOST_RECORDS, quantity, records, text } from './values';
 
 /** What the drawing needs of a translator; Lab's bundles have it. */
 export interface IWords {
@@ -16,7 +16,8 @@ export type Content = Node | string;
 export const MOST_ROWS = 50;
 
 const SVG = 'http://www.w3.org/2000/svg';
-const GOOD = 'finished passed ok better non-inferior completed done shown keep complete approved accepted answered met ready';
+const GOOD =
+  'finished passed ok better non-inferior completed done shown keep complete approved accepted answered met ready';
 const WARN =
   'running warning notice inconclusive interrupted abandoned retrain incomplete open stale started ' +
   'approved%with%conditions changes%requested change%the%model not%shown partly';
@@ -90,14 +91,21 @@ export function moment(value: unknown): HTMLTimeElement {
 }
 
 /** Draw a table with column heads; more rows than fit are counted. */
-export function table(heads: string[], rows: Content[][], trans: IWords, caption = ''): HTMLElement {
+export function table(
+  heads: string[],
+  rows: Content[][],
+  trans: IWords,
+  caption = '',
+  most = MOST_ROWS,
+  of = rows.length
+): HTMLElement {
   const head = node('tr', '', ...heads.map(h => scoped(node('th', '', h), 'col')));
-  const body = rows.slice(0, MOST_ROWS).map(row => node('tr', '', ...row.map(cell => node('td', '', cell))));
+  const body = rows.slice(0, most).map(row => node('tr', '', ...row.map(cell => node('td', '', cell))));
   const made = node('table', 'nbmlops-table', node('thead', '', head), node('tbody', '', ...body));
   if (caption) {
     made.prepend(node('caption', '', caption));
   }
-  const left = rows.length - MOST_ROWS;
+  const left = of - most;
   return node('div', 'nbmlops-wide', made, ...(left > 0 ? [quiet(trans.__('and %1 more', left))] : []));
 }
 
@@ -154,12 +162,14 @@ export function findings(found: Fields[], most = 12, words?: IWords): HTMLElemen
 export function worst(value: unknown): Fields[] {
   const order = ['issue', 'warning', 'skipped', 'muted', 'not_applicable', 'passed'];
   const place = (f: Fields): number => (order.indexOf(text(f.outcome)) + order.length + 1) % (order.length + 1);
-  return list(value).map(fields).sort((a, b) => place(a) - place(b));
+  return records(value).sort((a, b) => place(a) - place(b));
 }
 
 /** Return names with values, as rows of a table. */
 export function pairs(value: unknown): [string, string][] {
-  return Object.entries(fields(value)).map(([key, item]) => [text(key), quantity(item)]);
+  return Object.entries(fields(value))
+    .slice(0, MOST_RECORDS)
+    .map(([key, item]) => [text(key), quantity(item)]);
 }
 
 /** A mark for the eye alone. */

@@ -37,7 +37,11 @@ export function curves(lines: readonly ICurve[], title: string): HTMLElement {
   const [x, y] = [scale(across, LEFT, WIDE - 8), scale(ends(all), HIGH - BOTTOM, TOP)];
   const drawn = lines.map((line, i) => {
     const points = line.ys.map((v, at) => `${x(line.xs?.[at] ?? at)},${y(v)}`).join(' ');
-    return shape('polyline', { points, class: `nbmlops-line nbmlops-line-${i % 4}`, 'stroke-dasharray': DASHES[i % 4] });
+    return shape('polyline', {
+      points,
+      class: `nbmlops-line nbmlops-line-${i % 4}`,
+      'stroke-dasharray': DASHES[i % 4]
+    });
   });
   const words = lines.map(line => `${line.name} ${quantity(line.ys[line.ys.length - 1])}`).join(', ');
   const [low, high] = ends(all);
@@ -50,7 +54,11 @@ export function curves(lines: readonly ICurve[], title: string): HTMLElement {
 export function intervals(rows: readonly IInterval[], title: string, none: number | null): HTMLElement {
   const wide = 520;
   const shown = rows.slice(0, MOST_BARS);
-  const across = scale(ends([...shown.flatMap(r => [r.low, r.high]), ...(none === null ? [] : [none])]), 180, wide - 70);
+  const across = scale(
+    ends([...shown.flatMap(r => [r.low, r.high]), ...(none === null ? [] : [none])]),
+    180,
+    wide - 70
+  );
   const high = 22 * shown.length + 8;
   const zero = none === null ? [] : [rule(across(none), 0, across(none), high, '3 3')];
   const drawn = shown.flatMap((row, i) => {
@@ -89,7 +97,12 @@ export function bars(names: readonly string[], values: readonly number[], title:
 }
 
 /** Draw two distributions of the same bins, side by side: outlined what was, filled what is. */
-export function pair(labels: readonly string[], was: readonly number[], is: readonly number[], title: string): HTMLElement {
+export function pair(
+  labels: readonly string[],
+  was: readonly number[],
+  is: readonly number[],
+  title: string
+): HTMLElement {
   const count = Math.min(labels.length, was.length, is.length, MOST_BARS);
   const y = scale([0, Math.max(1e-9, ...was.slice(0, count), ...is.slice(0, count))], HIGH - BOTTOM, TOP);
   const step = (WIDE - 16) / Math.max(1, count);
@@ -101,14 +114,22 @@ export function pair(labels: readonly string[], was: readonly number[], is: read
     return [bar(was[i], left, 'nbmlops-outline'), bar(is[i], left + step * 0.42, 'nbmlops-bar')];
   }).flat();
   const named = [0, count - 1].filter((v, i, all) => count && all.indexOf(v) === i);
-  const under = named.map(i => lettering(8 + i * step + (i ? step : 0), HIGH - 6, cut(labels[i], 24), i ? 'end' : 'start'));
+  const under = named.map(i =>
+    lettering(8 + i * step + (i ? step : 0), HIGH - 6, cut(labels[i], 24), i ? 'end' : 'start')
+  );
   const words = labels.slice(0, count).map((l, i) => `${l} ${quantity(was[i])} ${quantity(is[i])}`);
   const chart = picture(WIDE, HIGH, `${title}: ${words.join(', ')}`, 'nbmlops-chart', ...drawn, ...under);
   return node('figure', 'nbmlops-figure', node('figcaption', '', title), chart);
 }
 
 /** Return a picture with its words. */
-export function picture(width: number, height: number, words: string, name: string, ...parts: SVGElement[]): SVGElement {
+export function picture(
+  width: number,
+  height: number,
+  words: string,
+  name: string,
+  ...parts: SVGElement[]
+): SVGElement {
   const about = { class: name, width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': words };
   return shape('svg', about, ...parts);
 }
@@ -139,7 +160,8 @@ export function ends(values: readonly number[]): [number, number] {
 }
 
 function scale([low, high]: readonly number[], from: number, to: number): (v: number) => number {
-  const place = (v: number): number => (high === low ? (from + to) / 2 : from + ((v - low) / (high - low)) * (to - from));
+  const place = (v: number): number =>
+    high === low ? (from + to) / 2 : from + ((v - low) / (high - low)) * (to - from);
   return v => Math.round((Number.isFinite(place(v)) ? place(v) : from) * 10) / 10;
 }
 
@@ -152,7 +174,9 @@ function yAxis(low: number, high: number, y: (v: number) => number): SVGElement[
 }
 
 function xAxis([low, high]: readonly number[], x: (v: number) => number, y: number): SVGElement[] {
-  return low === high ? [] : [lettering(x(low), y, quantity(low), 'start'), lettering(x(high), y, quantity(high), 'end')];
+  return low === high
+    ? []
+    : [lettering(x(low), y, quantity(low), 'start'), lettering(x(high), y, quantity(high), 'end')];
 }
 
 function legend(lines: readonly ICurve[]): HTMLElement {

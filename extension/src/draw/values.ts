@@ -11,6 +11,8 @@ export type Fields = Record<string, unknown>;
 export const MOST_TEXT = 300;
 /** The most entries read of one list or object. */
 export const MOST_ENTRIES = 20_000;
+/** The most objects read of a list, where nobody asks for more: what is drawn of each is never so many. */
+export const MOST_RECORDS = 1000;
 
 const MOST_DEEP = 4;
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u202a-\u202e\u2066-\u2069]/g;
@@ -32,7 +34,7 @@ export function list(value: unknown, most = MOST_ENTRIES): unknown[] {
 }
 
 /** Return the objects in a list; what is no object counts for an empty one. */
-export function records(value: unknown, most = MOST_ENTRIES): Fields[] {
+export function records(value: unknown, most = MOST_RECORDS): Fields[] {
   return list(value, most).map(fields);
 }
 

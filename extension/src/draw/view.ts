@@ -4,8 +4,19 @@
  * The JSON is not trusted. No drawing throws, runs anything in it, or follows an address but http(s) and relative ones.
  */
 
+import { check } from './kinds/check';
+import { comparison } from './kinds/comparison';
+import { drift } from './kinds/drift';
+import { evaluation } from './kinds/evaluation';
+import { gate } from './kinds/gate';
 import { generic, plain } from './kinds/generic';
+import { approvals, charter, flag } from './kinds/governed';
+import { job } from './kinds/job';
+import { lineage } from './kinds/lineage';
+import { model } from './kinds/model';
+import { profile } from './kinds/profile';
 import { run } from './kinds/run';
+import { runs } from './kinds/runs';
 import { kindOf } from './kinds';
 import { IWords } from './nodes';
 import { patch } from './patch';
@@ -14,7 +25,23 @@ import { patch } from './patch';
 export type Drawing = (data: unknown, trans: IWords) => HTMLElement;
 
 /** What has a drawing of its own; every other kind is drawn by what it holds. */
-export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([['run', run]]);
+export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([
+  ['approvals', approvals],
+  ['charter', charter],
+  ['check', check],
+  ['comparison', comparison],
+  ['drift', drift],
+  ['evaluation', evaluation],
+  ['flag', flag],
+  ['gate', gate],
+  ['job', job],
+  ['lineage', lineage],
+  ['model', model],
+  ['profile', profile],
+  ['retrained', job],
+  ['run', run],
+  ['runs', runs]
+]);
 
 /** An object as the server sends it: what it is, and its JSON. */
 export interface IView {

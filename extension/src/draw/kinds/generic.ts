@@ -1,12 +1,32 @@
 /** Any other kind: its state, its facts, its lists as tables; what it holds of its own under its own name. */
 
-import { card, Content, facts, findings, fold, IWords, moment, node, quiet, status, table, worst } from '../nodes';
+import {
+  card,
+  Content,
+  facts,
+  findings,
+  fold,
+  IWords,
+  moment,
+  MOST_ROWS,
+  node,
+  quiet,
+  status,
+  table,
+  worst
+} from '../nodes';
 import { Fields, fields, json, list, percent, quantity, records, text } from '../values';
 
 const STATES = ['verdict', 'status', 'state', 'outcome'];
 const TITLES = ['title', 'name', 'ref', 'subject', 'project', 'model', 'notebook', 'path'];
 const MOST_COLUMNS = 12;
 const MOST_DEEP = 3;
+const MOST_CELLS = 4000; // of one drawing
+
+/** How much may still be drawn. */
+interface IRoom {
+  cells: number;
+}
 
 /** Draw some JSON of a kind without a drawing of its own. */
 export function generic(kind: string, data: unknown, trans: IWords): HTMLElement {
@@ -20,7 +40,7 @@ export function generic(kind: string, data: unknown, trans: IWords): HTMLElement
     title === undefined ? name : trans.__('%1 of %2', name, text(title)),
     text(known[state]),
     ...findings(worst(known.findings), 12, trans),
-    ...body(known, skip, trans, 0)
+    ...body(known, skip, trans, 0, { cells: MOST_CELLS })
   );
 }
 
@@ -31,29 +51,44 @@ export function plain(kind: string, data: unknown, trans: IWords): HTMLElement {
 }
 
 /** Draw an object's plain values as facts, its texts and lists below. */
-function body(known: Fields, skip: Set<string>, trans: IWords, deep: number): (Content | null)[] {
+function body(known: Fields, skip: Set<string>, trans: IWords, deep: number, room: IRoom): (Content | null)[] {
   const entries = Object.entries(known).filter(([key, v]) => !skip.has(key) && !nothing(v));
   const simple = entries.filter(([, v]) => typeof v !== 'object');
   const lists = entries.filter(([, v]) => typeof v === 'object').slice(0, 40);
+  room.cells -= simple.length;
   const told = facts(simple.slice(0, 40).map(([key, v]) => [words(key), single(key, v)]));
-  return [told, ...lists.flatMap(([key, v]) => held(words(key), v, trans, deep + 1))];
+  return [told, ...lists.flatMap(([key, v]) => held(words(key), v, trans, deep + 1, room))];
 }
 
 /** Draw a list or an object under its name. */
-function held(name: string, value: unknown, trans: IWords, deep: number): (Content | null)[] {
+function held(name: string, value: unknown, trans: IWords, deep: number, room: IRoom): (Content | null)[] {
+  if (room.cells <= 0) {
+    return [];
+  }
   if (deep > MOST_DEEP) {
+    room.cells -= 1;
     return [facts([[name, text(value)]])];
   }
   if (!Array.isArray(value)) {
-    return [fold(name, ...body(fields(value), new Set(), trans, deep))];
+    return [fold(name, ...body(fields(value), new Set(), trans, deep, room))];
   }
   const rows = records(value);
   const heads = columns(rows);
   if (!heads.length) {
-    return [facts([[name, list(value, 100).map(v => quantity(v)).join(', ')]])];
+    return [
+      facts([
+        [
+          name,
+          list(value, 100)
+            .map(v => quantity(v))
+            .join(', ')
+        ]
+      ])
+    ];
   }
-  const cells = rows.map(row => heads.map(key => single(key, row[key])));
-  const drawn = table(heads.map(words), cells, trans);
+  room.cells -= heads.length * Math.min(rows.length, MOST_ROWS);
+  const cells = rows.slice(0, MOST_ROWS).map(row => heads.map(key => single(key, row[key])));
+  const drawn = table(heads.map(words), cells, trans, '', MOST_ROWS, value.length);
   return value.length > 8 ? [fold(`${name} (${value.length})`, drawn)] : [node('h4', 'nbmlops-part', name), drawn];
 }
 
@@ -78,9 +113,13 @@ function single(key: string, value: unknown): Content {
 }
 
 function nothing(value: unknown): boolean {
-  return value === null || value === undefined || value === '' || (typeof value === 'object' && !Object.keys(value).length);
+  return (
+    value === null || value === undefined || value === '' || (typeof value === 'object' && !Object.keys(value).length)
+  );
 }
 
 function words(key: string): string {
-  return text(key, 60).replace(/_(at|s)$/, '').replace(/_/g, ' ');
+  return text(key, 60)
+    .replace(/_(at|s)$/, '')
+    .replace(/_/g, ' ');
 }

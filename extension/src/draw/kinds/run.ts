@@ -34,7 +34,13 @@ export function run(json: unknown, trans: IWords): HTMLElement {
   if (said) {
     made.append(node('p', 'nbmlops-error', said));
   }
-  made.append(...findings(worst(data.findings).filter(f => TOLD.includes(text(f.outcome))), 12, trans));
+  made.append(
+    ...findings(
+      worst(data.findings).filter(f => TOLD.includes(text(f.outcome))),
+      12,
+      trans
+    )
+  );
   made.append(columns(data, trans), ...folds(data, trans));
   return made;
 }
@@ -154,7 +160,12 @@ function folds(data: Fields, trans: IWords): HTMLElement[] {
   const traceback = text(fields(data.error).traceback, MOST_ERROR);
   const [name, value] = [trans.__('Name'), trans.__('Value')];
   return [
-    folded(trans.__('Data'), [trans.__('Data'), trans.__('Rows'), trans.__('Columns'), trans.__('Fingerprint')], sets, trans),
+    folded(
+      trans.__('Data'),
+      [trans.__('Data'), trans.__('Rows'), trans.__('Columns'), trans.__('Fingerprint')],
+      sets,
+      trans
+    ),
     folded(trans.__('Models'), [name, trans.__('Estimator')], records(data.models).map(estimator), trans),
     folded(trans.__('Files'), [name, trans.__('Size')], files, trans),
     folded(trans.__('Tags'), [trans.__('Tag'), value], pairs(data.tags), trans),
