@@ -4,11 +4,17 @@
 A test or a file marked ``sqlite`` (``pytestmark = pytest.mark.sqlite``) runs on SQLite only.
 """
 
+import itertools
 import os
 
 import pytest
 
 import servers
+from accounts import TEAM, direct, groups, of
+from nbmlops.config import find_project
+from nbmlops.store import grants
+from nbmlops.store.database import Store
+from nbmlops.tracking import session
 
 
 def pytest_generate_tests(metafunc):
@@ -39,3 +45,64 @@ def project(database, project, monkeypatch):
     if database:
         monkeypatch.setenv("NBMLOPS_STORE", database)
     return project
+
+
+@pytest.fixture(scope="module")
+def prepared(start, tmp_path_factory):
+    """A server and a database on it to copy, with the functions installed and accounts for the team."""
+    server, name, folder = (
+        start(servers.run_postgres, None),
+        f"prepared_{os.getpid()}",
+        tmp_path_factory.mktemp("owner"),
+    )
+    server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
+    (folder / "nbmlops.toml").write_text(f"[store]\nurl = '{server.url(name)}'\n")
+    store = Store(find_project(folder))
+    roles = grants.install(store)["roles"]
+    for user, role in TEAM.items():
+        grants.grant(store, role, user, ("postgres", "database"))
+    store.close()
+    yield server, name, roles
+    with direct(server.url(name)) as connection:
+        connection.execute(f"DROP OWNED BY {', '.join(groups(roles))} CASCADE")
+        connection.execute(f"DROP ROLE {', '.join([*TEAM, *groups(roles)])}")
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def owned(project, prepared, monkeypatch):
+    """A store of its own on a server, with accounts for the team; its address as its owner has it."""
+    server, name, roles = prepared
+    copy = f"{name}_{next(NUMBERS)}"
+    server.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY FILE_COPY")
+    monkeypatch.setenv("NBMLOPS_STORE", server.url(copy))
+    session.reset()
+    yield server.url(copy)
+    session.reset()
+    with direct(server.url(copy)) as connection:  # accounts are the server's, not the database's
+        kept = ", ".join(f"'{n}'" for n in ("postgres", *TEAM, *groups(roles)))
+        others = f"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname NOT IN ({kept})"
+        for (other,) in connection.execute(others).fetchall():
+            connection.execute(f'DROP OWNED BY "{other}"; DROP ROLE "{other}"')
+        for user, role in TEAM.items():
+            given = ", ".join(f"{roles}_{group}" for group in ("member", *grants.ROLES[role]))
+            connection.execute(f"REVOKE {', '.join(groups(roles))} FROM {user}; GRANT {given} TO {user}")
+    server.execute(f"DROP DATABASE {copy} WITH (FORCE)")
+
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def team(owned, monkeypatch):
+    """Work under another account: team("ann"); team() is the owner."""
+
+    monkeypatch.delenv("CI", raising=False)
+
+    def be(user=""):
+        monkeypatch.setenv("NBMLOPS_STORE", of(owned, user) if user else owned)
+        monkeypatch.setenv("JUPYTERHUB_USER", f"{user or 'owner'}@example.org")  # only claimed
+        session.reset()
+        return session.store()
+
+    return be

@@ -7,7 +7,7 @@ import pytest
 
 from nbmlops.errors import NotFound
 from nbmlops.records import new_id
-from nbmlops.store import driver, flags
+from nbmlops.store import driver, erasing, flags
 from nbmlops.store.health import verify
 from nbmlops.tracking import session
 
@@ -104,6 +104,22 @@ def test_what_was_erased_on_purpose_fits(project):
     with session.store().atomic() as change:
         change.event("erase", "flags", {"digests_before": [digest]}, ANN)
     assert unfit() == []
+
+
+def test_what_was_erased_is_answered_all_the_same_and_is_not_removed(project):
+    (one,) = kept(row())
+    answered(one)
+    with session.store().atomic() as change:
+        found = flags.find(change.connection, one)
+        erasing.flag(change, one, found["data"])
+        change.event("erase", "flags", {"digests_before": [found["digest"]]}, ANN)
+    assert unfit() == []
+    answered(one)
+    (found,) = flags.listed(session.store())
+    assert [bool(a["text"]) for a in found["data"]["thread"]] == [False, True]
+    assert unfit() == []
+    sql("DELETE FROM flags")  # erasing takes words, never the flag
+    assert unfit() == [one]
 
 
 def test_open_flags_of_a_model_that_is_handed_over_are_the_new_owners(project):

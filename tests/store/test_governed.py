@@ -1,6 +1,5 @@
 """Accounts on a real PostgreSQL: each does the work of its role, and no account can lie to the log."""
 
-import itertools
 import json
 import os
 import subprocess
@@ -11,95 +10,16 @@ import pytest
 
 import nbmlops as nb
 import servers
-from nbmlops.config import find_project
+from accounts import direct, groups, of, refused
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from nbmlops.records import now
 from nbmlops.store import events, flags, grants, models
-from nbmlops.store.database import Store, as_json
+from nbmlops.store.database import as_json
 from nbmlops.store.tables import metadata
 from nbmlops.tracking import session
 from nbmlops.tracking.actor import actor
 
 pytestmark = [pytest.mark.postgres, pytest.mark.sqlite]  # once: each asks for its own server
-
-
-TEAM = {"ann": "scientist", "bob": "manager", "eve": "user"}  # ann trains, bob manages, eve uses
-
-
-@pytest.fixture(scope="module")
-def prepared(start, tmp_path_factory):
-    """A server and a database on it to copy, with the functions installed and accounts for the team."""
-    server, name, folder = (
-        start(servers.run_postgres, None),
-        f"prepared_{os.getpid()}",
-        tmp_path_factory.mktemp("owner"),
-    )
-    server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
-    (folder / "nbmlops.toml").write_text(f"[store]\nurl = '{server.url(name)}'\n")
-    store = Store(find_project(folder))
-    roles = grants.install(store)["roles"]
-    for user, role in TEAM.items():
-        grants.grant(store, role, user, ("postgres", "database"))
-    store.close()
-    yield server, name, roles
-    with direct(server.url(name)) as connection:
-        connection.execute(f"DROP OWNED BY {', '.join(groups(roles))} CASCADE")
-        connection.execute(f"DROP ROLE {', '.join([*TEAM, *groups(roles)])}")
-    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def groups(roles):
-    return [f"{roles}_{group}" for group in ("keeper", *grants.GROUPS)]
-
-
-@pytest.fixture
-def owned(project, prepared, monkeypatch):
-    """A store of its own on a server, with accounts for the team; its address as its owner has it."""
-    server, name, roles = prepared
-    copy = f"{name}_{next(NUMBERS)}"
-    server.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY FILE_COPY")
-    monkeypatch.setenv("NBMLOPS_STORE", server.url(copy))
-    session.reset()
-    yield server.url(copy)
-    session.reset()
-    with direct(server.url(copy)) as connection:  # accounts are the server's, not the database's
-        kept = ", ".join(f"'{n}'" for n in ("postgres", *TEAM, *groups(roles)))
-        others = f"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname NOT IN ({kept})"
-        for (other,) in connection.execute(others).fetchall():
-            connection.execute(f'DROP OWNED BY "{other}"; DROP ROLE "{other}"')
-        for user, role in TEAM.items():
-            given = ", ".join(f"{roles}_{group}" for group in ("member", *grants.ROLES[role]))
-            connection.execute(f"REVOKE {', '.join(groups(roles))} FROM {user}; GRANT {given} TO {user}")
-    server.execute(f"DROP DATABASE {copy} WITH (FORCE)")
-
-
-NUMBERS = itertools.count(1)
-
-
-def direct(address):
-    """Log in without nbmlops, as anybody can who has an account."""
-    import psycopg
-
-    return psycopg.connect("postgresql://" + address.partition("://")[2], autocommit=True)
-
-
-def of(address, user):
-    return address.replace("postgres@", f"{user}@")
-
-
-@pytest.fixture
-def team(owned, monkeypatch):
-    """Work under another account: team("ann"); team() is the owner."""
-
-    monkeypatch.delenv("CI", raising=False)
-
-    def be(user=""):
-        monkeypatch.setenv("NBMLOPS_STORE", of(owned, user) if user else owned)
-        monkeypatch.setenv("JUPYTERHUB_USER", f"{user or 'owner'}@example.org")  # only claimed
-        session.reset()
-        return session.store()
-
-    return be
 
 
 def registered(fit, held_out, name="late"):
@@ -695,16 +615,6 @@ def said(owned, user, action, subject, data):
     """Append an event past nbmlops; return how the server refuses it."""
     with direct(of(owned, user)) as connection:
         return refused(connection, "SELECT nbmlops_event(%s, %s, %s)", (action, subject, as_json(data)))
-
-
-def refused(connection, statement, values=()):
-    import psycopg
-
-    try:
-        connection.execute(statement, values)
-    except psycopg.Error as error:
-        return error.sqlstate
-    return ""
 
 
 DEEP = '{"a": ' + "[" * 5000 + "]" * 5000 + "}"

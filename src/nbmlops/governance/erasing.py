@@ -111,6 +111,9 @@ def erase(where: str, table: str | None = None, yes: bool = False) -> Erased:
     if table is not None and table not in TABLES:
         raise unknown("table", str(table), TABLES, where="of personal rows")
     names = _names(where)
+    if yes:
+        with session.store().reading() as connection:
+            governed.may(connection, "steward", "erase")
     began = time.time()
     found = _found(where, names)
     if not found.asked:
@@ -291,8 +294,8 @@ def _flags(found: _Found, fits: Any) -> None:
     from nbmlops.store import flags
 
     for row in flags.listed(session.store()):
-        said = row["data"].get("said")
-        if not said:
+        said = row["data"].get("said") or {}
+        if not said.get("text"):
             continue
         own = {k: row[k] for k in ("flag_id", "subject", "author")}
         mask = fits(pd.DataFrame([{**(said.get("key") or {}), **own}], dtype=object))
@@ -348,7 +351,7 @@ def _write_feedback(change: Transaction, found: _Found, made: Mapping[bytes, str
 
 def _write_flags(change: Transaction, found: _Found, made: Mapping[bytes, str]) -> tuple[set[str], int]:
     for row in found.flags:
-        stored.flag(change, row["flag_id"])
+        stored.flag(change, row["flag_id"], row["data"])
     return {row["digest"] for row in found.flags}, len(found.flags)
 
 

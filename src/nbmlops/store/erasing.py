@@ -24,7 +24,14 @@ __all__ = [
 
 ACTION = "erase"
 MOST = 500  # values in one statement
-ERASED: Mapping[str, Any] = {"said": None, "thread": []}  # of a flag
+STAYS = (
+    "of",
+    "entered_by",
+    "known_by",
+    "at",
+    "author",
+    "state",
+)  # of a flag and its answers: what it holds up, whose word
 Row = dict[str, Any]
 
 
@@ -100,10 +107,15 @@ def forget_feedback(change: Transaction, ids: Sequence[int]) -> None:
         change.connection.execute(feedback.delete().where(feedback.c.id.in_(ids[start : start + MOST])))
 
 
-def flag(change: Transaction, flag_id: str) -> None:
-    """Take away what was said in a flag and its thread; who flagged what, when and how it ended stays."""
-    chosen = flags.update().where(flags.c.flag_id == flag_id)
-    change.connection.execute(chosen.values(data=as_json(ERASED)))
+def flag(change: Transaction, flag_id: str, data: Mapping[str, Any]) -> None:
+    """Take away what was said in a flag and its thread; who said it when of what, and how it ended, stays."""
+    left = {"said": _wordless(data["said"]), "thread": [_wordless(answer) for answer in data["thread"]]}
+    chosen = flags.update().where(flags.c.flag_id == flag_id, flags.c.data == as_json(data))
+    _one(change.connection.execute(chosen.values(data=as_json(left))), f"Flag {flag_id}")
+
+
+def _wordless(said: Mapping[str, Any]) -> Row:
+    return {"text": "", **{k: said[k] for k in STAYS if k in said}}
 
 
 def named(store: Store) -> list[str]:

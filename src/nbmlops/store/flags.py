@@ -140,7 +140,7 @@ def unfit(connection: Connection) -> list[str]:
         (e["subject"], str(e.get("digest"))) for e in known.pop("None", ())
     }  # these do not say of which flag they are
     rows = {row[0]: row for row in connection.execute(STORED).fetchall()}
-    gone = [i for i, found in known.items() if i not in rows and str(found[0].get("digest")) not in erased]
+    gone = [i for i in known if i not in rows]
     subject, digest = FIELDS.index("subject"), FIELDS.index("digest")
     unsaid = {i for i, row in rows.items() if i not in known and (row[subject], row[digest]) in silent}
     return sorted(
@@ -164,14 +164,22 @@ def _fits(values: Sequence[Any], said: Sequence[Mapping[str, Any]], erased: Cont
     if row["state"] != (answers[-1].get("state") if answers else "open"):
         return False
     data = _mapping(row["data"])
-    if row["digest"] in erased and not data.get("said"):
-        return True
     thread = data.get("thread") or []
-    if digest_of(data.get("said") or {}) != row["digest"] or [digest_of(a) for a in thread] != [
-        a.get("digest") for a in answers
-    ]:
+    if not _same(data.get("said") or {}, row["digest"], row["digest"] in erased):
+        return False
+    if row["digest"] in erased and not thread:  # erased before this, with the thread
+        return True
+    if len(thread) != len(answers) or not all(
+        _same(a, e.get("digest"), row["digest"] in erased) and a.get("state") == e.get("state")
+        for a, e in zip(thread, answers, strict=True)
+    ):
         return False
     return bool(row["closed_at"] == (None if row["state"] == "open" else thread[-1].get("at")))
+
+
+def _same(said: Mapping[str, Any], digest: Any, erased: bool) -> bool:
+    """Tell whether somebody said this, or said something that was erased since."""
+    return digest_of(said) == digest or (erased and not said.get("text"))
 
 
 def _owned(connection: sa.Connection, rows: list[Row]) -> list[Row]:

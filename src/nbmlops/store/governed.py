@@ -12,9 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from nbmlops.errors import NotAllowed
 from nbmlops.store.tables import meta
 
-__all__ = ["KEY", "Made", "about", "answer", "append", "begin", "flag", "installed", "register", "stamp"]
+__all__ = ["KEY", "Made", "about", "answer", "append", "begin", "flag", "installed", "may", "register", "stamp"]
 
 KEY = "governed"  # in ``meta``: version of the functions, and how the roles of this store begin
 Made = tuple[int, str]  # number and hash of an event
@@ -38,6 +39,24 @@ def about(connection: sa.Connection) -> dict[str, Any]:
     """Return ``version`` of the functions and ``roles``, how the roles of this store begin; empty where none are."""
     found = connection.scalar(sa.select(meta.c.value).where(meta.c.key == KEY))
     return dict(json.loads(found)) if found else {}
+
+
+def may(connection: sa.Connection, group: str, what: str) -> None:
+    """Refuse an account that is not in a group; where no account is bound, nobody is refused.
+
+    Raises
+    ------
+    NotAllowed
+        It may not do this.
+    """
+    if not installed(connection):
+        return
+    query = sa.text("SELECT session_user, pg_has_role(session_user, CAST(:role AS name), 'MEMBER')")
+    user, found = connection.execute(query, {"role": f"{about(connection)['roles']}_{group}"}).one()
+    if not found:
+        raise NotAllowed(
+            f"{user} may not {what} in this store.", "Ask its owner for a role: nbmlops store grant ROLE USER"
+        )
 
 
 def begin(connection: sa.Connection) -> None:

@@ -50,6 +50,7 @@ BEGIN
                 WHEN 'text' THEN json_typeof(held) = 'string'
                 WHEN 'hash' THEN json_typeof(held) = 'string' AND said ->> field ~ '^[0-9a-f]{64}$'
                 WHEN 'number' THEN json_typeof(held) = 'number' AND said ->> field ~ '^[0-9]{1,18}$'
+                WHEN 'real' THEN json_typeof(held) = 'number'
                 WHEN 'object' THEN json_typeof(held) = 'object'
                 WHEN 'override' THEN json_typeof(held) = 'object' AND json_typeof(held -> 'reason') = 'string'
                 WHEN 'texts' THEN CASE WHEN json_typeof(held) = 'array' THEN NOT EXISTS (
@@ -198,6 +199,13 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'An answer entered for somebody says who entered it.';
         END IF;
     END IF;
+    IF new_action IN ('question_verdict', 'decision') AND NOT {schema}.nbmlops_plays(
+        CASE new_action WHEN 'decision' THEN ARRAY['stakeholder', 'manager'] ELSE ARRAY['expert'] END
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || ' has no account of '
+            || CASE new_action WHEN 'decision' THEN 'a stakeholder or manager, who decides.' ELSE 'an expert, who judges.' END,
+            HINT = 'Ask the owner of this store: nbmlops store grant ROLE ' || session_user;
+    END IF;
     PERFORM {schema}.nbmlops_begin();
     IF NOT {schema}.nbmlops_agrees(new_action, new_subject, said) THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM03',
@@ -304,7 +312,6 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     UNION SELECT regexp_replace(regexp_replace(subject, '^report:', ''), '[#].*$', '')
     UNION SELECT regexp_replace(regexp_replace(subject, '^report:', ''), '[:#][^@]*$', '')
     UNION SELECT found #>> '{}' FROM jsonb_path_query(data, 'lax $.said.of[*]') AS found
-    UNION SELECT found #>> '{}' FROM jsonb_path_query(data, 'lax $.of[*]') AS found
 $$;
 
 -- Return whose something is that a flag names: a model's, its newest owner's too, a data set's, a run's.
@@ -506,6 +513,36 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- Of a flag a steward takes away what was said, not who said it, when, of what, or how it ended.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_forgotten() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    was jsonb := OLD.data::jsonb;
+    left_over jsonb := NEW.data::jsonb;
+    fits boolean;
+BEGIN
+    IF current_user = '{roles}_keeper' OR EXISTS (
+        SELECT FROM pg_class AS c WHERE c.oid = TG_RELID AND pg_has_role(current_user, c.relowner, 'MEMBER')
+    ) THEN
+        RETURN NEW;
+    END IF;
+    IF jsonb_typeof(left_over -> 'said') IS DISTINCT FROM 'object' OR jsonb_typeof(left_over -> 'thread') IS DISTINCT FROM 'array' THEN
+        left_over := '{"said": {}, "thread": []}';
+    END IF;
+    SELECT bool_and(
+        one.value ->> 'text' = '' AND before.value @> (one.value - 'text')
+        AND (SELECT bool_and(before.value -> kept IS NOT DISTINCT FROM one.value -> kept)
+            FROM unnest(ARRAY['of', 'entered_by', 'known_by', 'at', 'author', 'state']) AS kept)
+    ) AND count(*) = jsonb_array_length(was -> 'thread') + 1 INTO fits
+    FROM jsonb_array_elements((left_over -> 'thread') || (left_over -> 'said')) WITH ORDINALITY AS one (value, n)
+    JOIN jsonb_array_elements((was -> 'thread') || (was -> 'said')) WITH ORDINALITY AS before (value, n) USING (n);
+    IF fits IS NOT TRUE OR jsonb_array_length(left_over -> 'thread') <> jsonb_array_length(was -> 'thread') THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = 'Of a flag only the words are erased.',
+            HINT = 'Erase them: nbmlops store erase --table flags';
+    END IF;
+    RETURN NEW;
+END $$;
+
 -- What an alert says stays, and it is taken and sent now: that it was sent is an event of whoever says so.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_alerted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -562,10 +599,13 @@ ALTER FUNCTION {schema}.nbmlops_stamp OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_flag OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_answer OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_kept OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_forgotten OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_alerted OWNER TO {roles}_keeper;
 
 CREATE OR REPLACE TRIGGER nbmlops_kept BEFORE UPDATE ON {schema}.results
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_kept();
+CREATE OR REPLACE TRIGGER nbmlops_forgotten BEFORE UPDATE ON {schema}.flags
+FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_forgotten();
 CREATE OR REPLACE TRIGGER nbmlops_alerted BEFORE INSERT OR UPDATE ON {schema}.alerts
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_alerted();
 
@@ -576,7 +616,7 @@ REVOKE ALL ON FUNCTION
     {schema}.nbmlops_lacks, {schema}.nbmlops_readable, {schema}.nbmlops_rest, {schema}.nbmlops_agrees,
     {schema}.nbmlops_just, {schema}.nbmlops_named, {schema}.nbmlops_owners, {schema}.nbmlops_me, {schema}.nbmlops_plays,
     {schema}.nbmlops_unfit, {schema}.nbmlops_holds_up, {schema}.nbmlops_may, {schema}.nbmlops_append,
-    {schema}.nbmlops_kept, {schema}.nbmlops_alerted, {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
+    {schema}.nbmlops_kept, {schema}.nbmlops_forgotten, {schema}.nbmlops_alerted, {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp,
@@ -611,7 +651,7 @@ GRANT DELETE ON
 TO {roles}_steward;
 GRANT UPDATE ON {schema}.feedback, {schema}.reports TO {roles}_steward;
 GRANT UPDATE (digest, size_bytes) ON {schema}.dataset_versions TO {roles}_steward;
-GRANT UPDATE (data), DELETE ON {schema}.flags TO {roles}_steward; -- what no event `erase` names, verify finds
+GRANT UPDATE (data) ON {schema}.flags TO {roles}_steward; -- what no event `erase` names, verify finds
 
 -- Of meta accounts write what is not governed; chain and head are the functions'.
 ALTER TABLE {schema}.meta ENABLE ROW LEVEL SECURITY;

@@ -32,6 +32,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "dataset": {"fingerprint": "text", "rest": "hash?"},  # stores of before have none
     "dataset_kept": {"digest": "hash"},
     "register": {"digest": "text", "owner": "text"},
+    "worth": {**dict.fromkeys(("low", "expected", "high"), "real"), "charter": "hash"},
     "alert_sent": {"alert": "text", "channel": "text"},
     "flag": {"flag": "text", "digest": "hash"},
     "flag_answer": {"flag": "text", "state": "text", "digest": "hash"},
@@ -98,6 +99,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     "text": lambda v: isinstance(v, str),
     "hash": lambda v: isinstance(v, str) and HASH.fullmatch(v) is not None,
     "number": _number,
+    "real": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
     "object": lambda v: isinstance(v, dict),
     "texts": lambda v: isinstance(v, list) and all(isinstance(one, str) for one in v),
     "conditions": lambda v: isinstance(v, list) and all(map(_condition, v)),

@@ -213,7 +213,7 @@ def of_row(row: Row, masks: Masks) -> Flag:
         **columns,
         **more,
         closed_at=row["closed_at"],
-        text=said.get("text", "erased"),
+        text=said.get("text") or "erased",
         question=bool(said.get("question")),
         of=tuple(said.get("of", ())),
         evidence=tuple(said.get("evidence", ())),
