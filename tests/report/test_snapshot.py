@@ -1,11 +1,12 @@
 """The facts of a report: complete, plain, and the same however often they are taken."""
 
 import json
+import threading
 
 from nbmlops.report import snapshot
 from nbmlops.report.kept import facts_digest
 from nbmlops.report.kinds.kind import subject_of
-from nbmlops.tracking import session
+from nbmlops.tracking import machine, session
 
 from .conftest import promote
 
@@ -68,3 +69,18 @@ def session_run(run_id):
     from nbmlops.tracking.runs import get_run
 
     return get_run(run_id)
+
+
+def test_waits_for_what_is_still_looked_up_of_the_machine(project, monkeypatch):
+    look, snapshots = machine._look, threading.Event()
+
+    def slowly(*words):
+        assert snapshots.wait(30)  # until the report is asked for
+        return look(*words)
+
+    monkeypatch.setattr(machine, "_look", slowly)
+    monkeypatch.setattr(machine, "settle", lambda settle=machine.settle: snapshots.set() or settle())
+    run = session.start("late")
+    machine.note(run.run_id, project)
+    session.finish(run)
+    assert snapshot.build(subject_of("late"))["environment"]["packages"]

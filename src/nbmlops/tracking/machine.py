@@ -19,10 +19,10 @@ from nbmlops.store import waiting
 from nbmlops.tracking import session
 from nbmlops.tracking.log import log_stored
 
-__all__ = ["note", "warn_once"]
+__all__ = ["note", "settle", "warn_once"]
 
 FRESH_S = 3.0  # cells that follow each other closely share one look at the repository
-LAST_S = 2.0  # how long the end of the process waits for what is being looked up
+LAST_S = 2.0  # how long a report, or the end of the process, waits for what is being looked up
 DIFF = ("git.diff", "text/x-diff")
 
 
@@ -78,6 +78,18 @@ def note(run_id: str, place: Path) -> threading.Thread | None:
     except Exception as error:
         warn_once(error)
     return None
+
+
+def settle() -> None:
+    """Wait for what this process is looking up, so that who reads a run next reads all of it; two seconds at most.
+
+    Examples
+    --------
+    >>> settle()
+    """
+    until = time.monotonic() + LAST_S
+    for thread in list(_threads):
+        thread.join(max(0.0, until - time.monotonic()))  # git may hang, and the process shall not
 
 
 def warn_once(error: Exception) -> None:
@@ -172,10 +184,7 @@ def _watch_process() -> None:
 
 
 def _wait() -> None:
-    """Wait for what is being looked up, so that it arrives; git may hang, and the process shall not."""
-    until = time.monotonic() + LAST_S
-    for thread in list(_threads):
-        thread.join(max(0.0, until - time.monotonic()))
+    settle()
     environment.end_git()
 
 

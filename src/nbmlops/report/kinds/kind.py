@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.report.blocks import Section
+from nbmlops.tracking import machine
 
 if TYPE_CHECKING:
     from nbmlops.report.decision import Decision
@@ -68,4 +69,5 @@ def subject_of(ref: Any) -> Subject:
     NotFound
         Nothing is called so.
     """
+    machine.settle()  # what arrives a moment later would make the report out of date
     return next(found for name in KINDS if (found := kind_of(name).find(ref)) is not None)
