@@ -215,7 +215,9 @@ def _settle(replay: _Replay, path: Path) -> None:
     ended = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     about = replay.nb.metadata.papermill
     about |= {"end_time": ended.isoformat(), "exception": bool(about["exception"])}
-    about["duration"] = (ended - datetime.fromisoformat(about["start_time"])).total_seconds()
+    began = datetime.fromisoformat(about["start_time"])
+    began = began if began.tzinfo else began.replace(tzinfo=UTC)  # papermill before 2.7 writes no zone
+    about["duration"] = (ended - began).total_seconds()
 
 
 def _run_id(ref: str, home: Path) -> str:
