@@ -18,6 +18,8 @@ from nbmlops.governance.grounds import Grounds, Side
 from nbmlops.store import events
 from nbmlops.tracking import session
 
+from .conftest import ANN
+
 CHARTER = "metrics: [{name: roc_auc, at_least: 0.7, viable: 0.6}]\nroles: {manager: [mo@example.org]}\n"
 
 
@@ -359,3 +361,18 @@ def test_the_first_rule_that_holds_decides(code):
 def test_numbers_are_finite_in_json(good, people):
     live(people(1000, 3), "2026-01")
     assert pd.notna(json.loads(json.dumps(nb.advise("late").to_dict()))["findings"][0]["message"])
+
+
+def test_an_override_nobody_reviewed_is_named_with_what_to_do(judged, who):
+    nb.promote("late", 1, to="champion", reason="the old one has stopped", override=True)
+    found = nb.advise("late")
+    (over,) = [f for f in found.findings if f.code == "override"]
+    assert over.outcome == "warning"
+    assert "made late@1 champion against the policy" in over.message
+    assert "the old one has stopped" in over.message
+    assert any("nbmlops approvals override late@champion" in line for line in found.do)
+    who(ANN)
+    nb.review_override("late@champion", "justified", "it had")
+    again = nb.advise("late")
+    assert "override" not in [f.code for f in again.findings]
+    assert not any("override" in line for line in again.do)

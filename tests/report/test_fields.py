@@ -116,7 +116,7 @@ def test_what_was_gathered_around_the_run_fills_its_field(retrained):
     about = {"ref": "flights@7", "source": "bts.csv", "owner": "dana", "licence": ""}
     job = {"name": "weekly", "when": "every Monday", "paused_at": None, "stopped": None}
     taken["origins"] = {"known": {"95ed": about}, "unreadable": ""}
-    taken["explained"] = {"sentences": ["Fills gaps.", "Adds up."]}
+    taken["explained"] = {"sentences": ["Fills gaps.", "Adds up"]}
     taken["watch"] = {"jobs": [job, job | {"name": "old", "stopped": "by ada"}], "outcomes_after": "7d"}
     taken["watch"] |= {"channels": [{"name": "file", "problem": ""}], "episodes": [{}]}
     found = fields.answers(taken)

@@ -157,6 +157,17 @@ def _needed(rule: Rule, known: Grounds) -> tuple[str, ...]:
 
 def _do(rule: Rule, known: Grounds) -> tuple[str, ...]:
     """Return what to type next."""
+    return (
+        *_by_rule(rule, known),
+        *map(_review, dict.fromkeys(f.column for f in known.findings if f.code == "override")),
+    )
+
+
+def _review(subject: str) -> str:
+    return f'Somebody else reviews the override: nbmlops approvals override {subject} justified --why "..."'
+
+
+def _by_rule(rule: Rule, known: Grounds) -> tuple[str, ...]:
     name, challenger = known.version.name, str(known.challenger.rests_on.get("challenger", ""))
     number = challenger.rpartition("@")[2]
     promote = f'nbmlops promote {name} {number} --to champion --reason "..."'

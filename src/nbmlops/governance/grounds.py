@@ -40,7 +40,7 @@ class Grounds:
     performance: Side  # kept, lost
     challenger: Side  # wins, loses, unclear: of the newest gate against this version since the performance was known
     viability: Side  # kept, lost: lost in the last two reviews
-    watched: Side  # open episodes and age, which decide nothing
+    watched: Side  # open episodes, overrides nobody reviewed and age, which decide nothing
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -77,7 +77,7 @@ def grounds(version: ModelVersion, at: str) -> Grounds:
         performance,
         _challenger(version, since),
         _viability(version, agreed, days),
-        Side("", (*_episodes(version), age(version, days, at))),
+        Side("", (*_episodes(version), *_overrides(version, agreed), age(version, days, at))),
     )
 
 
@@ -241,6 +241,18 @@ def _episodes(version: ModelVersion) -> Iterator[Finding]:
         if row["level"] == "alert":
             what = f"{row['code']} {row['column']}".strip()
             yield Finding("episode", "warning", f"Episode since {row['opened_on']}: {what}", row["column"])
+
+
+def _overrides(version: ModelVersion, agreed: Charter | None) -> Iterator[Finding]:
+    """Yield the emergencies nobody has reviewed: they are loud wherever a person looks at the model."""
+    from nbmlops.governance.approval import override
+
+    with session.store().reading() as connection:
+        found = override.pending(connection, version.name)
+    for over in found:
+        says = override.words(over)
+        message = f"Override: {agreed.masked(says) if agreed else says}"
+        yield Finding("override", "warning", message, over["subject"], detail={"alias": over["alias"]})
 
 
 def age(version: ModelVersion, days: int | None, at: str) -> Finding:

@@ -180,7 +180,8 @@ def private(snapshot: Json) -> str | None:
 
 def preparation(snapshot: Json) -> str | None:
     """How the data is prepared and turned into an answer."""
-    return line(" ".join(map(str, (snapshot.get("explained") or {}).get("sentences") or [])))
+    said = (snapshot.get("explained") or {}).get("sentences") or []
+    return line(" ".join(f"{str(sentence).rstrip('.')}." for sentence in said))
 
 
 def method(snapshot: Json) -> str | None:
