@@ -109,13 +109,24 @@ def _umbrella(shell: InteractiveShell) -> Any:
             print("Magics:   " + "  ".join(f"%{n}" for n in sorted(known)) + "  %%track  %%charter")  # noqa: T201
             print("Commands: " + "  ".join(cli.COMMANDS))  # noqa: T201
             return None
-        if name in known:
+        if name in known and not _is_verb(name, rest):
             return known[name](shell, rest)
         if name not in cli.COMMANDS:
             raise unknown("magic or command", name, {*known, *cli.COMMANDS})
         return cli.call(line)
 
     return nbmlops
+
+
+def _is_verb(name: str, rest: str) -> bool:
+    """Tell whether the first word behind a name is a command of its own, as in ``approvals met``."""
+    import click
+
+    from nbmlops import cli
+
+    word = rest.split(maxsplit=1)[:1]
+    found = cli.main.get_command(click.Context(cli.main), name) if word and name in cli.COMMANDS else None
+    return isinstance(found, click.Group) and word[0] in found.commands
 
 
 def _track_help() -> Any:

@@ -6,7 +6,10 @@ import inspect
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nbmlops.magics import offered
+
 if TYPE_CHECKING:
+    import click
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["candidates", "commands", "following", "install", "remove"]
@@ -15,7 +18,6 @@ MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain
 EXPERIMENTS = {"compare", "report"}
 JOBS = {"retrain"}
 OTHERS = ("%%track", "%%charter", "%nbmlops")
-ROLE_FLAGS = {"report": ("--for", "--send"), "approve": ("--role",), "flag": ("--to",)}
 
 
 def install(shell: InteractiveShell) -> None:
@@ -52,59 +54,47 @@ def following(name: str, line: str) -> list[str] | None:
     >>> following("report", "%report late-flights --for ")[0]
     'stakeholder'
     """
-    words = line.split() if line.endswith(" ") else line.split()[:-1]
-    if name == "approve" and words[-1:] == ["--outcome"]:
-        from nbmlops.governance.approval.given import OUTCOMES
-
-        return [f'"{outcome}"' if " " in outcome else outcome for outcome in OUTCOMES]
-    if name == "flag" and words[-1:] in (["--severity"], ["--state"]):
-        from nbmlops.governance.flags.flag import SEVERITIES, STATES
-
-        return [*(SEVERITIES if words[-1] == "--severity" else STATES)]
-    if not words or words[-1] not in ROLE_FLAGS.get(name, ()):
-        return None
-    from nbmlops.governance.charter import ROLES
-
-    return list(ROLES)
+    words = _before(line)
+    if name == "flag" and words[1:] == ["answer"]:
+        return offered.argument(["flag", "answer"])
+    return offered.value(name, words[-1]) if words else None
 
 
 def commands(line: str) -> list[str]:
-    """Return what may follow ``%nbmlops``: a magic or command, one of a group's, what a store command is about."""
+    """Return what may follow ``%nbmlops``: a magic or command, one of a group's, its flags, and their values."""
     import click
 
     from nbmlops.cli import COMMANDS, main
 
-    words = line.split()[1:] if line.endswith(" ") else line.split()[1:-1]
+    words = _before(line)[1:]
     if not words:
         return [*_names(), *COMMANDS]
-    if roles := following(words[0], line):
-        return roles
-    found = main.get_command(click.Context(main), words[0])
-    if isinstance(found, click.Group) and len(words) == 1:
-        return list(found.commands)
-    if words[0] == "store" and words[1] in ("delete", "restore"):
-        from nbmlops.cli.store import names
-
-        return names(deleted=words[1] == "restore")
-    if words[0] == "charter" and words[1] in ("verdict", "decide"):
-        return _of_review(words[1:])
-    if words == ["advise"]:
-        from nbmlops.store import models
-        from nbmlops.tracking import session
-
-        return sorted(models.names(session.store()))
-    return []
+    if (values := offered.value(words[0], words[-1])) is not None:
+        return values
+    found: click.Command | None = main.get_command(click.Context(main), words[0])
+    after = words[1:]
+    while isinstance(found, click.Group) and after and after[0] in found.commands:
+        found, after = found.commands[after[0]], after[1:]
+    if line.split()[-1].startswith("-") and not line.endswith(" "):
+        return _options(found, words[0])
+    verbs = list(found.commands) if isinstance(found, click.Group) and not after else []
+    plain = [word for word in words if not word.startswith("-")]
+    return [*verbs, *offered.argument(plain)] or _options(found, words[0])
 
 
-def _of_review(words: list[str]) -> list[str]:
-    """Return what may follow ``charter decide`` or ``charter verdict``: decisions; questions, then answers."""
-    from nbmlops.governance.agenda.decided import DECISIONS, VERDICTS
-    from nbmlops.governance.charter import charter
+def _before(line: str) -> list[str]:
+    """Return the words before the one being typed; quotes group them."""
+    return line.split() if line.endswith(" ") else line.split()[:-1]
 
-    if words[0] == "decide":
-        return list(DECISIONS) if len(words) == 1 else []
-    agreed = charter()
-    return [q.id for q in agreed.questions] if agreed and len(words) == 1 else list(VERDICTS) if len(words) == 2 else []
+
+def _options(command: click.Command | None, name: str) -> list[str]:
+    """Return the flags of a command; of a magic where there is no such command."""
+    from nbmlops.magics import magics
+
+    if command is not None:
+        return [o for p in command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("-")]
+    known = magics().get(name)
+    return [option for action in known.built._actions for option in action.option_strings] if known else []
 
 
 def _worth_naming(name: str, value: Any) -> bool:
@@ -116,25 +106,29 @@ def _worth_naming(name: str, value: Any) -> bool:
 def _completer(shell: Any, event: Any) -> list[str]:
     """Answer IPython; a fault here must never reach the person who types."""
     try:
-        name = event.command.lstrip("%")
-        if name == "nbmlops":
-            return commands(event.line)
-        return following(name, event.line) or candidates(name, shell.user_ns)
+        name, line = event.command.lstrip("%"), event.text_until_cursor
+        found = commands(line) if name == "nbmlops" else following(name, line) or candidates(name, shell.user_ns)
+        return _ends(found, line, event.symbol)
     except Exception:
         return []
 
 
+def _ends(found: list[str], line: str, symbol: str) -> list[str]:
+    """Return what IPython puts in place of a word's end: for it the word of ``late@ch`` begins behind the ``@``."""
+    typed = "" if line.endswith(" ") else line.split()[-1]
+    begun = len(typed) - len(symbol)
+    return [word[begun:] for word in found if word.startswith(typed[:begun])]
+
+
 def _stored(name: str) -> list[str]:
-    from nbmlops.store import models, runs
+    from nbmlops.store import runs
     from nbmlops.tracking import session
 
     found: list[str] = []
     if name in EXPERIMENTS or name == "track":
         found += runs.experiments(session.store())
     if name in MODELS:
-        pointing = models.aliases(session.store())
-        found += [f"{m}@{alias}" for m, aliases in pointing.items() for alias in aliases]
-        found += models.names(session.store())
+        found += offered.versions()
     if name == "report":
         from nbmlops.magics.report import VERBS
 
