@@ -117,7 +117,7 @@ def _register(stored: Known, names: Names) -> Form:
         (
             Field("model", "Model", models, _first(models), needed=True, placeholder=NO_MODEL),
             Field("name", "Name", tuple(stored.versions), _only(stored.versions), needed=True, free=True),
-            Field("background", "Rows to explain against", rows, option="--background"),
+            Field("background", "Background rows", rows, option="--background"),
         ),
         _notes(stored),
     )
@@ -134,14 +134,7 @@ def _drift(stored: Known, names: Names) -> Form:
         "Has a frame changed by more than is tolerable?",
         "Compare",
         (
-            Field(
-                "frame",
-                "Frame, or a model: what is recorded of it",
-                what,
-                _first(what),
-                needed=True,
-                placeholder=NO_FRAME,
-            ),
+            Field("frame", "Frame, or model used", what, _first(what), needed=True, placeholder=NO_FRAME),
             Field("against", "Against", (*refs, *rows), against if rows else "", option="--against"),
             *(Field(n, label, option=f"--{n}", of="frame", choices_of=by_frame) for n, label in COLUMNS.items()),
             Field("multivariate", "Columns together, too", option="--multivariate", tick=True),

@@ -44,14 +44,18 @@ class LiveReview(LiveForm):
         self.about, self.kept = iw.HTML(), iw.HTML()
         self.label = iw.Combobox(description="Should be", **LOOK)
         self.reason = iw.Text(description="Why", **LOOK)
-        styles = dict(zip(VERDICTS, ("success", "warning", ""), strict=True))
+        styles = dict(zip(VERDICTS, ("primary", "", ""), strict=True))
         self.verdicts = {verdict: button(verdict.capitalize(), style) for verdict, style in styles.items()}
         self.back, self.skip = button("Back"), button("Skip")
         for verdict, pressed in self.verdicts.items():
             pressed.on_click(lambda _, verdict=verdict: self.answer(verdict))
         self.back.on_click(lambda _: self.go(-1))
         self.skip.on_click(lambda _: self.go(1))
+        controls = iw.HBox([*self.verdicts.values(), self.back, self.skip])
+        self.panel = iw.VBox([self.about, self.label, self.reason, controls, self.kept])
+        self.panel.layout.display = "none"  # not yet seen, but there: what is not there can take no focus
         super().__init__(make, run, show)
+        self.extra.children = (self.panel,)
 
     def work(self) -> str:
         """List rows, those drawn by chance among them, and show the first."""
@@ -62,12 +66,11 @@ class LiveReview(LiveForm):
         self.result = self.run(self.ran)
         self.rows, self.place, self.given = list(self.result.rows), 0, {}
         if not self.rows:
-            self.extra.children = ()
+            self.panel.layout.display = "none"
             return "Nothing waits to be judged."
         self.label.options = tuple(self._labels())
-        controls = iw.HBox([*self.verdicts.values(), self.back, self.skip])
-        self.extra.children = (self.about, self.label, self.reason, controls, self.kept)
         self._show_row()
+        self.panel.layout.display = "flex"
         self.verdicts["agree"].focus()
         return f"{len(self.rows)} rows. {KEYS}"
 

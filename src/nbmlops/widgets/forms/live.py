@@ -19,6 +19,7 @@ __all__ = ["LiveForm", "button", "one_line", "said"]
 NOTHING = "-"
 LABELS = {"description_width": "11em"}
 WIDTH = "36em"
+MOST_LINES = 6  # of a cell that is shown before it runs
 LONGEST = 300  # characters of an error
 
 
@@ -116,7 +117,8 @@ class LiveForm:
     def _preview(self) -> None:
         needed = {one.name: one.name.upper() for one in self.form.fields if one.needed}
         line = self.form.line({**needed, **_given(self.values())})
-        self.preview.value = f'<div style="{FONT};line-height:1.6">Runs: {code(line)}</div>'
+        first = "\n".join(line.splitlines()[:MOST_LINES]) + ("\n…" if line.count("\n") >= MOST_LINES else "")
+        self.preview.value = f'<div style="{FONT};line-height:1.6">Runs: {code(first)}</div>'
 
     def _tell(self, words: str, colour: str = QUIET) -> None:
         self.message.value = tell(words, colour)
