@@ -47,6 +47,23 @@ def test_front_matter_is_what_hubs_read():
 
 
 @pytest.mark.usefixtures("retrained")
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("GPL 3.0", {"license": "gpl-3.0"}),
+        ("Internal use only; v2", {"license": "other", "license_name": "internal-use-only-v2"}),
+        ("nur für uns", {"license": "other", "license_name": "nur-f-r-uns"}),
+        ("", {"license": "unknown"}),
+    ],
+)
+def test_a_licence_the_hub_has_no_word_for_is_another_with_its_name(said, told):
+    from nbmlops.report.papers.model_card import _licensed
+
+    assert _licensed(said) == told
+
+
+@pytest.mark.usefixtures("retrained")
 def test_a_licence_that_is_written_down_is_no_gap(project):
     assert "**Missing:** Licence of the model" in text("late-flights@2")
     (project / "nbmlops.toml").write_text('[papers]\nlicense = "apache-2.0"\n')

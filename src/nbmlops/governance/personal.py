@@ -1,4 +1,4 @@
-"""Personal rows: which predictions, kept rows, backgrounds, feedback and flags fit a condition, and what else is left."""
+"""Personal rows: which predictions, kept rows, backgrounds, feedback and flags fit a condition, and what is left."""
 
 from __future__ import annotations
 

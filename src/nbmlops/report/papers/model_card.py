@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,17 @@ from nbmlops.tracking import session
 __all__ = ["card", "front", "model_card"]
 
 FRAMEWORK = "model-card"
-UNKNOWN = "unknown"  # the hub's word for no licence
+UNKNOWN, OTHER = "unknown", "other"  # the hub's words for no licence, and for one that it has no word for
+# What the hub takes for a licence: where results stand beside it, a card with any other word is refused.
+WORDS = (
+    "afl-3.0 agpl-3.0 apache-2.0 artistic-2.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda cc "
+    "cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 "
+    "cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 "
+    "cdla-permissive-1.0 cdla-permissive-2.0 cdla-sharing-1.0 ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 "
+    "gfdl gpl gpl-2.0 gpl-3.0 isc lgpl lgpl-2.1 lgpl-3.0 lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 "
+    "openmdw-1.0 openrail openrail++ osl-3.0 pddl postgresql unlicense wtfpl zlib other unknown"
+)
+LICENCES = frozenset(WORDS.split())
 TASKS = {"binary": "tabular-classification", "multiclass": "tabular-classification", "regression": "tabular-regression"}
 METRICS = {"brier": "brier_score", "r2": "r_squared"}  # the hub's word for ours
 LIBRARIES = {"rules": "nbmlops", "source": "nbmlops"}  # the others are estimators of scikit-learn's kind
@@ -99,7 +110,7 @@ def front(version: ModelVersion, found: Json) -> str:
 
     task = TASKS.get(str(version.signature.get("task")))
     about: dict[str, Any] = {
-        "license": _licence() or UNKNOWN,
+        **_licensed(_licence()),
         "library_name": LIBRARIES.get(version.format, "sklearn"),
         "tags": ["nbmlops", "tabular", *filter(None, [task]), *sorted(version.aliases)],
         **({"pipeline_tag": task} if task else {}),
@@ -124,6 +135,19 @@ def _index(version: ModelVersion, found: Json, task: str | None) -> list[dict[st
     about = {"type": "private", "name": f"held-out rows of {version.name}"}
     kind = task or "tabular-classification"
     return [{"task": {"type": kind}, "dataset": about, "metrics": rows}] if rows else []
+
+
+def _licensed(said: str) -> dict[str, str]:
+    """Return a licence by the hub's word for it, or as another one with its name.
+
+    >>> _licensed("MIT"), _licensed("Ours, v2")
+    ({'license': 'mit'}, {'license': 'other', 'license_name': 'ours-v2'})
+    """
+    word = said.lower().replace(" ", "-") or UNKNOWN
+    if word in LICENCES:
+        return {"license": word}
+    name = re.sub(r"[^a-z0-9.]+", "-", word).strip("-.")
+    return {"license": OTHER, **({"license_name": name} if name else {})}
 
 
 def _licence() -> str:
