@@ -1,14 +1,42 @@
-"""What tests of the server write, track and are refused."""
+"""What tests of the server write, track and are refused; every answer is held against the server's own description."""
 
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
+from importlib import resources
 
+import jsonschema
 import nbformat
 import pytest
+import yaml
 from tornado.httpclient import HTTPClientError
 
 from nbmlops.tracking import session
+
+FILE = "nb.ipynb"
+
+
+@cache
+def description():
+    """Return ``openapi.yaml`` as it is shipped."""
+    return yaml.safe_load(resources.files("nbmlops.server").joinpath("openapi.yaml").read_text(encoding="utf-8"))
+
+
+def schema_of(verb, path, status):
+    """Return the schema of an answer: of the address without names in it that fits, else of the one with names."""
+    addresses = sorted(description()["paths"], key=lambda address: address.count("{"))
+    pattern = {a: re.sub(r"\{\w+\}", "[^/]+", a) for a in addresses}
+    address = next(a for a in addresses if re.fullmatch(pattern[a], "/" + path))
+    found = description()["paths"][address][verb]["responses"][str(status)]
+    name = found["$ref"].rpartition("/")[2]
+    return description()["components"]["responses"][name]["content"]["application/json"]["schema"]
+
+
+def fits(answer, schema):
+    """Fail where an answer is not as the server describes it."""
+    jsonschema.Draft202012Validator({**schema, "components": description()["components"]}).validate(answer)
 
 
 def written(path, *cells, parameters=None):
@@ -21,10 +49,10 @@ def written(path, *cells, parameters=None):
     return path
 
 
-def tracked(name: str, notebook: str = "nb.ipynb", params=None, **metrics):
+def tracked(name: str, notebook: str = FILE, params=None, tags=None, **metrics):
     """Track a cell's run; a list of values is logged one after the other."""
     set_to = {"C": 0.5} if params is None else params
-    run = session.start(name, kind="cell", notebook=notebook, cell_id="c1", params=set_to, source="C = 0.5")
+    run = session.start(name, kind="cell", notebook=notebook, cell_id="c1", params=set_to, tags=tags, source="C = 0.5")
     for key, value in metrics.items():
         for one in value if isinstance(value, list) else [value]:
             session.log({key: one})
@@ -39,9 +67,10 @@ async def refused(asked) -> tuple[int, str]:
 
 
 async def refusal(asked):
+    """Return status and what was said; each part is one line."""
     with pytest.raises(HTTPClientError) as caught:
         await asked
     said = json.loads(caught.value.response.body)
-    assert set(said) == {"message", "hint"}
+    fits(said, description()["components"]["schemas"]["Error"])
     assert all("\n" not in text for text in said.values())
     return caught.value.code, said

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from asked import written
+from asked import fits, schema_of, written
 from nbmlops.tracking import opened, session
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
@@ -29,7 +29,7 @@ def notebook(jp_root_dir, monkeypatch):
     (folder / "nbmlops.toml").write_text('[project]\nname = "late"\n')
     path = written(folder / "nb.ipynb", "x = 1")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(opened, "background", False)
+    monkeypatch.setattr(opened, "background", False)  # what is tracked arrives when it is read, not meanwhile
     session.reset()
     yield path
     session.reset()
@@ -37,12 +37,31 @@ def notebook(jp_root_dir, monkeypatch):
 
 @pytest.fixture
 def ask(jp_fetch, notebook):
-    """Ask an address as the panel does: ``await ask("runs", q="C > 1")``; a body makes it a POST."""
+    """Ask an address as the panel does, ``await ask("runs", q="C > 1")``; a body makes it a POST, ``who`` is a header.
 
-    async def asked(*path, body=None, at="flights/nb.ipynb", **query):
+    Every answer has to be as ``openapi.yaml`` says.
+    """
+
+    async def asked(path, body=None, at="flights/nb.ipynb", who=None, **query):
         words = {**({"notebook": at} if at else {}), **query}
         how = {"method": "POST", "body": json.dumps(body)} if body is not None else {}
-        answer = await jp_fetch("nbmlops", "api", *path, params=words, **how)
-        return json.loads(answer.body)
+        headers = {"headers": {"X-User": who}} if who else {}
+        answer = await jp_fetch("nbmlops", "api", *path.split("/"), params=words, **how, **headers)
+        found = json.loads(answer.body)
+        fits(found, schema_of("get" if body is None else "post", path, answer.code))
+        assert str(notebook.parent.parent) not in answer.body.decode()  # no folder of this machine
+        return found
 
     return asked
+
+
+@pytest.fixture
+def late(notebook, model, held_out):
+    """A version of a model that a tracked cell made, with its evaluation."""
+    import nbmlops as nb
+
+    run = session.start("late", kind="cell", notebook="nb.ipynb", cell_id="c1", source="fit()")
+    evaluation = nb.evaluate(model, held_out, target="late")
+    version = nb.register(model, "late", evaluation=evaluation)
+    session.finish(run)
+    return version

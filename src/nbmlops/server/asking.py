@@ -31,6 +31,7 @@ from nbmlops.server.notebooks import has_store, located
 __all__ = ["Here", "answered", "as_text", "refusal", "thread"]
 
 STATUS = {NotFound: 404, Invalid: 400, NotAllowed: 403, Conflict: 409, UntrustedContent: 403, MissingPackage: 503}
+LONGEST = 400  # characters of a message
 AWAY = ("The project's store cannot be read.", "Type: nbmlops doctor")
 
 
@@ -43,6 +44,7 @@ class Here:
     notebook: Path | None = None
     contents_path: str = ""
     base_url: str = "/"
+    hidden: bool = False  # whether the contents service gives what lies in hidden folders
 
     @property
     def relative(self) -> str:
@@ -50,23 +52,25 @@ class Here:
         return self.project.relative(self.notebook) if self.notebook else ""
 
     def contents(self, path: str | Path | None) -> str | None:
-        """Return a file of the project as the contents service knows it, None outside the server's folder."""
+        """Return a file of the project as the contents service knows it, None where it would not give it."""
         if not path or "://" in str(path):
             return None
-        full = (self.project.root / path).resolve()
-        root = self.root.resolve()
-        return full.relative_to(root).as_posix() if full.is_relative_to(root) else None
+        full, root = (self.project.root / path).resolve(), self.root.resolve()
+        inside = full.relative_to(root) if full.is_relative_to(root) else None
+        if inside is None or (not self.hidden and any(part.startswith(".") for part in inside.parts)):
+            return None
+        return inside.as_posix()
 
 
 def answered(
     root: Path,
     notebook: str,
     who: tuple[str, str] | None,
-    base_url: str,
     ask: Callable[..., Any],
     words: dict[str, Any],
     without: Any = None,
     needs_store: bool = True,
+    **served: Any,
 ) -> str:
     """Do what was asked and return its JSON; looking makes no store where there is none.
 
@@ -78,8 +82,6 @@ def answered(
         A path of the contents service; empty for the project of the server's folder.
     who : tuple of str, optional
         (name, how known) of who asks, where a real identity provider said so.
-    base_url : str
-        Where the server lies.
     ask : callable
         Takes :class:`Here` and the words, and returns plain JSON or text.
     words : dict
@@ -87,9 +89,11 @@ def answered(
         What to answer where nothing was ever kept; NotFound when None.
     needs_store : bool
         False for what needs none, or makes one.
+    **served
+        More of :class:`Here`: what the server is like.
     """
     path = located(root, notebook) if notebook else None
-    here = Here(root, find_project(path or root), path, notebook, base_url)
+    here = Here(root, find_project(path or root), path, notebook, **served)
     with visiting(Visit(here.project, path, who)):
         if needs_store and not has_store(here.project):
             if isinstance(without, Exception):
@@ -117,7 +121,7 @@ def refusal(error: Exception, root: Path) -> tuple[int, dict[str, str]] | None:
     if not isinstance(error, NbmlopsError):
         return None
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
-    said = (_line(_nowhere(text, root), 2000) for text in (error.message, error.hint))
+    said = (_line(_nowhere(text, root)) for text in (error.message, error.hint))
     return status, dict(zip(("message", "hint"), map(redact, said), strict=True))
 
 
@@ -129,12 +133,14 @@ def thread() -> ThreadPoolExecutor:
 
 def _nowhere(text: str, *folders: Path) -> str:
     """Return a text without the folders of this machine: what lies in the server's is relative to it."""
-    for folder in {str(f) for g in folders for f in (g, g.resolve())} - {os.sep}:
+    for folder in dict.fromkeys(str(f) for g in folders for f in (g, g.resolve()) if f != Path(os.sep)):
         text = text.replace(f"{folder}{os.sep}", "").replace(folder, ".")
     for folder, name in ((str(Path.home()), "~"), (sys.prefix, "(python)"), (sys.base_prefix, "(python)")):
         text = text.replace(folder + os.sep, name + os.sep) if len(folder) > 3 else text
     return text
 
 
-def _line(text: str, most: int) -> str:
-    return " ".join(text.split())[:most]
+def _line(text: str) -> str:
+    """Return a text in one line that somebody reads."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ __all__ = ["Handler", "Here", "visitor"]
 
 MOST_BYTES = 1_000_000  # of a body
 NO_RIGHT = "Ask who runs this server for the right to do it."
+NO_TEXT = re.compile("[\ud800-\udfff]")  # half a character
+READ_S = 10.0  # a store that takes longer to be read is away
 LONGEST = 4000  # characters of a word in an address
 
 
@@ -67,6 +71,8 @@ class Handler(APIHandler):
             raise Invalid(f"The body is {type(found).__name__}, not an object.", f"It has {', '.join(kinds)}.")
         if strange := sorted(set(found) - set(kinds)):
             raise Invalid(f"The body has {strange[0][:40]!r}.", f"It has {', '.join(kinds) or 'nothing'}.")
+        if NO_TEXT.search(json.dumps(found, ensure_ascii=False)) or "\\u0000" in json.dumps(found):
+            raise Invalid("The body has characters that are no text.", "Write plain text.")
         for name, value in found.items():
             if value is not None and not _is(value, kinds[name]):
                 raise Invalid(f"{name} is {type(value).__name__}.", f"It should be {_named(kinds[name])}.")
@@ -116,9 +122,14 @@ class Handler(APIHandler):
     ) -> str:
         """Return what a function answers, done on our thread."""
         notebook = (about() if about else None) or self.word("notebook")
-        asked = (self.root, notebook, self.visitor(), self.base_url, ask, dict(words()))
+        asked = (self.root, notebook, self.visitor(), ask, dict(words()), without, needs_store)
+        served: dict[str, Any] = {"base_url": self.base_url, "hidden": self.contents_manager.allow_hidden}
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(asking.thread(), asking.answered, *asked, without, needs_store)
+        answer = loop.run_in_executor(asking.thread(), partial(asking.answered, *asked, **served))
+        try:
+            return await asyncio.wait_for(answer, READ_S if self.request.method == "GET" else None)
+        except TimeoutError:
+            raise Unavailable("It takes too long.") from None
 
     def visitor(self) -> tuple[str, str] | None:
         """Return (name, how known) of who asks; None where the server has no identity provider of its own."""
@@ -138,8 +149,8 @@ class Handler(APIHandler):
         said = asking.refusal(error, self.root)
         if said is None:
             self.log.error("nbmlops could not answer %s", self.request.path, exc_info=error)
-            said = asking.refusal(Unavailable(""), self.root)
-        assert said is not None
+            message = f"Something went wrong here ({type(error).__name__})."
+            said = 500, {"message": message, "hint": "The log of the Jupyter server says what."}
         self.set_status(said[0])
         self.finish(json.dumps(said[1]))
 

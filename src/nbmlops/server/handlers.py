@@ -47,6 +47,7 @@ ADDRESSES: dict[str, type[Handler]] = {
     "jobs/{run_id}": jobs.JobHandler,
     "jobs/{run_id}/cancel": jobs.CancelHandler,
     "jobs/{run_id}/retry": jobs.RetryHandler,
+    "jobs/{run_id}/output": jobs.OutputHandler,
     "parameters": jobs.ParametersHandler,
     "drift": drift.DriftHandler,
     "drift/{name}": drift.CheckHandler,

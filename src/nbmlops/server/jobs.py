@@ -7,13 +7,16 @@ from typing import Any
 import tornado.web
 from jupyter_server.auth.decorator import authorized
 
-from nbmlops.errors import Invalid, NbmlopsError
+from nbmlops.errors import Invalid, NbmlopsError, NotAllowed
 from nbmlops.server import views
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.notebooks import located
-from nbmlops.server.runs import checked
+from nbmlops.server.runs import RUN_ID
 
-__all__ = ["CancelHandler", "JobHandler", "JobsHandler", "ParametersHandler", "RetryHandler", "scheduler", "works"]
+__all__ = [
+    *("CancelHandler", "JobHandler", "JobsHandler", "OutputHandler", "ParametersHandler", "RetryHandler"),
+    *("scheduler", "works"),
+]
 
 MOST = 200  # works in a list
 SCHEDULED = ("job", "next_at", "last", "last_at", "state", "says")
@@ -49,7 +52,7 @@ class JobHandler(Handler):
     @authorized
     async def get(self, run_id: str) -> None:
         """Send a view of kind ``retrained``."""
-        await self.answer(_job, lambda: {"run_id": checked(run_id)})
+        await self.answer(_job, lambda: {"ref": run_id})
 
 
 class CancelHandler(Handler):
@@ -59,7 +62,7 @@ class CancelHandler(Handler):
     @authorized
     async def post(self, run_id: str) -> None:
         """Cancel a work that is due or running, in the name of who asks; its kernel learns so within seconds."""
-        await self.answer(_cancelled, lambda: {"run_id": checked(run_id), **self.body(reason=str)})
+        await self.answer(_cancelled, lambda: {"ref": run_id, **self.body(reason=str)})
 
 
 class RetryHandler(Handler):
@@ -69,7 +72,17 @@ class RetryHandler(Handler):
     @authorized
     async def post(self, run_id: str) -> None:
         """Try a work again that ended without success, and send it."""
-        await self.answer(_again, lambda: {"run_id": checked(run_id), **self.body()}, status=202)
+        await self.answer(_again, lambda: {"ref": run_id, **self.body()}, status=202)
+
+
+class OutputHandler(Handler):
+    """``POST jobs/RUN/output``: the executed notebook where the contents service opens it."""
+
+    @tornado.web.authenticated
+    @authorized
+    async def post(self, run_id: str) -> None:
+        """Copy the output of a work beside its notebook and send its path; it lies in a hidden folder."""
+        await self.answer(_copied, lambda: {"ref": run_id, **self.body()})
 
 
 class ParametersHandler(Handler):
@@ -82,16 +95,23 @@ class ParametersHandler(Handler):
         await self.answer(_parameters, needs_store=False)
 
 
-def works(here: Here, run_ids: tuple[str, ...] = ()) -> list[Json]:
+def works(here: Here, *keys: str) -> list[Json]:
     """Return works as the panel lists them: an output is a path of the contents service."""
-    from nbmlops.jobs.works import apart, listed
+    from nbmlops.jobs.works import listed
 
-    keys = [apart.key_of(run_id) for run_id in run_ids]
     return [_shown(here, row) for row in listed.works(here.project, MOST, keys)]
 
 
 def _shown(here: Here, row: Json) -> Json:
-    return {**row, "output": here.contents(row["output"]), "notebook": here.contents(row["notebook"])}
+    paths = {name: here.contents(row[name]) for name in ("output", "notebook")}
+    return {**row, **paths, "has_output": bool(row["output"])}
+
+
+def _key(ref: str) -> str:
+    """Return the key of a work by the id of a run of it, or its own."""
+    from nbmlops.jobs.works import apart
+
+    return apart.key_of(ref) if RUN_ID.fullmatch(ref) else ref
 
 
 def _jobs(here: Here) -> Json:
@@ -116,10 +136,10 @@ def _scheduled(row: Json) -> Json:
     return {**kept, "trigger": row.get("when") or None, "paused": row.get("state") == "paused"}
 
 
-def _job(here: Here, run_id: str) -> Json:
-    from nbmlops.jobs.works import apart, listed
+def _job(here: Here, ref: str) -> Json:
+    from nbmlops.jobs.works import listed
 
-    data = listed.shown(apart.key_of(run_id)).to_dict()
+    data = listed.shown(_key(ref)).to_dict()
     run = {**data["run"], "error": views.said(data["run"].get("error"))}
     return views.of_data("retrained", {**data, "run": run, "output": here.contents(data["output"])})
 
@@ -133,19 +153,28 @@ def _started(here: Here, notebook: str | None, parameters: Json | None) -> Json:
     return {"run_id": claim.run_id, "work_id": claim.key}
 
 
-def _cancelled(here: Here, run_id: str, reason: str | None) -> Json:
+def _cancelled(here: Here, ref: str, reason: str | None) -> Json:
     from nbmlops.jobs.schedule import manage
+    from nbmlops.jobs.works import listed
+
+    key = listed.work_of(_key(ref)).key  # a name of a job would cancel all its works
+    manage.cancel(key, here.project, reason=reason or "")
+    return works(here, key)[0]
+
+
+def _again(here: Here, ref: str) -> Json:
     from nbmlops.jobs.works import apart
 
-    manage.cancel(apart.key_of(run_id), here.project, reason=reason or "")
-    return works(here, (run_id,))[0]
+    return works(here, apart.again(_key(ref)).key)[0]
 
 
-def _again(here: Here, run_id: str) -> Json:
-    from nbmlops.jobs.works import apart
+def _copied(here: Here, ref: str) -> Json:
+    from nbmlops.jobs.works import listed
 
-    claim = apart.again(apart.key_of(run_id))
-    return works(here, (claim.run_id,))[0]
+    held = listed.work_of(_key(ref))
+    if here.contents(held.notebook) is None:
+        raise NotAllowed(f"{held.notebook} lies outside the folder of this server.", "Open the output where it lies.")
+    return {"path": here.contents(listed.beside(held.key))}
 
 
 def _parameters(here: Here) -> Json:

@@ -12,7 +12,7 @@ from nbmlops.errors import Invalid
 from nbmlops.server import views
 from nbmlops.server.base import Handler, Here
 
-__all__ = ["CompareHandler", "LineageHandler", "RunHandler", "RunsHandler", "SourceHandler", "checked"]
+__all__ = ["RUN_ID", "CompareHandler", "LineageHandler", "RunHandler", "RunsHandler", "SourceHandler", "checked"]
 
 RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 REF = re.compile(r"[^\s/\\\x00-\x1f]{1,300}")

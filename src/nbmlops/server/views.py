@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.errors import Invalid
 from nbmlops.hooks import Shown
 from nbmlops.widgets import MAX_JSON_BYTES
+from nbmlops.widgets.room import capped
 
 __all__ = ["of", "of_data", "said", "shown_run"]
 
@@ -22,16 +22,10 @@ def of(record: Shown) -> dict[str, Any]:
 
 
 def of_data(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a kind as ``{"kind", "mime", "data"}``.
-
-    Raises
-    ------
-    Invalid
-        It is too long to be drawn.
-    """
-    if len(json.dumps(data, default=str)) > MAX_JSON_BYTES:
-        raise Invalid(f"This {kind} is longer than {MAX_JSON_BYTES:,} bytes.", "Make its report: nbmlops report REF")
-    return {"kind": kind, "mime": f"application/vnd.nbmlops.{kind}.v1+json", "data": dict(data)}
+    """Return the JSON of a kind as ``{"kind", "mime", "data"}``; what is too long is capped as in a notebook."""
+    known = json.loads(json.dumps(data, default=str))
+    mime = f"application/vnd.nbmlops.{kind}.v1+json"
+    return {"kind": kind, "mime": mime, "data": capped(known, MAX_JSON_BYTES)}
 
 
 def shown_run(run: Mapping[str, Any]) -> dict[str, Any]:

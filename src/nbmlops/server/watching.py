@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import tornado.web
 from jupyter_server.auth.decorator import authorized
@@ -24,6 +24,7 @@ HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-
 class EventsHandler(Handler):
     """``GET jobs/events``: each work whenever it changed, until the client goes away."""
 
+    listening: ClassVar[set[EventsHandler]] = set()
     gone: asyncio.Event
 
     @tornado.web.authenticated
@@ -38,11 +39,14 @@ class EventsHandler(Handler):
             return
         for name, value in HEADERS.items():
             self.set_header(name, value)
+        self.listening.add(self)
         try:
             await self._tell("ping", "{}")
             await self._follow(known)
         except StreamClosedError:
             return
+        finally:
+            self.listening.discard(self)
 
     def on_connection_close(self) -> None:
         """Stop looking: nobody listens any more."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["again", "key_of", "start"]
 
+COMMAND = (sys.executable, "-m", "nbmlops.jobs.works.attempt")  # reads a claim from its input
 MOST_SAID = 400  # characters of what a process said last
 FORGOTTEN = ("JPY_SESSION_NAME", "NBMLOPS_RUN_ID", "NBMLOPS_NOTEBOOK")  # of whoever started us
 
@@ -170,12 +171,11 @@ def _begin(store: Store, claim: Claim) -> None:
 
 
 def _process(project: Project, said: IO[bytes]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "nbmlops.jobs.works.attempt"]
     own = {name: value for name, value in os.environ.items() if name not in FORGOTTEN}
     name, known_by = environment.acting()
     own |= {"JUPYTERHUB_USER": name} if known_by == "jupyterhub" else {}
     return subprocess.Popen(
-        command,
+        COMMAND,
         cwd=project.root,
         env=own,
         stdin=subprocess.PIPE,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NotFound
@@ -14,10 +17,11 @@ from nbmlops.tracking import session
 if TYPE_CHECKING:
     from nbmlops.config import Project
     from nbmlops.jobs.schedule.byhand import Retrained
+    from nbmlops.report.sanitize import Cell
     from nbmlops.store.database import Store
     from nbmlops.store.works import Work
 
-__all__ = ["cells_of", "shown", "works"]
+__all__ = ["beside", "cells_of", "shown", "work_of", "works"]
 
 WHERE = re.compile(r"cell (\d+) of (\d+): ?(.*)", re.S)
 OF_RUN = ("run_id", "status", "cause", "started_at", "ended_at", "duration_s", "error", "tags", "author")
@@ -74,12 +78,66 @@ def shown(key: str) -> Retrained:
         There is no such work.
     """
     from nbmlops.jobs.schedule import byhand
+
+    found = byhand.shown(work_of(key))
+    if found.run.status != "running":
+        return found
+    at = cells_of(found.run.tags, "running")
+    return replace(found, cells=tuple(_live(cell, at["done"]) for cell in found.cells) if at["total"] else found.cells)
+
+
+def _live(cell: Cell, done: int) -> Cell:
+    """Return a cell of what still runs as it is: the file of the output is saved now and then, and lags behind."""
+    if cell.kind != "code" or cell.number > done + 1 or cell.status not in ("pending", "running", None, ""):
+        return cell
+    return replace(cell, status="running" if cell.number == done + 1 else "completed")
+
+
+def work_of(key: str) -> Work:
+    """Return a work by its key.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
     from nbmlops.store import ledger
 
     held = ledger.get(session.store(), key)
     if held is None:
         raise NotFound(f"No work {key[:80]!r}.", "List them: nbmlops jobs history")
-    return byhand.shown(held)
+    return held
+
+
+def beside(key: str) -> Path:
+    """Copy what a work's newest attempt has executed so far beside its notebook, where it can be opened; return where.
+
+    The copy is called as the notebook and the end of the run's id. No file is replaced: one that says something else by
+    now is somebody's, and the copy gets another number.
+
+    Raises
+    ------
+    NotFound
+        There is no such work, or nothing of it on this machine.
+
+    Examples
+    --------
+    >>> beside("retrain@2026-03-01T01:00:00+00:00").name  # doctest: +SKIP
+    'retrain-5c1a2f.ipynb'
+    """
+    from nbmlops.jobs import files
+
+    held, root = work_of(key), session.project().root
+    tags: Json = next((json.loads(r["tags"] or "{}") for r in _runs(session.store(), [held.run_id or ""]).values()), {})
+    output, notebook = root / str(tags.get("output") or ""), root / held.notebook
+    if not output.is_file() or not notebook.parent.is_dir():
+        raise NotFound(f"Nothing that {key[:80]} executed lies on this machine.", "Look at its run.")
+    content, name = output.read_bytes(), f"{notebook.stem}-{(held.run_id or '')[-6:]}"
+    names = (notebook.with_name(f"{name}{more}.ipynb") for more in chain([""], (f"-{n}" for n in count(2))))
+    target = next(path for path in names if not path.exists() or path.read_bytes() == content)
+    if not target.exists():
+        files.replace(target, content)
+    return target
 
 
 def cells_of(tags: Mapping[str, Any], status: str) -> Json:
