@@ -77,8 +77,8 @@ def test_two_approve_and_one_promotes_in_one_file(judged, who):
     assert nb.promote("late", 1, to="champion", reason="first").decision["approvals"]
 
 
-def test_two_approve_and_one_promotes_on_a_server(project, postgres, monkeypatch, fit, held_out):
-    import psycopg
+def test_two_approve_and_one_promotes_on_a_server(project, postgres, monkeypatch, fit, held_out, needed):
+    psycopg = needed("psycopg")
 
     address = postgres()
     plain = address.replace("+psycopg", "")

@@ -20,6 +20,7 @@ import nbmlops as nb
 from nbmlops.jobs import memory, recover, stopping
 from nbmlops.jobs.ending import Ending
 from nbmlops.jobs.execution import _register, execute
+from nbmlops.jobs.progress import COLOUR
 from nbmlops.tracking import session
 
 COMMAND = [sys.executable, "-c", "from nbmlops.cli import main; main()", "run"]
@@ -130,7 +131,7 @@ def test_a_limit_for_each_cell_says_where_the_cell_was(write):
     cells, statuses = read(run)
     assert statuses == ["timed_out", "not_run"]
     assert said(cells) == "begun\n"
-    assert "slow()" in "\n".join(cells[0].outputs[-1].traceback)
+    assert "slow()" in COLOUR.sub("", "\n".join(cells[0].outputs[-1].traceback))
 
 
 def test_an_output_folder_that_is_not_there_is_a_failed_run(write):

@@ -54,8 +54,9 @@ print(json.dumps({
 
 
 def test_its_state_is_that_of_a_cold_one(warm):
-    told = [json.loads(warm(how=how).run(STATE)) for how in ("warm", "cold")]
-    assert told[0] == told[1]
+    told, cold = (json.loads(warm(how=how).run(STATE)) for how in ("warm", "cold"))
+    cold["path"] = [place for place in cold["path"] if place != cold["cwd"]]  # where ipykernel 6.25 leaves it beside ""
+    assert told == cold
 
 
 IMPORTED = """
