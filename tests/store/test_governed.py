@@ -1,5 +1,6 @@
 """Accounts on a real PostgreSQL: each does the work of its role, and no account can lie to the log."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -715,6 +716,29 @@ SETTLED = ("dismissed", "answered", "accepted")
 
 def stands(flag_id):
     return next(f["state"] for f in flags.listed(session.store()) if f["flag_id"] == flag_id)
+
+
+def test_whatever_an_account_writes_does_not_break_the_log(ann, owned, team):
+    """JSON may be written in many ways; what was hashed is found again, and others answer and erase it."""
+    (row,) = ann.execute("SELECT row_to_json(f) FROM flags f").fetchone()
+    said = '{ "text":"w\\u0068y" , "question" : false,"n":1.50, "text": "why"}'
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    mine = row | {"author": "eve", "flag_id": "f9", "digest": digest, "at": now()}
+    about = {k: mine[k] for k in flags.TOLD_OF} | {"flag": "f9", "question": False}
+    with direct(of(owned, "eve")) as eve:
+        for around in ('{"said": %s,"thread":[]}', '{"thread":[],"said":%s}', '{"said":%s,"thread":[],"said":{}}'):
+            values = as_json(mine | {"data": around % said}), as_json(about)
+            assert refused(eve, "SELECT nbmlops_flag(%s, %s)", values) == "NBM03", around
+        values = as_json(mine | {"data": '{"said":' + said + ',"thread":[]}'}), as_json(about)
+        assert refused(eve, "SELECT nbmlops_flag(%s, %s)", values) == ""
+    for user in ("bob", "eve"):
+        assert settles(owned, "f9", user, "open") == ""
+    team("eve")
+    assert nb.verify_audit().verdict != "broken"
+    grants.grant(team(), "steward", "sam", actor())
+    team("sam")
+    assert nb.erase("flag_id = 'f9'", table="flags", yes=True).rows == {"flags": 1}
+    assert nb.verify_audit().verdict != "broken"
 
 
 def test_who_owns_what_a_blocking_flag_holds_up_does_not_settle_it(ann, owned, team):

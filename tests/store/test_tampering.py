@@ -5,8 +5,11 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from contextlib import contextmanager
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +18,9 @@ from nbmlops.config import find_project
 from nbmlops.errors import Conflict
 from nbmlops.governance.audit import heads
 from nbmlops.governance.audit.verify import head
-from nbmlops.store import datasets, flags, models, reports, tables
+from nbmlops.store import datasets, erasing, flags, models, reports, tables
 from nbmlops.store.audited import FIELDS
+from nbmlops.store.database import as_json
 from nbmlops.store.driver import connect
 from nbmlops.store.repeated import digest_of
 from nbmlops.tracking import session
@@ -459,3 +463,37 @@ def test_what_no_event_says_is_not_seen(log):
     held = str(head())
     sql("UPDATE runs SET author = 'eve'", "UPDATE points SET value = 0.1", "UPDATE series SET value = 0.1")
     assert nb.verify_audit(held).verdict == "proven"
+    for column in ("run_id", "kind", "subject", "at"):
+        sql(f"UPDATE results SET {column} = 'x'")
+    assert nb.verify_audit(held).verdict == "proven"
+    nb.report("forest")
+    sql("UPDATE reports SET title = 'x', number = 7, name = 'y', made_at = 'z'")
+    assert nb.verify_audit(held).verdict == "proven"
+
+
+def test_what_an_erased_flag_concerned_is_not_seen(log):
+    """Its words were hashed, and they are gone; the flag itself and what became of it are held against the log."""
+    with session.store().atomic() as change:
+        erasing.flag(change, FLAG["flag_id"], flags.find(change.connection, FLAG["flag_id"])["data"])
+        change.event("erase", "flags", {"rows": 1, "digests_before": [digest_of(as_json(FLAG["said"]))]}, ANN)
+    held = str(head())
+    sql("UPDATE flags SET data = replace(data, 'text', 'of')")
+    assert nb.verify_audit(held).verdict == "proven"
+    for change in ("severity = 'low'", "state = 'dismissed'", "subject = 'late@2'", "author = 'eve'"):
+        with undone(change):
+            sql(f"UPDATE flags SET {change}")
+            assert nb.verify_audit(held).where == f"flags {FLAG['flag_id']}"
+    sql("DELETE FROM flags")
+    assert nb.verify_audit(held).where == f"flags {FLAG['flag_id']}"
+
+
+def test_a_row_of_an_export_that_says_less_than_its_event_is_found(log):
+    nb.export_audit("audit")
+    path = Path("audit/tables.jsonl")
+    rows = path.read_text(encoding="utf-8")
+    for field in ("digest", "owner", "rest", "deleted"):
+        told = [json.loads(line) for line in rows.splitlines()]
+        less = [{k: v for k, v in row.items() if (row["table"], k) != ("model_versions", field)} for row in told]
+        path.write_text("".join(json.dumps(row) + "\n" for row in less), encoding="utf-8")
+        done = subprocess.run([sys.executable, "audit/verify.py"], capture_output=True, text=True, check=False)
+        assert (done.returncode, f"its {field} is not what" in done.stdout) == (3, True), done.stdout

@@ -109,9 +109,15 @@ def forget_feedback(change: Transaction, ids: Sequence[int]) -> None:
 
 def flag(change: Transaction, flag_id: str, data: Mapping[str, Any]) -> None:
     """Take away what was said in a flag and its thread; who said it when of what, and how it ended, stays."""
+    of = flags.c.flag_id == flag_id
+    if _read(change.connection.scalar(sa.select(flags.c.data).where(of))) != data:
+        raise _changed(f"Flag {flag_id}")
     left = {"said": _wordless(data["said"]), "thread": [_wordless(answer) for answer in data["thread"]]}
-    chosen = flags.update().where(flags.c.flag_id == flag_id, flags.c.data == as_json(data))
-    _one(change.connection.execute(chosen.values(data=as_json(left))), f"Flag {flag_id}")
+    change.connection.execute(flags.update().where(of).values(data=as_json(left)))
+
+
+def _read(text: Any) -> Any:
+    return None if text is None else json.loads(text)
 
 
 def _wordless(said: Mapping[str, Any]) -> Row:

@@ -163,23 +163,41 @@ def _fits(values: Sequence[Any], said: Sequence[Mapping[str, Any]], erased: Cont
         return False
     if row["state"] != (answers[-1].get("state") if answers else "open"):
         return False
-    data = _mapping(row["data"])
+    data, texts = _mapping(row["data"]), _texts(row["data"])
     thread = data.get("thread") or []
-    if not _same(data.get("said") or {}, row["digest"], row["digest"] in erased):
+    gone = row["digest"] in erased
+    if not _same(data.get("said") or {}, row["digest"], gone, texts[:1]):
         return False
-    if row["digest"] in erased and not thread:  # erased before this, with the thread
+    if gone and not thread:  # erased before this, with the thread
         return True
     if len(thread) != len(answers) or not all(
-        _same(a, e.get("digest"), row["digest"] in erased) and a.get("state") == e.get("state")
-        for a, e in zip(thread, answers, strict=True)
+        _same(a, e.get("digest"), gone, texts[n : n + 1]) and a.get("state") == e.get("state")
+        for n, (a, e) in enumerate(zip(thread, answers, strict=True), 1)
     ):
         return False
     return bool(row["closed_at"] == (None if row["state"] == "open" else thread[-1].get("at")))
 
 
-def _same(said: Mapping[str, Any], digest: Any, erased: bool) -> bool:
-    """Tell whether somebody said this, or said something that was erased since."""
-    return digest_of(said) == digest or (erased and not said.get("text"))
+def _same(said: Mapping[str, Any], digest: Any, erased: bool, text: Sequence[str]) -> bool:
+    """Tell whether somebody said this, as it stands or in our own form, or said something that was erased since."""
+    if erased and not said.get("text"):
+        return True
+    return any(hashlib.sha256(t.encode("utf-8", "surrogatepass")).hexdigest() == digest for t in text) or (
+        digest_of(said) == digest
+    )
+
+
+def _texts(data: str) -> list[str]:
+    """Return the texts of what was said and of each answer as they stand: a server hashed these, however written."""
+    read, begins, found = json.JSONDecoder().raw_decode, len('{"said":'), list[str]()
+    try:
+        while not found or data[begins] != "]":
+            ends = read(data, begins)[1]
+            found.append(data[begins:ends])
+            begins = ends + (len(',"thread":[') if len(found) == 1 else data[ends] == ",")
+    except (ValueError, IndexError, RecursionError):
+        return []
+    return found
 
 
 def _owned(connection: sa.Connection, rows: list[Row]) -> list[Row]:

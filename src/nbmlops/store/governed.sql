@@ -363,7 +363,7 @@ BEGIN
         OR encode(sha256(convert_to(said::text, 'UTF8')), 'hex') IS DISTINCT FROM added.digest
         OR json_typeof(said) IS DISTINCT FROM 'object'
         OR json_typeof(said -> 'text') IS DISTINCT FROM 'string'
-        OR (added.data::jsonb -> 'thread') IS DISTINCT FROM '[]'
+        OR added.data IS DISTINCT FROM '{"said":' || said::text || ',"thread":[]}' -- what was hashed is found again
     THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event of a flag says another text than it.';
     END IF;
@@ -499,7 +499,13 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || why,
             HINT = 'Say it without settling: state=open (--state open).';
     END IF;
-    UPDATE {schema}.flags AS f SET state = new_state, closed_at = new_closed_at, data = content WHERE f.flag_id = flag;
+    UPDATE {schema}.flags AS f SET state = new_state, closed_at = new_closed_at, data = (
+        SELECT '{"said":' || (was.data::json -> 'said')::text || ',"thread":[' || string_agg(one::text, ',' ORDER BY n) || ']}'
+        FROM (
+            SELECT * FROM json_array_elements(was.data::json -> 'thread') WITH ORDINALITY AS before (one, n)
+            UNION ALL SELECT answer, told + 1
+        ) AS thread
+    ) WHERE f.flag_id = flag;
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append('flag_answer', was.subject, new_data) AS a;
 END $$;
 

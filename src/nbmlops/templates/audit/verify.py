@@ -254,7 +254,7 @@ def _keep(row: Row, said: Said) -> None:
         table, fields = REPEATED[action]
         event = {name: data[name] for name in fields if name in data}
         said.add(table, subject, event, seq, action in LATER)
-        if action not in LATER:
+        if table == "model_versions":
             said.rows[table, subject].setdefault("deleted", False)
 
 
@@ -299,7 +299,9 @@ def _otherwise(said: Said, tables: Iterable[Mapping[str, Any]]) -> dict[str, Any
             continue
         if row is None:
             return _row(table, key, f"its row is missing: event {event['seq']} made it")
-        if names := [n for n in event if n in row and row[n] != event[n] and not said.is_gone(table, n, event[n])]:
+        if names := [
+            n for n in event if n != "seq" and row.get(n) != event[n] and not said.is_gone(table, n, event[n])
+        ]:
             return _row(table, key, f"its {' and '.join(names)} is not what the events say (event {event['seq']})")
     for (table, key), row in sorted(there.items()):
         if row.get("unfit"):
