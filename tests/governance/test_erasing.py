@@ -74,6 +74,22 @@ def test_a_person_goes_from_predictions_and_feedback(kept):
     assert whole.inputs.isna().all(axis=1).sum() == 2
 
 
+def test_a_person_goes_from_rows_that_were_made_of_their_predictions(kept):
+    """A training increment holds inputs beside the id of the prediction, and no key."""
+    from nbmlops.monitoring.predicting.recorded import predicted
+
+    whole = predicted("late", inputs=True)
+    rows = whole.inputs.reset_index(drop=True).assign(prediction_id=whole.said.prediction_id.tolist(), late=True)
+    nb.dataset("late-increment", rows, keep=True)
+    found = nb.erase(f"key = '{PERSON}'", yes=True)
+    assert (found.rows["dataset"], found.of["dataset"]) == (2, ("late-increment@1",))
+    left = nb.load_dataset("late-increment@1")
+    gone = whole.said.prediction_id[whole.said.key == PERSON]
+    assert left.isna().all(axis=1).sum() == 2
+    assert not left.prediction_id.isin(gone).any()
+    assert nb.verify_audit().verdict != "broken"
+
+
 def test_a_person_goes_from_kept_rows_and_flags_and_places_stay(kept):
     before = nb.load_dataset("bookings@1")
     old = nb.datasets().iloc[0].fingerprint

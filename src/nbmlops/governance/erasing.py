@@ -218,5 +218,7 @@ def _derived(found: Found, chosen: Sequence[str]) -> Iterator[str]:
     if any(_counted(found, chosen)[0].values()):
         yield "Evaluations, drift checks and reports that were made: numbers of all rows, answers of the worst ones."
         yield "Files outside the store: backups, exports, bundles, notebooks, and files that runs kept."
+    if session.store().set_aside():
+        yield "Lines of journals that could not be taken in, whatever they hold: nbmlops doctor."
     if found.flags:
         yield "Of flags who flagged what, when and how it ended; names of rows by their number."

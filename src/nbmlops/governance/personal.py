@@ -141,15 +141,20 @@ def _datasets(found: Found, fits: Any) -> None:
         except NotFound:
             continue
         frame = table.to_pandas().reset_index(drop=True)
-        mask = fits(frame)
-        mask = None if mask is None else np.asarray(mask, bool) & frame.notna().any(axis=1).to_numpy()
-        if mask is None or not mask.any():
+        mask = _of_rows(frame, fits(frame), found) & frame.notna().any(axis=1).to_numpy()
+        if not mask.any():
             continue
         places = pa.array([None if m else i for i, m in enumerate(mask)], pa.int64())
         buffer = io.BytesIO()
         parquet.write_table(table.take(places), buffer)
         found.places |= {f"{row['name']}@{row['version']}#{i}" for i in np.flatnonzero(mask)}
         found.datasets.append((row["name"], row["version"], row["digest"], buffer.getvalue(), int(mask.sum())))
+
+
+def _of_rows(frame: pd.DataFrame, fit: Mask | None, found: Found) -> Mask:
+    """Return which rows fit, or were made of predictions that do: an increment has their inputs, and not their key."""
+    mask = np.zeros(len(frame), bool) if fit is None else np.asarray(fit, bool)
+    return mask | frame["prediction_id"].isin(found.ids).to_numpy() if "prediction_id" in frame else mask
 
 
 def _arrow() -> tuple[Any, Any]:
