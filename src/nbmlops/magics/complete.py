@@ -6,11 +6,13 @@ import inspect
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.magics import offered
+from nbmlops.magics import offered, places
 
 if TYPE_CHECKING:
     import click
     from IPython.core.interactiveshell import InteractiveShell
+
+    from nbmlops.magics.base import Parser
 
 __all__ = ["candidates", "commands", "following", "install", "remove"]
 
@@ -39,12 +41,9 @@ def remove(shell: InteractiveShell) -> None:
 
 def candidates(name: str, namespace: dict[str, Any]) -> list[str]:
     """Return what may follow a magic: its flags, the user's variables, names in the store."""
-    from nbmlops.magics import charter, magics, track
-
-    of_cell = {"track": track.parser, "charter": charter.parser}
-    built = of_cell[name]() if name in of_cell else magics()[name].built
-    flags = [option for action in built._actions for option in action.option_strings]
-    variables = [n for n, v in namespace.items() if _worth_naming(n, v)] if name not in of_cell else []
+    built = _parser(name)
+    flags = [option for action in built._actions for option in action.option_strings] if built else []
+    variables = [n for n, v in namespace.items() if _worth_naming(n, v)] if name not in ("track", "charter") else []
     return [*flags, *variables, *_stored(name)]
 
 
@@ -106,11 +105,35 @@ def _worth_naming(name: str, value: Any) -> bool:
 def _completer(shell: Any, event: Any) -> list[str]:
     """Answer IPython; a fault here must never reach the person who types."""
     try:
-        name, line = event.command.lstrip("%"), event.text_until_cursor
-        found = commands(line) if name == "nbmlops" else following(name, line) or candidates(name, shell.user_ns)
-        return _ends(found, line, event.symbol)
+        line = event.text_until_cursor
+        return _ends(_found(event.command, line, shell.user_ns), line, event.symbol)
     except Exception:
         return []
+
+
+def _found(command: str, line: str, names: dict[str, Any]) -> list[str]:
+    """Return what may follow: what the parser says of the place, else whatever belongs to the magic."""
+    name = command.lstrip("%")
+    behind = line.partition(" ")[2].lstrip() if name == "nbmlops" else ""
+    magic = behind.partition(" ")[0] if " " in behind else name
+    built = _parser(magic, command.startswith("%%"))
+    placed = places.values(magic, built, f"%{behind}" if behind else line, names) if built else None
+    if placed is not None:
+        return placed
+
+    def ask() -> list[str]:
+        return commands(line) if name == "nbmlops" else following(name, line) or candidates(name, names)
+
+    return places.within(line, ask)
+
+
+def _parser(name: str, cell: bool = True) -> Parser | None:
+    """Return the parser of a magic of a cell or of a line; None where there is none."""
+    from nbmlops.magics import charter, magics, track
+
+    of_cell = {"track": track.parser, "charter": charter.parser}
+    known = magics().get(name)
+    return of_cell[name]() if cell and name in of_cell else known.built if known else None
 
 
 def _ends(found: list[str], line: str, symbol: str) -> list[str]:
