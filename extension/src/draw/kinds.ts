@@ -25,6 +25,7 @@ export const KINDS = [
   'explanation',
   'fan',
   'flag',
+  'flags',
   'gate',
   'how_to',
   'increment',

@@ -21,7 +21,7 @@ const GOOD =
 const WARN =
   'running warning notice inconclusive interrupted abandoned retrain incomplete open stale started ' +
   'approved%with%conditions changes%requested change%the%model not%shown partly';
-const BAD = 'failed issue alert worse kernel_died timed_out broken stop missed rejected blocking fix%the%data';
+const BAD = 'failed issue alert worse kernel_died timed_out broken stop missed rejected blocking fix%the%data missing';
 const TONES = new Map(
   [
     [GOOD, '●', 'good'],
@@ -152,10 +152,15 @@ export function dotted(...parts: Content[]): HTMLElement {
 }
 
 /** Draw findings, a line each: how bad by shape and word, what, and the code its documentation goes by. */
-export function findings(found: Fields[], most = 12, words?: IWords): HTMLElement[] {
-  const drawn = found.slice(0, most).map(finding);
+export function findings(
+  found: Fields[],
+  trans: IWords,
+  most = 12,
+  by: 'outcome' | 'level' = 'outcome'
+): HTMLElement[] {
+  const drawn = found.slice(0, most).map(f => finding(f, text(f[by]) || text(f.level)));
   const left = found.length - most;
-  return words && left > 0 ? [...drawn, quiet(words.__('and %1 more', left))] : drawn;
+  return left > 0 ? [...drawn, quiet(trans.__('and %1 more', left))] : drawn;
 }
 
 /** Return the findings in some JSON, worst first. */
@@ -184,8 +189,7 @@ export function asks(from: Element, what: 'open' | 'compare', detail: Record<str
   return !from.dispatchEvent(new CustomEvent(`nbmlops:${what}`, { bubbles: true, cancelable: true, detail }));
 }
 
-function finding(found: Fields): HTMLElement {
-  const word = text(found.level) || text(found.outcome);
+function finding(found: Fields, word: string): HTMLElement {
   const code = node('span', 'nbmlops-quiet', text(found.code));
   return node('p', 'nbmlops-finding', status(word), ` ${text(found.message, 600)} `, code);
 }

@@ -59,8 +59,14 @@ export function intervals(rows: readonly IInterval[], title: string, none: numbe
     180,
     wide - 70
   );
-  const high = 22 * shown.length + 8;
-  const zero = none === null ? [] : [rule(across(none), 0, across(none), high, '3 3')];
+  const high = 22 * shown.length + 20;
+  const zero =
+    none === null
+      ? []
+      : [
+          rule(across(none), 0, across(none), high - 12, '3 3'),
+          lettering(across(none), high - 2, quantity(none), 'middle')
+        ];
   const drawn = shown.flatMap((row, i) => {
     const y = 22 * i + 15;
     return [

@@ -8,6 +8,7 @@ import { check } from './kinds/check';
 import { comparison } from './kinds/comparison';
 import { drift } from './kinds/drift';
 import { evaluation } from './kinds/evaluation';
+import { explanation } from './kinds/explanation';
 import { gate } from './kinds/gate';
 import { generic, plain } from './kinds/generic';
 import { approvals, charter, flag } from './kinds/governed';
@@ -32,6 +33,7 @@ export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([
   ['comparison', comparison],
   ['drift', drift],
   ['evaluation', evaluation],
+  ['explanation', explanation],
   ['flag', flag],
   ['gate', gate],
   ['job', job],

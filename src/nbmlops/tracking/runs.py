@@ -219,16 +219,17 @@ class Run(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
-    """Runs side by side: only what differs."""
+    """Runs side by side: only what differs, and how metrics went that were logged several times."""
 
     shows: ClassVar[str] = "comparison"
 
     runs: tuple[dict[str, Any], ...]
     rows: tuple[dict[str, Any], ...]
+    curves: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
-        return {"runs": plain(self.runs), "rows": plain(self.rows)}
+        return {"runs": plain(self.runs), "rows": plain(self.rows), "curves": plain(self.curves)}
 
 
 def resolve(ref: str) -> str:
@@ -390,6 +391,8 @@ def compare(refs: Iterable[str | Run]) -> Comparison:
     --------
     >>> nb.compare(["forest", "forest~1"])  # doctest: +SKIP
     """
+    from nbmlops.tracking.curves import side_by_side
+
     chosen = [r if isinstance(r, Run) else get_run(r) for r in refs]
     words = [row["charter"] for row in marked([flat(r._data) for r in chosen]) if "charter" in row]
     sides = [_side(r) for r in chosen]
@@ -397,7 +400,7 @@ def compare(refs: Iterable[str | Run]) -> Comparison:
     rows = [{"name": name, "values": [side.get(name) for side in sides]} for name in names]
     heads = tuple({k: getattr(r, k) for k in ("run_id", "experiment", "name", "status")} for r in chosen)
     said = ({"name": "charter", "values": words},) if words else ()
-    return Comparison(heads, (*said, *(r for r in rows if not _same(r["values"]))))
+    return Comparison(heads, (*said, *(r for r in rows if not _same(r["values"]))), side_by_side(chosen))
 
 
 def last_repeat() -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from nbmlops.widgets.room import capped
 
 __all__ = ["MAX_JSON_BYTES", "mimebundle", "text"]
 
@@ -25,13 +26,11 @@ def mimebundle(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        MIME type to content. JSON over 200 kB is left out: the HTML says where the whole is.
+        MIME type to content. JSON over 200 kB loses entries of its longest lists, counted under ``capped``.
     """
     view = importlib.import_module(f"{__name__}.{kind}")
     bundle = {"text/plain": view.text(data), "text/html": view.html(data)}
-    if len(json.dumps(data)) <= MAX_JSON_BYTES:
-        bundle[f"application/vnd.nbmlops.{kind}.v1+json"] = dict(data)
-    return bundle
+    return bundle | {f"application/vnd.nbmlops.{kind}.v1+json": capped(data, MAX_JSON_BYTES)}
 
 
 def text(kind: str, data: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.widgets.html import esc, fold, lines, number, table
+from nbmlops.widgets.html import esc, fold, image, lines, number, table
 
 __all__ = ["html", "text"]
 
@@ -19,7 +19,7 @@ def html(data: Mapping[str, Any]) -> str:
     rows = [[r["name"], *(number(v) for v in r["values"])] for r in data["rows"] if r["name"] != "source"]
     changed = _source(data)
     source = fold("What changed in the code", f"<pre>{esc(changed)}</pre>") if changed else ""
-    return table(heads, rows or [["nothing differs", *([""] * len(data["runs"]))]]) + source
+    return table(heads, rows or [["nothing differs", *([""] * len(data["runs"]))]]) + _curves(data) + source
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -31,6 +31,21 @@ def text(data: Mapping[str, Any]) -> str:
         more = [f"and {len(changed) - MOST_LINES} lines more"] if changed[MOST_LINES:] else []
         parts.append("\n".join(["What changed in the code:", *changed[2:MOST_LINES], *more]))
     return "\n\n".join(parts) or "Nothing differs."
+
+
+def _curves(data: Mapping[str, Any]) -> str:
+    """Return how metrics went while the runs ran, a picture each."""
+    rows = [[esc(m["name"]), *map(_curve, m["runs"])] for m in data.get("curves", ())]
+    return table(["while they ran", *_heads(data)], rows, raw=True) if rows else ""
+
+
+def _curve(went: Mapping[str, Any]) -> str:
+    from nbmlops.report import charts
+
+    if not went:
+        return "-"
+    drawn = charts.sparkline(went["values"])
+    return image(drawn, charts.alt(drawn), 120)
 
 
 def _heads(data: Mapping[str, Any]) -> list[str]:

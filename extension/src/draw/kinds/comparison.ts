@@ -3,7 +3,7 @@
 import { changedLines } from '../diff';
 import { Content, fold, IWords, node, quiet, scoped, status, table } from '../nodes';
 import { curves, ICurve } from '../plot';
-import { Fields, fields, list, number, numbers, quantity, records, text } from '../values';
+import { Fields, fields, list, number, quantity, records, text } from '../values';
 import { metricName } from './run';
 
 const MOST_RUNS = 8;
@@ -37,14 +37,16 @@ function differences(runs: Fields[], names: string[], rows: Fields[], trans: IWo
   const two = runs.length === 2;
   const heads = [trans.__('What differs'), ...names, ...(two ? [trans.__('Difference')] : [])];
   const cells = rows.slice(0, MOST_DIFFERENT).map(row => cellsOf(row, runs.length, two));
-  const made = table(heads, [states(runs, two, trans), ...cells], trans, '', MOST_DIFFERENT + 1);
+  const made = table(heads, [...states(runs, two, trans), ...cells], trans, '', MOST_DIFFERENT + 1);
   Array.from(made.querySelectorAll('tbody td:first-child')).forEach(cell => cell.replaceWith(head(cell)));
   const left = rows.length - MOST_DIFFERENT;
   return left > 0 ? node('div', '', made, quiet(trans.__('and %1 more', left))) : made;
 }
 
-function states(runs: Fields[], two: boolean, trans: IWords): Content[] {
-  return [trans.__('status'), ...runs.map(run => status(text(run.status))), ...(two ? [''] : [])];
+function states(runs: Fields[], two: boolean, trans: IWords): Content[][] {
+  const known = runs.map(run => text(run.status));
+  const differ = known.some(state => state !== known[0]);
+  return differ ? [[trans.__('status'), ...known.map(state => status(state)), ...(two ? [''] : [])]] : [];
 }
 
 function cellsOf(row: Fields, count: number, two: boolean): Content[] {
@@ -80,9 +82,12 @@ function drawn(measured: Fields[], names: string[], trans: IWords): HTMLElement[
     : [];
 }
 
+/** A line of what are numbers: a value that is none leaves out its step, too. */
 function curve(line: Fields, name: string): ICurve | null {
-  const [xs, ys] = [numbers(line.steps), numbers(line.values)];
-  return ys.length > 1 ? { name, ys, ...(xs.length === ys.length ? { xs } : {}) } : null;
+  const [steps, values] = [list(line.steps), list(line.values)];
+  const known = values.map((v, i) => [number(steps[i]) ?? i, number(v)] as const);
+  const points = known.filter((point): point is readonly [number, number] => point[1] !== null);
+  return points.length > 1 ? { name, xs: points.map(([x]) => x), ys: points.map(([, y]) => y) } : null;
 }
 
 /** What changed in the code, where two sources are known. */

@@ -20,7 +20,7 @@ import { Fields, fields, list, number, numbers, percent, quantity, records, text
 
 const FEATURES = 'feature_drift';
 const TOGETHER = 'multivariate';
-const ASKED = ['performance', 'performance_estimated', 'target_drift', 'prediction_drift', TOGETHER];
+const ASKED = ['performance', 'performance_estimated', 'target_drift', 'prediction_drift'];
 const TOLD = ['issue', 'warning'];
 const MOST_TOLD = 12;
 const MOST_FOLDS = 300;
@@ -35,7 +35,7 @@ export function drift(json: unknown, trans: IWords): HTMLElement {
     trans.__('Drift of %1 against %2', text(data.subject), text(data.reference)),
     text(data.verdict),
     about(data, found, trans),
-    ...findings(told, MOST_TOLD, trans),
+    ...findings(told, trans, MOST_TOLD, 'level'),
     ...episodes,
     ...told.filter(f => f.code === TOGETHER).map(f => together(fields(f.detail), trans)),
     ...columns(found, fields(data.columns), trans),
@@ -47,7 +47,12 @@ export function drift(json: unknown, trans: IWords): HTMLElement {
 
 function matters(finding: Fields): boolean {
   const outcome = text(finding.outcome);
-  return TOLD.includes(outcome) || (ASKED.includes(text(finding.code)) && outcome !== 'skipped');
+  const asked = ASKED.includes(text(finding.code))
+    ? ['passed']
+    : finding.code === TOGETHER
+      ? ['passed', 'not_applicable']
+      : [];
+  return TOLD.includes(outcome) || asked.includes(outcome);
 }
 
 function about(data: Fields, found: Fields[], trans: IWords): HTMLElement {

@@ -25,12 +25,12 @@ export function evaluation(json: unknown, trans: IWords): HTMLElement {
     first ? text(first.outcome) : '',
     about(data, trans),
     measured(data.metrics, trans),
-    ...findings(told, 12, trans),
+    ...findings(told, trans),
     calibration(records(data.calibration, 50), trans),
     importance(fields(data.importance), trans),
     slices(data, trans),
     weakest(records(data.weakest), trans),
-    fold(trans.__('Not asked (%1)', rest.length), ...findings(rest, 50, trans))
+    fold(trans.__('Not asked (%1)', rest.length), ...findings(rest, trans, 50))
   );
 }
 

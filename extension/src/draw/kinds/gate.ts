@@ -25,10 +25,10 @@ export function gate(json: unknown, trans: IWords): HTMLElement {
     quiet(said(data, trans)),
     ...findings(
       guards.filter(f => TOLD.includes(text(f.outcome))),
-      20,
-      trans
+      trans,
+      20
     ),
-    fold(trans._n('%1 more guard', '%1 more guards', quietly.length), ...findings(quietly, 50, trans)),
+    fold(trans._n('%1 more guard', '%1 more guards', quietly.length), ...findings(quietly, trans, 50)),
     ...ending(data, trans)
   );
 }

@@ -38,11 +38,10 @@ export function approvals(json: unknown, trans: IWords): HTMLElement {
     data.asks ? node('p', '', sentence(text(data.asks))) : null,
     given.length ? table(heads, given, trans) : null,
     conditions.length ? table(owed, conditions, trans, trans.__('Conditions')) : null,
-    ...texts(data.missing, 20).map(what => node('p', '', status('missed', trans.__('missing')), ` ${what}`)),
+    ...texts(data.missing, 20).map(what => node('p', '', status('missing'), ` ${what}`)),
     ...records(data.asked, 20).map(told => quiet(text(told.words))),
     ...findings(
-      worst(data.findings).filter(f => f.outcome !== 'passed'),
-      12,
+      worst(data.findings).filter(f => ['override', 'condition'].includes(text(f.code))),
       trans
     )
   );
@@ -72,7 +71,7 @@ export function flag(json: unknown, trans: IWords): HTMLElement {
 }
 
 function standing(data: Fields): string {
-  const asked = list(fields(data.policy).approvals).length;
+  const asked = Boolean(fields(data.policy).approvals);
   if (list(data.overrides).length) {
     return 'moved against the policy';
   }

@@ -29,8 +29,8 @@ export function job(data: unknown, trans: IWords): HTMLElement {
     progress(known, trans),
     facts(about(known, trans)),
     works(records(known.works), trans),
-    ...findings(worst(known.findings), 12, trans),
-    ...findings(worst(known.then), 12, trans),
+    ...findings(worst(known.findings), trans, 12),
+    ...findings(worst(known.then), trans, 12),
     cells(records(known.cells), trans)
   );
 }
@@ -104,7 +104,7 @@ function policy(known: Fields): string {
 
 function said(value: unknown): string {
   const empty = typeof value !== 'object' || value === null || !Object.keys(value).length;
-  return empty ? text(value) : text(json(value, 300).replace(/^[{[]|[}\]]$/g, ''));
+  return empty ? (typeof value === 'object' ? '' : text(value)) : text(json(value, 300).replace(/^[{[]|[}\]]$/g, ''));
 }
 
 function works(rows: Fields[], trans: IWords): HTMLElement | null {

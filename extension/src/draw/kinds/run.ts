@@ -37,7 +37,6 @@ export function run(json: unknown, trans: IWords): HTMLElement {
   made.append(
     ...findings(
       worst(data.findings).filter(f => TOLD.includes(text(f.outcome))),
-      12,
       trans
     )
   );

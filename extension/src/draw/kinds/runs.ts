@@ -116,7 +116,7 @@ class Runs {
   }
 
   private _columns(): IColumn<Fields>[] {
-    const tick: IColumn<Fields> = { key: ' ', head: '', cell: run => this._tick(run), width: 2 };
+    const tick: IColumn<Fields> = { key: ' ', head: '', cell: run => this._tick(run), width: 4 };
     const open = (run: Fields): void => this._open(run);
     return [tick, ...this._chosen.map(name => columnOf(name, this._trans, open))];
   }
