@@ -48,6 +48,15 @@ def test_an_expert_answers_a_question_of_the_business(agreed, who):
     assert verdicts(said())["q1"]["answer"] == "yes"  # the newest counts
 
 
+def test_who_left_says_nothing_any_more(agreed, who, project):
+    text = (project / "charter.yaml").read_text()
+    (project / "charter.yaml").write_text(f"{text}\nleft: ['{ANN}', '{KIM}']\n")
+    for person, call in ((ANN, lambda: nb.decide("stop", "so")), (KIM, lambda: nb.verdict("q1", "yes", "so"))):
+        who(person)
+        with pytest.raises(NotAllowed):
+            call()
+
+
 def test_a_manager_decides_and_a_pivot_says_to_what(agreed, who):
     who(ANN)
     nb.decide("continue", "it pays")

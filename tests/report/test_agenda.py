@@ -95,6 +95,17 @@ def test_what_a_regression_realised_is_told(project):
     assert f"about {expected} EUR a month ({low} to {high})" in page
 
 
+def test_a_question_that_was_worded_anew_is_asked_again(planned):
+    nb.verdict("q1", "yes", "the desk says so")
+    assert "worded anew" not in read(nb.review_charter(since="2020-01-01"))
+    text = (planned / "charter.yaml").read_text()
+    (planned / "charter.yaml").write_text(text.replace("Are fewer trips missed?", "Do more people fly?"))
+    page = read(nb.review_charter(since="2020-01-01"))
+    assert "worded anew" in page
+    assert "yes was said when it was: Are fewer trips missed?" in page
+    assert "A verdict of this time on q1" in page
+
+
 def open_points(snapshot):
     return {row[1].partition(":")[0]: row for row in kind_of("agenda").sections(snapshot, None)[3].blocks[0].rows}
 

@@ -113,7 +113,7 @@ def _check_evaluation(evidence: Evidence, rule: Mapping[str, Any], alias: str) -
 
 def _check_roles(agreed: Charter, asked: policy.Policy) -> None:
     who, known_by = identity.actor()
-    if asked.roles and not set(agreed.role_of(who)) & set(asked.roles):
+    if asked.roles and not set(agreed.acts_as(who)) & set(asked.roles):
         raise NotAllowed(
             f"{who} (known by {known_by}) plays none of the roles {', '.join(asked.roles)}.",
             f"Those who do are under roles in {agreed.path}.",

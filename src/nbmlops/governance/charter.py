@@ -78,7 +78,7 @@ WANTED = (
     ("questions", "the questions of the business, each with its KPI and the metric that stands for it", "expert"),
     ("deliverables", "what is handed over by when", "manager"),
     ("effort", "what it takes, in people and weeks", "manager"),
-    ("requirements", "what is required of speed, accuracy, transparency, regulation", "compliance"),
+    ("requirements", "what is required of speed, accuracy, transparency, regulation, budget, team size", "compliance"),
     ("implementation", "how answers reach who acts on them, and what happens without", "software_engineer"),
     ("experiments", "what shall be tried, and when to stop", "scientist"),
     ("review_days", "how many days may pass between reviews of a champion", "manager"),
@@ -149,6 +149,10 @@ class Charter(Shown):
     def role_of(self, person: str) -> tuple[str, ...]:
         """Return the roles a person plays."""
         return tuple(role for role, people in self.roles.items() if person in people)
+
+    def acts_as(self, person: str) -> tuple[str, ...]:
+        """Return the roles in which a person may act now: none for who left."""
+        return () if person in self.left else self.role_of(person)
 
     def for_model(self, name: str) -> Charter:
         """Return the charter with a model's own metrics, minimum and margin, where it has some."""

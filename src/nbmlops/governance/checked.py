@@ -12,7 +12,7 @@ from nbmlops.governance.charter import WANTED, Charter, required
 from nbmlops.governance.checks import CHECKS, run
 from nbmlops.governance.written.given import near
 from nbmlops.governance.written.policy import ROLES
-from nbmlops.governance.written.requirements import Requirement
+from nbmlops.governance.written.requirements import STANDARD, Requirement
 from nbmlops.records import Finding, ModelVersion, Outcome
 
 __all__ = ["check", "requirements"]
@@ -58,6 +58,9 @@ def check(path: str | Path | None = None, model: str | None = None) -> tuple[Fin
 def requirements(charter: Charter, version: ModelVersion | None = None) -> Iterator[Finding]:
     """Yield one finding a requirement: checked, answered, or open and whose it is; none is left out.
 
+    Where some are named, so are those of the usual ones that nobody speaks of, and limits that no check holds anything
+    against.
+
     Parameters
     ----------
     charter : Charter
@@ -76,6 +79,22 @@ def requirements(charter: Charter, version: ModelVersion | None = None) -> Itera
         else:
             whose = _whose(charter, asked.by or "compliance")
             yield _requirement(asked, "warning", f"neither checked nor answered ({whose})")
+        yield from _idle_limit(asked)
+    yield from _unspoken(charter)
+
+
+def _unspoken(charter: Charter) -> Iterator[Finding]:
+    named = {r.name for r in charter.requirements}
+    for name, role in STANDARD.items() if named else ():
+        if name not in named:
+            says = f"nobody says what is required, or that nothing is ({_whose(charter, role)})"
+            yield _requirement(Requirement(name), "warning", says)
+
+
+def _idle_limit(asked: Requirement) -> Iterator[Finding]:
+    if asked.limit is not None and asked.check in ("", *(k for k, c in CHECKS.items() if not c.limit)):
+        what = f"the check {asked.check} has no limit" if asked.check else "no check is named"
+        yield _requirement(asked, "warning", f"its limit {asked.limit:g} is held against nothing: {what}")
 
 
 def _answered(charter: Charter, asked: Requirement) -> Finding:

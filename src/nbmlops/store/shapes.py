@@ -27,7 +27,7 @@ SHAPES: dict[str, dict[str, str]] = {
     "review": {"digest": "hash", "reason": "text?"},
     "anchor": {"chain_id": "text", "seq": "number", "hash": "hash", "where": "text"},
     "grant": {"role": "text"},
-    "question_verdict": {"verdict": "text", "why": "text?"},
+    "question_verdict": {"verdict": "text", "why": "text?", "question": "text?"},  # events of before have none
     "decision": {"decision": "text", "why": "text?", "to": "text?"},
     "dataset": {"fingerprint": "text", "rest": "hash?"},  # stores of before have none
     "dataset_kept": {"digest": "hash"},

@@ -96,7 +96,7 @@ def verdict(question: str, answer: str, why: str) -> Decided:
         raise unknown("question", str(question)[:40], [q.id for q in agreed.questions], where="of the charter")
     who = actor()
     role = _role(agreed, who[0], JUDGE, "gives a verdict")
-    said = {"verdict": answer, "why": why, "role": role}
+    said = {"verdict": answer, "why": why, "role": role, "question": asked.question}
     found = Decided("question_verdict", asked.id, answer, why, *who, role, question=asked.question)
     return _recorded(found, said, who)
 
@@ -145,6 +145,8 @@ def decide(decision: str, why: str, to: str | None = None) -> Decided:
 def verdicts(events: Iterable[Json]) -> dict[str, dict[str, Any]]:
     """Return the newest verdict on each question among events, oldest first: answer, why, by, role, at, agenda.
 
+    ``question`` is what was asked then: one that was worded anew is not answered by what was said of the old one.
+
     >>> said = {"action": "question_verdict", "subject": "q1", "actor": "ann", "known_by": "git", "at": "2026-01-01"}
     >>> verdicts([said | {"data": {"verdict": "yes", "why": "so"}}])["q1"]["answer"]
     'yes'
@@ -159,7 +161,7 @@ def decisions(events: Iterable[Json]) -> list[dict[str, Any]]:
 
 def _told(event: Json, key: str) -> dict[str, Any]:
     data = event["data"]
-    about = {"answer": data[key], **{k: data.get(k) for k in ("why", "to", "role", "agenda")}}
+    about = {"answer": data[key], **{k: data.get(k) for k in ("why", "to", "role", "agenda", "question")}}
     return {**about, "by": event["actor"], "known_by": event["known_by"], "at": event["at"]}
 
 
@@ -177,10 +179,10 @@ def _recorded(found: Decided, data: Json, who: tuple[str, str]) -> Decided:
 
 def _role(agreed: Charter, person: str, roles: tuple[str, ...], does: str) -> str:
     """Return the role in which a person may do this, or refuse: nobody may where nobody is named."""
-    mine = agreed.role_of(person)
+    mine = agreed.acts_as(person)
     found = next((role for role in roles if role in mine), None)
     if found is None:
-        named = [p for role in roles for p in agreed.roles.get(role, ())]
+        named = [p for role in roles for p in agreed.roles.get(role, ()) if p not in agreed.left]
         hint = (
             f"Named: {', '.join(dict.fromkeys(named))}." if named else f"Nobody is named: write roles in {agreed.path}."
         )

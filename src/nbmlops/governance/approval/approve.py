@@ -243,7 +243,7 @@ def _role(role: Any, person: str, agreed: Charter | None, asking: Iterable[polic
         raise unknown("role", str(role), known, where="in the charter")
     if agreed is None:
         return str(role or "")
-    played = agreed.role_of(person)
+    played = agreed.acts_as(person)
     if role is not None and role not in played:
         raise NotAllowed(
             f"{person} does not play {role} by {agreed.path}.", f"Plays: {', '.join(played) or 'no role'}."

@@ -23,7 +23,7 @@ HINT = "Move it nevertheless, for a reason and with an alert: nbmlops promote ..
 def check_rolls_back(agreed: Charter | None, alias: str) -> None:
     """Refuse who plays none of the roles the policy of an alias names; one that has ended still names them."""
     who, roles = identity.actor()[0], _asked(agreed, alias).roles
-    if agreed and roles and not set(agreed.role_of(who)) & set(roles):
+    if agreed and roles and not set(agreed.acts_as(who)) & set(roles):
         raise NotAllowed(f"{who} plays none of the roles {', '.join(roles)}, who roll {alias} back.", HINT)
 
 

@@ -10,8 +10,11 @@ from nbmlops.errors import Invalid
 from nbmlops.governance.written import given
 from nbmlops.registry.targets import FILE
 
-__all__ = ["Requirement", "requirements"]
+__all__ = ["STANDARD", "Requirement", "requirements"]
 
+# What every project is asked for, and whose it is to say; beside them stand those of a name of one's own.
+STANDARD = {"speed": "ml_engineer", "accuracy": "scientist", "transparency": "compliance", "regulation": "compliance",
+            "budget": "manager", "team_size": "manager"}  # fmt: skip
 KEYS = ("says", "check", "limit", "answer", "by", "at")
 EXAMPLE = "{says: answers within 50 ms, check: latency, limit: 50}, or with answer, by and at"
 

@@ -70,7 +70,7 @@ def _questions(snapshot: Json) -> list[Block]:
     more = f"; {len(asked) - MOST} more in the sections below" if len(asked) > MOST else ""
     heads = ("Id", "Question", "KPI", "Verdict", "Why, and who")
     blocks: list[Block] = [Table(f"Does it answer what was asked?{more}", heads, rows)]
-    old = [q["id"] for q in asked if not q["answered"] or q["answered"]["at"] <= snapshot["since"]]
+    old = [q["id"] for q in asked if not _answered(q) or q["answered"]["at"] <= snapshot["since"]]
     if old:
         blocks.append(Missing(f"A verdict of this time on {joined(old[:MOST])}", f"{whose}: nbmlops charter verdict"))
     return blocks
@@ -82,10 +82,19 @@ def _kpi(question: Json) -> str:
     return f"{question['kpi'] or 'not said'}{unit}{metric}"
 
 
+def _answered(question: Json) -> bool:
+    """Tell whether the newest verdict is on the question as it is worded now."""
+    said = question["answered"]
+    return bool(said) and said.get("question") in (None, question["question"])
+
+
 def _answer(question: Json) -> tuple[str | Verdict, str]:
     said = question["answered"]
     if not said:
         return Verdict("not answered", "quiet"), "-"
+    if not _answered(question):
+        before = f"{said['answer']} was said when it was: {short(said['question'], LONGEST)}"
+        return Verdict("worded anew", "quiet"), f"{before} ({said['by']}, {said['at'][:10]})"
     return ANSWERS[said["answer"]], f"{short(said['why'], LONGEST)} ({said['by']}, {said['at'][:10]})"
 
 
