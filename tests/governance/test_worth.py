@@ -1,6 +1,7 @@
 """What a project is worth before any model, what a model is worth, and what came of it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,26 @@ def test_the_first_estimate_is_kept_for_ever(project):
     assert two.first["charter"] == one.charter != two.charter
     with session.store().reading() as connection:
         assert [e["action"] for e in events.listed(connection)] == ["charter", "worth"]
+
+
+def test_an_estimate_made_after_a_model_does_not_pass_for_one_of_before(project, model):
+    (project / "charter.yaml").write_text(TEXT)
+    nb.register(model, "late")
+    found = nb.worth()
+    assert found.first["after"] == "late@1"
+    assert "when late@1 was registered already" in repr(found)
+    nb.promote("late", 1, to="champion", reason="first")
+    page = Path(nb.review_charter(output=project / "a.md")).read_text()
+    assert "What was expected first, when late@1 was registered already, and what is known now." in page
+    assert "before any model" not in page
+
+
+def test_an_estimate_of_before_stays_one(project, model):
+    (project / "charter.yaml").write_text(TEXT)
+    assert nb.worth().first["after"] == ""
+    nb.register(model, "late")
+    assert nb.worth("late@1").first["after"] == ""
+    assert "before any model" in repr(nb.worth("late@1"))
 
 
 def test_function_and_command_say_the_same(project):

@@ -55,6 +55,9 @@ def _said(data: Mapping[str, Any]) -> Iterator[str]:
     for key, word in SIDES:
         if why := (data.get(key) or {}).get("unknown"):
             yield f"{word}: insufficient data: {why}"
+    if found := data.get("first"):
+        when = f", when {found['after']} was registered already" if found.get("after") else ", before any model"
+        yield f"first estimate: by {found['actor']} on {found['at'][:10]}{when}"
     if found := data.get("estimated"):
         yield from _estimate(found)
     elif data.get("unestimated"):

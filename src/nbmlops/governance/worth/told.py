@@ -36,7 +36,7 @@ class Worth(Shown):
     subject: str
     charter: str  # digest
     estimated: dict[str, Any] | None = None
-    first: dict[str, Any] | None = None  # the first estimate there was, kept for ever
+    first: dict[str, Any] | None = None  # the first estimate there was, kept for ever; ``after`` which model
     evaluated: dict[str, Any] | None = None
     realised: dict[str, Any] | None = None
     deliverables: tuple[dict[str, Any], ...] = ()
@@ -136,16 +136,24 @@ def realised(version: ModelVersion, charter: Charter) -> dict[str, Any]:
 
 
 def first() -> dict[str, Any] | None:
-    """Return the first estimate of this project's worth that was kept, with who made it when; None without one."""
+    """Return the first estimate of this project's worth that was kept, with who made it when; None without one.
+
+    ``after`` is the model that was registered before it: the estimate is none of before any model then.
+    """
+    with session.store().reading() as connection:
+        return _first(connection)
+
+
+def _first(connection: Any) -> dict[str, Any] | None:
     from nbmlops.store import events
 
-    with session.store().reading() as connection:
-        return _first(events.listed(connection, session.project().name, ACTION))
-
-
-def _first(found: list[dict[str, Any]]) -> dict[str, Any] | None:
-    mine = [e for e in found if e["subject"] == session.project().name]
-    return {**mine[0]["data"], **{k: mine[0][k] for k in ("seq", "at", "actor")}} if mine else None
+    name = session.project().name
+    mine = next((e for e in events.listed(connection, name, ACTION) if e["subject"] == name), None)
+    if mine is None:
+        return None
+    made = next(iter(events.listed(connection, action="register")), None)
+    after = str(made["subject"]) if made and made["seq"] < mine["seq"] else ""
+    return {**mine["data"], **{k: mine[k] for k in ("seq", "at", "actor")}, "after": after}
 
 
 def _with_first(found: Worth, charter: Charter, given: bool) -> Worth:
@@ -163,12 +171,10 @@ def _with_first(found: Worth, charter: Charter, given: bool) -> Worth:
 
 def _recorded(change: Transaction, data: dict[str, Any]) -> dict[str, Any] | None:
     """Record the first estimate, unless somebody was quicker."""
-    from nbmlops.store import events
-
-    if (known := _first(events.listed(change.connection, session.project().name, ACTION))) is None:
+    if (known := _first(change.connection)) is None:
         agreed_on.record(change)
         change.event(ACTION, session.project().name, data, actor())
-        known = _first(events.listed(change.connection, session.project().name, ACTION))
+        known = _first(change.connection)
     return known
 
 

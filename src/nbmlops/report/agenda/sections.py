@@ -95,7 +95,10 @@ def _worth(snapshot: Json) -> Section:
     ]
     if not first:
         blocks.append(Missing("Nobody estimated it before the first model", "nbmlops charter value"))
-    return Section("performance", title, "What was expected before any model, and what is known now.", blocks)
+    # snapshots of before do not say whether there was a model already
+    after = (first or {}).get("after")
+    when = f"first, when {after} was registered already" if after else "before any model"
+    return Section("performance", title, f"What was expected {when}, and what is known now.", blocks)
 
 
 def _numbers(found: Json) -> tuple[str, str, str]:
