@@ -848,6 +848,39 @@ def test_who_overrode_the_policy_does_not_review_it(ann, owned, team):
     assert not override.of_events([event, own | {"actor": "kim"}])
 
 
+def test_nobody_lets_their_own_source_run(ann, owned, team, monkeypatch):
+    """Nor under a second account that claimed the same name."""
+    for user, role in (("ann2", "scientist"), ("kim", "expert")):
+        grants.grant(team(), role, user, actor())
+    team("ann2")
+    monkeypatch.setenv("JUPYTERHUB_USER", "ann@example.org")
+    with session.store().atomic() as change:
+        change.event("advice", "late@1", {}, actor())
+    read = {"digest": "d" * 64, "reason": "harmless"}
+    assert [said(owned, user, "review", "late@1", read) for user in ("ann", "ann2", "eve", "kim")] == ["NBM01"] * 3 + [
+        ""
+    ]
+    assert said(owned, "kim", "review", "late@1", read | {"digest": "e" * 64}) == "NBM03"
+
+
+def test_a_second_account_does_not_review_the_override_of_the_first(ann, owned, team, monkeypatch):
+    for user in ("bob2", "kim"):
+        grants.grant(team(), "manager", user, actor())
+    told = {"version": 1, "override": {"reason": "now"}, "reason": "now"}
+    team("bob")
+    with session.store().atomic() as change:
+        seq = change.event("alias", "late@champion", told, actor())
+    team("bob2")
+    monkeypatch.setenv("JUPYTERHUB_USER", "bob@example.org")
+    review = {"alias": seq, "verdict": "justified", "why": "mine", "version": 1}
+    with session.store().atomic() as change:
+        change.event("advice", "late@1", {}, actor())
+    assert [said(owned, user, "override_reviewed", "late@champion", review) for user in ("bob2", "kim")] == [
+        "NBM01",
+        "",
+    ]
+
+
 def test_who_enters_an_answer_says_for_whom_and_is_a_steward(ann, owned, team):
     answer = {"report": "r", "outcome": "approved", "bound": {"model": "m"}}
     assert said(owned, "bob", "approve", "late@1", answer | {"entered_by": "mo"}) == "NBM01"

@@ -153,6 +153,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
             WHERE v.name = regexp_replace(new_subject, '@[^@]*$', '') AND v.version::text = said ->> 'version'
                 AND v.deleted_at IS NULL AND v.digest = coalesce(said ->> 'digest', v.digest)
         ))
+        WHEN 'review' THEN EXISTS (
+            SELECT FROM {schema}.model_versions AS v
+            WHERE v.name || '@' || v.version = new_subject AND v.digest = said ->> 'digest'
+        )
         WHEN 'handover' THEN EXISTS (SELECT FROM {schema}.model_versions AS v WHERE v.name = new_subject)
         WHEN 'condition_met' THEN EXISTS (
             SELECT FROM {schema}.events AS e
@@ -212,10 +216,18 @@ BEGIN
             MESSAGE = 'The event ' || new_action || ' says otherwise than what it is about, ' || new_subject || '.';
     END IF;
     IF new_action = 'override_reviewed' AND EXISTS (
-        SELECT FROM {schema}.events AS e WHERE e.seq = (said ->> 'alias')::bigint AND e.actor = session_user::text
+        SELECT FROM {schema}.events AS e
+        WHERE e.seq = (said ->> 'alias')::bigint AND lower(e.actor) = ANY ({schema}.nbmlops_me())
     ) THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || ' made this override.',
             HINT = 'Somebody else reviews it.';
+    END IF;
+    IF new_action = 'review' AND EXISTS (
+        SELECT FROM {schema}.events AS e WHERE e.action = 'register' AND e.data::json ->> 'digest' = said ->> 'digest'
+            AND lower(e.actor) = ANY ({schema}.nbmlops_me())
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM01', MESSAGE = session_user || ' registered this file.',
+            HINT = 'Somebody else reads it.';
     END IF;
     SELECT a.seq, a.hash INTO seq, hash FROM {schema}.nbmlops_append(new_action, new_subject, new_data) AS a;
 END $$;
