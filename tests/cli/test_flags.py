@@ -60,10 +60,34 @@ def test_function_command_and_magic_answer_and_list_the_same(shell, model, held_
     assert json.loads(run("flags", "--id", flags[0], "--json").output) == get(flags[0]).to_dict()
     table = nb.flags("late", state="dismissed")
     assert json.loads(run("flags", "late", "--state", "dismissed", "--json").output) == table.to_dict("records")
-    assert shell.run_line_magic("flag", "late --state dismissed").equals(table)
-    assert shell.run_line_magic("flag", "").equals(nb.flags())
+    assert shell.run_line_magic("flag", "late --state dismissed").to_frame().equals(table)
+    assert shell.run_line_magic("flag", "").to_frame().equals(nb.flags())
     assert run("flags", "--csv").output.splitlines()[0].split(",") == list(table.columns)
     assert "odd" in run("flags").output
+
+
+def test_the_list_shows_what_is_open_first_and_how_to_answer_it(shell, model, held_out):
+    assert "Nothing is flagged" in repr(shell.run_line_magic("flag", ""))
+    nb.register(model, "late", evaluation=nb.evaluate(model, held_out, target="late"))
+    done = nb.flag("late@1", "odd <b>once</b>")
+    nb.answer_flag(done.flag_id, "no", state="dismissed")
+    nb.flag("late@1", "why so sure?", where="age > 50", severity="high", to="expert", question=True)
+    found = shell.run_line_magic("flag", "late")
+    bundle = found._repr_mimebundle_()
+    assert bundle["application/vnd.nbmlops.flags.v1+json"] == found.to_dict()
+    assert "odd &lt;b&gt;once&lt;/b&gt;" in bundle["text/html"]
+    title, _, first, second, hint = bundle["text/plain"].splitlines()
+    assert title == "Flags of late: 2, 1 open"
+    assert "late@1 where age > 50" in first
+    assert "high question" in first
+    assert "for expert" in first
+    assert "dismissed, 1 answer" in second
+    assert hint.startswith("Answer one: %flag answer ID")
+    ids = nb.predict("late@1", held_out[:4])
+    nb.flag(ids.prediction_id[0], "cannot be")
+    counted = shell.run_line_magic("flag", "late --by city")
+    assert counted.to_frame().equals(nb.flags("late", by="city"))
+    assert "Flagged of late by city" in repr(counted)
 
 
 def test_a_frame_is_flagged_by_its_variable(shell, held_out):
@@ -79,6 +103,7 @@ def test_a_frame_is_flagged_by_its_variable(shell, held_out):
         (["late@1", "a", "b"], 2, "A flag needs a subject and a text."),
         (["late@1", "a", "--state", "open"], 2, "--state is of an answer."),
         (["nix", "odd"], 5, "Nothing to flag is called 'nix'"),
+        (["late@1:age", "odd", "--where", "age > 3"], 2, "'late@1:age' names column 'age', and rows at once."),
         (["late@1", "odd", "--to", "boss"], 5, "No role 'boss'"),
         (["late@1", "odd", "--severity", "worst"], 2, "'worst' is no severity."),
         (["answer", "nix", "no"], 5, "No flag 'nix'"),

@@ -143,6 +143,13 @@ def test_newer_data_makes_an_approval_stale_and_stops_the_promotion(judged, who,
     assert both(who).met  # they looked again
 
 
+def test_a_flag_is_told_as_a_flag(judged, who):
+    both(who)
+    nb.flag("late@1", "too sure")
+    why = "the report says otherwise: what was flagged or rejected"
+    assert {g["why"] for g in nb.approvals("late@1").given} == {why}
+
+
 def test_newer_data_counts_where_nobody_saw_the_fit(project, who, fit, held_out, train, people):
     (project / "charter.yaml").write_text(CHARTER)
     model = fit("age", "city")

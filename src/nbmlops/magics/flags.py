@@ -39,12 +39,12 @@ def _parser() -> Parser:
 def _flag(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.governance.flags.flag import flag
     from nbmlops.governance.flags.from_file import value_of
-    from nbmlops.governance.flags.listed import flags
+    from nbmlops.governance.flags.listed import flag_list
 
     if args.subject == "answer" and len(args.text) == 2:
         return _answer(args)
     if args.subject is None or not args.text:
-        return flags(None if args.subject is None else variable(shell, args.subject), args.state, by=args.by)
+        return flag_list(None if args.subject is None else variable(shell, args.subject), args.state, by=args.by)
     if len(args.text) > 1 or args.state:
         wrong = "--state is of an answer" if args.state else f"{args.text[1]!r} is one word too many"
         raise Invalid(f"%flag: {wrong}.", f"Quote the text: {EXAMPLE}")

@@ -102,6 +102,8 @@ def _differing(before: Json, now: Json) -> list[str]:
 def _judged(taken: Json, key: str) -> Any:
     """Return a part of the facts without what changes by a decision or by the way."""
     found = taken.get(key)
+    if key == "results":  # what is flagged is told by its events
+        found = [result for result in found or () if result["kind"] != "flags"]
     left = {"run": OF_RUN, "parts": OF_RUN, "models": OF_MODEL}.get(key, ())
     if isinstance(found, list):
         return [_without(part, left) for part in found]

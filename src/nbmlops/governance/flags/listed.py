@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.errors import Invalid, unknown
 from nbmlops.governance.charter import ROLES
@@ -10,12 +12,14 @@ from nbmlops.governance.flags.counted import by_column
 from nbmlops.governance.flags.flag import STATES, Flag, of_row
 from nbmlops.governance.flags.masks import Masks
 from nbmlops.governance.flags.unsettled import about, concerning
+from nbmlops.hooks import Shown
+from nbmlops.records import plain
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "flags", "found", "rows"]
+__all__ = ["COLUMNS", "FlagList", "flag_list", "flags", "found", "rows"]
 
 COLUMNS = (
     *("flag_id", "state", "severity", "kind", "subject", "where", "text", "question", "author", "role", "owner"),
@@ -23,6 +27,28 @@ COLUMNS = (
 )
 
 COUNTED = ("value", "n", "flagged", "share", "low", "high")
+
+
+@dataclass(frozen=True, repr=False)
+class FlagList(Shown):
+    """Flags as flat rows, the oldest first; or how often is flagged, by a column."""
+
+    shows: ClassVar[str] = "flags"
+
+    subject: str
+    by: str
+    rows: tuple[Mapping[str, Any], ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return what :func:`flags` does."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=list(COUNTED if self.by else COLUMNS))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        found: dict[str, Any] = plain(self)
+        return found
 
 
 def flags(
@@ -58,9 +84,19 @@ def flags(
     --------
     >>> nb.flags("late-flights", state="open")[["severity", "text"]]  # doctest: +SKIP
     """
-    import pandas as pd
+    return flag_list(subject, state, role, by).to_frame()
 
-    return pd.DataFrame(rows(subject, state, role, by), columns=list(COLUMNS if by is None else COUNTED))
+
+def flag_list(
+    subject: Any = None, state: str | None = None, role: str | None = None, by: str | None = None
+) -> FlagList:
+    """Return what :func:`flags` does as a record that shows itself."""
+    named = (
+        ""
+        if subject is None
+        else str(getattr(subject, "ref", subject) if not hasattr(subject, "columns") else "a frame")
+    )
+    return FlagList(named, by or "", tuple(rows(subject, state, role, by)))
 
 
 def rows(

@@ -94,12 +94,22 @@ def _of_text(text: str, kind: str | None, where: str | None, row: Any, rows: Cal
     if row is None and place and not text.startswith(REPORT):
         return _of_text(base, kind, where, _place(place), rows)
     if where is not None or row is not None:
-        return _part(_base(base, kind), where, row, rows)
+        return _part(_base(_no_feature(base), kind), where, row, rows)
     if found := _prediction(text):
         return found
     if text.startswith(REPORT) or kind == "report":
         return _report(text.removeprefix(REPORT))
     return _feature(*text.rsplit(":", 1)) if ":" in text else _whole(text, kind)
+
+
+def _no_feature(text: str) -> str:
+    """Refuse a feature where rows are meant: a condition says which columns it is about."""
+    of, colon, column = text.rpartition(":")
+    if colon and not text.startswith(REPORT):
+        raise Invalid(
+            f"{text[:80]!r} names column {column[:40]!r}, and rows at once.", f"Flag the rows of {of[:60]} alone."
+        )
+    return text
 
 
 def _place(text: str) -> int | dict[str, str]:
