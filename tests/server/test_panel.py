@@ -12,7 +12,8 @@ import nbmlops
 from nbmlops.server import handlers
 
 EXTENSION = Path(__file__).parents[2] / "extension"
-SOURCES = sorted((EXTENSION / "src").glob("*.ts"))
+SOURCES = sorted((EXTENSION / "src").rglob("*.ts"))
+STYLES = sorted((EXTENSION / "style").glob("*.css"))
 
 
 def test_panel_and_server_speak_the_same_version():
@@ -37,9 +38,10 @@ def test_the_panel_runs_nothing_in_the_kernel(source):
 
 
 def test_colours_and_fonts_are_the_themes():
-    style = re.sub(r"/\*.*?\*/", "", (EXTENSION / "style" / "index.css").read_text(), flags=re.DOTALL)
+    style = "".join(re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL) for path in STYLES)
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgba?\(|hsla?\(|var\(--(?!jp-)", style)
     assert re.findall(r"var\(--jp-", style)
+    assert set(re.findall(r"\.([a-z]+)-[a-z]", style)) <= {"nbmlops", "jp"}
 
 
 def test_the_lock_names_no_address():

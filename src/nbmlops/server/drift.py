@@ -10,6 +10,7 @@ from jupyter_server.auth.decorator import authorized
 from nbmlops.errors import NotFound
 from nbmlops.server import views
 from nbmlops.server.base import Handler, Here
+from nbmlops.server.masks import Masks
 from nbmlops.server.models import name_of
 
 __all__ = ["CheckHandler", "DriftHandler"]
@@ -43,9 +44,10 @@ def _drift(here: Here) -> dict[str, Any]:
     from nbmlops.registry import fleet
 
     episodes: dict[str, list[dict[str, Any]]] = {}
-    for row in rows():
-        shown = {"id": row["episode_id"], **{k: row[k] for k in EPISODE}}
-        episodes.setdefault(str(row["model"]), []).append(shown)
+    known = rows()
+    for row, told in zip(known, Masks.now().found(known), strict=True):
+        about = {"id": row["episode_id"], "closed_at": row["closed_at"]}
+        episodes.setdefault(str(row["model"]), []).append({**{k: told.get(k) for k in EPISODE}, **about})
     newest: dict[str, dict[str, Any]] = {}
     for row in fleet.rows():
         name, before = str(row["name"]), newest.get(str(row["name"]))
@@ -68,4 +70,15 @@ def _check(here: Here, name: str) -> dict[str, Any]:
     found = results_of(session.store(), kind="drift", subject=name)
     if not found:
         raise NotFound(f"No check of drift of {name!r} was kept.", f"Check it: %drift FRAME --against {name}@champion")
-    return views.of_data("drift", found[-1]["data"])
+    signed = _version(str(found[-1]["data"].get("reference") or ""))
+    return views.of_data("drift", Masks.now().result(found[-1]["data"], signed))
+
+
+def _version(ref: str) -> dict[str, Any] | None:
+    """Return the version a check was against, whose signature says what else is private."""
+    from nbmlops.registry.models import model_version
+
+    try:
+        return model_version(ref).to_dict() if "@" in ref else None
+    except NotFound:
+        return None

@@ -10,6 +10,7 @@ from jupyter_server.auth.decorator import authorized
 from nbmlops.errors import Invalid, NbmlopsError, NotAllowed
 from nbmlops.server import views
 from nbmlops.server.base import Handler, Here
+from nbmlops.server.masks import Masks
 from nbmlops.server.notebooks import located
 from nbmlops.server.runs import RUN_ID
 
@@ -99,12 +100,15 @@ def works(here: Here, *keys: str) -> list[Json]:
     """Return works as the panel lists them: an output is a path of the contents service."""
     from nbmlops.jobs.works import listed
 
-    return [_shown(here, row) for row in listed.works(here.project, MOST, keys)]
+    hide = Masks.now().any
+    return [_shown(here, row, hide) for row in listed.works(here.project, MOST, keys)]
 
 
-def _shown(here: Here, row: Json) -> Json:
+def _shown(here: Here, row: Json, hide: bool) -> Json:
+    """Return a work; where columns are private its error is a name, for the rest of the line may quote a value."""
     paths = {name: here.contents(row[name]) for name in ("output", "notebook")}
-    return {**row, **paths, "has_output": bool(row["output"])}
+    error = row["error"].partition(":")[0] if hide and row["error"] else row["error"]
+    return {**row, **paths, "has_output": bool(row["output"]), "error": error}
 
 
 def _key(ref: str) -> str:
@@ -140,7 +144,9 @@ def _job(here: Here, ref: str) -> Json:
     from nbmlops.jobs.works import listed
 
     data = listed.shown(_key(ref)).to_dict()
-    run = {**data["run"], "error": views.said(data["run"].get("error"))}
+    masks, run = Masks.now(), data["run"]
+    measured = {k: v for k, v in run["metrics"].items() if not masks.tells(k)}
+    run = {**run, "error": views.said(masks.error(run.get("error"))), "metrics": measured}
     return views.of_data("retrained", {**data, "run": run, "output": here.contents(data["output"])})
 
 

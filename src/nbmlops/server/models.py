@@ -12,6 +12,7 @@ from jupyter_server.auth.decorator import authorized
 from nbmlops.errors import Conflict, Invalid, NbmlopsError
 from nbmlops.server import views
 from nbmlops.server.base import Handler, Here
+from nbmlops.server.masks import Masks
 
 if TYPE_CHECKING:
     from nbmlops.governance.charter import Charter
@@ -24,6 +25,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 CONDITION = ("what", "owner", "due")
 ALIASES = ("champion", "challenger")
 MOST_VERSIONS = 50  # of one model
+MOST_COUNTED = 12  # versions whose approvals a list counts, each with a look at its report
 Json = dict[str, Any]
 
 
@@ -107,9 +109,12 @@ class _Known:
         }
         self.phases = _phases()
         self.agreed = _charter()
+        self.flags = _unsettled()
+        self.masks = Masks.now()
+        self.counted = 0
 
     def model(self, name: str, rows: list[Json]) -> Json:
-        """Return a model with its versions; approvals are counted of the newest alone: each is a look at its report."""
+        """Return a model with its versions."""
         pointing = {alias: row["version"] for row in rows for alias in filter(None, row["aliases"].split(", "))}
         shown = [self.version(row, newest=row is rows[0]) for row in rows[:MOST_VERSIONS]]
         return {"name": name, "owner": rows[0]["owner"], "aliases": pointing, "versions": shown, "total": len(rows)}
@@ -119,19 +124,29 @@ class _Known:
         aliases = [a for a in row["aliases"].split(", ") if a]
         named = {k: row[k] for k in ("version", "created_at", "owner", "run_id", "override")}
         asked = newest or bool(aliases)
+        counts = newest and ALIASES[0] not in aliases and self.counted < MOST_COUNTED
+        self.counted += counts
         return {
             **named,
             "ref": ref,
             "aliases": aliases,
             "author": row["owner"],
-            "metric": _metric(row, self.agreed),
+            "metric": _metric(row, self.agreed, self.masks),
             "gate": self.gates.get(row["digest"]),
-            "approvals": _counted(ref, self.agreed) if newest else None,
-            "flags": _flags(ref) if asked else {"open": 0, "blocking": 0},
+            "approvals": _counted(ref, self.agreed) if counts else None,
+            "flags": _flags(ref) if asked and self.flags else {"open": 0, "blocking": 0},
             "phase": self.phases.get(ref),
             "checked_at": row["checked_at"],
             "verdict": row["verdict"],
         }
+
+
+def _unsettled() -> bool:
+    """Tell whether any flag may concern anything: to ask of each version costs a look at its run and data."""
+    from nbmlops.store import flags
+    from nbmlops.tracking import session
+
+    return bool(flags.listed(session.store()))
 
 
 def _phases() -> dict[str, str]:
@@ -153,11 +168,11 @@ def _charter() -> Charter | None:
         return None
 
 
-def _metric(row: Mapping[str, Any], agreed: Charter | None) -> Json | None:
+def _metric(row: Mapping[str, Any], agreed: Charter | None, masks: Masks) -> Json | None:
     """Return the metric that counts: the charter's first, else the version's first."""
     values = {k.partition(".")[2]: v for k, v in row.items() if k.startswith("metrics.") and v is not None}
     wanted = [t.name for t in agreed.for_model(str(row["name"])).metrics] if agreed else []
-    name = next((n for n in [*wanted, *values] if n in values), None)
+    name = next((n for n in [*wanted, *values] if n in values and not masks.tells(n)), None)
     return {"name": name, "value": values[name]} if name else None
 
 
@@ -193,10 +208,11 @@ def _model(here: Here, name: str, version: int) -> Json:
     listed = [_approvals(found.ref, alias) for alias in aliases]
     conditions = [c for v in listed[:1] if v for c in v["data"]["conditions"]]
     report = _report(here, found)
+    masks, said = Masks.now(), found.to_dict()
     return {
-        "view": views.of(found),
-        "evaluation": views.of_data("evaluation", judged) if judged else None,
-        "gate": views.of_data("gate", gate) if gate else None,
+        "view": views.of_data("model", masks.model(said)),
+        "evaluation": views.of_data("evaluation", masks.result(judged, said)) if judged else None,
+        "gate": views.of_data("gate", masks.result(gate, said)) if gate else None,
         "approvals": [v for v in listed if v],
         "report": report,
         "aliases": aliases,

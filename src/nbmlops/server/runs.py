@@ -11,6 +11,7 @@ from jupyter_server.auth.decorator import authorized
 from nbmlops.errors import Invalid
 from nbmlops.server import views
 from nbmlops.server.base import Handler, Here
+from nbmlops.server.masks import Masks
 
 __all__ = ["RUN_ID", "CompareHandler", "LineageHandler", "RunHandler", "RunsHandler", "SourceHandler", "checked"]
 
@@ -89,13 +90,15 @@ def _runs(here: Here, scope: str, query: str, limit: int, offset: int) -> dict[s
     from nbmlops.tracking.headlines import listed
 
     notebook = here.relative if scope == "notebook" and here.notebook else None
-    return listed(query or None, notebook, limit, offset).to_dict()
+    masks = Masks.now()
+    found = listed(query or None, notebook, limit, offset, masks.tells if masks.any else None)
+    return {**vars(found), "runs": [{**run, "tags": masks.tags(run["tags"])} for run in found.runs]}
 
 
 def _run(here: Here, run_id: str) -> dict[str, Any]:
     from nbmlops.tracking.runs import get_run
 
-    return views.of_data("run", views.shown_run(get_run(run_id).to_dict()))
+    return views.of_data("run", views.shown_run(Masks.now().run(get_run(run_id).to_dict())))
 
 
 def _source(here: Here, run_id: str) -> dict[str, Any]:
@@ -109,7 +112,8 @@ def _compared(here: Here, run_ids: list[str]) -> dict[str, Any]:
 
     if not 2 <= len(run_ids) <= MOST_COMPARED:
         raise Invalid(f"{len(run_ids)} runs to compare.", f"Name 2 to {MOST_COMPARED}: compare?runs=ID,ID")
-    return views.of(compare([checked(run_id) for run_id in run_ids]))
+    found = compare([checked(run_id) for run_id in run_ids])
+    return views.of_data("comparison", Masks.now().comparison(found.to_dict()))
 
 
 def _lineage(here: Here, ref: str) -> dict[str, Any]:

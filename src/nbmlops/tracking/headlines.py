@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbmlops.records import plain
 from nbmlops.store.summary import COLUMNS, SYSTEM, flat_metrics, headlines, honest_split
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import marked
@@ -32,12 +31,14 @@ class Headlines:
     total: int
     order: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return dict(plain(self))
 
-
-def listed(query: str | None = None, notebook: str | None = None, limit: int = 100, offset: int = 0) -> Headlines:
+def listed(
+    query: str | None = None,
+    notebook: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+    hides: Callable[[str], bool] | None = None,
+) -> Headlines:
     """Return the runs that stand for themselves, the newest first, a line each.
 
     Parameters
@@ -48,6 +49,8 @@ def listed(query: str | None = None, notebook: str | None = None, limit: int = 1
         Only runs of this notebook (its path relative to the project).
     limit, offset : int
         How many, behind how many.
+    hides : callable, optional
+        Tells of a metric whether it is not to be shown.
 
     Returns
     -------
@@ -68,6 +71,8 @@ def listed(query: str | None = None, notebook: str | None = None, limit: int = 1
     from nbmlops.store import runs, search
 
     rows, total = search.page(session.store(), query, notebook, min(limit, MOST), offset)
+    if hides:
+        rows = [{**row, "metrics": [m for m in row["metrics"] if not _hidden(m, hides)]} for row in rows]
     targets = _targets()
     chosen = {row["no"]: _metric(row["metrics"], targets) for row in rows}
     wanted = {(no, name, context) for no, (name, _, context, count) in chosen.items() if count > 1}
@@ -75,6 +80,11 @@ def listed(query: str | None = None, notebook: str | None = None, limit: int = 1
     words = _charter(rows)
     lines = [_line(row, chosen[row["no"]], drawn, words.get(row["run_id"])) for row in rows]
     return Headlines(tuple(lines), total, _columns(rows))
+
+
+def _hidden(metric: Mapping[str, Any], hides: Callable[[str], bool]) -> bool:
+    inner = ",".join(f"{k}={v}" for k, v in sorted(metric["context"].items()))
+    return hides(f"{metric['name']}[{inner}]")
 
 
 def _line(

@@ -1,0 +1,75 @@
+"""What is private by the charter has no value in any answer, and nothing has where the charter cannot be read."""
+
+from __future__ import annotations
+
+import pytest
+
+import nbmlops as nb
+from asked import tracked
+from nbmlops.tracking import session
+
+PRIVATE = "private: [city]\n"
+
+
+@pytest.fixture
+def known(notebook, model, held_out, people):
+    """A model, a run and a check of drift that all know cities, registered before anybody called them private."""
+    run = session.start("late", kind="cell", notebook="nb.ipynb", source="fit()", params={"city": "Ulm"})
+    session.log({"city": 1234.5})
+    session.log({"auc": 0.75}, context={"city": "Ulm"})
+    evaluation = nb.evaluate(model, held_out, target="late", by="city")
+    nb.register(model, "late", evaluation=evaluation)
+    error = {"name": "ValueError", "message": "unknown categories ['Ulm']", "traceback": ""}
+    session.finish(run, "failed", "error", error)
+    for seed in (3, 4):  # twice, for a notice has to persist
+        nb.drift(people(400, seed).assign(city="Genf"), "late@1")
+    session.drain()
+    return run.run_id
+
+
+async def everything(ask, run_id):
+    """Return every answer about a run and its model, as one text."""
+    other = tracked("other", params={"city": "Bern"})
+    paths = ("runs", f"runs/{run_id}", "models", "models/late/1", "drift", "drift/late", "questions", "jobs")
+    answers = {path: await ask(path) for path in paths}
+    answers |= {
+        "compare": await ask("compare", runs=f"{run_id},{other}"),
+        "lineage": await ask("lineage", ref="late@1"),
+    }
+    return {path: str(answer) for path, answer in answers.items()}
+
+
+def telling(said, *values):
+    """Return the addresses whose answers hold a value."""
+    return {value: found for value in values if (found := [path for path, text in said.items() if value in text])}
+
+
+async def test_what_is_open_is_shown(ask, known):
+    said = await everything(ask, known)
+    values = ("Ulm", "Bern", "1234.5", "unknown categories")
+    assert set(telling(said, *values)) == set(values)
+
+
+async def test_no_value_of_a_private_column_is_told(ask, notebook, known):
+    (notebook.parent / "charter.yaml").write_text(PRIVATE)
+    said = await everything(ask, known)
+    assert telling(said, "Ulm", "Bern", "Genf", "1234.5") == {}
+    assert "'column': 'city'" in said["drift/late"]  # that something was found of it is told
+
+
+async def test_nobody_knows_what_is_private_where_the_charter_cannot_be_read(ask, notebook, known):
+    (notebook.parent / "charter.yaml").write_text("private: 3\n")
+    with pytest.warns(RuntimeWarning):
+        said = await everything(ask, known)
+    assert telling(said, "Ulm", "Bern", "Genf", "unknown categories") == {}
+
+
+async def test_an_episode_of_a_private_column_has_no_words_of_it(ask, notebook, known):
+    before = (await ask("drift"))["models"][0]["episodes"]
+    assert any(e["column"] == "city" and e["message"] for e in before)
+    (notebook.parent / "charter.yaml").write_text(PRIVATE)
+    after = (await ask("drift"))["models"][0]["episodes"]
+    assert [e["id"] for e in after] == [e["id"] for e in before]
+    words = {e["message"] for e in after if e["column"] == "city"}
+    assert words
+    assert all(said.endswith("city, which is private") for said in words)
