@@ -123,7 +123,7 @@ class Form extends Widget {
     }
     this.node.append(this._wrong, this._said);
     this._wrong.setAttribute('role', 'status');
-    this.node.addEventListener('input', () => this.judge());
+    this.node.addEventListener('input', () => (this.judge() ? this.check() : undefined));
   }
 
   /** Judge what is there, and have Lab do so. */
@@ -137,10 +137,13 @@ class Form extends Widget {
     return Object.fromEntries(this._form.fields.map(field => [field.name, this.value(field)]));
   }
 
-  private judge(): void {
+  /** Returns whether it was right and is wrong now, or the other way: Lab, which looks first, has to look again. */
+  private judge(): boolean {
     const why = this._form.wrong?.(this.values()) ?? '';
+    const changed = (this._wrong.textContent === '') !== (why === '');
     this._wrong.textContent = why;
     this._wrong.classList.toggle('jp-mod-error', why !== '');
+    return changed;
   }
 
   private value(field: IField): unknown {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -33,14 +34,20 @@ def browser(chromium) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def lab(chromium, notebooks, tmp_path_factory) -> Iterator[labs.Lab]:
+def prepare() -> Callable[[Path], dict[str, str]]:
+    """Fill a project before its Lab starts, and return the environment that has; a module may have another."""
+    return lambda folder: {}
+
+
+@pytest.fixture(scope="module")
+def lab(chromium, notebooks, prepare, tmp_path_factory) -> Iterator[labs.Lab]:
     """A JupyterLab of its own, on a project with the module's ``notebooks``."""
     home = tmp_path_factory.mktemp("lab")
     folder = home / "project"
     folder.mkdir()
     (folder / "nbmlops.toml").write_text("")
     labs.write_notebooks(folder, notebooks)
-    with labs.running(home, folder) as started:
+    with labs.running(home, folder, **prepare(folder)) as started:
         yield started
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -64,6 +65,7 @@ def running(home: Path, folder: Path, **settings: str) -> Iterator[Lab]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
     command += [f"--ServerApp.{k}={v}" for k, v in {"ip": "127.0.0.1", "port": port, "port_retries": 0}.items()]
     command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}"]
+    command += ["--ContentsManager.allow_hidden=True"]  # so that the outputs of jobs can be opened
     command += [f"--LabApp.user_settings_dir={home / 'settings'}", f"--LabApp.workspaces_dir={home / 'workspaces'}"]
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NBMLOPS_", "JUPYTER", "JPY_"))}
     places = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
@@ -77,7 +79,7 @@ def running(home: Path, folder: Path, **settings: str) -> Iterator[Lab]:
         text=True,
     )
     try:
-        reader = wait_until_up(server)
+        reader = wait_until_up(server, home / "lab.log")
         yield Lab(f"http://127.0.0.1:{port}", token, folder)
     finally:
         server.terminate()
@@ -104,15 +106,16 @@ def run_all(page: Page) -> None:
     """Run every cell; a command given while the kernel connects may be lost, so it is given until it works."""
     ready = "() => jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
     page.wait_for_function(ready)
-    done = page.locator(".jp-CodeCell .jp-InputPrompt").first
+    done = page.locator(".jp-CodeCell:visible .jp-InputPrompt").first
+    next_one = re.compile(rf"^\[(?!{re.escape(done.inner_text().strip(' []:') or '0')}\])\d+\]:$")
     for _ in range(5):
         execute(page, "notebook:run-all-cells")
         try:
-            expect(done).to_have_text("[1]:", timeout=10_000)
+            expect(done).to_have_text(next_one, timeout=10_000)
             break
         except AssertionError:
             continue
-    expect(done).to_have_text("[1]:")
+    expect(done).to_have_text(next_one)
     page.wait_for_function(ready)
 
 
@@ -134,13 +137,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_up(server: subprocess.Popen[str]) -> threading.Thread:
-    """Read the server's log up to the line that names its address, and let a thread read on."""
-    log = []
+def wait_until_up(server: subprocess.Popen[str], log: Path) -> threading.Thread:
+    """Read the server's log up to the line that names its address, and let a thread write on what it says."""
+    begun = []
     for line in server.stderr:
-        log.append(line)
+        begun.append(line)
         if "is running at" in line:
-            reader = threading.Thread(target=server.stderr.read, daemon=True)
+            reader = threading.Thread(target=kept, args=(server, log), daemon=True)
             reader.start()
             return reader
-    pytest.fail("JupyterLab did not start:\n" + "".join(log[-20:]))
+    pytest.fail("JupyterLab did not start:\n" + "".join(begun[-20:]))
+
+
+def kept(server: subprocess.Popen[str], log: Path) -> None:
+    with log.open("w") as written:
+        for line in server.stderr:
+            written.write(line)
+            written.flush()

@@ -107,6 +107,13 @@ def test_one_above_the_project_is_not_ours(project):
         ({"promotes": "always"}, "promotes is 'always'. Allowed: better, non-inferior, reason"),
         ({"metrics": [{"name": "auc"}]}, "metric 'auc' needs one bound"),
         ({"metrics": [{"name": "auc", "at_least": "high"}]}, "metric 'auc' needs one bound, a number"),
+        ({"metrics": [{"name": "auc", "at_least": float("nan")}]}, "metric 'auc' needs one bound, a number"),
+        ({"metrics": [{"name": "auc", "at_least": 10**400}]}, "metric 'auc' needs one bound, a number"),
+        ({"metrics": [{"name": "auc", "at_least": 1, "viable": float("nan")}]}, "metric 'auc' is viable at nan"),
+        (
+            {"metrics": [{"name": "auc", "at_least": 0.7}, {"name": "auc", "at_least": 0.5}]},
+            "metrics says auc at least 0.7 and auc at least 0.5. Say it once.",
+        ),
         ({"metrics": [{"name": "auc", "at_last": 1}]}, "metric 'auc' has 'at_last'. Allowed: name, at_least"),
         ({"metrics": ["auc"]}, "metrics holds 'auc'"),
         ({"value": {"pro": {}}}, "value has 'pro'. Allowed: unit, per, volume"),

@@ -1,7 +1,9 @@
 """What a decision, a refusal or an evaluation does to where a model is and whose turn it is."""
 
 import nbmlops as nb
-from nbmlops.governance.phase import status
+from nbmlops.governance.agenda.overdue import due
+from nbmlops.governance.charter import parsed
+from nbmlops.governance.phase import status, went_back
 
 from .conftest import ANN, CHARTER, KIM
 
@@ -56,3 +58,20 @@ def test_of_a_project_without_models_too(project, who):
     nb.decide("stop", "no data")
     found = one()
     assert (found.model, found.version, found.rule, found.people) == ("project", "", "stopped", (ANN,))
+
+
+def test_a_flag_on_rows_of_data_takes_no_model_back_that_is_called_alike():
+    flag = {"action": "flag", "at": "2026-01-01", "actor": "ann", "data": {"severity": "blocking"}}
+    assert went_back([flag | {"subject": "late@7#17"}], ["late"]) == {}
+    assert went_back([flag | {"subject": "late@7"}], ["late"])["late"]["to"] == "development"
+    assert went_back([flag | {"subject": "late@7:hour"}], ["late"])["late"]["to"] == "development"
+
+
+def test_a_stopped_project_is_asked_for_no_agenda():
+    agreed = parsed(b"{reviews: {agenda: weekly}}")
+    charter = {"action": "charter", "at": "2026-01-01T00:00:00+00:00", "subject": "p", "data": {}}
+    chosen = {"action": "decision", "at": "2026-01-02T00:00:00+00:00", "subject": "p"}
+    at = "2026-03-01T00:00:00+00:00"
+    assert [f.code for f in due(agreed, [charter], [], at)] == ["agenda_overdue"]
+    assert due(agreed, [charter, chosen | {"data": {"decision": "stop"}}], [], at) == []
+    assert due(agreed, [charter, chosen | {"data": {"decision": "continue"}}], [], at) != []

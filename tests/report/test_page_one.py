@@ -42,6 +42,15 @@ def test_the_numbers_are_those_of_the_version_it_asks_about(champion, gated, val
     assert taken["explained"]["ref"] == f"late-flights@{gated}"
 
 
+def test_a_later_evaluation_of_fewer_rows_does_not_pass_for_the_models(champion):
+    part = evaluation("late-flights@1", 0.4, 0.5) | {"rows": 500}
+    session.keep("evaluation", "late-flights@1", part, run_id=champion.run_id)
+    assert facts.evaluation(snapshot.build(subject_of(champion.run_id)))["rows"] == 5495
+    more = evaluation("late-flights@1", 0.4, 0.5) | {"rows": 9000}
+    session.keep("evaluation", "late-flights@1", more, run_id=champion.run_id)
+    assert facts.evaluation(snapshot.build(subject_of(champion.run_id)))["rows"] == 9000
+
+
 def test_a_challenger_that_was_not_evaluated_does_not_borrow_numbers(champion):
     with session.run("candidates") as run:
         register(2, run.run_id)

@@ -40,7 +40,7 @@ export function jobs(panel: IPanel): ISection {
         ...progress(one),
         one.error ? node('span', 'nbmlops-error', text(one.error)) : ''
       ],
-      inside: () => [buttons(one, run), ...(run ? inside(one, run) : [])]
+      inside: () => [buttons(one, run), ...(run ? [...away(one), ...inside(one, run)] : [])]
     });
   }
 
@@ -73,6 +73,14 @@ export function jobs(panel: IPanel): ISection {
       ...(run && ended ? [act(trans.__('Run it again'), () => panel.run(Ids.retryJob, { run }))] : []),
       ...(run && !ended ? [act(trans.__('Cancel…'), () => panel.run(Ids.cancelJob, { run }))] : [])
     );
+  }
+
+  /** Say where the notebook of an ended job is, if not in a folder one may open here. */
+  function away(one: Fields): Content[] {
+    const said = trans.__(
+      'Its notebook is kept in a hidden folder, which this Jupyter does not open (ContentsManager.allow_hidden). The report holds it.'
+    );
+    return one.live !== true && !one.output ? [quiet(said)] : [];
   }
 
   function inside(one: Fields, run: string): Content[] {

@@ -52,22 +52,29 @@ export class Rows implements IDisposable {
     this.update();
   }
 
-  /** Draw what one sees. */
+  /** Draw what one sees: a row that is there already is kept, wherever it stands now. */
   update(): void {
+    this.redraw(this.held());
+  }
+
+  private redraw(held: HTMLElement | null): void {
     this.attach();
     const [first, last] = this.window();
     const wanted = new Set<number>();
     for (let i = first; i <= last; i++) {
       wanted.add(i);
     }
-    if (this._count && this.node.contains(document.activeElement)) {
+    if (this._count && this.held()) {
       wanted.add(this._active); // whoever stands in a row keeps it
     }
-    this._shown.forEach((drawn, i) => (wanted.has(i) ? null : this.remove(i, drawn)));
-    [...wanted].sort((a, b) => a - b).forEach(i => this.put(i));
+    const old = new Map([...this._shown.values()].map(drawn => [drawn.dataset.key, drawn]));
+    const next = [...wanted].sort((a, b) => a - b).map(i => [i, this.drawn(i, old)] as const);
+    const lost = held && !next.some(([, drawn]) => drawn === held);
+    this.put(next);
     this.measure();
     this.place();
     this.node.style.height = `${this.top(this._count)}px`;
+    this.follow(held, lost ?? false);
     if (first !== this._seen[0] || last !== this._seen[1]) {
       this._seen = [first, last];
       this.about.seen(first, last);
@@ -103,35 +110,60 @@ export class Rows implements IDisposable {
     return [first, Math.min(this._count - 1, this.index(from + high) + AROUND)];
   }
 
-  private put(i: number): void {
-    const next = this.about.draw(i) ?? node('li', 'nbmlops-row nbmlops-waiting');
-    const old = this._shown.get(i);
+  /** The row the keyboard stands in. */
+  private held(): HTMLElement | null {
+    const row = document.activeElement?.closest<HTMLElement>('.nbmlops-virtual > .nbmlops-row') ?? null;
+    return row && this.node.contains(row) ? row : null;
+  }
+
+  /** Rows are patched only where they are of the same run: the keyboard must not pass to another one. */
+  private drawn(i: number, old: Map<string | undefined, HTMLElement>): HTMLElement {
+    const next = this.about.draw(i) ?? this.waiting(i);
     next.setAttribute('aria-posinset', String(i + 1));
     next.setAttribute('aria-setsize', String(this._count));
-    // Rows are patched only where they are of the same run: focus must not pass to another one.
-    const same = old && old.dataset.key === next.dataset.key;
-    const stands = old && same ? patch(old, next) : next;
-    if (stands !== old) {
-      if (old) {
-        this.remove(i, old);
-      }
-      this.node.insertBefore(stands, this.after(i));
-      this._sizes.observe(stands);
-      this._shown.set(i, stands);
-    }
-    this.reach(stands, i === this._active);
+    const known = old.get(next.dataset.key);
+    next.style.top = known?.style.top ?? '';
+    return known ? patch(known, next) : next;
+  }
+
+  private waiting(i: number): HTMLElement {
+    const made = node('li', 'nbmlops-row nbmlops-waiting');
+    made.dataset.key = `waiting ${i}`;
+    made.tabIndex = -1;
+    return made;
   }
 
   /** Rows stand in the page in their order: so does who walks through them. */
-  private after(i: number): Element | null {
-    const later = [...this._shown.keys()].filter(k => k > i);
-    return later.length ? (this._shown.get(Math.min(...later)) ?? null) : null;
+  private put(next: readonly (readonly [number, HTMLElement])[]): void {
+    const stays = new Set(next.map(([, drawn]) => drawn));
+    this._shown.forEach(drawn => (stays.has(drawn) ? undefined : this.gone(drawn)));
+    let at = this.node.firstElementChild;
+    for (const [i, drawn] of next) {
+      if (drawn === at) {
+        at = at.nextElementSibling;
+      } else {
+        this.node.insertBefore(drawn, at);
+        this._sizes.observe(drawn);
+      }
+      this.reach(drawn, i === this._active);
+    }
+    this._shown = new Map(next);
   }
 
-  private remove(i: number, drawn: HTMLElement): void {
+  private gone(drawn: HTMLElement): void {
     this._sizes.unobserve(drawn);
     drawn.remove();
-    this._shown.delete(i);
+  }
+
+  /** The keyboard stays with its row; where that row was still awaited, it passes to what came in its place. */
+  private follow(held: HTMLElement | null, lost: boolean): void {
+    const at = held && [...this._shown].find(([, drawn]) => drawn === held)?.[0];
+    if (typeof at === 'number' && at !== this._active) {
+      this._active = at;
+      this._shown.forEach((drawn, i) => this.reach(drawn, i === at));
+    } else if (lost && held?.classList.contains('nbmlops-waiting')) {
+      this.stand();
+    }
   }
 
   private place(): void {
@@ -197,14 +229,15 @@ export class Rows implements IDisposable {
       End: this._count
     };
     const step = steps[event.key];
-    if (step === undefined || !target.closest('.nbmlops-row-head') || event.ctrlKey || event.metaKey || event.altKey) {
+    const head = target.closest('.nbmlops-row-head, .nbmlops-waiting');
+    if (step === undefined || !head || event.ctrlKey || event.metaKey || event.altKey) {
       return;
     }
     event.preventDefault();
     event.stopPropagation();
     const to = Math.min(this._count - 1, Math.max(0, this._active + step));
-    const place = [...(target.closest('.nbmlops-row-head')?.querySelectorAll('button, input') ?? [])].indexOf(target);
-    this.go(to, Math.max(0, place));
+    const place = [...head.querySelectorAll('button, input')].indexOf(target as HTMLButtonElement);
+    this.go(to, place < 0 ? this._place : place);
   }
 
   private go(to: number, place: number): void {
@@ -219,11 +252,16 @@ export class Rows implements IDisposable {
         scroller.scrollTop = below - scroller.clientHeight;
       }
     }
-    this.update();
-    const controls = this._shown
-      .get(to)
-      ?.querySelectorAll<HTMLElement>('.nbmlops-row-head button, .nbmlops-row-head input');
-    controls?.[Math.min(place, controls.length - 1)]?.focus();
+    this._place = place;
+    this.redraw(null);
+    this.stand();
+  }
+
+  /** Put the keyboard on the row it is to be on, or on what stands there until that row came. */
+  private stand(): void {
+    const row = this._shown.get(this._active);
+    const controls = row?.querySelectorAll<HTMLElement>('.nbmlops-row-head button, .nbmlops-row-head input') ?? [];
+    (controls[Math.min(this._place, controls.length - 1)] ?? row)?.focus({ preventScroll: true });
   }
 
   private at(target: Element): number | undefined {
@@ -232,6 +270,7 @@ export class Rows implements IDisposable {
 
   private _count = 0;
   private _active = 0;
+  private _place = 0;
   private _frame = 0;
   private _disposed = false;
   private _seen: [number, number] = [-1, -1];

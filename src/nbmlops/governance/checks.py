@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbmlops.governance.charter import Charter
-from nbmlops.governance.written.plan import left, rest_in_words
+from nbmlops.governance.written.plan import left, rest_in_words, rounded
 from nbmlops.governance.written.requirements import Requirement
 from nbmlops.records import Finding, ModelVersion, Outcome, now
 from nbmlops.registry.judged import of_version
@@ -183,10 +183,10 @@ def _team(case: Case) -> Said:
 
 def _at_most(case: Case, value: float, what: str) -> Said:
     if case.limit is None:
-        return "skipped", f"{value:.3g} {what}; needed is a limit in charter.yaml", value
+        return "skipped", f"{rounded(value)} {what}; needed is a limit in charter.yaml", value
     return (
         "passed" if value <= case.limit else "issue",
-        f"{value:.3g} {what}, at most {case.limit:g} are asked for",
+        f"{rounded(value)} {what}, at most {case.limit:,.10g} are asked for",
         value,
     )
 

@@ -210,11 +210,12 @@ def _of_champion(event: Json) -> bool:
 
 
 def _of(event: Json, names: Sequence[str]) -> list[str]:
-    """Return the models an event is about; a decision is about all."""
+    """Return the models an event is about; a decision is about all, one about rows of data (DATA@7#17) about none."""
     if event["action"] == "decision":
         return list(names)
-    name = str(event["subject"]).partition(":")[0].rpartition("@")[0]
-    return [name] if name in names else []
+    ref = str(event["subject"]).partition(":")[0]
+    name = ref.rpartition("@")[0]
+    return [name] if name in names and "#" not in ref else []
 
 
 def _agreed() -> tuple[Charter | None, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.governance.charter import Charter, required
 from nbmlops.governance.grounds import age
-from nbmlops.governance.written.plan import left, rest_in_words
+from nbmlops.governance.written.plan import left, rest_in_words, rounded
 from nbmlops.hooks import Shown
 from nbmlops.records import Finding, Outcome, now, plain
 from nbmlops.registry import judged, models, targets
@@ -219,11 +219,15 @@ def _cost(run: Run) -> Iterator[Finding]:
     before = [r["duration_s"] for r in rows if r["duration_s"] and r["status"] == "finished"]
     took = float(run.duration_s)
     if len(before) < FEWEST_RUNS:
-        yield Finding("cost", "passed", f"it took {took:.3g} s; fewer than {FEWEST_RUNS} before to compare", "", took)
+        yield Finding(
+            "cost", "passed", f"it took {rounded(took)} s; fewer than {FEWEST_RUNS} before to compare", "", took
+        )
         return
     usual = float(median(before))
     slow = took > SLOW * usual and took > 1
-    yield Finding("cost", "warning" if slow else "passed", f"it took {took:.3g} s; {usual:.3g} s is usual", "", took)
+    yield Finding(
+        "cost", "warning" if slow else "passed", f"it took {rounded(took)} s; {rounded(usual)} s is usual", "", took
+    )
 
 
 def _budget(charter: Charter, at: str) -> Iterator[Finding]:

@@ -102,12 +102,12 @@ def _umbrella(shell: InteractiveShell) -> Any:
           %nbmlops doctor
         """
         from nbmlops import cli
+        from nbmlops.magics import listing
 
         name, _, rest = line.strip().partition(" ")
         known = magics()
         if not name:
-            print("Magics:   " + "  ".join(f"%{n}" for n in sorted(known)) + "  %%track  %%charter")  # noqa: T201
-            print("Commands: " + "  ".join(cli.COMMANDS))  # noqa: T201
+            print(listing.text())  # noqa: T201
             return None
         if name in known and not _is_verb(name, rest):
             return known[name](shell, rest)

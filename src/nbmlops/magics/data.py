@@ -32,7 +32,9 @@ def _profile(shell: InteractiveShell, args: argparse.Namespace) -> Any:
 
 def _check_parser() -> Parser:
     parser = Parser(
-        "%check", "Check a frame against the rules of its data set, or a model for leakage.", "%check flights --strict"
+        "%check",
+        "Check a frame against the rules of its data set, or a model for leakage.",
+        "%check flights --strict\n  %check flights --accept hour origin\n  %check forest",
     )
     parser.add_argument("frame", metavar="FRAME|MODEL", help="a variable, or a CSV or Parquet file")
     parser.add_argument("--rules", metavar="NAME", help="rules/NAME.yaml, or a file; the frame's own name if absent")
@@ -72,7 +74,7 @@ def _drift_parser() -> Parser:
     parser = Parser(
         "%drift",
         "Say whether a frame has changed by more than is tolerable.",
-        "%drift april --against late-flights@champion --chunk day",
+        "%drift april --against late-flights@champion --chunk day\n  %drift late-flights@champion",
     )
     parser.add_argument(
         "frame", metavar="FRAME|MODEL", help="a variable, or a CSV or Parquet file; or a model: what is recorded of it"

@@ -37,7 +37,7 @@ def _register_parser() -> Parser:
     parser = Parser(
         "%register",
         "Register a fitted model as the next version of a name: MODEL NAME, or NAME with --from or --best.",
-        "%register forest late-flights",
+        "%register forest late-flights\n  %register late-flights --best roc_auc",
     )
     parser.add_argument("what", nargs="+", metavar="MODEL NAME")
     source = parser.add_mutually_exclusive_group()

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["MAGICS"]
 
 
+EXAMPLES = "%review late-flights --most 20\n  %review late-flights --estimate"
+
+
 def _parser() -> Parser:
-    parser = Parser(
-        "%review", "List predictions for a person to judge, and why each is listed.", "%review late-flights --most 20"
-    )
+    parser = Parser("%review", "List predictions for a person to judge, and why each is listed.", EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a model's name, or NAME@3 for the predictions of one version")
     parser.add_argument("--most", type=int, default=50, metavar="N", help="how many rows")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of those drawn by chance")

@@ -15,7 +15,9 @@ __all__ = ["MAGICS"]
 
 
 def _runs_parser() -> Parser:
-    parser = Parser("%runs", "Show runs as a table, newest first.", '%runs "roc_auc > 0.6" --sort -roc_auc')
+    parser = Parser(
+        "%runs", "Show runs as a table, newest first.", '%runs "roc_auc > 0.6" --sort -roc_auc\n  %runs --limit 100'
+    )
     parser.add_argument("query", nargs="?", metavar="QUERY", help="such as: roc_auc > 0.6 and C <= 1")
     parser.add_argument("--sort", help="a column; a minus before it means largest first")
     parser.add_argument("--limit", type=int, default=20)

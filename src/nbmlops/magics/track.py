@@ -46,7 +46,7 @@ def parser() -> Parser:
     parser = Parser(
         "%%track",
         "Track this cell as a run of an experiment: params, models, metrics, data, figures, how it ended.",
-        "%%track forest --tag data=january",
+        "%%track forest --tag data=january --metric roc_auc\n  forest.fit(january[columns], january.late)",
     )
     parser.add_argument("experiment", metavar="NAME", help="the experiment")
     parser.add_argument("--name", help="the run's own name")
@@ -271,8 +271,11 @@ def _cell_id(info: ExecutionInfo) -> str | None:
     return found
 
 
+EXAMPLES = "%track on\n  %track off"
+
+
 def _auto_parser() -> Parser:
-    parser = Parser("%track", "Track every cell that fits or scores something, from the next one on.", "%track on")
+    parser = Parser("%track", "Track every cell that fits or scores something, from the next one on.", EXAMPLES)
     parser.add_argument("switch", choices=("on", "off"))
     parser.add_argument("experiment", nargs="?", metavar="NAME", help="the experiment; the notebook's name when absent")
     return parser

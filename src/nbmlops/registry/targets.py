@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,12 @@ def agreed(model: str = "") -> tuple[Target, ...]:
 def by_model() -> dict[str, tuple[Target, ...]]:
     """Return the targets of each model that has its own, those of the project under ``""``; the file is read once."""
     path = find()
-    content = read(path) if path else {}
+    return dict(_by_model(path.read_bytes(), path.name)) if path else {"": targets({})}
+
+
+@lru_cache(maxsize=16)  # a list of runs asks twice, each time it is looked at
+def _by_model(text: bytes, name: str) -> dict[str, tuple[Target, ...]]:
+    content = parsed(text, name)
     models = content.get("models") or {}
     if not isinstance(models, dict):
         raise Invalid(f"{FILE}: models is {models!r:.60}.", "Write models: {NAME: {metrics: [...]}}.")

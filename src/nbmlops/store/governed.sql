@@ -329,10 +329,14 @@ $$;
 -- Return whose something is that a flag names: a model's, its newest owner's too, a data set's, a run's.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_owners(names text[]) RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT unnest(ARRAY[v.owner, (
+    WITH named AS (
+        SELECT v.name, v.owner FROM {schema}.model_versions AS v WHERE v.name || '@' || v.version = ANY (names) OR v.name = ANY (names)
+    )
+    SELECT owner FROM named
+    UNION SELECT (
         SELECT e.data::json ->> 'to' FROM {schema}.events AS e
-        WHERE e.action = 'handover' AND e.subject = v.name ORDER BY e.seq DESC LIMIT 1
-    )]) FROM {schema}.model_versions AS v WHERE v.name || '@' || v.version = ANY (names) OR v.name = ANY (names)
+        WHERE e.action = 'handover' AND e.subject = one.name ORDER BY e.seq DESC LIMIT 1
+    ) FROM (SELECT DISTINCT name FROM named) AS one
     UNION SELECT d.author FROM {schema}.dataset_versions AS d WHERE d.name || '@' || d.version = ANY (names)
     UNION SELECT r.author FROM {schema}.runs AS r WHERE r.run_id = ANY (names)
 $$;

@@ -106,8 +106,12 @@ def _tell(found: Finding, key: str) -> Told:
 
 
 def _agenda(agreed: Charter, events: Sequence[Json], agendas: Sequence[str], at: str) -> Iterator[Finding]:
-    """Yield that the weekly or monthly agenda was not made; the first is due so long after the charter came."""
-    if not agreed.agenda_every:
+    """Yield that the weekly or monthly agenda was not made; the first is due so long after the charter came.
+
+    A project that was stopped is asked for none.
+    """
+    decided = next((e["data"].get("decision") for e in reversed(events) if e["action"] == "decision"), "")
+    if not agreed.agenda_every or decided == "stop":
         return
     began = next((e["at"] for e in events if e["action"] == "charter"), None)
     if (last := max(agendas, default=began)) is None:

@@ -214,6 +214,7 @@ def _outcome(outcome: Any) -> str:
 
 def _text(value: Any, what: str, needed: bool = False) -> str:
     text = " ".join(str(value or "").split())
+    _check_text(text, what)
     if len(text) > LONGEST or (needed and not text):
         raise Invalid(
             f"{what} has {len(text)} characters.", f"Write 1 to {LONGEST:,}." if needed else f"At most {LONGEST:,}."
@@ -221,9 +222,15 @@ def _text(value: Any, what: str, needed: bool = False) -> str:
     return redact(text)
 
 
+def _check_text(text: str, what: str) -> None:
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise Invalid(f"{what} has characters that are no text.", "Write plain text.")
+
+
 def _person(name: Any) -> str:
     """Return the name of who is said to answer."""
     text = " ".join(str(name or "").split())
+    _check_text(text, "by")
     if not text or identity.INVENTED.match(text):
         raise NotAllowed(
             f"{text or 'Nobody'} cannot answer for a model.", "Write the person's own name, as in the charter."
@@ -239,7 +246,7 @@ def _entered(person: str, steward: str, form: Form | None) -> dict[str, str]:
 
 def _role(role: Any, person: str, agreed: Charter | None, asking: Iterable[policy.Policy]) -> str:
     """Return the role in which a person answers: one they play."""
-    if role is not None and role not in (known := {*ROLES, *(agreed.roles if agreed else ())}):
+    if role is not None and str(role) not in (known := {*ROLES, *(agreed.roles if agreed else ())}):
         raise unknown("role", str(role), known, where="in the charter")
     if agreed is None:
         return str(role or "")
@@ -274,7 +281,9 @@ def _check_own(found: Reported, asking: list[policy.Policy], people: set[str]) -
 
 def _conditioned(conditions: Any, outcome: str, at: str) -> dict[str, Any]:
     """Return conditions as they are kept, and all of them as one line."""
-    listed = [conditions] if isinstance(conditions, (str, Mapping)) else list(conditions or ())
+    listed = [conditions] if isinstance(conditions, (str, Mapping)) else conditions or ()
+    if not isinstance(listed, Iterable):
+        raise Invalid(f"{str(conditions)[:80]!r} is no list of conditions.", "Write 'what; who; 2026-05-01' each.")
     found = [_condition(c, at) for c in listed]
     if bool(found) != (outcome == OUTCOMES[1]):
         lacks = "says no condition" if not found else f"is {outcome}, and conditions are said"

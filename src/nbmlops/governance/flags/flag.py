@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, ClassVar
 
 from nbmlops.capture.secrets import redact
@@ -232,20 +233,21 @@ def checked(wanted: Row, rows: Callable[[str], Any] | None = None) -> dict[str, 
     rows : callable, optional
         Reads the kept rows of a data set version.
     """
-    severity, role = wanted.get("severity") or "medium", wanted.get("to") or None
+    severity, role = wanted.get("severity"), wanted.get("to")
+    severity = "medium" if severity is None else severity
     if severity not in SEVERITIES:
         raise Invalid(f"{severity!r} is no severity.", f"Allowed: {', '.join(SEVERITIES)}.")
     if role is not None and role not in ROLES:
         raise unknown("role", str(role), ROLES, where="of a charter")
-    about = named(wanted["subject"], wanted.get("kind") or None, wanted.get("where") or None, wanted.get("row"), rows)
+    about = named(wanted["subject"], wanted.get("kind") or None, wanted.get("where"), wanted.get("row"), rows)
     said = {
         "text": text_of(wanted.get("text"), "A flag"),
-        "question": bool(wanted.get("question")),
+        "question": _is_question(wanted.get("question")),
         "evidence": _evidence(wanted.get("evidence")),
         "of": list(about.of),
         **about.exactly,
     }
-    said |= {"value": plain(wanted["value"])} if wanted.get("value") is not None else {}
+    said |= {"value": _label(wanted["value"])} if wanted.get("value") is not None else {}
     columns = {"subject": about.subject, "kind": about.kind, "severity": severity, "role": role, "owner": about.owner}
     return {**columns, "said": said}
 
@@ -267,8 +269,27 @@ def text_of(text: Any, what: str) -> str:
     return redact(text.strip())
 
 
+def _is_question(asked: Any) -> bool:
+    if not isinstance(asked, (bool, type(None))):
+        raise Invalid(f"question is {str(asked)[:20]!r}.", "Pass True or False.")
+    return bool(asked)
+
+
+def _label(value: Any) -> Any:
+    """Return what something should be as it is kept: a text, a number, true or false."""
+    found = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+    found = plain(found) if isinstance(found, date) else found
+    if isinstance(found, str):
+        return text_of(found, "A value")
+    if isinstance(found, (bool, int, float)) and abs(found) < float("inf"):  # NaN is below nothing
+        return found
+    raise Invalid(f"value is {str(value)[:40]!r}.", "Pass what it should be: a text, a number, True or False.")
+
+
 def _evidence(evidence: Any) -> list[str]:
-    given = [evidence] if isinstance(evidence, str) else list(evidence or ())
+    given = [evidence] if isinstance(evidence, str) else evidence or ()
+    if isinstance(given, Mapping) or not isinstance(given, (Sequence, set)):
+        raise Invalid(f"evidence is {str(evidence)[:40]!r}.", "Pass texts: runs, addresses, files.")
     return [text_of(e, "A piece of evidence") for e in given if not (isinstance(e, str) and not e.strip())]
 
 

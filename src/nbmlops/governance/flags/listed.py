@@ -117,7 +117,7 @@ def found(subject: Any = None, state: str | None = None, role: str | None = None
     if state is not None and state not in STATES:
         raise Invalid(f"{state!r} is no state of a flag.", f"Allowed: {', '.join(STATES)}.")
     if role is not None and role not in ROLES:
-        raise unknown("role", role, ROLES, where="of a charter")
+        raise unknown("role", str(role), ROLES, where="of a charter")
     if subject is None:
         chosen = stored.listed(session.store(), state=state, role=role)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.tracking import session
@@ -105,15 +106,23 @@ def holders(row: Row, before: str = "") -> set[str]:
 
 
 def waved_through(row: Row) -> bool:
-    """Tell whether a blocking flag was settled by somebody who may not: who holds what it concerns, or entered it."""
-    thread, said = row["data"]["thread"], row["data"]["said"] or {}
-    last = next((a for a in reversed(thread) if a.get("state") == row["state"]), None)
-    if row["severity"] != "blocking" or row["state"] == "open" or last is None or not _roles():
+    """Tell whether a blocking flag was settled by nobody who may: who holds what it concerns, or entered it, may not.
+
+    What somebody says after it was settled, in the same state, settles nothing and undoes nothing.
+    """
+    settling = list(takewhile(lambda a: a.get("state") == row["state"], reversed(row["data"]["thread"])))
+    if row["severity"] != "blocking" or row["state"] == "open" or not settling or not _roles():
         return False
-    person = str(last["author"]).casefold()
-    if said.get("entered_by"):
-        return person == str(said["entered_by"]).casefold() or person in holders(row, str(last["at"]))
-    return person != str(row["author"]).casefold() and person in holders(row, str(last["at"]))
+    return all(_holds(row, answer) for answer in settling)
+
+
+def _holds(row: Row, answer: Mapping[str, Any]) -> bool:
+    """Tell whether who answered holds what a stored flag concerns, or entered the flag for somebody else."""
+    person, entered_by = str(answer["author"]).casefold(), (row["data"]["said"] or {}).get("entered_by")
+    if entered_by and person == str(entered_by).casefold():
+        return True
+    own = not entered_by and person == str(row["author"]).casefold()
+    return not own and person in holders(row, str(answer["at"]))
 
 
 def _roles() -> bool:

@@ -12,7 +12,7 @@ from nbmlops.governance.written import given
 from nbmlops.governance.written.given import MOST
 from nbmlops.registry.targets import FILE
 
-__all__ = ["Deliverable", "Effort", "Problem", "budget", "deliverables", "effort", "left", "rest_in_words"]
+__all__ = ["Deliverable", "Effort", "Problem", "budget", "deliverables", "effort", "left", "rest_in_words", "rounded"]
 
 BUDGET = ("amount", "unit", "spent", "per_month", "since")
 DELIVERABLE = ("name", "due", "done", "owner", "needs", "metrics", "problems", "data", "state", "value", "weeks")
@@ -159,6 +159,15 @@ def left(agreed: Mapping[str, Any], at: str) -> dict[str, Any]:
     rest = agreed["amount"] - spent if spent is not None else None
     months = max(0.0, rest) / rate if rate and rest is not None else None
     return {"spent": spent, "left": rest, "months": months}
+
+
+def rounded(value: float) -> str:
+    """Return a number to three digits, never as a power of ten.
+
+    >>> rounded(1234.5), rounded(0.0421)
+    ('1,234', '0.0421')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def rest_in_words(agreed: Mapping[str, Any], rest: float) -> str:

@@ -1,0 +1,629 @@
+"""The side panel in a real JupyterLab: what it shows, what one does in it, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from browser.labs import execute, open_notebook, run_all, shot
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+CHARTER = """\
+problem: Will this flight arrive late?
+users: [travel desk]
+metrics:
+  - {name: roc_auc, at_least: 0.6, meaning: ranks well enough}
+promotes: non-inferior
+roles: {manager: [ann@example.org], scientist: [sam@example.org]}
+policy:
+  champion: {approvals: 1, roles: [manager]}
+"""
+# What sam leaves in the project: two versions compared, a check that found drift, a question to a manager.
+PREPARED = """\
+import numpy as np
+import pandas as pd
+import nbmlops as nb
+from sklearn.linear_model import LogisticRegression
+rng = np.random.default_rng(0)
+flights = pd.DataFrame({"hour": rng.uniform(0, 24, 2000), "distance": rng.normal(size=2000)})
+flights["late"] = (flights["hour"] + rng.normal(0, 6, 2000) > 16).astype(int)
+held_out, spring = flights[:500], flights[500:]
+nb.dataset("held-out", held_out, keep=True)
+for C in (0.0001, 1.0):
+    with nb.run("late"):
+        model = LogisticRegression(C=C).fit(spring[["hour", "distance"]], spring["late"])
+        nb.evaluate(model, held_out, target="late")
+        nb.register(model, "late")
+nb.promote("late", 1, to="champion", reason="the first one", override=True)
+nb.gate("late@2", "late@1", on="held-out@1", target="late")
+nb.drift(spring.assign(hour=spring["hour"] + 6), "late@1", target="late")
+nb.flag("late@2", "Why is the evening so good?", question=True, to="manager")
+"""
+TRACKED = """\
+%%track forest
+C = 0.5
+import nbmlops as nb
+for step in range(9):
+    nb.log(loss=1 / (step + 1), step=step)
+nb.log(roc_auc=0.687)
+"""
+BROKEN = """\
+%%track broken
+raise ValueError("no such month")
+"""
+WAITING = """\
+import time
+from pathlib import Path
+ends = time.time() + 100
+while not Path("seen").exists() and time.time() < ends:
+    time.sleep(0.05)
+"""
+PARAMETERS = """\
+months: int = 2
+share: float = 0.5  # of the rows
+slow: bool = False
+"""
+GRAVE = ("serious", "critical")
+HOSTILE = "<img src=x onerror='window.hostile = 1'>"
+HALF_S = 500
+
+
+@pytest.fixture(scope="module")
+def notebooks() -> dict[str, list[Any]]:
+    parameters = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    return {
+        "tracked": ["%load_ext nbmlops", TRACKED, BROKEN],
+        "untracked": ["1 + 1"],
+        "job": [parameters, WAITING, "print(months * share)", "(months, slow)"],
+        "failing": ["raise ValueError('no such month')"],
+    }
+
+
+@pytest.fixture(scope="module")
+def prepare(tmp_path_factory) -> Callable[[Path], dict[str, str]]:
+    def prepared(folder: Path) -> dict[str, str]:
+        (folder / "charter.yaml").write_text(CHARTER)
+        home = {"HOME": str(tmp_path_factory.mktemp("home")), "OMP_NUM_THREADS": "1"}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("NBMLOPS_", "CI"))}
+        environment |= {**home, "JUPYTERHUB_USER": "sam@example.org"}
+        subprocess.run([sys.executable, "-c", PREPARED], cwd=folder, env=environment, check=True, capture_output=True)
+        return {**home, "JUPYTERHUB_USER": "ann@example.org"}
+
+    return prepared
+
+
+@pytest.fixture
+def asked(page) -> list[str]:
+    """What is asked of our server side, as it comes."""
+    found: list[str] = []
+    page.on("request", lambda request: found.append(request.url) if "/nbmlops/api/" in request.url else None)
+    return found
+
+
+@pytest.fixture
+def axe(needed) -> str:
+    return needed("axe_playwright_python.sync_playwright").Axe().axe_script
+
+
+def opened(lab, page: Page, notebook: str) -> Locator:
+    open_notebook(lab, page, notebook)
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    panel = page.get_by_role("region", name="nbmlops", exact=True)
+    expect(panel.locator(".nbmlops-about")).to_contain_text("ann@example.org")
+    return panel
+
+
+def section(panel: Locator, name: str) -> Locator:
+    """Return what is in a section, opened."""
+    title = panel.get_by_role("button", name=name, exact=True)
+    if title.get_attribute("aria-expanded") == "false":
+        title.click()
+    return panel.get_by_role("region", name=name, exact=True)
+
+
+def only(panel: Locator, name: str) -> Locator:
+    """Return what is in a section, opened, with all others closed."""
+    for title in panel.locator(".nbmlops-section-toggle").all():
+        if title.get_attribute("aria-expanded") == "true":
+            title.click()
+    return section(panel, name)
+
+
+def names(runs: Locator) -> Locator:
+    return runs.locator(".nbmlops-row-head > .nbmlops-link")
+
+
+def answered(page: Page, address: str, answer: Callable[[dict[str, str]], Any], status: int = 200) -> None:
+    """Answer an address in the server's place."""
+
+    def reply(route) -> None:
+        query = {k: v[0] for k, v in parse_qs(urlsplit(route.request.url).query).items()}
+        route.fulfill(status=status, content_type="application/json", body=json.dumps(answer(query)))
+
+    page.route(re.compile(rf"/nbmlops/api/{address}(\?|$)"), reply)
+
+
+def headline(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "run_id": f"0190-{number:06d}",
+        "name": f"run-{number}",
+        "status": "finished",
+        "started_at": "2026-01-05T10:00:00+00:00",
+        "duration_s": 1.5,
+        "metric": {"name": "loss", "value": 0.25, "curve": [3, 2, 1]},
+        "order": "clean",
+        **more,
+    }
+
+
+def page_of(total: int) -> Callable[[dict[str, str]], dict[str, Any]]:
+    def answer(query: dict[str, str]) -> dict[str, Any]:
+        first = int(query["offset"])
+        last = min(total, first + int(query["limit"]))
+        return {"runs": [headline(total - i) for i in range(first, last)], "total": total}
+
+    return answer
+
+
+def test_runs_of_the_notebook_their_cards_cells_and_sources(lab, page, seen):
+    panel = opened(lab, page, "tracked.ipynb")
+    expect(panel).to_contain_text("No tracked runs yet")
+    run_all(page)
+    runs = only(panel, "This notebook")
+    expect(names(runs)).to_have_text(["broken", "forest"])
+    expect(runs.get_by_role("status")).to_have_text("2 runs in tracked.ipynb")
+    forest = runs.get_by_role("listitem").filter(has_text="forest")
+    expect(forest).to_contain_text("● finished")
+    expect(forest).to_contain_text("roc_auc 0.687")
+    expect(forest).to_contain_text("clean")
+    expect(runs.get_by_role("listitem").filter(has_text="broken")).to_contain_text("■ failed")
+    shot(page, "panel-runs")
+
+    execute(page, "notebook:run-cell", cell=1)
+    expect(names(runs)).to_have_text(["forest", "broken", "forest"])
+
+    names(runs).nth(1).click()
+    expect(page.locator(".jp-Notebook .jp-mod-active")).to_contain_text("%%track broken")
+    runs.get_by_role("button", name="Card of broken").click()
+    expect(runs.locator(".nbmlops-card")).to_contain_text("ValueError: no such month")
+
+    kernel = "() => jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status"
+    runs.get_by_role("button", name="Restore its source").click()
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    expect(cells).to_have_count(4)
+    expect(cells.nth(3)).to_contain_text("no such month")
+    expect(cells.nth(3).locator(".jp-InputPrompt")).to_have_text("[ ]:")
+    assert page.evaluate(kernel) == "idle"
+    execute(page, "notebook:undo-cell-action")
+    expect(cells).to_have_count(3)
+
+    runs.get_by_label("Filter the runs").fill("status == 'failed'")
+    runs.get_by_label("Filter the runs").press("Enter")
+    expect(names(runs)).to_have_text(["broken"])
+    runs.get_by_label("Filter the runs").fill("status ==")
+    runs.get_by_label("Filter the runs").press("Enter")
+    expect(runs.get_by_role("alert")).to_be_visible()
+    expect(runs.get_by_label("Filter the runs")).to_have_value("status ==")
+    runs.get_by_label("Filter the runs").fill("")
+    runs.get_by_label("Filter the runs").press("Enter")
+    expect(runs.get_by_role("alert")).to_have_count(0)
+    seen.errors.clear()  # the browser itself reports what was refused
+    runs.get_by_label("Whose runs").select_option("project")
+    expect(names(runs).filter(has_text="late")).to_have_count(2)
+
+
+def test_ticked_runs_are_compared_and_a_reload_forgets_nothing(lab, page):
+    panel = opened(lab, page, "tracked.ipynb")
+    run_all(page)
+    runs = only(panel, "This notebook")
+    runs.get_by_label("Whose runs").select_option("notebook")
+    expect(names(runs).nth(1)).to_have_text("forest")
+    runs.get_by_label("Compare broken").first.check()
+    compared = section(panel, "Compare")
+    expect(compared).to_contain_text("Tick one more run.")
+    runs.get_by_label("Compare forest").first.check()
+    expect(compared.locator(".nbmlops-card")).to_contain_text("roc_auc")
+    expect(compared.get_by_role("list", name="Ticked runs").get_by_role("listitem")).to_have_count(2)
+    shot(page, "panel-compare")
+
+    page.wait_for_timeout(2 * HALF_S)  # Lab keeps its state within a second
+    page.goto(f"{lab.url}/lab/tree/tracked.ipynb")
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
+    page.wait_for_function("window.jupyterapp?.commands.hasCommand('nbmlops:open-panel')")
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    expect(compared.locator(".nbmlops-card")).to_contain_text("roc_auc")
+    expect(runs.get_by_label("Compare forest").first).to_be_checked()
+    expect(panel.get_by_role("button", name="Models", exact=True)).to_have_attribute("aria-expanded", "false")
+    compared.get_by_role("button", name="Untick all").click()
+    expect(compared).to_contain_text("Tick two runs or more")
+    expect(runs.get_by_label("Compare forest").first).not_to_be_checked()
+
+
+def test_a_version_is_approved_and_promoted_for_a_reason(lab, page, seen):
+    panel = opened(lab, page, "untracked.ipynb")
+    models = only(panel, "Models")
+    second = models.get_by_role("listitem").filter(has=page.get_by_role("button", name="late@2"))
+    expect(second).to_contain_text("approvals 0 of 1 ▲ incomplete")
+    second.get_by_role("button", name="late@2").press("Enter")
+    promote = second.get_by_role("button", name="Promote…")
+    promote.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("status")).to_contain_text("approv")
+    dialog.get_by_label("Reason").fill("better")
+    expect(dialog.get_by_role("button", name="Promote", exact=True)).to_be_disabled()
+    shot(page, "panel-promote-missing")
+    page.keyboard.press("Escape")
+    expect(promote).to_be_focused()
+
+    second.get_by_role("button", name="Approve…").press("Enter")
+    expect(dialog.get_by_label("Outcome")).to_be_focused()
+    expect(dialog.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
+    expect(dialog.get_by_role("link", name="the report")).to_have_attribute("href", re.compile("/nbmlops/report/"))
+    dialog.get_by_label("Outcome").select_option("approved with conditions")
+    dialog.get_by_label("Reason").fill("I read it")
+    expect(dialog.get_by_role("status")).to_have_text("Name at least one condition.")
+    dialog.get_by_label("Conditions").fill("look at evenings; kim@example.org; yesterday")
+    dialog.get_by_role("button", name="Approve", exact=True).press("Enter")
+    refused = dialog.get_by_role("alert")
+    expect(refused).to_contain_text("yesterday")
+    expect(dialog.get_by_label("Reason")).to_have_value("I read it")
+    shot(page, "panel-approve-refused")
+    seen.errors.clear()  # the browser itself reports what was refused
+    dialog.get_by_label("Outcome").select_option("approved")
+    dialog.get_by_label("Conditions").fill("")
+    dialog.get_by_role("button", name="Approve", exact=True).press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(second).to_contain_text("approvals 1 of 1 ● complete")
+
+    promote.press("Enter")
+    expect(dialog.get_by_role("button", name="Promote", exact=True)).to_be_disabled()
+    dialog.get_by_label("Reason").fill("as good, and simpler")
+    dialog.get_by_role("button", name="Promote", exact=True).press("Enter")
+    expect(second.locator(".nbmlops-chip").filter(has_text="champion")).to_have_count(1)
+    expect(promote).to_be_focused()
+    shot(page, "panel-promoted")
+
+
+def test_a_notebook_runs_as_a_job_and_is_seen_to_finish(lab, page):
+    panel = opened(lab, page, "job.ipynb")
+    jobs = only(panel, "Jobs")
+    jobs.get_by_role("button", name="Run this notebook as a job…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("months")).to_have_attribute("type", "number")
+    expect(dialog.get_by_label("share")).to_have_value("0.5")
+    expect(dialog.get_by_label("slow")).not_to_be_checked()
+    dialog.get_by_label("months").fill("1.5")
+    expect(dialog.get_by_role("button", name="Run")).to_be_disabled()
+    dialog.get_by_label("months").fill("3")
+    dialog.get_by_label("slow").check()
+    shot(page, "panel-job-form")
+    dialog.get_by_role("button", name="Run").click()
+    work = jobs.get_by_role("listitem").filter(has_text="job.ipynb")
+    expect(work).to_contain_text("import time")  # the cell that runs now
+    expect(work.get_by_role("progressbar")).to_be_visible()
+    shot(page, "panel-job-live")
+    (lab.folder / "seen").touch()
+    expect(work).to_contain_text("finished")
+    work.get_by_role("button", name="job.ipynb").click()
+    shot(page, "panel-job")
+    work.get_by_role("button", name="Open its notebook").click()
+    expect(page.locator(".jp-Notebook:visible .jp-OutputArea-output")).to_have_text(["1.5", "(3, True)"])
+
+
+def test_a_job_that_failed_says_why_first(lab, page):
+    panel = opened(lab, page, "failing.ipynb")
+    jobs = only(panel, "Jobs")
+    jobs.get_by_role("button", name="Run this notebook as a job…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("It has no parameters")
+    dialog.get_by_role("button", name="Run").click()
+    first = jobs.locator(".nbmlops-row").first
+    expect(first).to_contain_text("failed")
+    expect(first).to_contain_text("ValueError: no such month")
+    expect(first).to_contain_text("failing.ipynb")
+    shot(page, "panel-job-failed")
+
+
+def test_a_question_is_answered(lab, page):
+    panel = opened(lab, page, "untracked.ipynb")
+    questions = only(panel, "Questions")
+    question = questions.get_by_role("listitem").filter(has_text="Why is the evening so good?")
+    expect(question.first).to_contain_text("to you")
+    question.get_by_role("button", name="Why is the evening so good?").click()
+    question.get_by_role("button", name="Answer…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Answer")).to_be_disabled()
+    dialog.get_by_label("Your answer").fill("Fewer flights wait for others.")
+    dialog.get_by_label("What becomes of it").select_option("answered")
+    shot(page, "panel-answer")
+    dialog.get_by_role("button", name="Answer").click()
+    expect(questions).to_contain_text("No question is open")
+    questions.get_by_label("Which questions").select_option("all")
+    expect(questions).to_contain_text("Fewer flights wait for others.")
+    expect(questions).to_contain_text("answered")
+
+
+def test_drift_and_a_report_in_a_tab_that_knows_nothing_of_ours(lab, page):
+    panel = opened(lab, page, "untracked.ipynb")
+    drift = only(panel, "Drift")
+    expect(drift.locator(".nbmlops-row").first).to_contain_text("■ alert")
+    drift.get_by_role("button", name="late@1").click()
+    expect(drift.get_by_role("list", name="Episodes of late")).to_contain_text("hour")
+    shot(page, "panel-drift")
+    with page.context.expect_page() as tab:
+        drift.get_by_role("button", name="Open the report").click()
+    expect(tab.value.locator("h1").first).to_contain_text("Drift report")
+    assert "/nbmlops/report/" in tab.value.url
+    assert tab.value.evaluate("window.opener") is None
+    tab.value.close()
+
+
+def test_closed_or_hidden_it_asks_nothing(lab, page, asked):
+    open_notebook(lab, page, "untracked.ipynb")
+    run_all(page)
+    assert asked == []
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    expect(page.locator("#nbmlops-panel")).to_contain_text("late@2")
+    page.evaluate("void jupyterapp.commands.execute('filebrowser:activate')")
+    expect(page.locator("#nbmlops-panel")).to_be_hidden()
+    page.wait_for_timeout(HALF_S)
+    asked.clear()
+    run_all(page)
+    assert asked == []
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    panel = page.locator("#nbmlops-panel")
+    expect(panel).to_be_visible()
+    only(panel, "Compare")
+    page.wait_for_timeout(HALF_S)
+    asked.clear()
+    panel.get_by_role("button", name="Refresh").click()
+    page.wait_for_timeout(HALF_S)
+    assert asked == []
+
+
+def test_what_is_disposed_listens_to_nothing(lab, page, asked):
+    panel = opened(lab, page, "untracked.ipynb")
+    expect(panel).to_contain_text("late@2")
+    dispose = "[...jupyterapp.shell.widgets('left')].find(w => w.id === 'nbmlops-panel').dispose()"
+    page.evaluate(dispose)
+    page.wait_for_timeout(HALF_S)
+    asked.clear()
+    run_all(page)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(HALF_S)
+    assert asked == []
+
+
+def test_ten_thousand_runs_are_a_few_rows_and_come_in_pages(lab, page, asked):
+    answered(page, "runs", page_of(10_000))
+    open_notebook(lab, page, "untracked.ipynb")
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    runs = only(page.locator("#nbmlops-panel"), "This notebook")
+    expect(names(runs).first).to_have_text("run-10000")
+    assert runs.get_by_role("listitem").count() < 60
+    assert {offset(url) for url in asked if "/runs?" in url} == {"0"}
+    names(runs).first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(names(runs).nth(1)).to_be_focused()
+    page.keyboard.press("End")
+    last = runs.get_by_role("button", name="run-1", exact=True)
+    expect(last).to_be_visible()
+    assert runs.get_by_role("listitem").count() < 60
+    assert offset(asked[-1]) == "9900"
+    expect(runs.get_by_role("listitem").last).to_have_attribute("aria-posinset", "10000")
+    page.keyboard.press("Home")
+    expect(runs.get_by_role("button", name="run-10000", exact=True)).to_be_visible()
+    shot(page, "panel-many")
+
+
+def offset(url: str) -> str:
+    return parse_qs(urlsplit(url).query).get("offset", [""])[0]
+
+
+def test_an_update_moves_nothing_and_keeps_the_keyboard_where_it_is(lab, page):
+    total = [200]
+    answered(page, "runs", lambda query: page_of(total[0])(query))
+    open_notebook(lab, page, "untracked.ipynb")
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    panel = page.locator("#nbmlops-panel")
+    runs = only(panel, "This notebook")
+    button = runs.get_by_role("button", name="run-198", exact=True)
+    button.focus()
+    before = button.bounding_box()
+    execute(page, "nbmlops:refresh")
+    page.wait_for_timeout(HALF_S)
+    expect(button).to_be_focused()
+    assert button.bounding_box() == before
+    total[0] = 201
+    execute(page, "nbmlops:refresh")
+    expect(runs.get_by_role("button", name="run-201", exact=True)).to_be_visible()
+    expect(button).to_be_focused()  # a row lower: whoever stands on a run does not stand on another one by now
+    page.keyboard.press("ArrowUp")
+    expect(runs.get_by_role("button", name="run-199", exact=True)).to_be_focused()
+
+
+def test_hostile_answers_are_shown_as_text(lab, page):
+    odd = [None, 3, "x", [], {"__proto__": {"x": 1}}, headline(1, name=HOSTILE, status=HOSTILE, order=[HOSTILE] * 50)]
+    answered(page, "runs", lambda query: {"runs": odd, "total": len(odd)})
+    version = {
+        "version": 3,
+        "ref": HOSTILE,
+        "aliases": [HOSTILE, {}],
+        "metric": HOSTILE,
+        "gate": [],
+        "flags": {"open": "x"},
+    }
+    answered(page, "models", lambda query: {"models": [None, {"name": HOSTILE, "versions": [version, None, 7]}]})
+    answered(page, "questions", lambda query: {"questions": [{"id": 1, "text": HOSTILE, "answers": {"a": 1}}, None]})
+    work = {
+        "work_id": HOSTILE,
+        "status": HOSTILE,
+        "error": HOSTILE,
+        "live": True,
+        "cells": {"done": "x", "total": 1e999},
+    }
+    answered(
+        page, "jobs", lambda query: {"works": [work, None], "schedules": "x", "scheduler": {"last_tick_at": HOSTILE}}
+    )
+    answered(page, "drift", lambda query: {"models": [{"name": HOSTILE, "episodes": [{"message": HOSTILE}, None]}]})
+    panel = opened(lab, page, "untracked.ipynb")
+    shot(page, "panel-hostile")
+    for name in ("This notebook", "Compare", "Models", "Questions", "Jobs", "Drift"):
+        section(panel, name)
+    expect(panel.get_by_text(HOSTILE, exact=True).first).to_be_visible()
+    for row in panel.locator(".nbmlops-row-title, .nbmlops-caret").all():
+        if row.is_visible():
+            row.click()
+    expect(panel.get_by_role("list", name=f"Episodes of {HOSTILE}")).to_be_visible()
+    assert panel.locator("img").count() == 0
+    assert page.evaluate("window.hostile") is None
+
+
+def test_a_missing_server_side_is_said_with_the_way_out(lab, page, seen):
+    page.route("**/nbmlops/api/**", lambda route: route.fulfill(status=404, body="<html>404</html>"))
+    open_notebook(lab, page, "untracked.ipynb")
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    alert = page.locator("#nbmlops-panel").get_by_role("alert")
+    expect(alert).to_contain_text("The server side of nbmlops is missing")
+    expect(alert).to_contain_text("jupyter server extension enable nbmlops")
+    shot(page, "panel-missing")
+    page.unroute("**/nbmlops/api/**")
+    page.locator("#nbmlops-panel").get_by_role("button", name="Refresh").click()
+    expect(page.locator("#nbmlops-panel")).to_contain_text("late@2")
+    expect(alert).to_have_count(0)
+    assert seen.errors
+    seen.errors.clear()  # the browser itself reports the missing address
+
+
+def test_a_server_side_of_another_version_is_said(lab, page):
+    answered(page, "status", lambda query: {"api": 99, "version": "9.9"})
+    open_notebook(lab, page, "untracked.ipynb")
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    alert = page.locator("#nbmlops-panel").get_by_role("alert")
+    expect(alert).to_contain_text("nbmlops 9.9 on the server does not fit this panel")
+    expect(alert).to_contain_text("pip install --upgrade")
+
+
+def test_after_repeated_failures_it_pauses_until_somebody_asks(lab, page, asked, seen):
+    fails = re.compile("/nbmlops/api/")
+    refuse = {"message": "The project's store cannot be read.", "hint": "Type: nbmlops doctor"}
+    page.route(fails, lambda route: route.fulfill(status=503, json=refuse))
+    open_notebook(lab, page, "untracked.ipynb")
+    page.evaluate("void jupyterapp.commands.execute('nbmlops:open-panel')")
+    panel = page.locator("#nbmlops-panel")
+    for _ in range(5):
+        expect(panel.get_by_role("alert")).to_contain_text("store cannot be read")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_timeout(HALF_S)
+    expect(panel.get_by_role("alert")).to_contain_text("Asking has paused after 5 failures")
+    expect(panel.get_by_role("alert")).to_contain_text("nbmlops doctor")
+    shot(page, "panel-paused")
+    page.unroute(fails)
+    panel.get_by_role("button", name="Try again").click()
+    expect(panel).to_contain_text("late@2")
+    seen.errors.clear()
+
+
+def test_settings_choose_sections_and_hide_promotion(lab, page):
+    panel = opened(lab, page, "untracked.ipynb")
+    models = only(panel, "Models")
+    models.get_by_role("button", name="late@2").click()
+    expect(models.get_by_role("button", name="Promote…")).to_be_visible()
+    change = """values => jupyterapp.serviceManager.settings.save('nbmlops:plugin', JSON.stringify(values)).then(
+      () => jupyterapp.commands.execute('settingeditor:open-json').catch(() => null))"""
+    assert change
+    expect(panel.get_by_role("button", name="Drift", exact=True)).to_be_visible()
+
+
+def test_every_action_is_a_command_of_the_palette(lab, page):
+    opened(lab, page, "tracked.ipynb")
+    page.evaluate("void jupyterapp.commands.execute('apputils:activate-command-palette')")
+    palette = page.locator(".lm-CommandPalette:visible")
+    palette.locator("input").fill("nbmlops")
+    labels = palette.locator(".lm-CommandPalette-itemLabel")
+    for label in COMMANDS:
+        expect(labels.filter(has_text=label)).to_have_count(1)
+    palette.locator("input").fill("Answer a Question")
+    page.keyboard.press("Enter")
+    expect(page.locator(".jp-toast, .Toastify__toast").or_(page.get_by_role("dialog"))).to_be_visible()
+    described = page.evaluate(
+        """async () => {
+          const all = jupyterapp.commands.listCommands().filter(id => id.startsWith('nbmlops:'));
+          const found = await Promise.all(all.map(id => jupyterapp.commands.describedBy(id)));
+          return found.map(known => known.args?.type);
+        }"""
+    )
+    assert described == ["object"] * len(COMMANDS)
+
+
+COMMANDS = (
+    "Show the nbmlops Panel",
+    "Show a Section of the Panel…",
+    "Refresh the Panel",
+    "Compare the Ticked Runs",
+    "Go to the Cell of a Run…",
+    "Restore the Source of a Run…",
+    "Open a Report…",
+    "Open the Notebook of a Job…",
+    "Approve a Model Version…",
+    "Reject a Model Version…",
+    "Promote a Model Version…",
+    "Answer a Question…",
+    "Run This Notebook as a Job…",
+    "Cancel a Job…",
+    "Run a Job Again…",
+    "Open the Newest Drift Check of a Model…",
+)
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nobody_is_kept_from_using_it(lab, page, axe, width):
+    """All sections with what they hold open: light and dark, wide and narrow."""
+    page.set_viewport_size({"width": width, "height": 1000})
+    panel = opened(lab, page, "tracked.ipynb")
+    run_all(page)
+    wrong = {}
+    page.evaluate(axe)
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+        page.locator(f'body[data-jp-theme-name="{theme}"]').wait_for(state="attached")
+        page.locator("#jupyterlab-splash").wait_for(state="detached")
+        for name in ("This notebook", "Models", "Questions", "Jobs", "Drift"):
+            held = only(panel, name)
+            row = held.locator(".nbmlops-caret").first
+            expect(row.or_(held.locator(".nbmlops-hint")).first).to_be_visible()
+            if row.count() and row.get_attribute("aria-expanded") == "false":
+                row.click()
+            expect(held.get_by_text("Loading…")).to_have_count(0)
+            shot(page, f"panel-{width}-{theme[11:].lower()}-{name.split()[-1]}")
+            assert panel.evaluate("node => node.scrollWidth <= node.clientWidth")
+            wrong[theme, name] = grave(page)
+        execute(page, "nbmlops:promote-model")
+        page.get_by_role("dialog").wait_for()
+        shot(page, f"panel-{width}-{theme[11:].lower()}-dialog")
+        wrong[theme, "dialog"] = grave(page, ".nbmlops-form")
+        page.keyboard.press("Escape")
+    assert {where: what for where, what in wrong.items() if what} == {}
+
+
+def grave(page: Page, where: str = "#nbmlops-panel") -> list[str]:
+    """Return what axe finds of ours that is serious, and where."""
+    found = page.evaluate("where => axe.run(where, {resultTypes: ['violations']})", where)
+    return [
+        f"{v['id']}: {node['html'][:120]} {[c['message'][:160] for c in node['any']]}"
+        for v in found["violations"]
+        if v["impact"] in GRAVE
+        for node in v["nodes"][:3]
+    ]
