@@ -17,6 +17,7 @@ from nbmlops.records import Finding, Outcome
 __all__ = ["FILE", "Target", "agreed", "by_model", "digest", "find", "judge", "parsed", "read", "targets"]
 
 FILE = "charter.yaml"
+MOST = 1e15  # what is more is a slip of the pen
 KEYS = ("name", "at_least", "at_most", "viable", "meaning", "margin", "minimum")
 WORDS: Mapping[str, Outcome] = {"shown": "passed", "not shown": "warning", "broken": "issue", "not measured": "skipped"}
 
@@ -163,7 +164,11 @@ def targets(content: Mapping[str, Any]) -> tuple[Target, ...]:
     entries = content.get("metrics") or []
     if not isinstance(entries, list):
         raise Invalid(f"{FILE}: metrics is {entries!r}.", "Write a list: - {name: roc_auc, at_least: 0.65}.")
-    return tuple(_target(entry) for entry in entries)
+    found = tuple(_target(entry) for entry in entries)
+    said = [(t.name, t.at_least is None) for t in found]
+    if twice := [t for t in found if said.count((t.name, t.at_least is None)) > 1]:
+        raise Invalid(f"{FILE}: metrics says {twice[0].text} and {twice[1].text}.", "Say it once.")
+    return found
 
 
 def digest(path: Path | None = None) -> str:
@@ -249,12 +254,16 @@ def _target(entry: Any) -> Target:
         hint = f"Allowed: {', '.join(KEYS)}." + (f" Did you mean {near[0]!r}?" if near else "")
         raise Invalid(f"{FILE}: metric {entry['name']!r} has {strange[0]!r}.", hint)
     bounds = [k for k in ("at_least", "at_most") if k in entry]
-    if len(bounds) != 1 or isinstance(entry[bounds[0]], bool) or not isinstance(entry[bounds[0]], (int, float)):
+    if len(bounds) != 1 or not _is_number(entry[bounds[0]]):
         raise Invalid(
             f"{FILE}: metric {entry['name']!r} needs one bound, a number.", "Write at_least: 0.65 or at_most: 0.05."
         )
     bound = (entry.get("at_least"), entry.get("at_most"), str(entry.get("meaning", "")), _viable(entry))
     return Target(entry["name"], *bound, _margin(entry), _minimum(entry))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -MOST <= value <= MOST
 
 
 def _margin(entry: Mapping[str, Any]) -> float | None:
@@ -281,8 +290,7 @@ def _viable(entry: Mapping[str, Any]) -> float | None:
     value, least, most = (entry.get(k) for k in ("viable", "at_least", "at_most"))
     if value is None:
         return None
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or (least is not None and value > least) or (most is not None and value < most):
+    if not _is_number(value) or (least is not None and value > least) or (most is not None and value < most):
         target = least if most is None else most
         raise Invalid(
             f"{FILE}: metric {entry['name']!r} is viable at {value!r}, and its target is {target}.",
