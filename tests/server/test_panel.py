@@ -41,7 +41,7 @@ def test_colours_and_fonts_are_the_themes():
     style = "".join(re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL) for path in STYLES)
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgba?\(|hsla?\(|var\(--(?!jp-|nbmlops-)", style)
     assert re.findall(r"var\(--jp-", style)
-    assert set(re.findall(r"\.([a-z]+)-[a-z]", style)) <= {"nbmlops", "jp"}
+    assert set(re.findall(r"\.([a-z]+)-[a-z]", style)) <= {"nbmlops", "jp", "lm"}
 
 
 def test_the_lock_names_no_address():
