@@ -185,6 +185,8 @@ def test_a_budget_in_another_unit_is_held_against_nothing(project):
     other = BUDGET.replace("unit: EUR, per", "unit: hours, per")
     found = before.estimate(charter(other))["break_even"]
     assert (found["auc"], found["cost"], found["other_unit"]) == (None, None, "EUR")
+    with_effort = before.estimate(charter(other + "effort: {people: 1, weeks: 1, per_week: 2000}"))["break_even"]
+    assert with_effort["cost"] is None  # what a person costs is in the budget's unit
     (project / "charter.yaml").write_text(other)
     assert "the budget is in EUR, the value in hours" in run().output
 
@@ -195,11 +197,37 @@ def test_work_that_costs_nothing_is_no_budget():
     assert "effort" not in [g["key"] for g in before.gaps(found)]
 
 
-def test_of_a_model_of_numbers_it_is_said_why_there_is_no_estimate(project):
+NUMBERS = """
+value: {unit: EUR, error: {cost: 3}, without: -2, volume: {per: month, rows: 2000}}
+metrics: [{name: mae, at_most: 0.5, viable: 0.6}]
+effort: {people: 1, weeks: 1, per_week: 2400}
+"""
+
+
+def test_of_a_model_of_numbers_errors_as_large_as_the_target_are_held_against_today(project):
+    found = before.estimate(charter(NUMBERS))
+    # a row costs 2 today, and 3 times 0.6, 0.5 and a third of 1 with the model
+    assert [found[k] for k in ("low", "expected", "high")] == pytest.approx([200, 500, 1000])
+    assert found["year"]["expected"] == pytest.approx(12000)
+    # 24,000 rows a year have to bring 2,400, so 0.1 a row: 1.9 are left for errors
+    assert found["break_even"]["error"] == pytest.approx(1.9 / 3)
+    squared = NUMBERS.replace("{cost: 3}", "{cost: 3, per: squared}").replace("mae", "rmse")
+    assert before.estimate(charter(squared))["expected"] == pytest.approx(1000 * (2 - 3 * 0.25))
+    assert before.estimate(charter(squared))["break_even"]["error"] == pytest.approx((1.9 / 3) ** 0.5)
+    (project / "charter.yaml").write_text(NUMBERS)
+    assert run().exit_code == 0
+    assert "worth it within a year up to an error of 0.633" in run().output
+    assert run("--auc", "0.6,0.7,0.8").exit_code == 2
+    dear = before.estimate(charter(NUMBERS.replace("per_week: 2400", "per_week: 240000")))
+    assert dear["break_even"]["reached"] is False
+
+
+def test_of_a_model_of_numbers_it_is_named_what_an_estimate_needs(project):
     (project / "charter.yaml").write_bytes(ERROR)
     found = run()
     assert found.exit_code == 5
-    assert "estimate: none, for a model of numbers" in found.output
+    assert "not said: value.without, what a row is worth today" in found.output
+    assert "not said: metrics, a target of mae" in found.output
 
 
 def regression(said, truth):

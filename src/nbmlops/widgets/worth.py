@@ -60,8 +60,6 @@ def _said(data: Mapping[str, Any]) -> Iterator[str]:
         yield f"first estimate: by {found['actor']} on {found['at'][:10]}{when}"
     if found := data.get("estimated"):
         yield from _estimate(found)
-    elif data.get("unestimated"):
-        yield f"estimate: none, for {data['unestimated']}"
     for key in ("effort", "budget"):
         if said := data.get(key):
             yield f"{key}: " + ", ".join(f"{k.replace('_', ' ')} {_plain(v)}" for k, v in said.items() if v is not None)
@@ -84,6 +82,8 @@ def _estimate(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"acting on a row pays from a chance of {percent(known['chance'])} on"
     if known["reached"] is False:
         yield f"no quality makes it worth it within a year: it takes {number(known['cost'])} {found['unit']}".rstrip()
+    elif known.get("error") is not None:
+        yield f"worth it within a year up to an error of {number(known['error'])}"
     elif known["auc"] is not None:
         at = f"recall {number(known['recall'])} at precision {number(known['precision'])}"
         yield f"worth it within a year from an area under the curve of {number(known['auc'])} on ({at})"

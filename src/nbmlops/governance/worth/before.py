@@ -8,20 +8,22 @@ from typing import Any
 from nbmlops.errors import Invalid
 from nbmlops.governance.charter import OUTCOMES, Charter
 from nbmlops.governance.value import ROWS, per_outcome, without_model
+from nbmlops.governance.worth import errors_to_come
 from nbmlops.governance.written.plan import Deliverable
 from nbmlops.governance.written.worth import YEAR
 from nbmlops.stats import binormal
 
-__all__ = ["deliverables", "estimate", "gaps", "quality", "why_none"]
+__all__ = ["deliverables", "estimate", "gaps", "quality"]
 
 AUC = (0.6, 0.7, 0.8)
+UNKNOWN: Mapping[str, Any] = dict.fromkeys(("chance", "auc", "recall", "precision", "error", "reached"))
 Json = dict[str, Any]
 
 
 def estimate(charter: Charter, auc: Sequence[float] | None = None) -> Json | None:
     """Return what a model may be worth over the best without one; None where the charter does not say enough.
 
-    Of a model of numbers nothing is said before there is one: what its errors will be is known of no target alone.
+    Of a model of numbers they are those of errors as large as the charter's target; see :mod:`errors_to_come`.
 
     Low, expected and high are those of every pair of a quality and a share of positives. The ROC curve is taken as
     binormal, and the best threshold is taken.
@@ -38,6 +40,8 @@ def estimate(charter: Charter, auc: Sequence[float] | None = None) -> Json | Non
     Invalid
         The three are no areas from 0.5 to 1 in order.
     """
+    if _of_numbers(charter):
+        return _of_errors(charter, auc)
     if _unsaid(charter) or not charter.value.get("prevalence"):
         return None
     areas, assumed = quality(charter, auc)
@@ -80,7 +84,7 @@ def gaps(charter: Charter) -> list[Json]:
         key, worth = f"value.per.{left[0]}", f"what a {left[0].replace('_', ' ')} is worth"
     costs = charter.effort is not None and charter.effort.cost is not None
     wanted = [
-        (key, worth, "stakeholder", _of_numbers(charter) or not left),
+        *(_gaps_of_errors(charter) if _of_numbers(charter) else [(key, worth, "stakeholder", not left)]),
         ("value.prevalence", "how many of the rows are positive", "expert", value.get("prevalence") or not per),
         ("value.volume", "how many rows there are a month", "product", value.get("volume")),
         ("effort", "people, weeks, and what a person costs a week", "manager", costs),
@@ -103,17 +107,35 @@ def _of_numbers(charter: Charter) -> bool:
     return bool(charter.value.get("error")) and not charter.value.get("per")
 
 
-def why_none(charter: Charter) -> str:
-    """Return why there is no estimate though nothing is missing in the charter; an empty text where something is."""
-    return "a model of numbers is judged by its errors: nothing is known before there is one" * _of_numbers(charter)
-
-
 def deliverables(charter: Charter) -> list[Json]:
     """Return the deliverables by value per week of work, the most first; those of which it is not known come last."""
     found = [
         {"name": d.name, "value": d.value, "weeks": d.weeks, "per_week": _per_week(d)} for d in charter.deliverables
     ]
     return sorted(found, key=lambda d: -d["per_week"] if d["per_week"] is not None else float("inf"))
+
+
+def _gaps_of_errors(charter: Charter) -> list[tuple[str, str, str, Any]]:
+    name = errors_to_come.METRICS[charter.value["error"]["per"]]
+    today = charter.value.get("without") is not None
+    return [
+        ("value.without", "what a row is worth today, without a model", "stakeholder", today),
+        ("metrics", f"a target of {name}, how large errors may be", "scientist", errors_to_come.target(charter)),
+    ]
+
+
+def _of_errors(charter: Charter, auc: Sequence[float] | None) -> Json | None:
+    """Return the estimate of a model of numbers, with the largest error at which it pays within a year."""
+    if auc is not None:
+        raise Invalid("The charter values errors of numbers, and an area is of two classes.", "Leave --auc out.")
+    found = errors_to_come.estimate(charter)
+    if found is None:
+        return None
+    takes = _takes(charter)
+    needed = takes["cost"] / takes["rows"] if takes["cost"] is not None and takes["rows"] else None
+    error = None if needed is None else errors_to_come.break_even(needed, charter)
+    about = {"error": error, "reached": None if needed is None else error is not None}
+    return found | _over_time(charter, found) | {"break_even": {**takes, **UNKNOWN, **about}}
 
 
 def _per_week(deliverable: Deliverable) -> float | None:
@@ -157,33 +179,32 @@ def _over_time(charter: Charter, found: Mapping[str, Any]) -> Json:
     return {"volume": {"per": per, "rows": rows, **period}, "year": year}
 
 
-def _takes(charter: Charter) -> tuple[float | None, str]:
-    """Return what it takes: the effort, else the budget; and the budget's unit where that is not the value's.
+def _takes(charter: Charter) -> Json:
+    """Return what it takes, the effort, else the budget, over how many rows a year.
 
-    An amount in another unit is held against nothing: a gain in hours covers no euros.
+    Where the budget is in another unit than the value, that unit is told and no cost: a gain in hours covers no euros,
+    and what a person costs is in the unit of the budget.
     """
-    if charter.effort and charter.effort.cost is not None:
-        return charter.effort.cost, ""
+    volume = charter.value.get("volume") or {}
+    a_year = float(volume.get("rows") or 0) * YEAR.get(str(volume.get("per") or ""), 0.0)
     mine, its = (str(side.get("unit") or "") for side in (charter.value, charter.budget))
-    if charter.budget and mine and its and mine.casefold() != its.casefold():
-        return None, its
-    return charter.budget.get("amount"), ""
+    if mine and its and mine.casefold() != its.casefold():
+        return {"cost": None, "rows": a_year or None, "other_unit": its}
+    effort = charter.effort.cost if charter.effort else None
+    cost = charter.budget.get("amount") if effort is None else effort
+    return {"cost": cost, "rows": a_year or None, "other_unit": ""}
 
 
 def _break_even(charter: Charter, share: float) -> Json:
     """Return from which quality on a model covers what it takes within a year, and what acting needs to pay."""
     hit, alarm, miss, quiet = per_outcome(charter).tolist()
     up, down = hit - miss, quiet - alarm
-    cost, other = _takes(charter)
-    volume = charter.value.get("volume") or {}
-    a_year = float(volume.get("rows") or 0) * YEAR.get(str(volume.get("per") or ""), 0.0)
-    chance = down / (up + down) if up > 0 and down > 0 else None
-    found: Json = {"chance": chance, "cost": cost, "rows": a_year or None, "other_unit": other}
-    if cost is None or not a_year:
-        return found | {"auc": None, "recall": None, "precision": None, "reached": None}
+    found = {**_takes(charter), **UNKNOWN, "chance": down / (up + down) if up > 0 and down > 0 else None}
+    if found["cost"] is None or not found["rows"]:
+        return found
     worth = (hit, alarm, miss, quiet)
-    auc = binormal.break_even(_without(charter, share)[1] + cost / a_year, share, worth)
+    auc = binormal.break_even(_without(charter, share)[1] + found["cost"] / found["rows"], share, worth)
     if auc is None:
-        return found | {"auc": None, "recall": None, "precision": None, "reached": False}
+        return found | {"reached": False}
     acting = binormal.best(auc, share, worth)
     return found | {"auc": auc, "recall": acting.recall, "precision": acting.precision, "reached": True}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Worth", "first", "realised", "worth"]
 
 ACTION = "worth"
-KEPT = ("unit", "per_rows", "low", "expected", "high", "against", "auc", "prevalence", "volume", "break_even")
+KEPT = ("unit", "per_rows", "low", "expected", "high", "against", "auc", "errors", "prevalence", "volume",
+        "break_even")  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +45,6 @@ class Worth(Shown):
     budget: dict[str, Any] | None = None
     gaps: tuple[dict[str, Any], ...] = ()
     unrecorded: str = ""  # why the first estimate could not be kept
-    unestimated: str = ""  # why there is no estimate though the charter lacks nothing
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -83,11 +83,7 @@ def worth(ref: str | None = None, auc: Sequence[float] | None = None) -> Worth:
     """
     charter = required()
     found = Worth(
-        session.project().name,
-        charter.digest,
-        before.estimate(charter, auc),
-        gaps=tuple(before.gaps(charter)),
-        unestimated=before.why_none(charter),
+        session.project().name, charter.digest, before.estimate(charter, auc), gaps=tuple(before.gaps(charter))
     )
     found = _plan(_with_first(found, charter, given=auc is not None), charter)
     if ref is None:
