@@ -49,6 +49,10 @@ def test_nothing_is_promoted_before_everybody_the_policy_names_has_approved(judg
         ("eve@example.org", {}, NotAllowed, "eve@example.org plays no role by charter.yaml"),
         ("Anonymous Themisto", {}, NotAllowed, "'Anonymous Themisto' is nobody"),
         (ANN, {"by": "Anonymous Carpo"}, NotAllowed, "Anonymous Carpo cannot answer for a model"),
+        (ANN, {"by": "\ud800"}, Invalid, "by has characters that are no text"),
+        (ANN, {"comment": "\ud800"}, Invalid, "comment has characters that are no text"),
+        (ANN, {"conditions": 5}, Invalid, "'5' is no list of conditions"),
+        (ANN, {"role": []}, NotFound, "No role"),
         (ANN, {"by": SAM}, NotAllowed, "sam@example.org ran what made late@1"),
         (SAM, {"by": ANN}, NotAllowed, "sam@example.org ran what made late@1"),  # a steward of their own work
         (ANN, {"outcome": "ok"}, Invalid, "'ok' is no outcome. Allowed: approved, approved with conditions"),
@@ -100,6 +104,14 @@ def test_a_file_that_was_changed_is_answered_by_nobody(judged, who):
     who(KIM)
     with pytest.raises(NotAllowed, match="is changed, so nobody answers it"):
         nb.approve(path)
+    assert approve_events() == []
+
+
+def test_nothing_is_answered_that_nobody_named(judged, who):
+    who(ANN)
+    for nothing in (None, "", " "):
+        with pytest.raises(Invalid, match="No report is named"):
+            nb.approve(nothing)
     assert approve_events() == []
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+from datetime import date
 
 import pandas as pd
 import pytest
@@ -166,6 +167,48 @@ def test_a_flag_says_something(late, text):
     with pytest.raises(Invalid):
         nb.flag("late@1", text)
     assert nb.flags().empty
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"evidence": 5}, "evidence is '5'"),
+        ({"evidence": {"a": 1}}, "evidence is"),
+        ({"value": float("nan")}, "value is 'nan'"),
+        ({"value": [1]}, "value is"),
+        ({"value": {"late": True}}, "value is"),
+        ({"value": "\ud800"}, "A value has characters that are no text"),
+        ({"where": ""}, "A segment needs a condition"),
+        ({"severity": ""}, "'' is no severity"),
+        ({"question": "no"}, "question is 'no'"),
+    ],
+)
+def test_what_is_no_evidence_label_or_answer_is_refused(late, said, message):
+    with pytest.raises(Invalid, match=message):
+        nb.flag("late@1", "odd", **said)
+    assert nb.flags().empty
+
+
+def test_a_label_is_kept_as_it_was_said(late):
+    import numpy as np
+
+    values = [
+        nb.flag("late@1", "odd", value=v).value for v in (True, np.float64(0.5), np.int64(3), "late", date(2026, 5, 1))
+    ]
+    assert values == [True, 0.5, 3, "late", "2026-05-01"]
+
+
+def test_a_word_after_a_blocking_flag_was_settled_changes_nothing(late, be):
+    agree(late)
+    be("ann@x.org")
+    flag = nb.flag("late@1", "ages are guessed", severity="blocking")
+    be("eve@x.org")
+    nb.answer_flag(flag.flag_id, "they are measured")
+    assert blocking("late@1") == []
+    be("sam@x.org")  # owns it, and may not settle it
+    nb.answer_flag(flag.flag_id, "thank you")
+    assert blocking("late@1") == []
+    nb.promote("late", 1, to="champion", reason="settled")
 
 
 def test_a_name_that_is_two_things_has_to_be_said(late, held_out):

@@ -126,10 +126,10 @@ def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
     """
     if verdict not in VERDICTS:
         raise Invalid(f"{verdict!r} is no verdict.", f"Allowed: {', '.join(VERDICTS)}.")
-    if not str(why or "").strip():
+    if not isinstance(why, str) or not why.strip():
         raise Invalid("A review of an override needs a reason.", "Say why.")
     who = identity.actor()
-    subject = ref if "@" in ref else f"{ref}@champion"
+    subject = str(ref) if "@" in str(ref) else f"{ref}@champion"
     agreed = charter()
     with session.store().atomic() as change:
         found = next((o for o in pending(change.connection) if o["subject"] == subject), None)

@@ -97,7 +97,7 @@ def _of_file(path: Path) -> reports.Kept:
 
 def _newest(ref: Any) -> Reported:
     """Return the newest report of what a person typed."""
-    if isinstance(ref, str) and not ref.strip():
+    if ref is None or (isinstance(ref, str) and not ref.strip()):
         raise Invalid("No report is named.", "Name its file, its hash, or such as late-flights@3.")
     subject = service("report.since", "meant")(ref)
     row = reports.newest(session.store(), subject.key)

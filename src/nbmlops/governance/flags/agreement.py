@@ -81,7 +81,7 @@ def agreement(subject: Any, by: Sequence[str]) -> Agreement:
     >>> nb.agreement("late-flights", by=("ann", "bob")).words  # doctest: +SKIP
     'ann and bob say the same of 81 % of 120, by chance alone 52 %: kappa 0.60 (0.46 to 0.75)'
     """
-    names = [str(name) for name in by] if not isinstance(by, str) else [by]
+    names = [str(name) for name in by] if isinstance(by, Sequence) and not isinstance(by, str) else [str(by)]
     if len(names) != 2 or names[0] == names[1]:
         raise Invalid("Agreement is between two people.", 'Name both: by=("ann", "bob").')
     if isinstance(subject, str):
