@@ -174,7 +174,7 @@ def _apart(other: judged.Apart, charter: Charter) -> Finding:
     """Return what was judged on rows that do not stand for the model: a broken target on other rows is a risk."""
     broken = [f for f in charter.judge(other.metrics) if f.outcome == "issue"]
     said = "; ".join(f.message for f in broken) or "no target is broken there"
-    outcome: Outcome = "warning" if broken and not other.part else "passed"
+    outcome: Outcome = ("not_applicable" if other.part else "warning") if broken else "passed"
     return Finding("rows", outcome, f"judged again on {other.on}: {said}", "", float(other.rows))
 
 
