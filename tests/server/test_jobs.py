@@ -271,7 +271,7 @@ def ours():
 async def test_waiting_for_events_costs_no_thread_and_ends_with_the_client(ask, jp_fetch, notebook, monkeypatch):
     looks = []
     monkeypatch.setattr(watching, "LOOK_S", 0.02)
-    monkeypatch.setattr(watching, "works", lambda here: looks.append(1) or [])
+    monkeypatch.setattr(watching, "_works", lambda here, seen: looks.append(1) or {"seen": "", "works": []})
     tracked("x")
     await ask("jobs")
     before = ours()
@@ -297,6 +297,25 @@ async def test_waiting_for_events_costs_no_thread_and_ends_with_the_client(ask, 
     done = len(looks)
     await asyncio.sleep(0.2)
     assert len(looks) == done
+
+
+async def test_a_store_that_did_not_change_is_not_read_again(ask, notebook, monkeypatch):
+    from nbmlops.capture.visit import Visit, visiting
+    from nbmlops.server.asking import Here
+
+    project, read = find_project(notebook), []
+    monkeypatch.setattr(watching, "works", lambda here: read.append(1) or [])
+    here = Here(notebook.parent.parent, project, notebook)
+    tracked("x")
+    await ask("runs")
+    with visiting(Visit(project, notebook)):
+        first = watching._works(here, "")
+        again = watching._works(here, first["seen"])
+        assert (first["works"], again["works"], len(read)) == ([], None, 1)
+        with ledger.changing(open_store(project)) as change:
+            ledger.add(change, [{"key": "k", "notebook": "nb.ipynb"}])
+        assert watching._works(here, again["seen"])["works"] == []
+        assert len(read) == 2
 
 
 async def test_events_of_a_store_that_cannot_be_read_are_refused(jp_fetch, notebook):

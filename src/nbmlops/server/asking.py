@@ -1,4 +1,4 @@
-"""How a request becomes an answer: on one lasting thread, for one project, in the name of who asks."""
+"""How a request becomes an answer: on a lasting thread, for one project, in the name of who asks."""
 
 from __future__ import annotations
 
@@ -126,9 +126,12 @@ def refusal(error: Exception, root: Path) -> tuple[int, dict[str, str]] | None:
 
 
 @cache
-def thread() -> ThreadPoolExecutor:
-    """Return the one lasting thread that asks stores: SQLite connections stay with it."""
-    return ThreadPoolExecutor(1, thread_name_prefix="nbmlops")
+def thread(changes: bool = False) -> ThreadPoolExecutor:
+    """Return the one lasting thread that reads stores, or the one that changes them: SQLite connections stay with it.
+
+    A report that takes its time, or a change that waits for its turn, holds up no list.
+    """
+    return ThreadPoolExecutor(1, thread_name_prefix="nbmlops changes" if changes else "nbmlops")
 
 
 def _nowhere(text: str, *folders: Path) -> str:

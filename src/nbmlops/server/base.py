@@ -125,9 +125,10 @@ class Handler(APIHandler):
         asked = (self.root, notebook, self.visitor(), ask, dict(words()), without, needs_store)
         served: dict[str, Any] = {"base_url": self.base_url, "hidden": self.contents_manager.allow_hidden}
         loop = asyncio.get_running_loop()
-        answer = loop.run_in_executor(asking.thread(), partial(asking.answered, *asked, **served))
+        reads = self.request.method == "GET"
+        answer = loop.run_in_executor(asking.thread(not reads), partial(asking.answered, *asked, **served))
         try:
-            return await asyncio.wait_for(answer, READ_S if self.request.method == "GET" else None)
+            return await asyncio.wait_for(answer, READ_S if reads else None)
         except TimeoutError:
             raise Unavailable("It takes too long.") from None
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import tornado.web
 from jupyter_server.auth.decorator import authorized
 from tornado.iostream import StreamClosedError
 
+from nbmlops.config import Project
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.jobs import works
 
@@ -26,14 +28,15 @@ class EventsHandler(Handler):
 
     listening: ClassVar[set[EventsHandler]] = set()
     gone: asyncio.Event
+    seen: str  # what the store's files were when it was looked at last
 
     @tornado.web.authenticated
     @authorized
     async def get(self) -> None:
         """Send events: ``job`` with a work of ``GET jobs``, ``ping`` every 15 seconds."""
-        self.gone = asyncio.Event()
+        self.gone, self.seen = asyncio.Event(), ""
         try:
-            known = await self._look()
+            known = await self._look() or {}
         except Exception as error:
             self.fault(error)
             return
@@ -63,10 +66,10 @@ class EventsHandler(Handler):
             except Exception as error:  # away for a moment: said once it is there again
                 self.log.debug("nbmlops could not look at jobs: %s", type(error).__name__)
                 continue
-            for key in now:
-                if now[key] != known.get(key):
-                    await self._tell("job", now[key])
-            known = now
+            for key, work in (now or {}).items():
+                if work != known.get(key):
+                    await self._tell("job", work)
+            known = known if now is None else now
             if loop.time() - pinged >= PING_S:
                 pinged = loop.time()
                 await self._tell("ping", "{}")
@@ -79,9 +82,12 @@ class EventsHandler(Handler):
             return False
         return True
 
-    async def _look(self) -> dict[str, str]:
-        """Return each work as text, by its key."""
-        found = json.loads(await self.ask(_works, dict, needs_store=False))
+    async def _look(self) -> dict[str, str] | None:
+        """Return each work as text, by its key; None where nothing can have changed since the last look."""
+        found = json.loads(await self.ask(_works, lambda: {"seen": self.seen}, needs_store=False))
+        self.seen = found["seen"]
+        if found["works"] is None:
+            return None
         return {row["work_id"]: json.dumps(row, ensure_ascii=False) for row in found["works"]}
 
     async def _tell(self, event: str, data: str) -> None:
@@ -89,5 +95,30 @@ class EventsHandler(Handler):
         await self.flush()
 
 
-def _works(here: Here) -> dict[str, Any]:
-    return {"works": works(here)}
+def _works(here: Here, seen: str) -> dict[str, Any]:
+    """Return the works, None where the files of the store are as they were and nothing runs, whose lease may lapse."""
+    now = _stamp(here.project)
+    if now and now == seen:
+        return {"seen": seen, "works": None}
+    found = works(here)
+    runs = any(work["status"] == "started" for work in found)
+    return {"seen": "" if runs else now, "works": found}
+
+
+def _stamp(project: Project) -> str:
+    """Return what changes with the files of a store and its journals; an empty text for a database elsewhere."""
+    from nbmlops.store.driver import is_sqlite, sqlite_path
+
+    if not is_sqlite(project.store_url):
+        return ""
+    store, journal = sqlite_path(project.store_url), project.home / "journal"
+    files = [store, store.with_name(f"{store.name}-wal"), *(sorted(journal.iterdir()) if journal.is_dir() else ())]
+    return json.dumps([_state(path) for path in files])
+
+
+def _state(path: Path) -> list[Any]:
+    try:
+        found = path.stat()
+    except OSError:
+        return [path.name]
+    return [path.name, found.st_ino, found.st_size, found.st_mtime_ns]
