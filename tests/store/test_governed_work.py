@@ -152,6 +152,6 @@ def test_what_is_erased_goes_on_to_block(kept, owned):
         for data in ({"said": None, "thread": []}, {"said": {"text": "", "known_by": "database"}, "thread": []}):
             assert refused(sam, "UPDATE flags SET data = %s WHERE severity = 'blocking'", (as_json(data),)) == "NBM01"
         assert refused(sam, "DELETE FROM flags") == "42501"
-    nb.answer_flag(flag["flag_id"], "was it?", state="dismissed")
+    assert nb.answer_flag(flag["flag_id"], "was it?", state="dismissed").text == "erased"
     assert nb.verify_audit().verdict != "broken"
     assert nb.promote("late", 1, to="champion", reason="good").aliases == ("champion",)

@@ -218,7 +218,7 @@ def of_row(row: Row, masks: Masks) -> Flag:
         question=bool(said.get("question")),
         of=tuple(said.get("of", ())),
         evidence=tuple(said.get("evidence", ())),
-        thread=tuple(masks.of(answer) for answer in row["data"]["thread"]),
+        thread=tuple(masks.of({**answer, "text": answer["text"] or "erased"}) for answer in row["data"]["thread"]),
         digest=row["digest"],
     )
 
