@@ -19,6 +19,8 @@ export interface IShown extends IPanel {
   readonly sections: readonly { readonly id: string; readonly title: string }[];
   /** Bring it to the front, with a section open if one is named. */
   showSection(section: string): void;
+  /** Ask again because somebody wants to. */
+  again(): void;
 }
 
 interface ICommand {
@@ -79,7 +81,7 @@ function all(app: JupyterFrontEnd, panel: IShown): ICommand[] {
         return section ? panel.showSection(section) : undefined;
       }
     },
-    { id: Ids.refresh, label: trans.__('Refresh the Panel'), act: () => panel.refresh() },
+    { id: Ids.refresh, label: trans.__('Refresh the Panel'), act: () => panel.again() },
     {
       id: Ids.compare,
       label: trans.__('Compare the Ticked Runs'),

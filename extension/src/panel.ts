@@ -113,18 +113,17 @@ export class SidePanel extends Widget implements IPanel {
     this.body(section)?.redraw();
   }
 
-  /** Ask again now, if anybody looks: for one section, or for all that are open. */
+  /** Ask again now, if anybody looks and it has not paused: for one section, or for all that are open. */
   refresh(section = ''): void {
-    if (!this.isVisible || document.hidden) {
-      return;
+    if (this._failures < ENOUGH) {
+      this.ask(section);
     }
-    const body = this.body(section);
-    if (body && this._checked) {
-      void body.load().catch(error => this.failed(error));
-    } else {
-      this._failures = 0;
-      void this._poll.start().then(() => this._poll.refresh());
-    }
+  }
+
+  /** Ask again because somebody wants to, also where it has paused. */
+  again(): void {
+    this._failures = 0;
+    this.ask();
   }
 
   /** Come to the front with a section open. */
@@ -189,10 +188,22 @@ export class SidePanel extends Widget implements IPanel {
     this.rest();
   }
 
+  private ask(section = ''): void {
+    if (!this.isVisible || document.hidden) {
+      return;
+    }
+    const body = this.body(section);
+    if (body && this._checked) {
+      void body.load().catch(error => this.failed(error));
+    } else {
+      void this._poll.start().then(() => this._poll.refresh());
+    }
+  }
+
   /** Somebody looks, or nobody does any more. */
   private looked(): void {
     if (this.isVisible && !document.hidden) {
-      this.refresh();
+      this.ask();
     } else {
       this.rest();
     }
@@ -274,7 +285,7 @@ export class SidePanel extends Widget implements IPanel {
     box.append(...(error instanceof BackendMissing ? this.missing(error) : this.unanswered(error)));
     if (paused) {
       box.append(quiet(trans.__('Asking has paused after %1 failures.', ENOUGH)));
-      box.append(act(trans.__('Try again'), () => this.refresh()));
+      box.append(act(trans.__('Try again'), () => this.again()));
     }
     return box;
   }
@@ -310,7 +321,7 @@ export class SidePanel extends Widget implements IPanel {
   }
 
   private header(): HTMLElement {
-    const again = act(this.trans.__('Refresh'), () => this.refresh());
+    const again = act(this.trans.__('Refresh'), () => this.again());
     return node('header', 'nbmlops-panel-head', this._about, again);
   }
 
