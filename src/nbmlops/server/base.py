@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_server.auth import identity
 from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
 from nbmlops.errors import Invalid, Unavailable
@@ -139,7 +140,7 @@ class Handler(APIHandler):
     async def may(self, action: str) -> bool:
         """Tell whether who asks has a right to our resource."""
         allowed = self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)
-        return bool(await allowed if asyncio.iscoroutine(allowed) else allowed)
+        return bool(await ensure_async(allowed))
 
     def send(self, found: str) -> None:
         """Send what was found, as JSON."""

@@ -233,12 +233,13 @@ def curves(store: Store, wanted: Iterable[tuple[int, str, str]], most: int = 60)
     chosen = list(wanted)
     found: dict[tuple[int, str], list[float]] = {}
     of_runs = "SELECT id, run, name, context, count FROM series WHERE run IN ({})"
-    of_series = "SELECT value FROM points WHERE series = ? AND place % ? = 0 ORDER BY place"
+    of_series = "SELECT value FROM points WHERE series = ? AND place / ? * ? = place ORDER BY place"  # whole numbers
     with connect(store.project, 2) as connection, connection.reading():
         for part, marks in parts(list({run for run, _, _ in chosen})):
             for number, run, name, context, count in connection.execute(of_runs.format(marks), part).fetchall():
                 if count > 1 and (run, name, context) in chosen:
-                    values = connection.execute(of_series, (number, -(-count // most))).fetchall()
+                    every = -(-count // most)
+                    values = connection.execute(of_series, (number, every, every)).fetchall()
                     found[run, name] = [math.nan if value is None else value for (value,) in values]
     return found
 
