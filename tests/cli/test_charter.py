@@ -78,7 +78,8 @@ def test_check_passes_when_all_is_said(project):
         "metrics: [{name: roc_auc, at_least: 0.6}]\nrisk: {tier: low, why: a person decides}\noversight: the desk\n"
         "goal: fewer nights in hotels\nquestions: [{id: q1, question: Are fewer missed, owner: ada}]\n"
         "deliverables: [{name: first, owner: ada}]\neffort: {people: 1, weeks: 1}\n"
-        "requirements: {accuracy: {check: targets}}\n"
+        "requirements: {accuracy: {check: targets}, speed: {check: latency, limit: 50}, regulation: &none\n"
+        "  {answer: none, by: ada}, transparency: *none, budget: *none, team_size: *none}\n"
         "implementation: {kind: batch}\nexperiments: [{name: forest, runs: 3}]\nreview_days: 90\n"
     )
     assert run("check").exit_code == 0
