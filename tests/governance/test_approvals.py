@@ -144,6 +144,23 @@ def test_what_still_runs_is_answered_when_it_has_ended(project, who, fit, held_o
     assert nb.approve("late@1", outcome=outcome).given[0]["state"] == "valid"
 
 
+def test_a_cell_that_ended_is_not_answered_while_its_notebook_runs(project, who, fit, held_out):
+    (project / "charter.yaml").write_text(CHARTER)
+    with nb.run("job"):
+        with nb.run("late") as cell:
+            model = fit("age", "city")
+            nb.evaluate(model, held_out, target="late")
+            nb.register(model, "late")
+        assert nb.get_run(cell.run_id).parent
+        kept = written(cell.run_id)
+        who(ANN)
+        with pytest.raises(Conflict, match="is of a run that has not ended"):
+            nb.approve(kept.path)
+        who(SAM)
+    who(ANN)
+    assert nb.approve(kept.path).given[0]["state"] == "valid"
+
+
 def test_newer_data_makes_an_approval_stale_and_stops_the_promotion(judged, who, people):
     both(who)
     nb.dataset("trips", people(500, 9))
