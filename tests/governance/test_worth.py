@@ -117,6 +117,15 @@ def test_an_estimate_made_after_a_model_does_not_pass_for_one_of_before(project,
     assert "before any model" not in page
 
 
+def test_the_estimate_of_a_model_is_by_its_own_target(project, model):
+    (project / "charter.yaml").write_text(f"{TEXT}models: {{late: {{metrics: [{{name: roc_auc, at_least: 0.9}}]}}}}\n")
+    nb.register(model, "late")
+    assert nb.worth().estimated["auc"][1] == 0.7
+    found = nb.worth("late@1")
+    assert found.estimated["auc"][1] == 0.9
+    assert found.first["auc"][1] == 0.7
+
+
 def test_an_estimate_of_before_stays_one(project, model):
     (project / "charter.yaml").write_text(TEXT)
     assert nb.worth().first["after"] == ""

@@ -92,9 +92,10 @@ def worth(ref: str | None = None, auc: Sequence[float] | None = None) -> Worth:
     from nbmlops.registry.models import model_version
 
     version = model_version(ref)
-    judged = of_version(version).data
+    own, judged = before.estimate(charter.for_model(version.name), auc), of_version(version).data
     evaluated = _told(lambda: value(judged, charter)) if judged else {"unknown": f"{version.ref} was never evaluated"}
-    return replace(found, subject=version.ref, evaluated=evaluated, realised=_told(lambda: realised(version, charter)))
+    came = _told(lambda: realised(version, charter))
+    return replace(found, subject=version.ref, estimated=own, evaluated=evaluated, realised=came)
 
 
 def realised(version: ModelVersion, charter: Charter) -> dict[str, Any]:
