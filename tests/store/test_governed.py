@@ -848,6 +848,31 @@ def test_who_overrode_the_policy_does_not_review_it(ann, owned, team):
     assert not override.of_events([event, own | {"actor": "kim"}])
 
 
+def test_a_report_that_is_kept_does_not_break_the_log(ann, owned, team):
+    """What a report says of the log is held against it: an account keeps none that says otherwise, or nothing."""
+    store = team("eve")
+    with store.reading() as connection:
+        event = events.listed(connection)[-1]
+    with direct(owned) as connection:
+        (chain,) = connection.execute("SELECT value FROM meta WHERE key = 'chain_id'").fetchone()
+    right = {"chain_id": chain, "seq": event["seq"], "hash": event["hash"]}
+    row = {"subject": "s", "number": 1, "kind": "run", "name": "n", "title": "t", "as_of": "2026", "made_at": "2026"}
+    row |= {"digest": "a" * 64, "data": as_json({"head": right})}
+    wrong = [{"data": text} for text in ("x", "[]", '{"head": "x"}', '{"head": [1]}', '{"head": {}}')]
+    wrong += [{"data": as_json({"head": right | lie})} for lie in ({"seq": 99}, {"hash": "0" * 64}, {"seq": "5"})]
+    wrong += [{"data": as_json({"head": right | {"chain_id": "x"}})}, {"number": 7}, {"digest": "x"}]
+    keep = "INSERT INTO reports SELECT * FROM json_populate_record(NULL::reports, %s)"
+    with direct(of(owned, "eve")) as eve:
+        assert [refused(eve, keep, (as_json(row | lie),)) for lie in wrong] == ["NBM03"] * len(wrong)
+        assert refused(eve, keep, (as_json(row),)) == ""
+        assert refused(eve, keep, (as_json(row | {"number": 2, "data": "{}"}),)) == ""
+    assert nb.verify_audit().verdict == "consistent, not proven"
+    with direct(owned) as connection:
+        for data in ("x", '{"head": "x"}', '{"head": {"chain_id": "%s", "seq": "x"}}' % chain):  # noqa: UP031
+            connection.execute("UPDATE reports SET data = %s", (data,))
+            assert nb.verify_audit().verdict == "consistent, not proven"
+
+
 def test_nobody_lets_their_own_source_run(ann, owned, team, monkeypatch):
     """Nor under a second account that claimed the same name."""
     for user, role in (("ann2", "scientist"), ("kim", "expert")):

@@ -565,6 +565,28 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- A report that is kept is the next of its subject, and the head in it is one of this log: verify holds the log against it.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_reported() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    head json;
+BEGIN
+    IF {schema}.nbmlops_plays(ARRAY[]::text[]) THEN
+        RETURN NEW;
+    END IF;
+    PERFORM {schema}.nbmlops_readable(NEW.data);
+    head := NEW.data::json -> 'head';
+    IF NEW.digest !~ '^[0-9a-f]{64}$' OR NEW.number IS DISTINCT FROM (
+        SELECT coalesce(max(r.number), 0) + 1 FROM {schema}.reports AS r WHERE r.subject = NEW.subject
+    ) OR json_typeof(head) NOT IN ('object', 'null') OR json_typeof(head) = 'object' AND NOT EXISTS (
+        SELECT FROM {schema}.events AS e JOIN {schema}.meta AS m ON m.key = 'chain_id' AND m.value = head ->> 'chain_id'
+        WHERE json_typeof(head -> 'seq') = 'number' AND e.seq::text = head ->> 'seq' AND e.hash = head ->> 'hash'
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'A report is the next of what it is about, with a head of this log.';
+    END IF;
+    RETURN NEW;
+END $$;
+
 -- What an alert says stays, and it is taken and sent now: that it was sent is an event of whoever says so.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_alerted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -622,12 +644,15 @@ ALTER FUNCTION {schema}.nbmlops_flag OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_answer OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_kept OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_forgotten OWNER TO {roles}_keeper;
+ALTER FUNCTION {schema}.nbmlops_reported OWNER TO {roles}_keeper;
 ALTER FUNCTION {schema}.nbmlops_alerted OWNER TO {roles}_keeper;
 
 CREATE OR REPLACE TRIGGER nbmlops_kept BEFORE UPDATE ON {schema}.results
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_kept();
 CREATE OR REPLACE TRIGGER nbmlops_forgotten BEFORE UPDATE ON {schema}.flags
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_forgotten();
+CREATE OR REPLACE TRIGGER nbmlops_reported BEFORE INSERT ON {schema}.reports
+FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_reported();
 CREATE OR REPLACE TRIGGER nbmlops_alerted BEFORE INSERT OR UPDATE ON {schema}.alerts
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_alerted();
 
@@ -638,7 +663,7 @@ REVOKE ALL ON FUNCTION
     {schema}.nbmlops_lacks, {schema}.nbmlops_readable, {schema}.nbmlops_rest, {schema}.nbmlops_agrees,
     {schema}.nbmlops_just, {schema}.nbmlops_named, {schema}.nbmlops_owners, {schema}.nbmlops_me, {schema}.nbmlops_plays,
     {schema}.nbmlops_unfit, {schema}.nbmlops_holds_up, {schema}.nbmlops_may, {schema}.nbmlops_append,
-    {schema}.nbmlops_kept, {schema}.nbmlops_forgotten, {schema}.nbmlops_alerted, {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
+    {schema}.nbmlops_kept, {schema}.nbmlops_forgotten, {schema}.nbmlops_reported, {schema}.nbmlops_alerted, {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp,
@@ -648,7 +673,7 @@ TO {roles}_member, {owner};
 -- The keeper, whose rights the functions have: it owns no table and nobody logs in as it.
 GRANT USAGE ON SCHEMA {schema} TO {roles}_keeper, {roles}_member;
 GRANT SELECT, INSERT ON {schema}.events TO {roles}_keeper;
-GRANT SELECT ON {schema}.results, {schema}.dataset_versions, {schema}.runs TO {roles}_keeper;
+GRANT SELECT ON {schema}.results, {schema}.dataset_versions, {schema}.runs, {schema}.reports TO {roles}_keeper;
 GRANT SELECT, INSERT, UPDATE ON {schema}.meta, {schema}.model_versions, {schema}.flags TO {roles}_keeper;
 
 -- Everybody with an account reads everything and writes what is tracked.
@@ -671,7 +696,7 @@ GRANT DELETE ON
     {schema}.journals, {schema}.runs, {schema}.series, {schema}.points, {schema}.datasets, {schema}.artifacts,
     {schema}.models, {schema}.executions, {schema}.results, {schema}.predictions, {schema}.feedback, {schema}.reports
 TO {roles}_steward;
-GRANT UPDATE ON {schema}.feedback, {schema}.reports TO {roles}_steward;
+GRANT UPDATE ON {schema}.feedback TO {roles}_steward;
 GRANT UPDATE (digest, size_bytes) ON {schema}.dataset_versions TO {roles}_steward;
 GRANT UPDATE (data) ON {schema}.flags TO {roles}_steward; -- what no event `erase` names, verify finds
 

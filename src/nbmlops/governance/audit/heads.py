@@ -77,9 +77,18 @@ def inside(chain: Chain) -> Iterator[Head]:
         seq, found = chain.end
         yield {"seq": seq, "hash": found, "where": "the head kept beside the log", "outside": False, "end": True}
     for name, number, data in chain.reports():
-        head = json.loads(data).get("head")
-        if head and head["chain_id"] == chain.chain_id:
+        head = _of_report(data)
+        if head and head.get("chain_id") == chain.chain_id:
             yield {**head, "where": f"report {number} of {name}, kept here", "outside": False}
+
+
+def _of_report(data: str) -> Head | None:
+    """Return the head in what a kept report says; None where somebody made it unreadable."""
+    try:
+        head = json.loads(data)["head"]
+        return head if isinstance(head["seq"], int) and isinstance(head["hash"], str) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def marked(text: str, chain_id: str) -> list[tuple[int, str]]:
