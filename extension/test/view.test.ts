@@ -1,5 +1,8 @@
-import { draw, drawView } from '../src/draw/view';
+import { draw, drawView, redraw } from '../src/draw/view';
 import { trans } from './words';
+
+// A fold that was opened says so a moment later: the page must still be there.
+afterAll(() => new Promise(done => setTimeout(done)));
 
 const RUN = {
   run_id: '0199aaaa-bbbb-7ccc-8ddd-eeeeffff0000',
@@ -38,4 +41,179 @@ test('a view of the server is drawn by its type', () => {
   const mime = 'application/vnd.nbmlops.run.v1+json';
   expect(drawView({ kind: 'run', mime, data: RUN }, trans).tagName).toBe('ARTICLE');
   expect(drawView(null, trans).className).toBe('nbmlops-plain');
+});
+
+const DRIFT = {
+  subject: 'now',
+  reference: 'then',
+  verdict: 'alert',
+  rows: 100,
+  reference_rows: 200,
+  findings: [
+    {
+      code: 'feature_drift',
+      outcome: 'issue',
+      level: 'alert',
+      column: 'age',
+      effect: 0.3,
+      direction: 'median up',
+      message: 'age moved',
+      detail: {}
+    },
+    {
+      code: 'range',
+      outcome: 'passed',
+      level: 'ok',
+      column: 'age',
+      effect: null,
+      direction: '',
+      message: 'age in range',
+      detail: {}
+    }
+  ],
+  columns: { age: { labels: ['a', 'b'], reference: [0.5, 0.5], current: [0.1, 0.9] } }
+};
+
+function open(fold: HTMLDetailsElement): void {
+  fold.open = true;
+  fold.dispatchEvent(new Event('toggle'));
+}
+
+test('a column of a drift report draws its distributions when it is opened, and newer ones in place', () => {
+  const drawn = draw('drift', DRIFT, trans);
+  const fold = drawn.querySelector('details') as HTMLDetailsElement;
+  expect(fold.querySelector('svg')).toBeNull();
+  open(fold);
+  expect(fold.querySelector('svg')?.getAttribute('aria-label')).toContain('a 0.5 0.1, b 0.5 0.9');
+  expect(fold.querySelectorAll('tbody tr').length).toBe(2);
+  const newer = { ...DRIFT, columns: { age: { labels: ['a', 'b'], reference: [0.5, 0.5], current: [0.2, 0.8] } } };
+  expect(redraw(drawn, 'drift', newer, trans)).toBe(drawn);
+  expect(drawn.querySelector('details')).toBe(fold);
+  expect(fold.open).toBe(true);
+  expect(fold.querySelector('svg')?.getAttribute('aria-label')).toContain('a 0.5 0.2, b 0.5 0.8');
+});
+
+const CELLS = ['completed', 'running', 'pending'].map((status, i) => ({
+  number: i + 1,
+  kind: 'code',
+  status,
+  source: `step(${i})`
+}));
+const JOB = { job: 'late', state: 'running', run: { run_id: 'x1', status: 'running' }, cells: CELLS, then: [] };
+
+test('cells of a job change in place: nothing is made anew, what is open stays open', () => {
+  const drawn = draw('retrained', JOB, trans);
+  document.body.replaceChildren(drawn);
+  const before = Array.from(drawn.querySelectorAll('*'));
+  const second = drawn.querySelectorAll('details')[1];
+  second.open = true;
+  const cells = CELLS.map((cell, i) =>
+    i === 1 ? { ...cell, status: 'completed' } : i === 2 ? { ...cell, status: 'running' } : cell
+  );
+  expect(redraw(drawn, 'retrained', { ...JOB, cells }, trans)).toBe(drawn);
+  expect(Array.from(drawn.querySelectorAll('*'))).toEqual(before);
+  expect(second.open).toBe(true);
+  expect(second.querySelector('.nbmlops-status')?.textContent).toBe('● completed');
+  expect(drawn.querySelector('progress')?.value).toBe(2);
+});
+
+const RUNS = Array.from({ length: 10_000 }, (_, i) => ({
+  run_id: `id${i}`,
+  experiment: 'late',
+  name: `trial ${i}`,
+  status: 'finished',
+  duration_s: i,
+  'metrics.auc': (i * 37) % 10_000,
+  'params.C': i % 3
+}));
+
+function rows(drawn: Element): string[] {
+  return Array.from(drawn.querySelectorAll('tbody tr[data-id]')).map(row => (row as HTMLElement).dataset.id ?? '');
+}
+
+test('a table of ten thousand runs holds the rows in sight, sorts, filters and compares', () => {
+  const drawn = draw('runs', { runs: RUNS, named: [], overrides: [] }, trans);
+  document.body.replaceChildren(drawn);
+  expect(rows(drawn).length).toBeLessThan(80);
+  const auc = Array.from(drawn.querySelectorAll('th button')).find(b => b.textContent === 'auc') as HTMLButtonElement;
+  auc.click();
+  (drawn.querySelector('th[aria-sort=ascending] button') as HTMLButtonElement).click();
+  expect(drawn.querySelector('th[aria-sort=descending]')?.textContent).toBe('auc ▼');
+  expect(rows(drawn)[0]).toBe(RUNS.find(run => run['metrics.auc'] === 9999)?.run_id);
+  const [first, second] = Array.from(drawn.querySelectorAll<HTMLInputElement>('tbody input'));
+  first.click();
+  second.click();
+  const asked: unknown[] = [];
+  drawn.addEventListener('nbmlops:compare', event => asked.push((event as CustomEvent).detail));
+  const compare = Array.from(drawn.querySelectorAll('button')).find(
+    b => b.textContent === 'Compare'
+  ) as HTMLButtonElement;
+  compare.click();
+  expect(asked).toEqual([{ runs: rows(drawn).slice(0, 2) }]);
+  expect(drawn.querySelector('article')?.textContent).toContain('What differs');
+  const find = drawn.querySelector('input[type=search]') as HTMLInputElement;
+  find.value = 'trial 99';
+  find.dispatchEvent(new Event('input'));
+  expect(drawn.querySelector('[role=status]')?.textContent).toContain('111 of 10000 runs');
+});
+
+test('newer runs keep what was sorted, ticked and typed', () => {
+  const drawn = draw('runs', { runs: RUNS.slice(0, 5) }, trans);
+  document.body.replaceChildren(drawn);
+  (drawn.querySelectorAll('th button')[0] as HTMLButtonElement).click();
+  drawn.querySelectorAll<HTMLInputElement>('tbody input')[1].click();
+  const row = drawn.querySelectorAll('tbody tr[data-id]')[1];
+  expect(redraw(drawn, 'runs', { runs: RUNS.slice(0, 8) }, trans)).toBe(drawn);
+  expect(rows(drawn).length).toBe(8);
+  expect(drawn.querySelector('th[aria-sort=ascending]')).not.toBeNull();
+  expect(drawn.querySelectorAll('tbody tr[data-id]')[1]).toBe(row);
+  expect(row.querySelector('input')?.checked).toBe(true);
+});
+
+test('a host may compare and open itself', () => {
+  const drawn = draw('runs', { runs: RUNS.slice(0, 2) }, trans);
+  drawn.addEventListener('nbmlops:open', event => event.preventDefault());
+  (drawn.querySelector('tbody .nbmlops-link') as HTMLButtonElement).click();
+  expect(drawn.querySelector('article')).toBeNull();
+});
+
+test('only what differs stands in a comparison, with curves over each other and changed lines', () => {
+  const drawn = draw(
+    'comparison',
+    {
+      runs: [
+        { run_id: 'aaaaaa', experiment: 'late', status: 'finished' },
+        { run_id: 'bbbbbb', experiment: 'late', status: 'finished' }
+      ],
+      rows: [
+        { name: 'metrics.auc', values: [0.8, 0.7] },
+        { name: 'source', values: ['a = 1\nb = 3\nc = 4', 'a = 1\nb = 2\nc = 4'] }
+      ],
+      curves: [{ name: 'loss', runs: [{ steps: [0, 1, 2], values: [3, 'NaN', 1] }, {}] }]
+    },
+    trans
+  );
+  expect(drawn.querySelector('tbody')?.textContent).toBe('auc0.80.7+0.1');
+  expect(drawn.querySelector('figure svg')?.getAttribute('aria-label')).toBe('loss: late (aaaaaa) 1');
+  expect(drawn.querySelector('pre')?.textContent).toBe(' a = 1\n-b = 2\n+b = 3\n c = 4\n');
+});
+
+test('the arrow keys walk a lineage', () => {
+  const nodes = [
+    { id: 'model:late@1', kind: 'model', label: 'late@1', distance: 0 },
+    { id: 'run:1', kind: 'run', label: 'a run', distance: -1 }
+  ];
+  const edges = [{ from: 'run:1', to: 'model:late@1', what: 'made' }];
+  const drawn = draw('lineage', { subject: 'model:late@1', nodes, edges, left_out: {} }, trans);
+  document.body.replaceChildren(drawn);
+  const [run, model] = Array.from(drawn.querySelectorAll<SVGElement>('.nbmlops-node'));
+  expect([run.getAttribute('tabindex'), model.getAttribute('tabindex')]).toEqual(['-1', '0']);
+  model.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowLeft', bubbles: true }));
+  expect(document.activeElement).toBe(run);
+  expect(drawn.querySelector('[role=status]')?.textContent).toBe('run a run; leads to late@1');
+  const asked: unknown[] = [];
+  drawn.addEventListener('nbmlops:open', event => asked.push((event as CustomEvent).detail));
+  run.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+  expect(asked).toEqual([{ kind: 'run', ref: 'run:1' }]);
+  expect(drawn.querySelector('tbody tr')?.textContent).toBe('a runmadelate@1');
 });

@@ -65,7 +65,7 @@ class Grid<Row> implements IGrid<Row> {
     this.node.style.maxHeight = `${_options.height ?? HEIGHT}px`;
     this.node.append(this._table);
     this._table.append(this._widths, this._head, this._body);
-    this.node.addEventListener('scroll', () => this._fill(), { passive: true });
+    this.node.addEventListener('scroll', () => this._fill(false), { passive: true });
     this.set(rows);
   }
 
@@ -77,7 +77,7 @@ class Grid<Row> implements IGrid<Row> {
     this._sorted = this._order();
     this._heads();
     this._first = -1;
-    this._fill();
+    this._fill(true);
   }
 
   private _heads(): void {
@@ -151,8 +151,8 @@ class Grid<Row> implements IGrid<Row> {
     return Math.min(WIDTHS[1], Math.max(WIDTHS[0], longest)) + 3;
   }
 
-  /** Put the rows in sight into the page; those that stay keep their elements. */
-  private _fill(): void {
+  /** Put the rows in sight into the page; those that stay keep their elements, as they are unless there is news. */
+  private _fill(news: boolean): void {
     const high = this._body.querySelector('tr[data-id]')?.getBoundingClientRect().height || ROW;
     const room = this.node.clientHeight || this._options.height || HEIGHT;
     const count = this._sorted.length;
@@ -164,7 +164,7 @@ class Grid<Row> implements IGrid<Row> {
     this._first = step;
     const last = Math.min(count, step + Math.ceil(room / high) + 3 * BEYOND);
     const kept = new Map(this._shown());
-    const drawn = this._sorted.slice(step, last).map((row, i) => this._row(row, step + i, kept));
+    const drawn = this._sorted.slice(step, last).map((row, i) => this._row(row, step + i, kept, news));
     place(this._body, [spacer(step * high), ...drawn, spacer((count - last) * high)]);
   }
 
@@ -176,10 +176,14 @@ class Grid<Row> implements IGrid<Row> {
     }
   }
 
-  private _row(row: Row, at: number, kept: Map<string, HTMLTableRowElement>): HTMLTableRowElement {
+  private _row(row: Row, at: number, kept: Map<string, HTMLTableRowElement>, news: boolean): HTMLTableRowElement {
     const id = this._options.id(row);
-    const made = kept.get(id) ?? node('tr');
+    const old = kept.get(id);
+    const made = old ?? node('tr');
     kept.delete(id);
+    if (old && !news) {
+      return old;
+    }
     made.dataset.id = id;
     made.setAttribute('aria-rowindex', String(at + 2));
     children(

@@ -1,6 +1,6 @@
 /** The few pieces every drawing is built from. Text goes in as text; nothing is ever read as HTML. */
 
-import { on } from './patch';
+import { children, live, on, patch } from './patch';
 import { address, Fields, fields, MOST_RECORDS, quantity, records, text } from './values';
 
 /** What the drawing needs of a translator; Lab's bundles have it. */
@@ -137,6 +137,26 @@ export function card(title: string, word: string, ...body: (Content | null)[]): 
 export function fold(title: string, ...body: (Content | null)[]): HTMLElement | null {
   const inside = body.filter((part): part is Content => Boolean(part));
   return inside.length ? node('details', 'nbmlops-fold', node('summary', '', title), ...inside) : null;
+}
+
+/** Draw what opens on demand, and make what stands in it only then. */
+export function later(summary: HTMLElement, make: () => (Content | null)[]): HTMLDetailsElement {
+  const made = node('details', 'nbmlops-fold', summary);
+  let now = make;
+  const show = (): void => {
+    const inside = made.open ? now().filter((part): part is Content => Boolean(part)) : [];
+    children(made, [
+      made.firstChild ?? summary,
+      ...inside.map(part => (typeof part === 'string' ? document.createTextNode(part) : part))
+    ]);
+  };
+  made.addEventListener('toggle', show);
+  live(made, 'later', { summary, make }, next => {
+    now = next.make;
+    patch(made.firstChild ?? summary, next.summary);
+    show();
+  });
+  return made;
 }
 
 /** Draw a table that opens on demand, with its number of rows; null without any. */

@@ -27,6 +27,16 @@ export function on(drawn: Element, type: string, act: (event: Event) => void): v
   HANDLERS.set(drawn, known.set(type, act));
 }
 
+/** Let a drawing that changes itself show something newer; false where it is none of that kind. */
+export function renewed(drawn: Node, kind: string, data: unknown): boolean {
+  const known = LIVE.get(drawn);
+  if (known?.kind === kind) {
+    known.set(data);
+    return true;
+  }
+  return false;
+}
+
 /** Make one element look like another in as few changes as there are; returns the one that stands there after. */
 export function patch<T extends Node>(old: T, next: T): T {
   const [own, other] = [LIVE.get(old), LIVE.get(next)];

@@ -20,7 +20,7 @@ import { run } from './kinds/run';
 import { runs } from './kinds/runs';
 import { kindOf } from './kinds';
 import { IWords } from './nodes';
-import { patch } from './patch';
+import { patch, renewed } from './patch';
 
 /** A drawing of one kind. */
 export type Drawing = (data: unknown, trans: IWords) => HTMLElement;
@@ -77,6 +77,9 @@ export function draw(kind: string, data: unknown, trans: IWords): HTMLElement {
  * @returns What stands there after; `old` itself unless it was of another kind.
  */
 export function redraw(old: HTMLElement, kind: string, data: unknown, trans: IWords): HTMLElement {
+  if (typeof data === 'object' && data !== null && renewed(old, kindOf(kind) ?? '', data)) {
+    return old;
+  }
   return patch(old, draw(kind, data, trans));
 }
 

@@ -7,8 +7,8 @@ import {
   facts,
   findings,
   fold,
-  folded,
   IWords,
+  later,
   node,
   quiet,
   status,
@@ -102,30 +102,24 @@ function column(finding: Fields, others: Fields[], pictures: Fields, trans: IWor
     node('b', '', ` ${name} `),
     node('span', 'nbmlops-quiet', [change, distance].filter(Boolean).join(' · '))
   );
-  const sides = fields(pictures[name]);
-  const picture = numbers(sides.reference).length
-    ? pair(
-        texts(sides.labels),
-        numbers(sides.reference),
-        numbers(sides.current),
-        trans.__('%1: outlined the reference, filled the current rows', name)
-      )
-    : null;
-  const rest = others.filter(f => f !== finding).map(f => [status(text(f.level)), text(f.code), text(f.message)]);
-  return node(
-    'details',
-    'nbmlops-fold',
-    head,
-    ...[
-      picture,
-      details(finding, trans),
-      table(
-        ['', trans.__('Check'), trans.__('What was found')],
-        [[status(text(finding.level)), text(finding.code), text(finding.message)], ...rest],
-        trans
-      )
-    ].filter((part): part is HTMLElement => part !== null)
-  );
+  return later(head, () => [
+    picture(name, fields(pictures[name]), trans),
+    details(finding, trans),
+    checks(finding, others, trans)
+  ]);
+}
+
+function picture(name: string, sides: Fields, trans: IWords): HTMLElement | null {
+  const [was, is] = [numbers(sides.reference), numbers(sides.current)];
+  const title = trans.__('%1: outlined the reference, filled the current rows', name);
+  return was.length ? pair(texts(sides.labels), was, is, title) : null;
+}
+
+/** Every check of a column, the one of its distance first. */
+function checks(finding: Fields, others: Fields[], trans: IWords): HTMLElement {
+  const rows = [finding, ...others.filter(f => f !== finding)];
+  const cells = rows.map(f => [status(text(f.level)), text(f.code), text(f.message)]);
+  return table(['', trans.__('Check'), trans.__('What was found')], cells, trans);
 }
 
 function details(finding: Fields, trans: IWords): HTMLElement | null {
@@ -196,6 +190,8 @@ function group(row: Fields, trans: IWords): Content[] {
 
 function all(found: Fields[], trans: IWords): HTMLElement | null {
   const told = found.filter(f => f.code !== FEATURES);
-  const rows = told.map(f => [status(text(f.level)), text(f.code), text(f.message)]);
-  return folded(trans.__('All other checks'), ['', trans.__('Check'), trans.__('What was found')], rows, trans);
+  const cells = (): Content[][] => told.map(f => [status(text(f.level)), text(f.code), text(f.message)]);
+  const heads = ['', trans.__('Check'), trans.__('What was found')];
+  const head = node('summary', '', trans.__('All other checks (%1)', told.length));
+  return told.length ? later(head, () => [table(heads, cells(), trans)]) : null;
 }

@@ -1,6 +1,6 @@
 /** A profile: what to know of first, then a line for each column, its distribution on demand. */
 
-import { card, dotted, fold, IWords, node, quiet, table, worst, findings, Content } from '../nodes';
+import { card, dotted, fold, IWords, later, node, quiet, table, worst, findings, Content } from '../nodes';
 import { bars } from '../plot';
 import { Fields, fields, list, number, percent, quantity, records, text } from '../values';
 
@@ -96,15 +96,19 @@ function count(tally: unknown): number {
 
 /** A fold that holds a picture for each column: the target's mean in each bin, else its share of the rows. */
 function pictures(columns: Fields[], target: string, trans: IWords): HTMLElement | null {
-  const drawn = columns
-    .filter(column => !target || column.name !== target)
-    .slice(0, MOST_PICTURES)
-    .map(column => picture(column, target, trans))
-    .filter((made): made is HTMLElement => made !== null);
+  const others = columns.filter(column => (!target || column.name !== target) && list(column.counts).length > 1);
   const title = target ? trans.__('%1 in each bin', target) : trans.__('Distributions');
-  const left = columns.length - MOST_PICTURES;
-  const more = left > 0 ? quiet(trans.__('and %1 more', left)) : null;
-  return drawn.length ? fold(title, node('div', 'nbmlops-columns', ...drawn), more) : null;
+  const left = others.length - MOST_PICTURES;
+  const drawn = (): HTMLElement[] =>
+    others
+      .slice(0, MOST_PICTURES)
+      .map(column => picture(column, target, trans))
+      .filter((made): made is HTMLElement => made !== null);
+  const inside = (): (Content | null)[] => [
+    node('div', 'nbmlops-columns', ...drawn()),
+    left > 0 ? quiet(trans.__('and %1 more', left)) : null
+  ];
+  return others.length ? later(node('summary', '', title), inside) : null;
 }
 
 function picture(column: Fields, target: string, trans: IWords): HTMLElement | null {
