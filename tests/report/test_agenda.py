@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.report.agenda import gathered
 from nbmlops.report.agenda.pictures import over_time
 from nbmlops.report.blocks import Figure, Missing, Table
 from nbmlops.report.kinds.kind import kind_of, subject_of
@@ -93,6 +94,17 @@ def test_what_a_regression_realised_is_told(project):
     assert "true positive" not in page
     low, expected, high = (rounded(now["value"]["volume"][k]) for k in ("low", "expected", "high"))
     assert f"about {expected} EUR a month ({low} to {high})" in page
+
+
+def test_what_is_left_out_is_counted(planned):
+    for n in range(60):
+        nb.verdict("q1", "yes", f"so, {n}")
+    found = nb.review_charter(since="2020-01-01", output=planned / "a.json")
+    changed = json.loads(found.read_text())["changed"]
+    assert len(changed["events"]) == 50
+    rest = sum(n for action, n in changed["counts"].items() if action not in gathered.OF_PEOPLE)
+    assert changed["left_out"]["events"] == sum(changed["counts"].values()) - rest - 50
+    assert f"{changed['left_out']['events']} earlier ones are left out" in read(nb.report("agenda"))
 
 
 def test_a_question_that_was_worded_anew_is_asked_again(planned):

@@ -133,15 +133,17 @@ def _changed(since: str, lately: Sequence[Json]) -> dict[str, Any]:
     """Return what was done in the period: runs and works by state, versions, moves, charters, and what people did."""
     from nbmlops.store import counted
 
+    told = {
+        "versions": [e["subject"] for e in lately if e["action"] == "register"],
+        "charter": [line for e in lately if e["action"] == "charter" for line in e["data"].get("changed") or ()],
+        "events": [e for e in lately if e["action"] in OF_PEOPLE],
+    }
     return {
         "runs": dict(counted.runs(session.store(), since)),
         "works": counted.works(session.store(), since),
-        "versions": [e["subject"] for e in lately if e["action"] == "register"][-MOST:],
         "counts": dict(sorted(Counter(str(e["action"]) for e in lately).items())),
-        "charter": [line for e in lately if e["action"] == "charter" for line in e["data"].get("changed") or ()][
-            -MOST:
-        ],
-        "events": [e for e in lately if e["action"] in OF_PEOPLE][-MOST:],
+        **{key: found[-MOST:] for key, found in told.items()},
+        "left_out": {key: max(0, len(found) - MOST) for key, found in told.items()},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,21 +39,25 @@ def _changed(snapshot: Json) -> Section:
     """Return what was done since the last agenda."""
     found = snapshot["changed"]
     runs, events = found["runs"], found["events"]
+    more = Counter(found.get("left_out") or {})  # snapshots of before do not say it
     blocks: list[Block] = []
     if events:
         rows = [(stamp(e["at"]), event_words(e), f"{e['actor']} (by {e['known_by']})") for e in events]
-        blocks.append(
-            Table("What people did, oldest first", ("When (UTC)", "What", "Who, and how known"), rows, tight=(0,))
-        )
+        title = f"What people did, oldest first{_earlier(more['events'])}"
+        blocks.append(Table(title, ("When (UTC)", "What", "Who, and how known"), rows, tight=(0,)))
     blocks += [Say(f"The charter: {line}.") for line in found["charter"]]
     if found["versions"]:
-        blocks.append(Say(f"Registered: {joined(found['versions'])}."))
+        blocks.append(Say(f"Registered: {joined(found['versions'])}{_earlier(more['versions'])}."))
     if runs:
         blocks.append(Table("Runs", ("Status", "Runs"), [(verdict(k), str(n)) for k, n in runs.items()], numeric=(1,)))
-    words = f"{count(sum(runs.values()), 'run')}, {count(len(found['versions']), 'new version')}, " \
+    words = f"{count(sum(runs.values()), 'run')}, {count(len(found['versions']) + more['versions'], 'new version')}, " \
             f"{count(found['counts'].get('alias', 0), 'move')} of an alias, " \
-            f"{count(len(found['charter']), 'change')} of the charter."  # fmt: skip
+            f"{count(len(found['charter']) + more['charter'], 'change')} of the charter."  # fmt: skip
     return Section("changed", f"Since {stamp(snapshot['since'])}", words, blocks or [Say("Nothing was done.")])
+
+
+def _earlier(left_out: int) -> str:
+    return f"; {left_out:,} earlier ones are left out" if left_out else ""
 
 
 def _metrics(snapshot: Json) -> Section:
