@@ -56,8 +56,11 @@ def ours(said) -> bool:
 
 
 @contextmanager
-def running(home: Path, folder: Path, **settings: str) -> Iterator[Lab]:
-    """Start a JupyterLab on a folder: fresh settings, workspaces, runtime folder and token; end it."""
+def running(home: Path, folder: Path, extensions: Path | None = None, **settings: str) -> Iterator[Lab]:
+    """Start a JupyterLab on a folder: fresh settings, workspaces, runtime folder and token; end it.
+
+    ``extensions`` is a folder whose Lab extensions go before those that are installed.
+    """
     kept = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     kept.parent.mkdir(parents=True)
     kept.write_text('{"fetchNews": "false", "checkForUpdates": false}')
@@ -67,6 +70,7 @@ def running(home: Path, folder: Path, **settings: str) -> Iterator[Lab]:
     command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}"]
     command += ["--ContentsManager.allow_hidden=True"]  # so that the outputs of jobs can be opened
     command += [f"--LabApp.user_settings_dir={home / 'settings'}", f"--LabApp.workspaces_dir={home / 'workspaces'}"]
+    command += [f"--LabServerApp.extra_labextensions_path={extensions}"] if extensions else []
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NBMLOPS_", "JUPYTER", "JPY_"))}
     places = {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     server = subprocess.Popen(

@@ -26,9 +26,7 @@ export class Body extends Widget {
     this._scroller.setAttribute('aria-label', section.title);
     this._scroller.append(this._held);
     // Sections share the height by how much they hold: a short one leaves its share to the others.
-    this._high = new ResizeObserver(() =>
-      this.node.style.setProperty('--nbmlops-high', `${this._held.offsetHeight + TITLE}px`)
-    );
+    this._high = new ResizeObserver(() => this.measured());
     this._high.observe(this._held);
     this.node.dataset.section = section.id;
     this.node.append(node('h2', 'nbmlops-section-title', this._toggle), this._scroller);
@@ -99,6 +97,7 @@ export class Body extends Widget {
   redraw(): void {
     if (this._loaded && this.isOpen) {
       settle(this._held, this.section.draw(this._said));
+      this.reach();
     }
   }
 
@@ -111,6 +110,22 @@ export class Body extends Widget {
   protected onBeforeDetach(message: Message): void {
     this.unwatch();
     super.onBeforeDetach(message);
+  }
+
+  private measured(): void {
+    this.node.style.setProperty('--nbmlops-high', `${this._held.offsetHeight + TITLE}px`);
+    this.reach();
+  }
+
+  /** Let the keyboard reach tables that are wider than the panel: they scroll. */
+  private reach(): void {
+    this._held.querySelectorAll<HTMLElement>('.nbmlops-wide').forEach(table => {
+      if (table.scrollWidth > table.clientWidth && !table.hasAttribute('tabindex')) {
+        table.tabIndex = 0;
+        table.setAttribute('role', 'group');
+        table.setAttribute('aria-label', this.panel.trans.__('Table'));
+      }
+    });
   }
 
   /** Listen while somebody looks; a stream that ended is taken up again in the next round. */
