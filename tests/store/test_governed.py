@@ -873,6 +873,19 @@ def test_a_report_that_is_kept_does_not_break_the_log(ann, owned, team):
             assert nb.verify_audit().verdict == "consistent, not proven"
 
 
+def test_a_version_that_nobody_can_read_is_not_registered(ann, team):
+    from nbmlops.store.repeated import rest
+
+    (row,) = ann.execute("SELECT row_to_json(v) FROM model_versions v").fetchone()
+    event = json.loads(ann.execute("SELECT data FROM events WHERE action = 'register'").fetchone()[0])
+    for lie in ({"signature": "x"}, {"signature": "[]"}, {"metrics": '{"a": "\\u0000"}'}, {"trusted": "{}"}):
+        values = as_json(row | lie), as_json(event | {"rest": rest("model_versions", row | lie)})
+        assert refused(ann, "SELECT nbmlops_register(%s, %s)", values) == "NBM03", lie
+    assert refused(ann, "SELECT nbmlops_register(%s, %s)", (as_json(row), as_json(event))) == ""
+    team("eve")
+    assert len(nb.models()) == 2
+
+
 def test_nobody_lets_their_own_source_run(ann, owned, team, monkeypatch):
     """Nor under a second account that claimed the same name."""
     for user, role in (("ann2", "scientist"), ("kim", "expert")):

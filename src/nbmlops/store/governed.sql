@@ -258,6 +258,15 @@ BEGIN
     THEN
         RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'The event of a version says another file or owner than it.';
     END IF;
+    BEGIN
+        IF (jsonb_typeof(added.signature::jsonb), jsonb_typeof(added.metrics::jsonb), jsonb_typeof(added.trusted::jsonb))
+            IS DISTINCT FROM ('object', 'object', 'array')
+        THEN
+            RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'A version has a signature, metrics and types that are no JSON.';
+        END IF;
+    EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeric_value_out_of_range THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'A version has a signature, metrics and types that are no JSON.';
+    END;
     SELECT coalesce(max(v.version), 0) + 1 INTO number FROM {schema}.model_versions AS v WHERE v.name = added.name;
     added.version := number;
     INSERT INTO {schema}.model_versions VALUES (added.*);
