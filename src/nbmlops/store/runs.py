@@ -38,6 +38,7 @@ __all__ = [
         "results_of",
         "rows_of",
     ),
+    "subjects",
     "summaries",
     "that_kept",
 ]
@@ -335,6 +336,13 @@ def judged(store: Store, run_ids: Iterable[str]) -> dict[str, Json]:
             found += connection.execute(f"{query} AND run_id IN ({holes})", part).fetchall()
     own = [(int(rows or 0), at, key, run, said) for at, key, run, said, rows, made in found if made in (None, run)]
     return {run: json.loads(said or "{}") for _, _, _, run, said in sorted(own, key=lambda r: r[:3])}
+
+
+def subjects(store: Store, kind: str) -> set[str]:
+    """Return what there is a result of a kind about."""
+    with reading(store) as connection:
+        found = connection.execute("SELECT DISTINCT subject FROM results WHERE kind = ?", (kind,)).fetchall()
+    return {subject for (subject,) in found}
 
 
 def latest_results(store: Store, kind: str) -> list[Json]:

@@ -45,7 +45,7 @@ def of_models(
 ) -> list[Known]:
     """Return what is known of each model; a few questions to the store, however many models there are."""
     from nbmlops.store import episodes, flags, predictions
-    from nbmlops.store.runs import latest_results
+    from nbmlops.store.runs import latest_results, subjects
 
     store = session.store()
     if not versions:
@@ -61,6 +61,7 @@ def of_models(
         {*predictions.models_of(store), *(r["subject"] for r in latest_results(store, "drift"))},
         predictions.answered(store),
         late,
+        subjects(store, "evaluation"),
     )
     return [heard.of(name, listed) for name, listed in sorted(versions.items())]
 
@@ -95,6 +96,7 @@ class _Heard:
     asked: set[str]
     back: set[tuple[str, int]]
     late: set[str]
+    evaluated: set[str]
 
     def of(self, name: str, listed: Sequence[ModelVersion]) -> Known:
         """Return what is known of one model."""
@@ -107,7 +109,7 @@ class _Heard:
             newest.owner,
             decided=self.decided,
             waiting=waiting,
-            judged=_is_judged(newest) if waiting else True,
+            judged=bool(newest.evaluation) or newest.ref in self.evaluated,  # when it was registered or later
             turned_down=self.refused.get(newest.ref, ""),
             flagged=bool(self.flagged & {newest.ref, newest.run_id}),
             missing=self.missing.roles(newest) if waiting else (),
@@ -125,13 +127,6 @@ class _Heard:
             alerts=self.alerts.count(ref),
             answered=(known.name, champion.version) in self.back,
         )
-
-
-def _is_judged(version: ModelVersion) -> bool:
-    """Return whether a version was evaluated, when it was registered or later."""
-    from nbmlops.store.runs import results_of
-
-    return bool(version.evaluation) or bool(results_of(session.store(), kind="evaluation", subject=version.ref))
 
 
 def _flagged(row: Json) -> set[str]:
