@@ -7,13 +7,16 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbmlops.config import Project
 from nbmlops.records import iso
 from nbmlops.store import ingest, journal
 from nbmlops.store.driver import Connection, connect, is_sqlite, marks, parts, sqlite_path
 from nbmlops.store.lifecycle import mentioned, outdate, streamed
+
+if TYPE_CHECKING:
+    from nbmlops.store.artifacts import Artifacts
 
 __all__ = ["Garbage", "digests_in", "gc", "made_s"]
 
@@ -109,35 +112,46 @@ def gc(
     with connect(project) as connection:
         sharing.sign(project, connection)
         sharing.check(place, connection)
-        going = _tombstones(connection, iso(now_s - older_than_s))
-        counted = {"runs": len(going), "points": _count_points(connection, going)}
-        if not dry_run:
-            _purge(connection, going)
-        gone = frozenset(going.values() if dry_run else ())
-        spent = _spent(connection, gone, iso(now_s - spared_s))
-        counted["executions"] = _count_executions(connection, spent)
-        if not dry_run:
-            _purge_executions(connection, spent)
-        used = _used(connection, project, gone.union(spent))
-        garbage = {digest: size for digest, size in old.items() if digest not in used}
-        watermarks = _lost_watermarks(connection, project, now_s)
-        leases = _lapsed_leases(connection, now_s)
-        if not dry_run:
-            garbage = {digest: size for digest, size in garbage.items() if place.delete(digest, now_s - spared_s)}
-            _forget(connection, "journals", "journal_id", watermarks)
-            _forget(connection, "leases", "lease", leases)
-        partial_bytes = 0 if dry_run else place.clean(now_s - spared_s)
+        gone, rows = _rows(connection, iso(now_s - older_than_s), iso(now_s - spared_s), dry_run)
+        used = _used(connection, project, gone)
+        files = _files({d: size for d, size in old.items() if d not in used}, place, now_s - spared_s, dry_run)
+        traces = _traces(connection, project, now_s, dry_run)
         if vacuum and not dry_run:
             connection.execute("VACUUM")
-    return Garbage(
-        dry_run,
-        **counted,
-        artifacts=len(garbage),
-        artifacts_bytes=sum(garbage.values()),
-        partial_bytes=partial_bytes,
-        watermarks=len(watermarks),
-        leases=len(leases),
-    )
+    return Garbage(dry_run, **rows, **files, **traces)
+
+
+def _rows(
+    connection: Connection, deleted_before: str, quiet_since: str, dry_run: bool
+) -> tuple[frozenset[str], dict[str, int]]:
+    """Purge old tombstones and kernels that explain nothing any more; return which are left to overlook, and counts."""
+    going = _tombstones(connection, deleted_before)
+    points = _count_points(connection, going)
+    if not dry_run:
+        _purge(connection, going)
+    gone = frozenset(going.values() if dry_run else ())
+    spent = _spent(connection, gone, quiet_since)
+    executions = _count_executions(connection, spent)
+    if not dry_run:
+        _purge_executions(connection, spent)
+    return gone.union(spent), {"runs": len(going), "points": points, "executions": executions}
+
+
+def _files(garbage: dict[str, int], place: Artifacts, before_s: float, dry_run: bool) -> dict[str, int]:
+    """Delete the artifacts nobody mentions, by digest and size, and what was left half written; count them."""
+    if not dry_run:
+        garbage = {digest: size for digest, size in garbage.items() if place.delete(digest, before_s)}
+    partial_bytes = 0 if dry_run else place.clean(before_s)
+    return {"artifacts": len(garbage), "artifacts_bytes": sum(garbage.values()), "partial_bytes": partial_bytes}
+
+
+def _traces(connection: Connection, project: Project, now_s: float, dry_run: bool) -> dict[str, int]:
+    """Forget journals that were read and deleted, and leases of processes that ended; count them."""
+    watermarks, leases = _lost_watermarks(connection, project, now_s), _lapsed_leases(connection, now_s)
+    if not dry_run:
+        _forget(connection, "journals", "journal_id", watermarks)
+        _forget(connection, "leases", "lease", leases)
+    return {"watermarks": len(watermarks), "leases": len(leases)}
 
 
 def digests_in(texts: Iterable[str]) -> set[str]:
