@@ -86,41 +86,39 @@ def start(
     """
     outer = current()
     opened = OpenRun(run_id or new_id(), experiment)
-    if about.get("source"):
-        about["source"] = secrets.redact(about["source"])
-    state.begin(
-        opened,
-        {
-            "t": "run",
-            "run_id": opened.run_id,
-            "experiment": secrets.redact(experiment),
-            "name": secrets.redact(name or experiment),
-            "kind": kind,
-            "status": "running",
-            "started_at": now(),
-            "author": environment.actor()[0],
-            "parent": parent or (outer.run_id if outer else None),
-            "process": identity(),
-            "lease": state.lease(),
-            **about,
-        },
-    )
+    named = {"kind": kind, "name": secrets.redact(name or experiment)}
+    state.begin(opened, _begun(opened, {**named, "parent": parent or (outer.run_id if outer else None), **about}))
     try:
         log_params(opened.run_id, params or {}, origin)
-        for key, value in (tags or {}).items():
-            write(
-                {
-                    "t": "tag",
-                    "run_id": opened.run_id,
-                    "name": secrets.redact(key),
-                    "value": secrets.redact_value(key, value if isinstance(value, str) else str(value)),
-                }
-            )
+        _log_tags(opened.run_id, tags or {})
     except BaseException as error:  # nothing that follows is filed under a run that never began
         finish(opened, "failed", "error", describe(error))
         raise
     state.enter(opened)
     return opened
+
+
+def _begun(opened: OpenRun, about: dict[str, Any]) -> dict[str, Any]:
+    """Return the journal's record of a run that begins here and now, its secrets masked."""
+    if about.get("source"):
+        about["source"] = secrets.redact(about["source"])
+    return {
+        "t": "run",
+        "run_id": opened.run_id,
+        "experiment": secrets.redact(opened.experiment),
+        "status": "running",
+        "started_at": now(),
+        "author": environment.actor()[0],
+        "process": identity(),
+        "lease": state.lease(),
+        **about,
+    }
+
+
+def _log_tags(run_id: str, tags: Mapping[str, Any]) -> None:
+    for key, value in tags.items():
+        said = secrets.redact_value(key, value if isinstance(value, str) else str(value))
+        write({"t": "tag", "run_id": run_id, "name": secrets.redact(key), "value": said})
 
 
 def finish(
