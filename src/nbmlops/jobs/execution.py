@@ -102,33 +102,40 @@ def run_notebook(
     options: dict[str, Any] = {"output": output, "cwd": cwd, "progress": progress, "log": log, **limits}
     if run_key is not None and resume is not None:
         raise Invalid("A run key and a run to go on with do not go together.", "Leave one of them out.")
-    if run_key is not None:
-        from nbmlops.jobs.works.keys import run_keyed
-
-        found = run_keyed(_named(path), parameters, run_key, wait_s=wait, **options)
-        run, error = found.run, found.error
-    elif resume is not None:
+    if resume is not None:
         from nbmlops.jobs.resume import go_on
 
         run, error = go_on(resume, path, parameters, **options)
     else:
-        run, error = execute(_named(path), parameters, **options)
+        run, error = _begun(path, parameters, run_key, wait, options)
     if error and (check or isinstance(error, KeyboardInterrupt)):
         error.add_note(message(run))
         raise error
     return run
 
 
+def _begun(
+    path: str | Path | None,
+    parameters: Mapping[str, Any] | None,
+    run_key: str | None,
+    wait: float | None,
+    options: Mapping[str, Any],
+) -> tuple[Run, BaseException | None]:
+    """Execute a notebook from its first cell, once for a key where one is given."""
+    if path is None:
+        raise Invalid("No notebook is named.", 'Write nb.run_notebook("retrain.ipynb").')
+    if run_key is None:
+        return execute(path, parameters, **options)
+    from nbmlops.jobs.works.keys import run_keyed
+
+    found = run_keyed(path, parameters, run_key, wait_s=wait, **options)
+    return found.run, found.error
+
+
 def _relative(notebook: Path, folder: Path) -> str:
     from nbmlops.tracking import session
 
     return str(session.project(notebook).relative(folder.absolute()))
-
-
-def _named(path: str | Path | None) -> str | Path:
-    if path is None:
-        raise Invalid("No notebook is named.", 'Write nb.run_notebook("retrain.ipynb").')
-    return path
 
 
 def execute(
