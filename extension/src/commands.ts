@@ -2,10 +2,9 @@
 
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
-import { IDisposable } from '@lumino/disposable';
 
 import { fields, Fields, records, text } from './draw/values';
-import { choose, meanwhile } from './dialogs';
+import { ask, choose, meanwhile } from './dialogs';
 import { decide, promote, reply, runAsJob } from './sections/deeds';
 import { goTo, restore } from './sections/cells';
 import { Ids } from './sections/ids';
@@ -34,14 +33,14 @@ interface ICommand {
   readonly act: (args: Args) => Promise<unknown> | void;
 }
 
-/** Add every command but the one that opens the panel; all of them stand in the palette. */
-export function addCommands(app: JupyterFrontEnd, panel: IShown, palette: ICommandPalette | null): IDisposable[] {
+/** Add every command but the one that opens the panel; all of them stand in the palette. Returns what takes them away. */
+export function addCommands(app: JupyterFrontEnd, panel: IShown, palette: ICommandPalette | null): () => void {
   const { trans } = panel;
-  return all(app, panel).map(one => {
+  const added = all(app, panel).map(one => {
     const properties = Object.fromEntries(
       Object.entries(one.args ?? {}).map(([name, description]) => [name, { type: 'string', description }])
     );
-    const added = app.commands.addCommand(one.id, {
+    const known = app.commands.addCommand(one.id, {
       label: one.label,
       caption: one.caption ?? one.label,
       describedBy: { args: { type: 'object', properties } },
@@ -50,8 +49,9 @@ export function addCommands(app: JupyterFrontEnd, panel: IShown, palette: IComma
       execute: args => said(one.act(args as Args))
     });
     palette?.addItem({ command: one.id, category: trans.__('nbmlops') });
-    return added;
+    return known;
   });
+  return () => added.forEach(one => one.dispose());
 }
 
 /** Say what went wrong, in Lab's own place for it. */
@@ -263,7 +263,9 @@ async function openReport(panel: IShown, args: Args): Promise<void> {
     return;
   }
   const began = Date.now();
-  const made = await meanwhile(trans.__('The report is being made'), server.post('reports', { ref }));
+  const made = panel.barred
+    ? await known(panel, ref)
+    : await meanwhile(trans.__('The report is being made'), server.post('reports', { ref }));
   const url = server.trusted(made.url);
   if (!url) {
     throw new Error(trans.__('The server named no report of its own.'));
@@ -277,6 +279,15 @@ async function openReport(panel: IShown, args: Args): Promise<void> {
       actions: [{ label: trans.__('Open the report'), callback: open }]
     });
   }
+}
+
+/** Find a report that was made: who may not write cannot have one made. */
+async function known(panel: IShown, ref: string): Promise<Fields> {
+  const made = records((await panel.server.get('reports')).reports).find(one => one.ref === ref);
+  if (!made) {
+    throw new Error(panel.trans.__('Nobody made a report of %1 yet. %2', ref, panel.barred));
+  }
+  return made;
 }
 
 async function chosenReport(panel: IShown): Promise<string | null> {
@@ -329,10 +340,18 @@ async function onJob(
   fits: (work: Fields) => boolean
 ): Promise<void> {
   const run = args.run || (await chosenWork(panel, title, 'run_id', fits));
-  if (run) {
+  if (run && (what === 'retry' || (await sure(panel, run)))) {
     await panel.server.post(`jobs/${encodeURIComponent(run)}/${what}`, {});
     panel.refresh('jobs');
   }
+}
+
+/** Ask before work is thrown away. */
+async function sure(panel: IShown, run: string): Promise<boolean> {
+  const { trans } = panel;
+  const about = [trans.__('Run %1 ends where it is; what it made so far is kept.', run.slice(-6))];
+  const form = { title: trans.__('Cancel a job'), button: trans.__('Cancel the job'), fields: [], about };
+  return ask({ ...form, act: () => Promise.resolve() }, trans);
 }
 
 async function openDrift(panel: IShown, args: Args): Promise<void> {

@@ -69,7 +69,7 @@ export async function meanwhile<T>(said: string, done: Promise<T>): Promise<T> {
 
 /** Say why something is not to be had, and nothing else. */
 export async function refuse(title: string, why: string, trans: IWords): Promise<void> {
-  const body = new Widget({ node: node('div', 'nbmlops-form', node('p', '', why)) });
+  const body = new Widget({ node: node('div', 'nbmlops-asked', node('p', '', why)) });
   const dialog = new Dialog({ title, body, buttons: [Dialog.okButton({ label: trans.__('Close') })] });
   await dialog.launch();
   dialog.dispose();
@@ -97,7 +97,10 @@ async function launched(form: IForm, values: Values, failed: unknown, trans: IWo
     title: form.title,
     body,
     focusNodeSelector: 'textarea, input, select',
-    buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.okButton({ label: form.button })]
+    buttons: [
+      Dialog.cancelButton({ label: form.fields.length ? trans.__('Cancel') : trans.__('Go back') }),
+      Dialog.okButton({ label: form.button })
+    ]
   });
   dialog.addClass('nbmlops-dialog');
   const done = dialog.launch();
@@ -112,7 +115,7 @@ async function launched(form: IForm, values: Values, failed: unknown, trans: IWo
 /** A form as the body of a dialog. */
 class Form extends Widget {
   constructor(form: IForm, values: Values, failed: unknown) {
-    super({ node: node('div', 'nbmlops-form', ...(form.about ?? [])) });
+    super({ node: node('div', 'nbmlops-asked', ...(form.about ?? [])) });
     this._form = form;
     for (const field of form.fields) {
       this.node.append(this.field(field, field.name in values ? values[field.name] : field.value));
@@ -169,8 +172,8 @@ class Form extends Widget {
       label.append(node('span', 'nbmlops-quiet', ' *'));
       control.setAttribute('required', '');
     }
-    const whole = field.kind === 'tick' ? [node('div', 'nbmlops-ticked-field', control, label)] : [label, control];
-    const drawn = node('div', 'nbmlops-field', ...whole);
+    const whole = field.kind === 'tick' ? [node('div', 'nbmlops-asked-tick', control, label)] : [label, control];
+    const drawn = node('div', 'nbmlops-asked-field', ...whole);
     if (field.help) {
       const help = quiet(field.help);
       help.id = `${id}-help`;
@@ -192,15 +195,15 @@ type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 function made(field: IField, value: unknown): Control {
   if (field.kind === 'choice') {
     const options = (field.options ?? []).map(([key, said]) => new Option(said, key, false, key === text(value, 1000)));
-    return node('select', 'nbmlops-input jp-mod-styled', ...options);
+    return node('select', 'nbmlops-asked-input jp-mod-styled', ...options);
   }
   if (field.kind === 'words') {
-    const words = node('textarea', 'nbmlops-input jp-mod-styled');
+    const words = node('textarea', 'nbmlops-asked-input jp-mod-styled');
     words.rows = 3;
     words.value = text(value, 20_000);
     return words;
   }
-  const line = node('input', field.kind === 'tick' ? '' : 'nbmlops-input jp-mod-styled');
+  const line = node('input', field.kind === 'tick' ? '' : 'nbmlops-asked-input jp-mod-styled');
   if (field.kind === 'tick') {
     line.type = 'checkbox';
     line.checked = value === true;

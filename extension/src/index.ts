@@ -7,6 +7,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
+import { Throttler } from '@lumino/polling';
 
 import { addCommands } from './commands';
 import { texts } from './draw/values';
@@ -14,6 +15,7 @@ import { SidePanel } from './panel';
 import { Ids } from './sections/ids';
 
 const PLUGIN = 'nbmlops:plugin';
+const SOON_MS = 700;
 
 const icon = new LabIcon({
   name: 'nbmlops:runs',
@@ -56,12 +58,15 @@ function activate(
   restorer?.add(panel, panel.id);
 
   const turned = (): void => panel.turned();
-  const executed = (): void => panel.refresh();
+  // Cells that follow each other closely are one reason to ask, not many.
+  const soon = new Throttler(() => panel.refresh(), { limit: SOON_MS, edge: 'trailing' });
+  const executed = (): void => void soon.invoke();
   tracker.currentChanged.connect(turned);
   NotebookActions.executed.connect(executed);
   panel.disposed.connect(() => {
     tracker.currentChanged.disconnect(turned);
     NotebookActions.executed.disconnect(executed);
+    soon.dispose();
   });
 
   app.commands.addCommand(Ids.openPanel, {
@@ -72,8 +77,8 @@ function activate(
     execute: () => app.shell.activateById(panel.id)
   });
   palette?.addItem({ command: Ids.openPanel, category: trans.__('nbmlops') });
-  const added = addCommands(app, panel, palette);
-  panel.disposed.connect(() => added.forEach(one => one.dispose()));
+  const gone = addCommands(app, panel, palette);
+  panel.disposed.connect(gone);
 
   void registry?.load(PLUGIN).then(settings => {
     const apply = (): void => {

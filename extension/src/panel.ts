@@ -1,10 +1,10 @@
 /** The side panel: sections one opens, and when each of them asks. */
 
+import { JupyterFrontEnd } from '@jupyterlab/application';
 import { NotebookPanel } from '@jupyterlab/notebook';
 import { ServerConnection } from '@jupyterlab/services';
 import { IStateDB } from '@jupyterlab/statedb';
 import { TranslationBundle } from '@jupyterlab/translation';
-import { CommandRegistry } from '@lumino/commands';
 import { Message } from '@lumino/messaging';
 import { Poll } from '@lumino/polling';
 import { PanelLayout, Widget } from '@lumino/widgets';
@@ -16,6 +16,7 @@ import { API, BackendMissing, Refused, Server } from './request';
 import { Body } from './sections/body';
 import { compare } from './sections/compare';
 import { drift } from './sections/drift';
+import { Ids } from './sections/ids';
 import { jobs } from './sections/jobs';
 import { Kept } from './sections/kept';
 import { models } from './sections/models';
@@ -32,7 +33,7 @@ const ALL: readonly ((panel: IPanel) => ISection)[] = [runs, compare, models, qu
 export interface IOptions {
   readonly settings: ServerConnection.ISettings;
   readonly trans: TranslationBundle;
-  readonly commands: CommandRegistry;
+  readonly commands: JupyterFrontEnd['commands'];
   /** Where it keeps what is open, if anywhere. */
   readonly state: IStateDB | null;
   /** The open notebook, if any. */
@@ -49,7 +50,7 @@ export class SidePanel extends Widget implements IPanel {
     super();
     this._options = options;
     this.trans = options.trans;
-    this.kept = new Kept(options.state);
+    this.kept = new Kept(options.state, () => this.onTicked());
     this.server = new Server(options.settings, () => this.path());
     this.id = 'nbmlops-panel';
     this.addClass('nbmlops-panel');
@@ -61,7 +62,6 @@ export class SidePanel extends Widget implements IPanel {
     layout.addWidget(new Widget({ node: this._trouble }));
     this._bodies = ALL.map(made => new Body(this, made(this)));
     this._bodies.forEach(body => layout.addWidget(body));
-    this.kept.ticked.connect(this.onTicked, this);
     document.addEventListener('visibilitychange', this);
     this._poll = new Poll({
       auto: false,
@@ -82,6 +82,13 @@ export class SidePanel extends Widget implements IPanel {
     return this._promotes;
   }
 
+  get barred(): string {
+    const said = this.trans.__(
+      'You may look, not change: this server gives you no right to write "nbmlops". Ask who runs it.'
+    );
+    return this._writes ? '' : said;
+  }
+
   /** The sections that are shown. */
   get sections(): readonly ISection[] {
     return this._bodies.filter(body => !body.isHidden).map(body => body.section);
@@ -91,7 +98,6 @@ export class SidePanel extends Widget implements IPanel {
     if (!this.isDisposed) {
       this._poll.dispose();
       document.removeEventListener('visibilitychange', this);
-      this.kept.ticked.disconnect(this.onTicked, this);
       super.dispose();
     }
   }
@@ -257,6 +263,7 @@ export class SidePanel extends Widget implements IPanel {
 
   private about(status: Fields): void {
     this._checked = true;
+    this._writes = fields(status.rights).write !== false;
     const actor = fields(status.actor);
     const { trans } = this;
     const who = status.actor
@@ -337,9 +344,14 @@ export class SidePanel extends Widget implements IPanel {
   /** A drawing asks for something only the panel can do. */
   private wanted(event: CustomEvent): void {
     const detail = fields(event.detail);
-    if (event.type === 'nbmlops:open' && detail.ref) {
+    const ref = text(detail.ref);
+    if (event.type === 'nbmlops:open' && detail.kind === 'model') {
       event.preventDefault();
-      this.run('nbmlops:open-report', { ref: text(detail.ref) });
+      this.kept.setOpen(`model:${ref}`, true);
+      this.showSection('models');
+    } else if (event.type === 'nbmlops:open' && detail.kind === 'run') {
+      event.preventDefault();
+      this.run(Ids.openReport, { ref });
     }
   }
 
@@ -349,6 +361,7 @@ export class SidePanel extends Widget implements IPanel {
   private _about = node('div', 'nbmlops-about');
   private _trouble = node('div', 'nbmlops-troubles');
   private _promotes = true;
+  private _writes = true;
   private _checked = false;
   private _failures = 0;
 }

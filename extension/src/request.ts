@@ -2,7 +2,6 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import { DisposableDelegate, IDisposable } from '@lumino/disposable';
 
 import { Fields, fields, text } from './draw/values';
 
@@ -70,20 +69,15 @@ export class Server {
     return said;
   }
 
-  /** Listen to a stream of events until disposed; `ended` is called when it ends for another reason. */
-  events(what: string, heard: (name: string, data: Fields) => void, ended: () => void): IDisposable {
+  /** Listen to a stream of events; returns what ends that. `ended` is called when it ends for another reason. */
+  events(what: string, heard: (name: string, data: Fields) => void, ended: () => void): () => void {
     const stop = new AbortController();
     const headers = { Accept: 'text/event-stream' };
     void this.send(this.address(`api/${what}`), { headers, signal: stop.signal })
       .then(response => (response.ok && response.body ? listen(response.body, heard) : undefined))
       .catch(() => undefined)
       .then(() => (stop.signal.aborted ? undefined : ended()));
-    return new DisposableDelegate(() => stop.abort());
-  }
-
-  /** Return the address of a kept report. */
-  report(ref: string): string {
-    return this.address(`report/${encodeURIComponent(ref)}`);
+    return () => stop.abort();
   }
 
   /** Return an address the server named, or none where it does not lead to a report on it. */

@@ -1,7 +1,6 @@
 /** A section as it stands in the panel: its title, which opens and closes it, and what it holds. */
 
 import { Message } from '@lumino/messaging';
-import { IDisposable } from '@lumino/disposable';
 import { Widget } from '@lumino/widgets';
 
 import { node } from '../draw/nodes';
@@ -103,7 +102,7 @@ export class Body extends Widget {
 
   /** Stop to listen. */
   unwatch(): void {
-    this._watched?.dispose();
+    this._watched?.();
     this._watched = null;
   }
 
@@ -156,5 +155,5 @@ export class Body extends Widget {
   private _said: unknown = null;
   private _loaded = false;
   private _round = 0;
-  private _watched: IDisposable | null = null;
+  private _watched: (() => void) | null = null;
 }

@@ -13,6 +13,9 @@ const CONDITIONS = 'approved with conditions';
 export async function decide(panel: IPanel, model: string, version: string, yes: boolean): Promise<void> {
   const { server, trans } = panel;
   const title = yes ? trans.__('Approve %1@%2', model, version) : trans.__('Reject %1@%2', model, version);
+  if (panel.barred) {
+    return refuse(title, panel.barred, trans);
+  }
   let whole = await server.get(address(model, version));
   if (!whole.report) {
     const made = server.post('reports', { ref: `${model}@${version}` }); // what is answered is a report
@@ -47,10 +50,13 @@ export async function decide(panel: IPanel, model: string, version: string, yes:
 /** Make an alias name a version: for a reason, and only where the policy has what it asks for. */
 export async function promote(panel: IPanel, model: string, version: string): Promise<void> {
   const { server, trans } = panel;
+  const title = trans.__('Promote %1@%2', model, version);
+  if (panel.barred) {
+    return refuse(title, panel.barred, trans);
+  }
   const whole = await server.get(address(model, version));
   const may = fields(fields(whole.may).promote);
   const aliases = texts(whole.aliases, 50);
-  const title = trans.__('Promote %1@%2', model, version);
   if (!aliases.length) {
     return refuse(title, trans.__('No alias can be given to it. The charter names aliases under policy.'), trans);
   }
@@ -85,6 +91,10 @@ export async function promote(panel: IPanel, model: string, version: string): Pr
 /** Answer a question. */
 export async function reply(panel: IPanel, question: Fields): Promise<void> {
   const { server, trans } = panel;
+  const title = trans.__('Answer about %1', text(question.subject));
+  if (panel.barred) {
+    return refuse(title, panel.barred, trans);
+  }
   const states = [
     ['', trans.__('leave it as it is')] as const,
     ['answered', trans.__('answered')] as const,
@@ -93,7 +103,7 @@ export async function reply(panel: IPanel, question: Fields): Promise<void> {
   ];
   await ask(
     {
-      title: trans.__('Answer about %1', text(question.subject)),
+      title,
       button: trans.__('Answer'),
       about: [
         node('blockquote', 'nbmlops-said', text(question.text, 2000)),
@@ -125,8 +135,9 @@ export async function runAsJob(panel: IPanel): Promise<boolean> {
   }
   const known = await server.get('parameters');
   const title = trans.__('Run %1 as a job', notebook.split('/').pop());
-  if (known.why_not) {
-    await refuse(title, text(known.why_not, 1000), trans);
+  const why = panel.barred || text(known.why_not, 1000);
+  if (why) {
+    await refuse(title, why, trans);
     return false;
   }
   const all = records(known.parameters, 200);

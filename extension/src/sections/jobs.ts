@@ -1,7 +1,5 @@
 /** Jobs: what runs now with its cell, what failed and why, what comes next. */
 
-import { IDisposable } from '@lumino/disposable';
-
 import { Content, dotted, node, quiet, status } from '../draw/nodes';
 import { duration, Fields, fields, number, records, text } from '../draw/values';
 import { Ids } from './ids';
@@ -130,8 +128,7 @@ export function jobs(panel: IPanel): ISection {
     title: trans.__('Jobs'),
     load: async () => (known = await server.get('jobs')),
     draw: drawn,
-    watch: (ended): IDisposable =>
-      server.events('jobs/events', (name, data) => (name === 'job' ? told(data) : undefined), ended)
+    watch: ended => server.events('jobs/events', (name, data) => (name === 'job' ? told(data) : undefined), ended)
   };
 }
 

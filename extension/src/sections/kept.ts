@@ -1,7 +1,6 @@
 /** What the panel remembers when the page is loaded again: open sections and rows, ticked runs. */
 
 import { IStateDB } from '@jupyterlab/statedb';
-import { ISignal, Signal } from '@lumino/signaling';
 
 import { fields, records, text, texts } from '../draw/values';
 
@@ -16,12 +15,14 @@ export interface ITicked {
 
 /** The panel's memory; without a place to keep it, it lasts as long as the page. */
 export class Kept {
-  constructor(private readonly place: IStateDB | null) {}
-
-  /** Emitted when the ticked runs are others. */
-  get ticked(): ISignal<this, void> {
-    return this._ticked;
-  }
+  /**
+   * @param place - Where it is kept.
+   * @param ticked - Called when the ticked runs are others.
+   */
+  constructor(
+    private readonly place: IStateDB | null,
+    private readonly ticked: () => void
+  ) {}
 
   /** The ticked runs, in the order they were ticked. */
   get ticks(): readonly ITicked[] {
@@ -73,7 +74,7 @@ export class Kept {
   /** Tick these runs and no others. */
   setTicks(ticks: readonly ITicked[]): void {
     this._ticks = ticks.slice(-MOST);
-    this._ticked.emit();
+    this.ticked();
     this.save();
   }
 
@@ -86,5 +87,4 @@ export class Kept {
   private _open = new Set<string>(['runs', 'models', 'jobs']);
   private _ticks: readonly ITicked[] = [];
   private _chosen = new Map<string, string>();
-  private _ticked = new Signal<this, void>(this);
 }

@@ -1,7 +1,5 @@
 /** A list of any length: only the rows one sees are there, and they are asked for as one scrolls. */
 
-import { IDisposable } from '@lumino/disposable';
-
 import { node } from '../draw/nodes';
 import { patch } from '../draw/patch';
 
@@ -20,7 +18,7 @@ export interface IRows {
 }
 
 /** A list of rows in an element that scrolls. */
-export class Rows implements IDisposable {
+export class Rows {
   constructor(private readonly about: IRows) {
     this.node.setAttribute('aria-label', about.label);
     this.node.addEventListener('keydown', this);
@@ -30,12 +28,7 @@ export class Rows implements IDisposable {
 
   readonly node = node('ol', 'nbmlops-rows nbmlops-virtual');
 
-  get isDisposed(): boolean {
-    return this._disposed;
-  }
-
   dispose(): void {
-    this._disposed = true;
     this._sizes.disconnect();
     this._scroller?.removeEventListener('scroll', this);
     this.node.removeEventListener('keydown', this);
@@ -44,12 +37,15 @@ export class Rows implements IDisposable {
 
   /** Show so many rows, drawn anew where they changed. */
   set(count: number): void {
-    if (count !== this._count) {
-      this._more.clear(); // other rows stand there now
-    }
+    const others = count !== this._count;
     this._count = count;
     this._active = Math.min(this._active, Math.max(0, count - 1));
     this.update();
+    if (others) {
+      this._more.clear(); // other rows stand there now
+      this.measure();
+      this.place();
+    }
   }
 
   /** Draw what one sees: a row that is there already is kept, wherever it stands now. */
@@ -71,9 +67,7 @@ export class Rows implements IDisposable {
     const next = [...wanted].sort((a, b) => a - b).map(i => [i, this.drawn(i, old)] as const);
     const lost = held && !next.some(([, drawn]) => drawn === held);
     this.put(next);
-    this.measure();
     this.place();
-    this.node.style.height = `${this.top(this._count)}px`;
     this.follow(held, lost ?? false);
     if (first !== this._seen[0] || last !== this._seen[1]) {
       this._seen = [first, last];
@@ -170,6 +164,7 @@ export class Rows implements IDisposable {
     this._shown.forEach((drawn, i) => {
       drawn.style.top = `${this.top(i)}px`;
     });
+    this.node.style.height = `${this.top(this._count)}px`;
   }
 
   /** Rows that are open are higher: by how much is measured; returns whether any changed. */
@@ -272,7 +267,6 @@ export class Rows implements IDisposable {
   private _active = 0;
   private _place = 0;
   private _frame = 0;
-  private _disposed = false;
   private _seen: [number, number] = [-1, -1];
   private _shown = new Map<number, HTMLElement>();
   private _more = new Map<number, number>();

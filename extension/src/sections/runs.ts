@@ -1,7 +1,5 @@
 /** This notebook: the runs of the open file, or of the whole project, newest first. */
 
-import { IDisposable } from '@lumino/disposable';
-
 import { Content, node, status } from '../draw/nodes';
 import { on } from '../draw/patch';
 import { sparkline } from '../draw/plot';
@@ -16,11 +14,11 @@ const MOST_CURVE = 60;
 const UNKNOWN = 'not measured'; // of the charter's targets
 
 /** Make the section of runs. */
-export function runs(panel: IPanel): ISection & IDisposable {
+export function runs(panel: IPanel): ISection {
   return new Runs(panel);
 }
 
-class Runs implements ISection, IDisposable {
+class Runs implements ISection {
   constructor(private readonly panel: IPanel) {
     const { trans } = panel;
     this.title = trans.__('This notebook');
@@ -39,10 +37,6 @@ class Runs implements ISection, IDisposable {
 
   readonly id = ID;
   readonly title: string;
-
-  get isDisposed(): boolean {
-    return this._rows.isDisposed;
-  }
 
   dispose(): void {
     this._rows.dispose();

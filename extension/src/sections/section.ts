@@ -2,7 +2,6 @@
 
 import { NotebookPanel } from '@jupyterlab/notebook';
 import { TranslationBundle } from '@jupyterlab/translation';
-import { IDisposable } from '@lumino/disposable';
 
 import { Content, IWords, node, quiet } from '../draw/nodes';
 import { on, patch } from '../draw/patch';
@@ -19,8 +18,8 @@ export interface ISection {
   load(): Promise<unknown>;
   /** Draw what came; what looks the same is left standing. */
   draw(data: unknown): HTMLElement[];
-  /** Listen while somebody looks; `ended` is called where the other side hangs up. */
-  watch?(ended: () => void): IDisposable;
+  /** Listen while somebody looks; returns what ends that. `ended` is called where the other side hangs up. */
+  watch?(ended: () => void): () => void;
   dispose?(): void;
 }
 
@@ -31,6 +30,8 @@ export interface IPanel {
   readonly kept: Kept;
   /** Whether people may approve and promote from here. */
   readonly promotes: boolean;
+  /** Why nothing may be changed on this server; empty where it may. */
+  readonly barred: string;
   /** The open notebook, if any. */
   notebook(): NotebookPanel | null;
   /** Its path as the server knows it, empty without one. */
