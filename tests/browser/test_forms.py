@@ -39,7 +39,9 @@ MAGICS = ("%register", "%promote", "%drift", "%track", "%check", "%review")
 @pytest.fixture(scope="module")
 def notebooks():
     begun = ["%load_ext nbmlops", FLIGHTS, FITTED, USED]
-    return {"forms": [*begun, *MAGICS], "headless": ["%load_ext nbmlops", *MAGICS]}
+    fitted = "import pandas as pd\nfrom sklearn.linear_model import LogisticRegression\nfit = LogisticRegression().fit(pd.DataFrame({'x': [0, 1]}), [0, 1])"
+    narrow = ["%load_ext nbmlops", fitted, "%register"]
+    return {"forms": [*begun, *MAGICS], "narrow": narrow}
 
 
 def cell(page: Page, magic: str):
@@ -186,3 +188,22 @@ def test_a_form_is_filled_in_by_keyboard_alone_and_reads_well_afterwards(lab, pa
     assert page.locator(".nbmlops-form").count() == 0
     assert page.locator(".jp-OutputArea").get_by_text("Error displaying widget").count() == 0
     shot(page, "untrusted")
+
+
+def test_a_form_fits_a_narrow_page_and_axe_finds_nothing_serious(lab, page, needed):
+    axe = needed("axe_playwright_python.sync_playwright").Axe()
+    page.set_viewport_size({"width": 800, "height": 900})
+    open_notebook(lab, page, "narrow.ipynb")
+    run_all(page)
+    form = page.locator(".nbmlops-form")
+    form.get_by_label("Name").fill("narrow")
+    form.get_by_role("button", name="Register").click()
+    expect(form.get_by_role("status")).to_contain_text("Done: narrow@1")
+    wide = form.evaluate("form => [...form.querySelectorAll('*')].filter(e => e.scrollWidth > form.clientWidth).length")
+    shot(page, "narrow")
+    assert wide == 0
+    for dark in (False, True):
+        themed(page, dark)
+        found = axe.run(page, context=".nbmlops-form")
+        worst = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
+        assert worst == [], [(v["id"], [n["html"] for n in v["nodes"]]) for v in worst]

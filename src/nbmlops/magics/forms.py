@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbmlops.capture.secrets import redact
 from nbmlops.errors import NbmlopsError
 from nbmlops.magics.front import Below, is_live
 
@@ -101,7 +102,8 @@ def _cells(shell: InteractiveShell) -> dict[str, str]:
     for number, source in reversed(ran[1:]):
         lines = [line.strip() for line in source.splitlines() if line.strip()]
         if lines and not lines[0].startswith(("%", "!", "?")) and source not in found.values():
-            found[f"[{number}] {lines[-1][:LONGEST]}{'…' if len(lines[-1]) > LONGEST else ''}"] = source
+            last = redact(lines[-1])  # a list is kept in the notebook, and drawn in reports
+            found[f"[{number}] {last[:LONGEST]}{'…' if len(last) > LONGEST else ''}"] = source
         if len(found) == MOST_CELLS:
             break
     return found

@@ -13,7 +13,7 @@ from nbmlops.magics import offered
 
 __all__ = ["LIMIT_S", "action_at", "values", "within"]
 
-LIMIT_S = 0.15  # nobody waits longer for what may follow
+LIMIT_S = 0.12  # nobody waits longer for what may follow
 RECENT = 50  # runs whose columns are offered
 
 Names = Mapping[str, Any]

@@ -49,10 +49,6 @@ class CellForm(Form):
         """Say what has to be answered yet: to stop, nothing."""
         return "" if values.get("cell") == NO_MORE else super().missing(values)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON, without the sources: the notebook has them."""
-        return {name: value for name, value in super().to_dict().items() if name != "cells"}
-
 
 @dataclass(frozen=True)
 class RulesForm(Form):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbmlops.errors import NbmlopsError
-from nbmlops.quality.models import is_model
 
 __all__ = ["Known", "columns", "fitted", "frames", "known"]
 
@@ -59,7 +58,8 @@ def frames(names: Names) -> tuple[str, ...]:
 
 def fitted(names: Names) -> tuple[str, ...]:
     """Return the variables that hold a model, the newest first; one that is fitted before one that is not."""
-    found = _variables(names, lambda value: is_model(value) and callable(getattr(value, "predict", None)))
+    # Not quality.is_model: what Tab asks first must load nothing.
+    found = _variables(names, lambda value: callable(getattr(value, "fit", None)) and callable(value.predict))
     return tuple(sorted(found, key=lambda name: not _is_fitted(names[name])))
 
 
@@ -87,8 +87,9 @@ def _public(name: str) -> bool:
 def _columns(value: Any) -> tuple[str, ...]:
     """Return the names of columns that are text; a magic can name no other."""
     try:
-        found: Any = () if isinstance(value, (type, str)) else getattr(value, "columns", ())
-        return tuple(name for name in found if isinstance(name, str)) if hasattr(value, "shape") else ()
+        # The shape first: to name the columns of a lazy frame may be work, and it has none.
+        found: Any = value.columns if hasattr(value, "shape") and not isinstance(value, type) else ()
+        return tuple(name for name in found if isinstance(name, str))
     except Exception:
         return ()
 

@@ -89,8 +89,17 @@ class Form:
         return f"Still to answer: {', '.join(one.label.lower() for one in gaps)}.{hint}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return {**asdict(self), "command": self.command()}
+        """Return plain JSON: of choices that depend on an answer those of the answer it begins with."""
+        begun = self.values()
+        fields = [{**asdict(one), "choices": one.choices_at(begun)} for one in self.fields]
+        return {
+            "magic": self.magic,
+            "title": self.title,
+            "button": self.button,
+            "fields": [{name: value for name, value in one.items() if name != "choices_of"} for one in fields],
+            "notes": list(self.notes),
+            "command": self.command(),
+        }
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return static.bundle(self.to_dict())

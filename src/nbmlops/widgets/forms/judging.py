@@ -12,7 +12,7 @@ import ipywidgets as iw
 from nbmlops.errors import Invalid
 from nbmlops.governance.flags.from_file import value_of
 from nbmlops.monitoring.returning.feedback import VERDICTS, feedback
-from nbmlops.widgets.forms.live import LABELS, WIDTH, LiveForm, button, tell
+from nbmlops.widgets.forms.live import LABELS, LAYOUT, LiveForm, button, tell
 from nbmlops.widgets.forms.static import code
 from nbmlops.widgets.html import BAD, FONT, GOOD, QUIET, esc, number, percent, table
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["LiveReview"]
 
 SETTLE_S = 0.3  # a second click comes before anybody can have read the next row
-LOOK = {"continuous_update": False, "style": LABELS, "layout": {"width": WIDTH}}
+LOOK = {"continuous_update": False, "style": LABELS, "layout": LAYOUT}
+MOST_INPUTS = 30
 KEYS = "Tab moves, Enter answers: agree has the focus after each answer."
 
 
@@ -124,7 +125,8 @@ class LiveReview(LiveForm):
         outcome = "" if row["outcome"] is None else f", outcome {number(row['outcome'])}"
         head = f"{self.place + 1} of {len(self.rows)}{before}: said {number(row['prediction'])}{chance}{outcome}"
         inputs = [[name, "" if value is None else number(value)] for name, value in (row["inputs"] or {}).items()]
-        shown = table(["Column", "Value"], inputs) if inputs else "Its inputs are no longer kept."
+        more = f"<div>and {len(inputs) - MOST_INPUTS} more columns</div>" if len(inputs) > MOST_INPUTS else ""
+        shown = table(["Column", "Value"], inputs[:MOST_INPUTS]) + more if inputs else "Its inputs are no longer kept."
         why = f"Listed because: {row['why']}"
         return f'<div role="status" style="{FONT}"><strong>{esc(head)}</strong><div>{esc(why)}</div></div>{shown}'
 

@@ -18,7 +18,7 @@ __all__ = ["LiveForm", "button", "one_line", "said"]
 
 NOTHING = "-"
 LABELS = {"description_width": "11em"}
-WIDTH = "36em"
+LAYOUT = {"width": "36em", "max_width": "calc(100% - 4px)"}
 MOST_LINES = 6  # of a cell that is shown before it runs
 LONGEST = 300  # characters of an error
 
@@ -51,9 +51,9 @@ class LiveForm:
         self.press.on_click(lambda _: self.pressed())
         self.again.on_click(lambda _: self.refresh())
         self.fill(self.form.values())
-        head = iw.HTML(f'<strong style="{FONT}">{esc(self.form.title)}</strong>')
+        head = iw.HTML(f'<div style="{FONT};white-space:normal"><strong>{esc(self.form.title)}</strong></div>')
         rows = [head, *self.inputs.values(), self.preview, iw.HBox([self.press, self.again]), self.message, self.extra]
-        self.view = iw.VBox(rows, layout=iw.Layout(padding="4px 8px"))
+        self.view = iw.VBox(rows, layout=iw.Layout(padding="4px 8px", width="100%"))
         self.view.add_class("nbmlops-form")
 
     def values(self) -> dict[str, str]:
@@ -142,7 +142,8 @@ def tell(words: str, colour: str = QUIET) -> str:
         return ""
     role = "alert" if colour == BAD else "status"
     ground = f"color:{colour};background:#fff;padding:0 6px;border-radius:3px" if colour != QUIET else ""
-    return f'<div role="{role}" style="{FONT}"><span style="{ground}">{SHAPES[colour]} {esc(words)}</span></div>'
+    said = f'<span style="{ground}">{SHAPES[colour]} {esc(words)}</span>'
+    return f'<div role="{role}" style="{FONT};white-space:normal">{said}</div>'
 
 
 def one_line(error: Exception) -> str:
@@ -159,9 +160,9 @@ def said(result: Any) -> str:
 
 def _input(one: Field) -> Any:
     """Return the widget of a question; what is typed counts when it is left, so that no letter comes after a click."""
-    common = {"description": one.label, "style": LABELS, "layout": iw.Layout(width=WIDTH)}
+    common = {"description": one.label, "style": LABELS, "layout": iw.Layout(**LAYOUT)}
     if one.tick:
-        return iw.Checkbox(value=False, description=one.label, indent=True, style=LABELS, layout=iw.Layout(width=WIDTH))
+        return iw.Checkbox(value=False, description=one.label, indent=True, style=LABELS, layout=iw.Layout(**LAYOUT))
     if not one.free:
         return iw.Dropdown(options=[], **common)
     typed = {"placeholder": one.placeholder, "continuous_update": False, **common}

@@ -39,18 +39,17 @@ def code(line: str) -> str:
 
 
 def _rows(data: Json) -> list[list[str]]:
-    asked = {one["name"]: one["value"] for one in data["fields"]}
-    return [[_asks(one), one["value"] or "-", _choices(one, asked)] for one in data["fields"]]
+    return [[_asks(one), one["value"] or "-", _choices(one)] for one in data["fields"]]
 
 
 def _asks(one: Json) -> str:
     return one["label"] if one["needed"] else f"{one['label']} (if you like)"
 
 
-def _choices(one: Json, asked: Mapping[str, str]) -> str:
+def _choices(one: Json) -> str:
     if one["tick"]:
         return "yes or no"
-    known = list(one["choices_of"].get(asked.get(one["of"], ""), ()) if one["of"] else one["choices"])
+    known = one["choices"]
     more = f" and {len(known) - MOST} more" if len(known) > MOST else ""
     shown = ", ".join(known[:MOST]) + more
     return shown + (" or another" if shown and one["free"] else "") or one["placeholder"]
