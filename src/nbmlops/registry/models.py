@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nbmlops.capture import environment
 from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.hooks import service
-from nbmlops.records import ModelVersion, now, plain
-from nbmlops.registry import kept, loaded, past
+from nbmlops.records import ModelVersion, now
+from nbmlops.registry import described, loaded, past
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -80,35 +79,26 @@ def register(
     >>> nb.register(model, "late-flights").ref  # doctest: +SKIP
     'late-flights@1'
     """
-    from nbmlops.capture.settings import outline
     from nbmlops.registry import evaluation as evaluations
     from nbmlops.registry import files
     from nbmlops.store import models as stored
 
     _check_name(name)
     subject = _own(model)
-    evaluation = _belongs(evaluation, model) if evaluation is not None else evaluations.newest(model)
+    evaluation = described.belonging(evaluation, model) if evaluation is not None else evaluations.newest(model)
     written = files.write(model, allow_pickle)
     place, actor = session.artifacts(), identity.actor()
-    fitted_on = subject.fitted_on or {}
-    known = _signature(model, evaluation, fitted_on)
     row = {
+        **described.about(model, subject.fitted_on or {}, evaluation, background),
+        **described.evidence(evaluation, place),
         "name": name,
         "digest": place.put(written.data),
         "format": written.format,
-        "estimator": outline(model),
-        "signature": kept.completed(known, model, evaluation.profile if evaluation else None, background, fitted_on),
-        "run_id": fitted_on.get("run_id") or (evaluation.run_id if evaluation else None) or _open_run(),
         "owner": actor[0],
         "created_at": now(),
-        "metrics": plain(evaluation.metrics) if evaluation else {},
-        "evaluation": evaluation.result_id if evaluation else None,
-        "profile": place.put(_reference_bytes(evaluation)) if evaluation else None,
         "environment": place.put(json.dumps(environment.packages(), sort_keys=True).encode()),
         "size_bytes": len(written.data),
     }
-    if evaluation and evaluation.values:  # tracked, so it may wait; a version's evidence may not
-        place.settle(evaluation.values)
     with session.store().atomic() as change:
         agreed: str | None = service("governance.agreed_on", "record")(change)
         number = stored.add_version(change, row, list(written.trusted), actor, agreed)
@@ -347,70 +337,6 @@ def _own(model: Any) -> Any:
     return subject_of(model)
 
 
-def _belongs(evaluation: Evaluation, model: Any) -> Evaluation:
-    from nbmlops.registry.evaluation import Evaluation
-    from nbmlops.registry.subject import content_key
-
-    if not isinstance(evaluation, Evaluation):
-        raise Invalid(f"evaluation is {type(evaluation).__name__}.", "Pass what nb.evaluate returned.")
-    if evaluation.key != content_key(model):
-        raise Invalid(
-            f"This evaluation is of {evaluation.model}, not of this model as it is now.",
-            "Evaluate this model: nb.evaluate(model, held_out, target=...).",
-        )
-    return evaluation
-
-
-def _signature(model: Any, evaluation: Evaluation | None, fitted_on: Mapping[str, Any]) -> dict[str, Any]:
-    """Return columns and answers; what was seen in the columns only after an evaluation."""
-    known = {k: fitted_on[k] for k in ("rows", "columns", "target") if k in fitted_on}
-    if evaluation and (seen := _sketch(model, evaluation.signature)):
-        known["sketch"] = seen
-    if evaluation:
-        return {**evaluation.signature, "fitted_on": known}
-    names = getattr(model, "feature_names_in_", None)
-    if names is None:
-        raise Invalid(
-            f"{type(model).__name__} does not know its columns' names.",
-            "Evaluate it on held-out rows first, or fit it on a DataFrame.",
-        )
-    classes = plain(getattr(model, "classes_", []))
-    task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
-    return {
-        "columns": [{"name": str(n), "kind": None} for n in names],
-        "target": fitted_on.get("target") or None,
-        "task": task,
-        "classes": classes,
-        "positive": classes[1] if task == "binary" else None,
-        "fitted_on": known,
-    }
-
-
-def _sketch(model: Any, about: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what tells later rows from those of the fit, while a variable holds them."""
-    from nbmlops.capture.estimators import training_data
-    from nbmlops.registry import sketch
-
-    known = training_data(model)
-    return sketch.made(known[0], [c["name"] for c in about["columns"]]) if known else None
-
-
-def _reference_bytes(evaluation: Evaluation) -> bytes:
-    """Return the one JSON later data is held against."""
-    from nbmlops.registry.evaluation import PREDICTION
-
-    profile = evaluation.profile.to_json()
-    content = {
-        "profile": json.loads(profile) if isinstance(profile, str) else profile,
-        "metrics": evaluation.metrics,
-        "target": evaluation.target,
-        "prediction": PREDICTION,
-        "columns": [c["name"] for c in evaluation.signature["columns"]],
-        "importance": evaluation.importance,
-    }
-    return json.dumps(plain(content), sort_keys=True, separators=(",", ":")).encode()
-
-
 def _was_read(version: ModelVersion) -> bool:
     """Return whether a version is a function kept as source that somebody other than its author has read."""
     from nbmlops.registry import files, review
@@ -424,11 +350,6 @@ def _trusted(version: ModelVersion) -> tuple[str, ...]:
     from nbmlops.store import models as stored
 
     return tuple(files.reviewed(stored.trusted_types(session.store(), version.name, version.version))[0])
-
-
-def _open_run() -> str | None:
-    opened = session.current()
-    return opened.run_id if opened else None
 
 
 def _check_name(name: Any) -> None:
