@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from jupyter_server.auth import IdentityProvider, User
 from jupyter_server.auth.identity import LegacyIdentityProvider, PasswordIdentityProvider
 
 import nbmlops as nb
-from asked import refused, tracked
+from asked import refused, tracked, written
 from nbmlops.server.base import visitor
 from nbmlops.store import events
 from nbmlops.tracking import session
@@ -52,6 +54,21 @@ async def test_two_people_on_one_server_are_two_people(ask, late):
     assert nb.actor().name not in ("ann@example.org", "bob@example.org")  # nobody stays
 
 
+async def test_a_job_is_the_run_of_who_started_it_so_they_do_not_answer_for_it(ask, notebook):
+    made = "import nbmlops as nb\nfrom sklearn.dummy import DummyClassifier\nimport pandas as pd\n"
+    made += "frame = pd.DataFrame({'a': [1, 2]})\nnb.register(DummyClassifier().fit(frame, [0, 1]), 'made')"
+    written(notebook, "%load_ext nbmlops", f"%%track fit\n{made}")
+    begun = await ask("jobs", body={"notebook": "flights/nb.ipynb"}, who="bob@example.org")
+    async with asyncio.timeout(120):
+        while (await ask("jobs"))["works"][0]["status"] == "started":
+            await asyncio.sleep(0.2)
+    assert nb.get_run(begun["run_id"]).author == "bob@example.org"
+    assert nb.get_run(begun["run_id"]).status == "finished", nb.get_run(begun["run_id"]).error
+    await ask("reports", body={"ref": "made@1"})
+    assert "answers for their own work" in (await ask("models/made/1", who="bob@example.org"))["may"]["approve"]
+    assert (await ask("models/made/1", who="eve@example.org"))["may"]["approve"] is None
+
+
 async def test_a_name_jupyter_made_up_decides_nothing(ask, late):
     status = await ask("status")
     assert status["actor"] is None
@@ -62,6 +79,14 @@ async def test_a_name_jupyter_made_up_decides_nothing(ask, late):
     assert nb.model_version("late@1").aliases == ()
     may = (await ask("models/late/1"))["may"]
     assert all("is nobody" in may["promote"][alias] for alias in ("champion", "challenger"))
+
+
+async def test_a_job_of_a_name_jupyter_made_up_is_nobodys_but_the_servers(ask, notebook):
+    begun = await ask("jobs", body={"notebook": "flights/nb.ipynb"})
+    async with asyncio.timeout(120):
+        while (await ask("jobs"))["works"][0]["status"] == "started":
+            await asyncio.sleep(0.2)
+    assert nb.get_run(begun["run_id"]).author == nb.actor().name
 
 
 async def test_a_person_cannot_be_named_in_a_body(ask, late):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nbmlops.capture import environment
+from nbmlops.capture import environment, visit
 from nbmlops.capture.secrets import redact
 from nbmlops.config import Project, disabled
 from nbmlops.errors import Conflict, Invalid, NotFound, Unavailable
@@ -91,7 +91,7 @@ def again(key: str) -> Claim:
             raise NotFound(f"No work {key[:80]!r}.", "List them: nbmlops jobs history")
         if held.state in ("started", "finished"):
             raise Conflict(f"{key} is {held.state}, so it is not tried again.", "Start its notebook anew.")
-        ledger.reopen(change, key, now())
+        ledger.reopen(change, key, now(), spec={**held.spec, **_by()})
         claim = _claimed(change, key, store.project)
     _begin(store, claim)
     return claim
@@ -131,7 +131,22 @@ def _row(path: str | Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "digest": digest_of(nb, values),
         "trigger": f"by hand: {environment.acting()[0]}",
         "created_at": at,
+        "spec": _by(),
     }
+
+
+def _visitor() -> tuple[str, str]:
+    """Return (name, how known) of whom a server let in, which a process of its own cannot know; else empty texts."""
+    from nbmlops.tracking.actor import INVENTED
+
+    asked = visit.here()
+    return asked.who if asked and asked.who and not INVENTED.match(asked.who[0]) else ("", "")
+
+
+def _by() -> dict[str, str]:
+    """Return whose run an attempt is, so that they do not answer for it."""
+    name, _ = _visitor()
+    return {"by": name} if name else {}
 
 
 def _values(name: str, given: Mapping[str, Any], known: dict[str, Parameter] | None) -> dict[str, Any]:
@@ -172,7 +187,7 @@ def _begin(store: Store, claim: Claim) -> None:
 
 def _process(project: Project, said: IO[bytes]) -> subprocess.Popen[bytes]:
     own = {name: value for name, value in os.environ.items() if name not in FORGOTTEN}
-    name, known_by = environment.acting()
+    name, known_by = _visitor()
     own |= {"JUPYTERHUB_USER": name} if known_by == "jupyterhub" else {}
     return subprocess.Popen(
         COMMAND,

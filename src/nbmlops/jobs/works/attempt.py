@@ -234,6 +234,7 @@ def _about(store: Store, work: Work, claim: Claim) -> dict[str, Any]:
     before = [a.run_id for a in ledger.attempts_of(store, work.key) if a.attempt < claim.attempt]
     parent = ledger.get(store, work.parent) if work.parent else None
     above = {"parent": parent.run_id} if parent and parent.run_id else {}
+    above |= {"author": work.spec["by"]} if work.spec.get("by") else {}
     return {"tags": {**work.spec.get("tags", {}), **tags}, **above, **({"previous": before[-1]} if before else {})}
 
 
