@@ -86,6 +86,7 @@ def notebooks() -> dict[str, list[Any]]:
     return {
         "tracked": ["%load_ext nbmlops", TRACKED, BROKEN],
         "untracked": ["1 + 1"],
+        "listed": ["%load_ext nbmlops", "%runs \"experiment == 'late'\""],
         "job": [parameters, WAITING, "print(months * share)", "(months, slow)"],
         "failing": ["raise ValueError('no such month')"],
     }
@@ -251,6 +252,27 @@ def test_ticked_runs_are_compared_and_a_reload_forgets_nothing(lab, page):
     expect(runs.get_by_label("Compare forest").first).not_to_be_checked()
 
 
+def test_a_table_of_runs_in_the_notebook_is_sorted_and_compared(lab, page):
+    open_notebook(lab, page, "listed.ipynb")
+    run_all(page)
+    table = page.locator(".jp-OutputArea").last
+    head = table.get_by_role("columnheader", name="roc_auc").first
+    values = table.locator("tbody tr[aria-rowindex]")
+    expect(values).to_have_count(2)
+    press = head.get_by_role("button")
+    press.click()
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    rising = values.all_inner_texts()
+    press.click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    assert values.all_inner_texts() == rising[::-1]
+    for box in table.get_by_role("checkbox", name="Compare").all():
+        box.check()
+    table.get_by_role("button", name="Compare", exact=True).click()
+    expect(table).to_contain_text("LogisticRegression.C")
+    shot(page, "table-compared")
+
+
 def test_a_version_is_approved_and_promoted_for_a_reason(lab, page, seen):
     panel = opened(lab, page, "untracked.ipynb")
     models = only(panel, "Models")
@@ -334,6 +356,57 @@ def test_a_job_that_failed_says_why_first(lab, page):
     expect(first).to_contain_text("ValueError: no such month")
     expect(first).to_contain_text("failing.ipynb")
     shot(page, "panel-job-failed")
+
+
+def test_a_running_job_is_cancelled_and_run_again(lab, page):
+    """What the server knows is not asked here: only what is sent to it, and what is shown of what it tells."""
+    run = "01a21974-6d2e-7d3a-a8ab-000000000001"
+    work = {"work_id": "w", "run_id": run, "job": "nightly", "status": "running", "live": True}
+    work |= {"cells": {"done": 1, "total": 4, "current": "fit()"}, "output": None, "error": None, "duration_s": None}
+    ended = {**work, "status": "cancelled", "live": False}
+    answered(page, "jobs", lambda query: {"works": [work], "schedules": [], "scheduler": None})
+    told = f"event: job\ndata: {json.dumps(ended)}\n\n"
+    heard: list[str] = []
+    sent: list[tuple[str, Any]] = []
+
+    def tell(route) -> None:
+        heard.append(route.request.url)
+        # What was cancelled is told once somebody did.
+        route.fulfill(content_type="text/event-stream", body=told if sent else "event: ping\ndata: {}\n\n")
+
+    def done(route) -> None:
+        sent.append((route.request.url.split("/nbmlops/api/")[1].split("?")[0], route.request.post_data_json))
+        route.fulfill(json=ended)
+
+    page.route(re.compile("/nbmlops/api/jobs/events"), tell)
+    page.route(re.compile(f"/nbmlops/api/jobs/{run}"), lambda route: route.fulfill(json={"kind": "job", "data": {}}))
+    page.route(re.compile(f"/nbmlops/api/jobs/{run}/(cancel|retry)"), done)
+    panel = opened(lab, page, "untracked.ipynb")
+    jobs = only(panel, "Jobs")
+    expect(jobs).to_contain_text("cell 2 of 4: fit()")
+    jobs.get_by_role("button", name="nightly").click()
+    jobs.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    panel.get_by_role("button", name="Refresh").click()
+    expect(jobs).to_contain_text("cancelled")
+    jobs.get_by_role("button", name="Run it again").click()
+    page.wait_for_timeout(HALF_S)
+    assert sent == [(f"jobs/{run}/cancel", {}), (f"jobs/{run}/retry", {})]
+    assert heard
+
+
+def test_who_may_not_write_is_told_which_right_is_missing(lab, page, asked):
+    rights = {"api": 2, "version": "0", "project": "p", "store": "sqlite", "rights": {"read": True, "write": False}}
+    answered(page, "status", lambda query: {**rights, "actor": {"name": "ann@example.org", "known_by": "x"}})
+    panel = opened(lab, page, "untracked.ipynb")
+    models = only(panel, "Models")
+    models.get_by_role("button", name="late@2").click()
+    models.get_by_role("button", name="Promote…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text('no right to write "nbmlops"')
+    dialog.get_by_role("button", name="Close").press("Enter")
+    expect(models.get_by_role("button", name="Promote…")).to_be_focused()
 
 
 def test_a_question_is_answered(lab, page):
@@ -623,7 +696,7 @@ def test_nobody_is_kept_from_using_it(lab, page, axe, width):
         execute(page, "nbmlops:promote-model")
         page.get_by_role("dialog").wait_for()
         shot(page, f"panel-{width}-{theme[11:].lower()}-dialog")
-        wrong[theme, "dialog"] = grave(page, ".nbmlops-form")
+        wrong[theme, "dialog"] = grave(page, ".nbmlops-asked")
         page.keyboard.press("Escape")
     assert {where: what for where, what in wrong.items() if what} == {}
 
