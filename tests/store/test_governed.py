@@ -14,6 +14,7 @@ import servers
 from accounts import direct, groups, of, refused
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from nbmlops.records import now
+from nbmlops.registry.review import reviews
 from nbmlops.store import events, flags, grants, models
 from nbmlops.store.database import as_json
 from nbmlops.store.tables import metadata
@@ -899,6 +900,19 @@ def test_nobody_lets_their_own_source_run(ann, owned, team, monkeypatch):
         ""
     ]
     assert said(owned, "kim", "review", "late@1", read | {"digest": "e" * 64}) == "NBM03"
+
+
+def test_what_a_second_account_reviewed_counts_no_more_once_it_claimed_the_authors_name(ann, owned, team, monkeypatch):
+    for user in ("ann2", "kim"):
+        grants.grant(team(), "expert", user, actor())
+    read = {"digest": "d" * 64, "reason": "harmless"}
+    assert [said(owned, user, "review", "late@1", read) for user in ("ann2", "kim")] == ["", ""]
+    assert [e["actor"] for e in reviews("d" * 64)] == ["ann2", "kim"]
+    team("ann2")
+    monkeypatch.setenv("JUPYTERHUB_USER", "ann@example.org")
+    with session.store().atomic() as change:
+        change.event("advice", "late@1", {}, actor())
+    assert [e["actor"] for e in reviews("d" * 64)] == ["kim"]
 
 
 def test_a_second_account_does_not_review_the_override_of_the_first(ann, owned, team, monkeypatch):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Invalid, NotAllowed
 from nbmlops.hooks import service
+from nbmlops.store.driver import ACCOUNT
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -50,7 +51,7 @@ def approve_source(ref: str, reason: str) -> dict[str, Any]:
         raise Invalid("A review needs a reason.", 'Say why it may run: reason="compares two columns, reads nothing".')
     source(version)  # the file is there, and is the one that was registered
     name, known_by = identity.actor()
-    if name.casefold() in _authors(version.digest):
+    if not _authors(version.digest).isdisjoint(_names(name, known_by)):
         raise NotAllowed(f"{name} registered {version.ref}.", "Somebody else reads it.")
     about = {"digest": version.digest, "reason": reason.strip()}
     with session.store().atomic() as change:
@@ -83,15 +84,28 @@ def shown(version: ModelVersion) -> dict[str, Any]:
 
 
 def reviews(digest: str) -> list[dict[str, Any]]:
-    """Return the events by which people other than its authors said that a file may run, oldest first."""
+    """Return the events by which people other than its authors said that a file may run, oldest first.
+
+    A second account that claimed a name of an author's is the author's, whenever it claimed it.
+    """
     found = _events("review", digest)
     authors = _authors(digest) if found else set()
-    return [e for e in found if e["actor"].casefold() not in authors]
+    return [e for e in found if authors.isdisjoint(_names(e["actor"], e["known_by"]))]
 
 
 def _authors(digest: str) -> set[str]:
     """Return who registered a file, under whatever name."""
     return {e["actor"].casefold() for e in _events("register", digest)}
+
+
+def _names(actor: str, known_by: str) -> set[str]:
+    """Return what somebody goes by, in small letters: an account of a database also by what it claimed."""
+    from nbmlops.store import events
+
+    if known_by != ACCOUNT:
+        return {actor.casefold()}
+    with session.store().reading() as connection:
+        return events.goes_by(connection, actor)
 
 
 def _events(action: str, digest: str) -> list[dict[str, Any]]:

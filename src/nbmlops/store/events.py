@@ -13,7 +13,7 @@ from nbmlops.records import now
 from nbmlops.store import shapes
 from nbmlops.store.tables import events, meta
 
-__all__ = ["HEAD", "append", "broken", "claimants", "latest", "listed", "naming", "unsaid", "verify"]
+__all__ = ["HEAD", "append", "broken", "claimants", "goes_by", "latest", "listed", "naming", "unsaid", "verify"]
 
 HEAD = "head"  # the key in ``meta`` of the newest event's number and hash: what is cut off the end is missed
 
@@ -109,6 +109,19 @@ def claimants(connection: sa.Connection, name: str) -> set[str]:
     said = (json.dumps({"known_by": k, "name": name}, ensure_ascii=False, separators=(",", ":")) for k in PERSONAL)
     any_of = sa.or_(*(events.c.data.contains(f'"claimed":{text}', autoescape=True) for text in said))
     return set(connection.scalars(sa.select(events.c.actor).where(events.c.known_by == "database", any_of).distinct()))
+
+
+def goes_by(connection: sa.Connection, account: str) -> set[str]:
+    """Return the names an account goes by, in small letters, as ``nbmlops_me`` in governed.sql tells them.
+
+    Its own, those it ever claimed as one person's, and the accounts that claimed one of these.
+    """
+    query = sa.select(events.c.data).where(events.c.known_by == "database", events.c.actor == account)
+    said = connection.scalars(query.where(events.c.data.contains('"claimed"')).distinct())
+    claims = [claim for data in said if isinstance(claim := json.loads(data).get("claimed"), dict)]
+    names = {str(c["name"]) for c in claims if c.get("known_by") in PERSONAL and c.get("name")}
+    also = (claimants(connection, name) for name in names)
+    return {name.casefold() for name in {account, *names}.union(*also)}
 
 
 def verify(connection: sa.Connection) -> int | None:
