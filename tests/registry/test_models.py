@@ -163,6 +163,8 @@ def test_trust_is_in_the_store_and_not_in_the_file(registered, tmp_path):
         ("lat", "No model 'lat' in this project. Known: late. Did you mean 'late'?"),
         ("late@9", "No version or alias of late '9' in this project. Known: 1."),
         ("late@champion", "No version or alias of late 'champion'"),
+        ("late@", "late@ names no version: nothing follows the @. Known: 1. late alone is the newest."),
+        ("lat@", "No model 'lat' in this project. Known: late. Did you mean 'late'?"),
     ],
 )
 def test_unknown_names_are_answered_with_the_near_ones(registered, ref, message):

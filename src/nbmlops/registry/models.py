@@ -133,7 +133,9 @@ def model_version(ref: str, at: str | datetime | None = None) -> ModelVersion:
     """
     from nbmlops.store import models as stored
 
-    name, _, which = str(ref).partition("@")
+    name, asked, which = str(ref).partition("@")
+    if asked and not which:
+        _unsaid(name)
     if at is not None:
         return past.served(name, which or "champion", at)
     found = stored.find(session.store(), name, which)
@@ -142,13 +144,23 @@ def model_version(ref: str, at: str | datetime | None = None) -> ModelVersion:
 
 def _unknown(name: str, which: str) -> NoReturn:
     """Raise what says which models, or which versions and aliases, there are."""
+    raise unknown(f"version or alias of {name}", which, _known(name))
+
+
+def _unsaid(name: str) -> NoReturn:
+    """Raise what says that a version or an alias is missing behind the @."""
+    known = ", ".join(_known(name)[:8])
+    raise NotFound(f"{name}@ names no version: nothing follows the @. Known: {known}.", f"{name} alone is the newest.")
+
+
+def _known(name: str) -> list[str]:
+    """Return the versions, newest first, and the aliases of a model."""
     from nbmlops.store import models as stored
 
     versions = stored.listed(session.store(), name)
     if not versions:
         raise unknown("model", name, stored.names(session.store()))
-    known = [str(v.version) for v in versions] + [alias for v in versions for alias in v.aliases]
-    raise unknown(f"version or alias of {name}", which, known)
+    return [str(v.version) for v in versions] + [alias for v in versions for alias in v.aliases]
 
 
 def load_model(ref: str, allow_pickle: bool = False) -> Any:
