@@ -10,7 +10,10 @@ import pytest
 from asked import fits, schema_of, written
 from nbmlops.tracking import opened, session
 
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
+
+def pytest_configure(config):
+    """Load the server's fixtures here: `pytest_plugins` may only stand in a conftest above all tests."""
+    config.pluginmanager.import_plugin("pytest_jupyter.jupyter_server")
 
 
 @pytest.fixture
