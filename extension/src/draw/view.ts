@@ -16,6 +16,7 @@ import { job } from './kinds/job';
 import { lineage } from './kinds/lineage';
 import { model } from './kinds/model';
 import { profile } from './kinds/profile';
+import { report, reports } from './kinds/reports';
 import { run } from './kinds/run';
 import { runs } from './kinds/runs';
 import { kindOf } from './kinds';
@@ -40,6 +41,8 @@ export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([
   ['lineage', lineage],
   ['model', model],
   ['profile', profile],
+  ['report', report],
+  ['reports', reports],
   ['retrained', job],
   ['run', run],
   ['runs', runs]

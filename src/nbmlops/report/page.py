@@ -17,6 +17,7 @@ from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, tell
 from nbmlops.governance.audit import heads
 from nbmlops.hooks import Shown
 from nbmlops.report import howto, kept, readers, sending, snapshot
+from nbmlops.report.address import address
 from nbmlops.report.kinds.kind import kind_of, subject_of
 from nbmlops.report.text import visible, when
 from nbmlops.tracking import session
@@ -110,8 +111,8 @@ class Report(Shown):
     sent: Mapping[str, Any] | None = None  # to whom it was sent, and what became of that
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return dataclasses.asdict(self)
+        """Return plain JSON, with its address on the server this kernel runs under."""
+        return dataclasses.asdict(self) | {"url": address(self.run_id, self.number)}
 
 
 def written(

@@ -15,7 +15,7 @@ import {
   table,
   worst
 } from '../nodes';
-import { Fields, fields, json, list, percent, quantity, records, text } from '../values';
+import { bytes, duration, Fields, fields, json, list, percent, quantity, records, text } from '../values';
 
 const STATES = ['verdict', 'status', 'state', 'outcome', 'level'];
 const TITLES = ['title', 'name', 'ref', 'subject', 'project', 'model', 'notebook', 'path'];
@@ -134,6 +134,9 @@ function single(key: string, value: unknown): Content {
   if (typeof value === 'number' && (key === 'share' || key === 'probability' || key.endsWith('_share'))) {
     return percent(value);
   }
+  if (typeof value === 'number' && /_(bytes|s)$/.test(key)) {
+    return key.endsWith('_s') ? duration(value) : bytes(value);
+  }
   return typeof value === 'object' ? said(value) : quantity(value);
 }
 
@@ -168,6 +171,6 @@ function nothing(value: unknown): boolean {
 
 function words(key: string): string {
   return text(key, 60)
-    .replace(/_(at|s)$/, '')
+    .replace(/_(at|s|bytes)$/, '')
     .replace(/_/g, ' ');
 }
