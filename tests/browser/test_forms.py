@@ -33,15 +33,22 @@ USED = """\
 nb.register(model, "late")
 _ = nb.predict("late@1", held_out)
 """
+FIT = """\
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+fit = LogisticRegression().fit(pd.DataFrame({"x": [0, 1]}), [0, 1])
+"""
+WIDER = """form => {
+    const room = form.closest('.jp-OutputArea-child').clientWidth;
+    return [...form.querySelectorAll('div, button, code')].filter(e => e.scrollWidth > room).length
+}"""
 MAGICS = ("%register", "%promote", "%drift", "%track", "%check", "%review")
 
 
 @pytest.fixture(scope="module")
 def notebooks():
-    begun = ["%load_ext nbmlops", FLIGHTS, FITTED, USED]
-    fitted = "import pandas as pd\nfrom sklearn.linear_model import LogisticRegression\nfit = LogisticRegression().fit(pd.DataFrame({'x': [0, 1]}), [0, 1])"
-    narrow = ["%load_ext nbmlops", fitted, "%register"]
-    return {"forms": [*begun, *MAGICS], "narrow": narrow}
+    narrow = ["%load_ext nbmlops", FIT, "%register"]
+    return {"forms": ["%load_ext nbmlops", FLIGHTS, FITTED, USED, *MAGICS], "narrow": narrow}
 
 
 def cell(page: Page, magic: str):
@@ -196,12 +203,18 @@ def test_a_form_fits_a_narrow_page_and_axe_finds_nothing_serious(lab, page, need
     open_notebook(lab, page, "narrow.ipynb")
     run_all(page)
     form = page.locator(".nbmlops-form")
+    form.get_by_label("Name").fill(
+        "a name with blanks, and so many words that one line of this page cannot hold them all"
+    )
+    form.get_by_role("button", name="Register").click()
+    expect(form.get_by_role("alert")).to_contain_text("a name with blanks")
+    shot(page, "narrow-error")
+    assert form.evaluate(WIDER) == 0
     form.get_by_label("Name").fill("narrow")
     form.get_by_role("button", name="Register").click()
     expect(form.get_by_role("status")).to_contain_text("Done: narrow@1")
-    wide = form.evaluate("form => [...form.querySelectorAll('*')].filter(e => e.scrollWidth > form.clientWidth).length")
     shot(page, "narrow")
-    assert wide == 0
+    assert form.evaluate(WIDER) == 0
     for dark in (False, True):
         themed(page, dark)
         found = axe.run(page, context=".nbmlops-form")
