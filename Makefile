@@ -105,6 +105,7 @@ bench: setup .venv-peers/.installed
 	@$(BIN)/python bench/serve.py
 	@$(BIN)/python bench/site.py
 	@$(BIN)/python bench/report.py
+	@$(BIN)/python bench/panel.py
 
 # What is tried to lose data, here and on others: some ten minutes.
 durability: setup .venv-peers/.installed

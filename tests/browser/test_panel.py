@@ -465,6 +465,18 @@ def test_closed_or_hidden_it_asks_nothing(lab, page, asked):
     page.wait_for_timeout(HALF_S)
     assert asked == []
 
+    section(panel, "Models")
+    expect(panel).to_contain_text("late@2")
+    hide = "Object.defineProperty(document, 'hidden', {value: true, configurable: true})"
+    page.evaluate(f"{hide}; document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(HALF_S)
+    asked.clear()
+    run_all(page)
+    page.wait_for_timeout(2 * HALF_S)
+    assert asked == []
+    with page.expect_request("**/nbmlops/api/models*"):
+        page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+
 
 def test_what_is_disposed_listens_to_nothing(lab, page, asked):
     panel = opened(lab, page, "untracked.ipynb")

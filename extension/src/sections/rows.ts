@@ -242,7 +242,7 @@ export class Rows {
       const [above, below] = [this.node.offsetTop + this.top(to), this.node.offsetTop + this.top(to + 1)];
       const sticky = scroller.querySelector<HTMLElement>('.nbmlops-controls')?.offsetHeight ?? 0;
       if (above - sticky < scroller.scrollTop) {
-        scroller.scrollTop = above - sticky;
+        scroller.scrollTop = to ? above - sticky : 0; // with what stands above the first
       } else if (below > scroller.scrollTop + scroller.clientHeight) {
         scroller.scrollTop = below - scroller.clientHeight;
       }

@@ -10,6 +10,8 @@ import { Fields, fields, text } from '../draw/values';
 import { Refused, Server } from '../request';
 import { Kept } from './kept';
 
+const AGAIN_MS = 10_000;
+
 /** A part of the panel. */
 export interface ISection {
   readonly id: string;
@@ -149,11 +151,12 @@ export class Views {
     private readonly section: string
   ) {}
 
-  /** Return what was answered, null before; `sign` is another when the answer would be. */
+  /** Return what was answered, null before; `sign` is another when the answer would be. What failed is tried again. */
   get(key: string, sign: string, ask: () => Promise<Fields>): Fields | Error | null {
     const known = this._known.get(key);
-    if (known?.sign !== sign) {
-      this._known.set(key, { sign, said: known?.said ?? null });
+    const failed = known?.said instanceof Error && Date.now() - known.at > AGAIN_MS;
+    if (known?.sign !== sign || failed) {
+      this._known.set(key, { sign, said: known?.said ?? null, at: Date.now() });
       void ask()
         .catch((error: Error) => error)
         .then(said => this.came(key, sign, said));
@@ -161,22 +164,14 @@ export class Views {
     return this._known.get(key)?.said ?? null;
   }
 
-  /** Forget an answer: it is asked for again. */
-  forget(key: string): void {
-    const known = this._known.get(key);
-    if (known) {
-      this._known.set(key, { ...known, sign: '' });
-    }
-  }
-
   private came(key: string, sign: string, said: Fields | Error): void {
     if (this._known.get(key)?.sign === sign) {
-      this._known.set(key, { sign, said });
+      this._known.set(key, { sign, said, at: Date.now() });
       this.panel.redraw(this.section);
     }
   }
 
-  private _known = new Map<string, { sign: string; said: Fields | Error | null }>();
+  private _known = new Map<string, { sign: string; said: Fields | Error | null; at: number }>();
 }
 
 /** Draw a moment as shortly as a side bar needs it: the time of today, else the day; the whole of it is its title. */
