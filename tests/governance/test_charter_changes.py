@@ -1,6 +1,8 @@
 """Every charter there was is kept with its text: who changed what when, and what held at a time."""
 
 import json
+import os
+import subprocess
 
 import pytest
 import yaml
@@ -139,6 +141,37 @@ def test_a_governed_change_records_the_charter_it_meets_once(project):
     (project / "charter.yaml").write_text(FIRST)
     note()
     assert changes()[-1]["changed"] == ["the one before cannot be read"]
+
+
+def test_who_edited_the_file_is_whom_git_names_and_who_met_it_only_found_it(project, someone):
+    def git(*words):
+        names = {
+            f"GIT_{who}_{what}": "kim@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        return subprocess.run(["git", *words], cwd=project, env=os.environ | names, check=True, capture_output=True)
+
+    someone("ann@example.org")
+    (project / "charter.yaml").write_text(FIRST)
+    note()  # no git knows it
+    agree(FIRST + "goal: fewer nights\n")
+    (project / "charter.yaml").write_text(FIRST)
+    git("init", "-q")
+    git("add", "charter.yaml")
+    note()  # not committed yet
+    (project / "charter.yaml").write_text(FIRST.replace("0.01", "0.02"))
+    git("commit", "-qam", "more margin")
+    with session.store().atomic() as change:
+        record(change)
+    found = [None, "ann@example.org", None, "kim@example.org"]
+    assert [c["edited_by"] for c in changes()] == found
+    assert {c["actor"] for c in changes()} == {"ann@example.org"}
+    shown = CliRunner().invoke(main, ["charter", "changes"]).output.splitlines()[-4:]
+    for line, by in zip(shown, found, strict=True):
+        assert (by or "found by ann@example.org") in line
+    told = [e["what"] for e in nb.audit(action="charter").events]
+    assert sum(" was found changed: " in t for t in told) == 1
+    commit = git("rev-parse", "HEAD").stdout.decode()[:12]
+    assert sum(f" was changed by kim@example.org (git {commit}): margin: 0.02, was 0.01" in t for t in told) == 1
 
 
 def test_a_change_that_is_undone_records_nothing(project):

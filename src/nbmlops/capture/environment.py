@@ -30,6 +30,7 @@ __all__ = [
     "end_git",
     "git_places",
     "git_state",
+    "last_author",
     "notebook_path",
     "packages",
     "peak_memory_bytes",
@@ -136,6 +137,19 @@ def git_places(folder: Path) -> tuple[Path, ...]:
     """
     found = _decoded(ask_git(folder, "rev-parse", "--git-path", "HEAD", "--git-path", "index")).splitlines()
     return tuple(folder / name for name in found)
+
+
+def last_author(file: Path) -> tuple[str, str] | None:
+    """Return (email, commit) of the last commit of a file that is now as it was committed; None for any other.
+
+    >>> last_author(Path("/nowhere/charter.yaml")) is None
+    True
+    """
+    changed = ask_git(file.parent, "status", "--porcelain", "-z", "--", file.name)
+    asked = ("log", "-1", "--no-show-signature", "--format=%H %ae", "--", file.name)
+    said = _decoded(ask_git(file.parent, *asked)) if changed == b"" else ""
+    commit, _, email = said.partition(" ")
+    return (email, commit) if email else None
 
 
 def ask_git(folder: Path | None, *words: str | bytes) -> bytes | None:

@@ -120,8 +120,11 @@ def changes(as_json: bool, as_csv: bool) -> None:
 
     found = recorded()
     if not as_json:
-        keys = ("at", "actor", "changed") if not as_csv else found[0] if found else ()
-        found = [{**{k: row[k] for k in keys}, "changed": "; ".join(row["changed"])} for row in found]
+        found = [row | {"changed": "; ".join(row["changed"])} for row in found]
+    if not (as_json or as_csv):
+        found = [
+            {"at": r["at"], "by": r["edited_by"] or f"found by {r['actor']}", "changed": r["changed"]} for r in found
+        ]
     show_rows(found, as_json, as_csv, empty="no charter was recorded yet: nbmlops charter check records it")
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreed", "agree", "as_of", "changes", "charter_changes", "digest", "note", "record", "since"]
 
-COLUMNS = ("at", "actor", "known_by", "changed", "digest", "before", "seq")
+COLUMNS = ("at", "actor", "known_by", "changed", "digest", "before", "seq", "edited_by")
 ACTION = "charter"
 HINT = "Bring what is there into the cell, or overwrite it: %%charter --force."
 
@@ -119,8 +119,7 @@ def record(change: Transaction) -> str | None:
     path = targets.find()
     if path is None:
         return None
-    text = path.read_bytes()
-    return _record(change, text).digest
+    return _found(change, path).digest
 
 
 def note() -> Agreed | None:
@@ -131,7 +130,7 @@ def note() -> Agreed | None:
     if (known := _newest()) and known["data"]["digest"] == digest_of(path.read_bytes()):
         return Agreed(session.project().relative(path), known["data"]["digest"])
     with session.store().atomic() as change:
-        return replace(_record(change, path.read_bytes()), path=session.project().relative(path))
+        return replace(_found(change, path), path=session.project().relative(path))
 
 
 def digest() -> str | None:
@@ -172,7 +171,8 @@ def charter_changes() -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a recorded charter: ``at`` (UTC), ``actor``, ``known_by``, ``changed`` (a line a change), ``digest``,
-        ``before`` and ``seq`` of the event.
+        ``before`` and ``seq`` of the event, ``edited_by``: who wrote it, by git where the file was found as it was
+        committed; missing where ``actor`` only found it.
 
     Examples
     --------
@@ -220,14 +220,31 @@ def since(judged: str | None) -> dict[str, Any]:
     return {"state": "changed", "at": recorded[0], "changed": list(changed(_readable(str(judged)), now))}
 
 
+def _found(change: Transaction, path: Path) -> Agreed:
+    """Record a charter as it lies there, whoever wrote it."""
+    text = path.read_bytes()
+    if (known := _digest(_latest(change.connection))) == digest_of(text):
+        return Agreed("", known)
+    return _appended(change, text, known, **_by())
+
+
 def _record(change: Transaction, text: bytes, there: bytes | None = None, **more: Any) -> Agreed:
     """Append the event of a text, unless it is the newest recorded one, and that of what it takes the place of."""
     before = _digest(_latest(change.connection))
     if there is not None and digest_of(there) not in (before, digest_of(text)):
-        before = _appended(change, there, before).digest
+        before = _appended(change, there, before, **_by()).digest
     if before == digest_of(text):
         return Agreed("", before)
     return _appended(change, text, before, **more)
+
+
+def _by() -> dict[str, Any]:
+    """Return who git says edited the file that is there; where it does not, the event's actor only found it."""
+    from nbmlops.capture.environment import last_author
+
+    path = targets.find()
+    known = last_author(path.resolve()) if path else None
+    return {"edited_by": known[0], "commit": known[1]} if known else {"found": True}
 
 
 def _appended(change: Transaction, text: bytes, before: str, **more: Any) -> Agreed:
@@ -332,4 +349,6 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _row(event: dict[str, Any]) -> dict[str, Any]:
-    return {k: event["data"].get(k) if k in event["data"] else event.get(k) for k in COLUMNS}
+    data = event["data"]
+    row = {k: data.get(k) if k in data else event.get(k) for k in COLUMNS}
+    return row | {"edited_by": data.get("edited_by") or (None if data.get("found") else event["actor"])}

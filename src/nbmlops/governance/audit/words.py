@@ -107,10 +107,11 @@ def _condition(asked: Json) -> str:
 
 
 def _charter(subject: str, data: Json) -> str:
-    changed = data.get("changed") or ()
+    found, changed = "found " if data.get("found") else "", data.get("changed") or ()
+    by = f" by {data['edited_by']} (git {_short(str(data.get('commit')))})" if data.get("edited_by") else ""
     if not data.get("before"):
-        return f"the charter of {subject} was agreed"
-    return f"the charter of {subject} was changed" + (f": {'; '.join(map(str, changed))}" if changed else "")
+        return f"the charter of {subject} was {found.strip() or 'agreed'}{by}"
+    return f"the charter of {subject} was {found}changed{by}" + (f": {'; '.join(map(str, changed))}" if changed else "")
 
 
 def _flag(subject: str, data: Json) -> str:
