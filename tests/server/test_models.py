@@ -39,6 +39,18 @@ async def test_models_are_listed_with_what_stands_about_them(ask, late, fit, hel
     assert newest["phase"]
 
 
+async def test_the_champion_is_listed_however_old_it_is(ask, late, notebook, model, monkeypatch):
+    from nbmlops.server import models
+
+    monkeypatch.setattr(models, "MOST_VERSIONS", 2)
+    nb.promote("late", 1, to="champion", reason="the first")
+    for _ in range(4):
+        nb.register(model, "late")
+    (found,) = (await ask("models"))["models"]
+    assert [v["version"] for v in found["versions"]] == [5, 4, 1]
+    assert found["total"] == 5
+
+
 async def test_the_metric_that_counts_is_the_charters(ask, late, notebook):
     (notebook.parent / "charter.yaml").write_text("metrics: [{name: brier, at_most: 0.3}]\n")
     (model,) = (await ask("models"))["models"]

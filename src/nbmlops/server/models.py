@@ -24,7 +24,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 CONDITION = ("what", "owner", "due")
 ALIASES = ("champion", "challenger")
-MOST_VERSIONS = 50  # of one model
+MOST_VERSIONS = 20  # of one model, the newest; those with an alias are listed, too
+MOST_PHASED = 500  # versions in the store: to know the phases reads what each was fitted on
 MOST_COUNTED = 12  # versions whose approvals a list counts, each with a look at its report
 Json = dict[str, Any]
 
@@ -92,14 +93,14 @@ def _models(here: Here) -> Json:
         rows.setdefault(str(row["name"]), []).append(row)
     if not rows:
         return {"models": []}
-    known = _Known()
+    known = _Known(_phases() if sum(map(len, rows.values())) <= MOST_PHASED else {})
     return {"models": [known.model(name, found) for name, found in rows.items()]}
 
 
 class _Known:
     """What the list says of versions beside their rows, each read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, phases: Mapping[str, str]) -> None:
         from nbmlops.store.runs import results_of
         from nbmlops.tracking import session
 
@@ -107,7 +108,7 @@ class _Known:
         self.gates = {
             g.get("challenger_digest"): {"verdict": g["verdict"], "ready": bool(g.get("ready"))} for g in gates
         }
-        self.phases = _phases()
+        self.phases = phases
         self.agreed = _charter()
         self.flags = _unsettled()
         self.masks = Masks.now()
@@ -116,7 +117,8 @@ class _Known:
     def model(self, name: str, rows: list[Json]) -> Json:
         """Return a model with its versions."""
         pointing = {alias: row["version"] for row in rows for alias in filter(None, row["aliases"].split(", "))}
-        shown = [self.version(row, newest=row is rows[0]) for row in rows[:MOST_VERSIONS]]
+        listed = [row for place, row in enumerate(rows) if place < MOST_VERSIONS or row["aliases"]]
+        shown = [self.version(row, newest=row is rows[0]) for row in listed]
         return {"name": name, "owner": rows[0]["owner"], "aliases": pointing, "versions": shown, "total": len(rows)}
 
     def version(self, row: Json, newest: bool) -> Json:
