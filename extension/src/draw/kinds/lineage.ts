@@ -38,7 +38,7 @@ export function lineage(json: unknown, trans: IWords): HTMLElement {
   const told = node(
     'p',
     'nbmlops-quiet nbmlops-told',
-    trans.__('Arrow keys walk the graph, Enter opens what is marked.')
+    trans.__('Arrow keys walk the graph; what is marked is said here.')
   );
   told.setAttribute('role', 'status');
   return card(

@@ -11,6 +11,7 @@ import {
   moment,
   node,
   pairs,
+  quiet,
   status,
   table,
   worst
@@ -26,6 +27,9 @@ const LOWER = /loss|error|deviance|rmse|(?:^|_)(?:mse|mae|mape|brier|hamming|per
 /** Draw a run. */
 export function run(json: unknown, trans: IWords): HTMLElement {
   const data = fields(json);
+  if (typeof data.run_id !== 'string' || typeof data.status !== 'string') {
+    return quiet(trans.__('This is not a run nbmlops knows how to show. A newer nbmlops may.'));
+  }
   const name = text(data.name) || text(data.experiment) || trans.__('a run');
   const made = node('article', 'nbmlops-card', header(name, data), about(name, data, trans));
   made.setAttribute('aria-label', trans.__('Run %1', name));
