@@ -99,7 +99,8 @@ def test_one_above_the_project_is_not_ours(project):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"problme": "x"}, "'problme' is no key of a charter. Allowed: project, problem"),
+        ({"problme": "x"}, "'problme' is no key of a charter. Did you mean 'problem'? Allowed: project, problem"),
+        ({"problme": "x"}, ", slices and 23 more."),
         ({"metrics": "auc"}, "metrics is 'auc'. It should be a list"),
         ({"margin": "much"}, "margin is 'much'. It should be a number"),
         ({"margin": True}, "margin is True"),
@@ -116,7 +117,7 @@ def test_one_above_the_project_is_not_ours(project):
         ),
         ({"metrics": [{"name": "auc", "at_last": 1}]}, "metric 'auc' has 'at_last'. Allowed: name, at_least"),
         ({"metrics": ["auc"]}, "metrics holds 'auc'"),
-        ({"value": {"pro": {}}}, "value has 'pro'. Allowed: unit, per, volume"),
+        ({"value": {"pro": {}}}, "value has 'pro'. Did you mean 'per'? Allowed: unit, per, volume"),
         ({"value": {"per": {"hit": 1}}}, "value.per has 'hit'. Allowed: true_positive"),
         ({"value": {"per": {"true_positive": "much"}}}, "value.per.true_positive is 'much'"),
         ({"policy": {"champion": "anyone"}}, "policy.champion is 'anyone'"),

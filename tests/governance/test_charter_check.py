@@ -58,7 +58,7 @@ def test_what_is_missing_names_whose_it_is(agree):
     [
         ("none applies", "warning", "neither checked nor answered (compliance: cy)"),
         ({"says": "fast", "by": "manager"}, "warning", "neither checked nor answered (manager: mo)"),
-        ({"check": "latncy"}, "warning", "there is no check 'latncy'. Allowed: targets"),
+        ({"check": "latncy"}, "warning", "there is no check 'latncy'. Did you mean 'latency'? Allowed: targets"),
         ({"check": "latncy"}, "warning", "Did you mean 'latency'?"),
         ({"check": "latency"}, "passed", "checked by latency: nbmlops charter check MODEL"),
         ({"answer": "no law", "by": "compliance", "at": "2026-01-15"}, "passed", "by compliance, 2026-01-15: no law"),

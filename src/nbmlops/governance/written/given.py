@@ -13,6 +13,7 @@ from nbmlops.registry.targets import FILE
 __all__ = ["MOST", "day", "items", "mapping", "name", "near", "number", "only", "shown", "text", "texts", "whole"]
 
 MOST = 1e15  # what is more is a slip of the pen, and no float holds all of YAML's integers
+NAMED = 12  # a list that is read; of a longer one the beginning is said
 Read = TypeVar("Read")
 
 
@@ -29,14 +30,15 @@ def shown(value: Any) -> str:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """Return the hint that names what is allowed, and the nearest of it.
+    """Return the hint that names what may have been meant, then what is allowed: the first of many.
 
     >>> near("metrik", ("metric", "split"))
-    "Allowed: metric, split. Did you mean 'metric'?"
+    "Did you mean 'metric'? Allowed: metric, split."
     """
     names = list(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"Allowed: {', '.join(names)}." + (f" Did you mean {close[0]!r}?" if close else "")
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (f"Did you mean {close[0]!r}? " if close else "") + f"Allowed: {', '.join(names[:NAMED])}{more}."
 
 
 def only(where: str, content: Mapping[Any, Any], allowed: tuple[str, ...]) -> None:
