@@ -217,3 +217,10 @@ test('the arrow keys walk a lineage', () => {
   expect(asked).toEqual([{ kind: 'run', ref: 'run:1' }]);
   expect(drawn.querySelector('tbody tr')?.textContent).toBe('a runmadelate@1');
 });
+
+test('what did not fit into the output is counted', () => {
+  const said = 'Too long for an output, in the store only: 9,000 runs';
+  expect(draw('runs', { runs: RUNS.slice(0, 3), capped: { runs: 9000 } }, trans).textContent).toContain(said);
+  expect(draw('run', { ...RUN, capped: { runs: 9000 } }, trans).textContent).toContain(said);
+  expect(draw('status', { items: [], capped: { runs: 9000 } }, trans).textContent).toContain(said);
+});

@@ -176,6 +176,12 @@ export function quiet(...said: Content[]): HTMLElement {
   return node('p', 'nbmlops-quiet', ...said);
 }
 
+/** Say what did not fit into an output; null where all did. */
+export function leftOut(data: Fields, trans: IWords): HTMLElement | null {
+  const told = pairs(data.capped).map(([where, count]) => `${count} ${where}`);
+  return told.length ? quiet(trans.__('Too long for an output, in the store only: %1', told.join(', '))) : null;
+}
+
 /** Draw several short things on a line, with a dot between. */
 export function dotted(...parts: Content[]): HTMLElement {
   return quiet(...parts.filter(Boolean).flatMap((part, i) => (i ? [' · ', part] : [part])));

@@ -20,8 +20,9 @@ import { report, reports } from './kinds/reports';
 import { run } from './kinds/run';
 import { runs } from './kinds/runs';
 import { kindOf } from './kinds';
-import { IWords } from './nodes';
+import { IWords, leftOut } from './nodes';
 import { patch, renewed } from './patch';
+import { fields } from './values';
 
 /** A drawing of one kind. */
 export type Drawing = (data: unknown, trans: IWords) => HTMLElement;
@@ -68,7 +69,12 @@ export function draw(kind: string, data: unknown, trans: IWords): HTMLElement {
   }
   try {
     const drawing = DRAWINGS.get(known);
-    return drawing ? drawing(data, trans) : generic(known, data, trans);
+    const drawn = drawing ? drawing(data, trans) : generic(known, data, trans);
+    const left = leftOut(fields(data), trans);
+    if (left && known !== 'runs') {
+      drawn.append(left); // runs say it themselves, whenever they are newer
+    }
+    return drawn;
   } catch {
     return plain(kind, data, trans);
   }

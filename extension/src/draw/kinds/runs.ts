@@ -1,7 +1,7 @@
 /** Runs as a table: sorted by its heads, filtered, with the columns one wants, and any of them side by side. */
 
 import { grid, IColumn, IGrid } from '../grid';
-import { asks, button, card, Content, facts, hidden, IWords, moment, node, status } from '../nodes';
+import { asks, button, card, Content, facts, hidden, IWords, leftOut, moment, node, status } from '../nodes';
 import { live, on } from '../patch';
 import { duration, Fields, fields, MOST_ENTRIES, number, quantity, records, text, texts } from '../values';
 import { comparison } from './comparison';
@@ -41,9 +41,9 @@ class Runs {
     this._chosen = this._picked ?? chosen(this._all, this._names, this._named);
     const ids = new Set(this._all.map(idOf));
     this._ticked = this._ticked.filter(id => ids.has(id));
-    this._notes.replaceChildren(
-      ...texts(data.overrides, 20).map(line => node('p', 'nbmlops-error', hidden('■'), ` ${line}`))
-    );
+    const lines = texts(data.overrides, 20).map(line => node('p', 'nbmlops-error', hidden('■'), ` ${line}`));
+    const left = leftOut(data, this._trans);
+    this._notes.replaceChildren(...lines, ...(left ? [left] : []));
     if (!this._all.length) {
       this.node.replaceChildren(this._nothing(Boolean(data.query)));
       this._table = null;
