@@ -74,6 +74,11 @@ def test_it_shows_itself_as_json_html_and_text(judged):
         (("approve", "--form", "f.txt"), 5, "NotFound: There is no file 'f.txt'"),
         (("approve", "0123456789abcdef"), 5, "NotFound: No report of this store has the hash 0123456789ab"),
         (("approvals",), 2, "Missing argument 'REF'"),
+        (
+            ("approvals", "late@1", "--to", "chmpion"),
+            5,
+            "NotFound: No alias 'chmpion' in this project. Known: challenger, champion. Did you mean 'champion'?",
+        ),
         (("approvals", "met", "1", "1", "--why", "so"), 5, "NotFound: Event 1 is no approval"),
         (("approvals", "override", "late@champion", "justified", "--why", "so"), 5, "NotFound: late@champion was not"),
     ],

@@ -359,6 +359,15 @@ def test_what_becomes_challenger_has_a_policy_of_its_own(judged, who):
     assert not nb.approvals("late@challenger").met
 
 
+def test_an_alias_that_any_model_or_the_policy_knows_may_be_asked_for(judged, who):
+    with pytest.raises(NotFound, match="No alias 'shadow'"):
+        nb.approvals("late@1", "shadow")
+    nb.promote("late", 1, to="shadow", reason="watch it")
+    assert nb.approvals("late@1", "shadow").alias == "shadow"
+    agree(judged, evidence=["report"])
+    assert not nb.approvals("late@1", "champion").met
+
+
 def test_the_project_and_a_check_of_drift_are_answered_too(judged, who, held_out):
     nb.drift(held_out, "late@1")
     for ref in ("project", "drift:late"):

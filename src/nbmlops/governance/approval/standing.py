@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.errors import NbmlopsError, NotAllowed
+from nbmlops.errors import NbmlopsError, NotAllowed, unknown
 from nbmlops.governance.approval import bound as binding
 from nbmlops.governance.approval import evidence, given, override, policy, request
 from nbmlops.governance.approval.reported import is_version, reported
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Approvals", "Counted", "approvals", "count", "judged", "own_work", "present", "with_accounts"]
 
 ALIAS = "champion"
+ALIASES = (ALIAS, "challenger")  # that there are before anything is promoted
 
 
 @dataclass(frozen=True, repr=False)
@@ -160,7 +161,7 @@ def approvals(ref: Any, alias: str | None = None, ask: bool = False) -> Approval
     Raises
     ------
     NotFound
-        No such version, run or report.
+        No such version, run or report; or an alias that neither the charter's policy nor any model knows.
     NotAllowed
         The policy is not understood, or has ended.
 
@@ -169,8 +170,8 @@ def approvals(ref: Any, alias: str | None = None, ask: bool = False) -> Approval
     >>> nb.approvals("late-flights@3").missing  # doctest: +SKIP
     ('approval by expert (kim@example.org)',)
     """
-    alias = alias or ALIAS
     version, agreed = _version(ref), charter()
+    alias = _known(alias, agreed) if alias else ALIAS
     named = None if version else reported(ref)  # a name or a report: of which version it is
     version = version or (named.version if named else None)
     subject = version.ref if version else named.subject if named else ""
@@ -259,6 +260,15 @@ def with_accounts(own: Mapping[str, str]) -> dict[str, str]:
         for author, why in own.items():
             found |= dict.fromkeys(events.claimants(connection, author), f"{why}, as {author}")
     return found
+
+
+def _known(alias: str, agreed: Charter | None) -> str:
+    """Return an alias that the charter's policy or any model knows; of another nothing would be missing."""
+    pointing = stored.aliases(session.store())
+    known = {*ALIASES, *(agreed.policy if agreed else ()), *(a for of_model in pointing.values() for a in of_model)}
+    if alias not in known:
+        raise unknown("alias", alias, known)
+    return alias
 
 
 def _version(ref: Any) -> ModelVersion | None:
