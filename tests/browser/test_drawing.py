@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import nbformat
 import pytest
@@ -35,6 +36,7 @@ def notebooks(bundles):
     return {
         "all": [cell(kind, bundle) for kind, bundle in bundles.items()],
         "long": [cell("runs", {"application/vnd.nbmlops.runs.v1+json": data, "text/plain": "runs"})],
+        "plain": [cell(kind, {"text/html": b["text/html"], "text/plain": "text"}) for kind, b in bundles.items()],
         "later": [cell("run", {"application/vnd.nbmlops.run.v2+json": runs[0], "text/plain": "a run of a later time"})],
     }
 
@@ -51,16 +53,17 @@ def run(number):
     return {"run_id": f"{number:036d}", "name": name, **about, "metrics.auc": (number * 37 % LONG) / LONG}
 
 
-def output(page, number):
+def output(page, number, kind=DRAWN):
     """Return what a cell shows, scrolled to."""
     page.evaluate("i => jupyterapp.shell.currentWidget.content.scrollToItem(i, 'start')", number)
-    drawn = page.locator(f".jp-Cell:nth-of-type({number + 1}) {DRAWN}, [data-windowed-list-index='{number}'] {DRAWN}")
+    drawn = page.locator(f".jp-Cell:nth-of-type({number + 1}) {kind}, [data-windowed-list-index='{number}'] {kind}")
     drawn.first.wait_for()
     return drawn.first
 
 
 def test_every_kind_is_drawn_in_a_notebook_nobody_trusts(lab, page, bundles):
     open_notebook(lab, page, "all.ipynb")
+    output(page, 0)
     assert not page.evaluate("() => jupyterapp.shell.currentWidget.model.cells.get(0).trusted")
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
@@ -141,6 +144,26 @@ def test_an_update_is_drawn_in_place(lab, page, bundles):
     expect(drawn.locator(".nbmlops-card")).to_have_attribute("aria-label", "Run late")
     assert drawn.locator("details[open]").count() == 1
     assert drawn.bounding_box() == before
+
+
+def test_what_a_lab_without_the_extension_shows_of_a_notebook_nobody_trusts_is_whole(lab, page, bundles):
+    open_notebook(lab, page, "plain.ipynb")
+    for number, (kind, bundle) in enumerate(bundles.items()):
+        shown = output(page, number, ".jp-RenderedHTML")
+        for tag in ("img", "tr", "details"):
+            assert shown.locator(tag).count() == bundle["text/html"].count(f"<{tag}"), (kind, tag)
+        loaded = "e => Array.from(e.querySelectorAll('img')).every(i => i.alt && i.complete && i.naturalWidth > 0)"
+        assert shown.evaluate(loaded), kind
+
+
+def test_a_fold_of_drift_draws_its_distributions_when_it_is_opened(lab, page, bundles):
+    open_notebook(lab, page, "all.ipynb")
+    drawn = output(page, list(bundles).index("drift"))
+    fold = drawn.locator("details", has_text="median up")
+    assert fold.locator("svg").count() == 0
+    fold.locator("summary").press("Enter")
+    expect(fold.locator("svg[role=img]")).to_have_attribute("aria-label", re.compile("age: outlined the reference"))
+    shot(page, "drawing-drift-open")
 
 
 def test_a_version_of_a_later_time_shows_its_text(lab, page):
