@@ -5,6 +5,7 @@ import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 
 import { fields, Fields, records, text } from './draw/values';
 import { ask, choose, meanwhile } from './dialogs';
+import { part } from './request';
 import { decide, promote, reply, runAsJob } from './sections/deeds';
 import { goTo, restore } from './sections/cells';
 import { Ids } from './sections/ids';
@@ -194,7 +195,7 @@ async function restored(panel: IShown, args: Args): Promise<void> {
   if (!run) {
     return;
   }
-  const cells = records((await server.get(`runs/${encodeURIComponent(run)}/source`)).cells);
+  const cells = records((await server.get(`runs/${part(run)}/source`)).cells);
   const cell = cells.find(one => one.cell_id === args.cell) ?? (await chosenCell(panel, cells));
   if (!cell) {
     if (!cells.length) {
@@ -341,7 +342,7 @@ async function onJob(
 ): Promise<void> {
   const run = args.run || (await chosenWork(panel, title, 'run_id', fits));
   if (run && (what === 'retry' || (await sure(panel, run)))) {
-    await panel.server.post(`jobs/${encodeURIComponent(run)}/${what}`, {});
+    await panel.server.post(`jobs/${part(run)}/${what}`, {});
     panel.refresh('jobs');
   }
 }

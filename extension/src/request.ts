@@ -8,6 +8,9 @@ import { Fields, fields, text } from './draw/values';
 /** The version of the answers this panel understands. */
 export const API = 2;
 
+/** Write a text as one part of an address, whatever is in it. */
+export const part = encodeURIComponent;
+
 /** What an address takes behind its question mark; what is empty is left out. */
 export type Query = Record<string, string | number>;
 

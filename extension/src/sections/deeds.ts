@@ -5,6 +5,7 @@ import { Notification } from '@jupyterlab/apputils';
 import { node, quiet } from '../draw/nodes';
 import { Fields, fields, records, text, texts } from '../draw/values';
 import { ask, IField, meanwhile, refuse, Values } from '../dialogs';
+import { part } from '../request';
 import { IPanel } from './section';
 
 const CONDITIONS = 'approved with conditions';
@@ -114,7 +115,7 @@ export async function reply(panel: IPanel, question: Fields): Promise<void> {
         { name: 'state', label: trans.__('What becomes of it'), kind: 'choice', options: states, value: '' }
       ],
       act: values =>
-        server.post(`questions/${encodeURIComponent(text(question.id))}/answer`, {
+        server.post(`questions/${part(text(question.id))}/answer`, {
           text: values.text,
           state: values.state || null
         })
@@ -160,7 +161,7 @@ export async function runAsJob(panel: IPanel): Promise<boolean> {
 }
 
 function address(model: string, version: string): string {
-  return `models/${encodeURIComponent(model)}/${encodeURIComponent(version)}`;
+  return `models/${part(model)}/${part(version)}`;
 }
 
 /** The report that is answered, by a link to read it first. */

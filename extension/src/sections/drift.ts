@@ -2,6 +2,7 @@
 
 import { Content, dotted, node, quiet, status } from '../draw/nodes';
 import { Fields, fields, records, text } from '../draw/values';
+import { part } from '../request';
 import { Ids } from './ids';
 import { act, answer, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';
 
@@ -56,7 +57,7 @@ export function drift(panel: IPanel): ISection {
   }
 
   function newest(one: Fields, name: string): Content[] {
-    const said = views.get(name, JSON.stringify(one), () => server.get(`drift/${encodeURIComponent(name)}`));
+    const said = views.get(name, JSON.stringify(one), () => server.get(`drift/${part(name)}`));
     return answer(said, trans, whole => [view(whole, trans) ?? '']);
   }
 

@@ -2,6 +2,7 @@
 
 import { Content, dotted, node, quiet, status } from '../draw/nodes';
 import { duration, Fields, fields, number, records, text } from '../draw/values';
+import { part } from '../request';
 import { Ids } from './ids';
 import { act, answer, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';
 
@@ -82,7 +83,7 @@ export function jobs(panel: IPanel): ISection {
   }
 
   function inside(one: Fields, run: string): Content[] {
-    const said = views.get(run, JSON.stringify(one), () => server.get(`jobs/${encodeURIComponent(run)}`));
+    const said = views.get(run, JSON.stringify(one), () => server.get(`jobs/${part(run)}`));
     return answer(said, trans, whole => [view(whole, trans) ?? '']);
   }
 

@@ -2,6 +2,7 @@
 
 import { Content, fold, node, quiet, status } from '../draw/nodes';
 import { Fields, fields, quantity, records, text, texts } from '../draw/values';
+import { part } from '../request';
 import { Ids } from './ids';
 import { act, answer, chip, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';
 
@@ -84,7 +85,7 @@ export function models(panel: IPanel): ISection {
   }
 
   function inside(name: string, one: Fields, ref: string): Content[] {
-    const path = `models/${encodeURIComponent(name)}/${encodeURIComponent(text(one.version))}`;
+    const path = `models/${part(name)}/${part(text(one.version))}`;
     const said = views.get(ref, JSON.stringify(one), () => server.get(path));
     return answer(said, trans, whole => [buttons(name, one, ref, whole), ...parts(whole), lineage(ref)]);
   }

@@ -4,6 +4,7 @@ import { Content, node, status } from '../draw/nodes';
 import { on } from '../draw/patch';
 import { sparkline } from '../draw/plot';
 import { duration, Fields, fields, number, numbers, quantity, records, text } from '../draw/values';
+import { part } from '../request';
 import { Ids } from './ids';
 import { HIGH, Rows } from './rows';
 import { act, answer, caret, chip, choice, IPanel, ISection, nothing, view, Views, when, word } from './section';
@@ -217,7 +218,7 @@ class Runs implements ISection {
 
   private inside(run: Fields, id: string): Content[] {
     const { server, trans } = this.panel;
-    const said = this._views.get(id, JSON.stringify(run), () => server.get(`runs/${encodeURIComponent(id)}`));
+    const said = this._views.get(id, JSON.stringify(run), () => server.get(`runs/${part(id)}`));
     const card = answer(said, trans, whole => [view(whole, trans) ?? '']);
     return [...card, node('div', 'nbmlops-actions', ...this.actions(run, id))];
   }
