@@ -1,13 +1,16 @@
-// Added to the builder's own settings, so that less travels: short names between modules, scripts looked at three times
-// and written for the browsers of today, style without its blanks.
-const { rspack } = require('@rspack/core');
+// Added to the builder's own settings, so that less travels: short names between modules, style without its blanks.
+const { SwcJsMinimizerRspackPlugin } = require('@rspack/core');
 
 module.exports = {
   optimization: {
     mangleExports: 'size',
     minimizer: [
-      new rspack.SwcJsMinimizerRspackPlugin({
-        minimizerOptions: { ecma: 2020, compress: { passes: 3, ecma: 2020 }, format: { comments: false } }
+      new SwcJsMinimizerRspackPlugin({
+        minimizerOptions: {
+          ecma: 2020,
+          compress: { ecma: 2020, passes: 4, keep_fargs: false },
+          format: { ecma: 2020, comments: false }
+        }
       })
     ]
   },
