@@ -568,6 +568,7 @@ def test_hostile_answers_are_shown_as_text(lab, page, seen):
     for name in ("This notebook", "Compare", "Models", "Questions", "Jobs", "Drift"):
         section(panel, name)
     expect(panel.get_by_text(HOSTILE, exact=True).first).to_be_visible()
+    expect(section(panel, "This notebook").locator(".nbmlops-virtual > .nbmlops-row")).to_have_count(len(odd))
     section(panel, "Drift").locator(".nbmlops-row-title").click()
     section(panel, "Models").locator(".nbmlops-row-title").first.click()
     section(panel, "Questions").locator(".nbmlops-row-title").first.click()

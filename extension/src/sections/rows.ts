@@ -116,6 +116,7 @@ export class Rows {
     next.setAttribute('aria-posinset', String(i + 1));
     next.setAttribute('aria-setsize', String(this._count));
     const known = old.get(next.dataset.key);
+    old.delete(next.dataset.key); // two rows of one name are two rows
     next.style.top = known?.style.top ?? '';
     return known ? patch(known, next) : next;
   }
