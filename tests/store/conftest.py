@@ -9,6 +9,8 @@ import os
 
 import pytest
 
+import faults
+import nbmlops as nb
 import servers
 from accounts import TEAM, direct, groups, of
 from nbmlops.config import find_project
@@ -45,6 +47,33 @@ def project(database, project, monkeypatch):
     if database:
         monkeypatch.setenv("NBMLOPS_STORE", database)
     return project
+
+
+@pytest.fixture
+def tree(project):
+    """Two runs of an experiment, each with a file, points and a child; the ids of the older one and its child."""
+    ids = []
+    for i in range(2):
+        with nb.run("forest", params={"trees": i}) as outer:
+            nb.log(loss=i)
+            nb.log(loss=i / 2)
+            nb.log_artifact("note.txt", f"note {i}".encode())
+            with nb.run("tree") as inner:
+                nb.log(gini=0.5)
+        ids.append((outer.run_id, inner.run_id))
+    session.store().sync()
+    return ids
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """The process that plays a step of the store with a disk or a power that fails."""
+    try:
+        faults.library()
+    except faults.Missing as error:
+        pytest.skip(str(error))
+    with faults.server() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

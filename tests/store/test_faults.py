@@ -15,16 +15,6 @@ from nbmlops.tracking import session
 SPARSE = 53  # in `make test` one call in this many fails
 
 
-@pytest.fixture(scope="module")
-def cases():
-    try:
-        faults.library()
-    except faults.Missing as error:
-        pytest.skip(str(error))
-    with faults.server() as server:
-        yield server
-
-
 def verified(cases, folder, told, **about):
     found = cases.run(folder, "verify", told=told | about, mode=about.get("mode"))
     assert found["ended"] == 0, found["lines"][-1]

@@ -19,22 +19,6 @@ DAY = 86_400
 LATER = time.time() + 60 * DAY
 
 
-@pytest.fixture
-def tree(project):
-    """Two runs of an experiment, each with a file, points and a child; the ids of the older one and its child."""
-    ids = []
-    for i in range(2):
-        with nb.run("forest", params={"trees": i}) as outer:
-            nb.log(loss=i)
-            nb.log(loss=i / 2)
-            nb.log_artifact("note.txt", f"note {i}".encode())
-            with nb.run("tree") as inner:
-                nb.log(gini=0.5)
-        ids.append((outer.run_id, inner.run_id))
-    session.store().sync()
-    return ids
-
-
 def collect(**words):
     return garbage.gc(session.project(), now_s=LATER, dry_run=False, **words)
 

@@ -19,16 +19,6 @@ from nbmlops.tracking import session
 SPARSE = 43  # in `make test` one call in this many is a killing one
 
 
-@pytest.fixture(scope="module")
-def cases():
-    try:
-        faults.library()
-    except faults.Missing as error:
-        pytest.skip(str(error))
-    with faults.server() as server:
-        yield server
-
-
 def calls_of(cases, folder, **about):
     whole = cases.run(folder, "run", **about)
     assert whole["ended"] == 0, whole["lines"][-1]

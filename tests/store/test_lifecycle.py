@@ -11,22 +11,6 @@ from nbmlops.store.driver import Connection
 from nbmlops.tracking import session
 
 
-@pytest.fixture
-def tree(project):
-    """Two runs of an experiment, each with a file, points and a child; the ids of the older one and its child."""
-    ids = []
-    for i in range(2):
-        with nb.run("forest", params={"trees": i}) as outer:
-            nb.log(loss=i)
-            nb.log(loss=i / 2)
-            nb.log_artifact("note.txt", f"note {i}".encode())
-            with nb.run("tree") as inner:
-                nb.log(gini=0.5)
-        ids.append((outer.run_id, inner.run_id))
-    session.store().sync()
-    return ids
-
-
 def test_a_deleted_run_is_gone_from_every_list_with_its_children(tree):
     (old, child), (new, _) = tree
     assert set(lifecycle.delete_runs(session.project(), [old])) == {old, child}
