@@ -6,7 +6,6 @@ import pytest
 from click.testing import CliRunner
 
 import nbmlops as nb
-from nbmlops.capture import environment
 from nbmlops.cli import main
 from nbmlops.errors import NotAllowed
 from nbmlops.store import events
@@ -14,26 +13,13 @@ from nbmlops.tracking import session
 from nbmlops.tracking.actor import actor
 
 
-@pytest.fixture
-def hub(monkeypatch):
-    """Be somebody by JupyterHub: hub("ann")."""
-
-    def be(name):
-        monkeypatch.setenv("JUPYTERHUB_USER", name)
-        environment.actor.cache_clear()
-
-    monkeypatch.delenv("CI", raising=False)
-    yield be
-    environment.actor.cache_clear()
-
-
 def newest(action):
     with session.store().reading() as connection:
         return events.listed(connection, action=action)[-1]
 
 
-def test_a_file_knows_people_by_the_environment(project, hub):
-    hub("ann")
+def test_a_file_knows_people_by_the_environment(project, someone):
+    someone("ann")
     (project / "charter.yaml").write_text("roles: {expert: [ann], manager: [bob]}")
     found = nb.actor()
     assert (found.name, found.known_by, found.roles, found.claimed) == ("ann", "jupyterhub", ("expert",), None)
@@ -42,12 +28,12 @@ def test_a_file_knows_people_by_the_environment(project, hub):
 
 
 @pytest.mark.parametrize("name", ["Anonymous Kore", "anonymous", " Anonymous Io "])
-def test_an_invented_name_changes_nothing(project, hub, fit, held_out, name):
-    hub("ann")
+def test_an_invented_name_changes_nothing(project, someone, fit, held_out, name):
+    someone("ann")
     model = fit("age")
     nb.evaluate(model, held_out, target="late")
     nb.register(model, "late")
-    hub(name)
+    someone(name)
     for change in (
         nb.actor,
         lambda: nb.promote("late", 1, to="champion", reason="why"),
@@ -60,10 +46,10 @@ def test_an_invented_name_changes_nothing(project, hub, fit, held_out, name):
 
 
 @pytest.mark.postgres
-def test_the_account_of_a_database_is_who_acts_and_the_rest_is_claimed(project, hub, postgres, monkeypatch):
+def test_the_account_of_a_database_is_who_acts_and_the_rest_is_claimed(project, someone, postgres, monkeypatch):
     monkeypatch.setenv("NBMLOPS_STORE", postgres())
     session.reset()
-    hub("Anonymous Kore")
+    someone("Anonymous Kore")
     found = nb.actor()
     assert (found.name, found.known_by) == ("postgres", "database")
     assert found.claimed == ("Anonymous Kore", "jupyterhub")
@@ -84,8 +70,8 @@ def test_a_role_taken_on_is_not_the_account(project, postgres, monkeypatch):
         assert session.store().account() == "postgres"
 
 
-def test_it_shows_itself_and_the_doctor_says_the_same(project, hub):
-    hub("<ann>")
+def test_it_shows_itself_and_the_doctor_says_the_same(project, someone):
+    someone("<ann>")
     found = nb.actor()
     bundle = found._repr_mimebundle_()
     assert bundle["application/vnd.nbmlops.actor.v1+json"] == found.to_dict()

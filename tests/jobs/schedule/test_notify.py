@@ -69,6 +69,15 @@ def test_what_was_missed_is_told_in_the_same_tick_as_one_message(told):
     assert "To: ml_engineer (max)" in missed["text"]
 
 
+def carried_out(project):
+    """Try the work that is due, and return its run."""
+    from nbmlops.jobs.works.attempt import carry_out
+
+    with ledger.changing(open_store(find_project(project))) as change:
+        (claim,) = ledger.claim(change, now(), "here")
+    return carry_out(claim)
+
+
 def test_the_message_of_a_failed_run_says_cell_error_last_lines_and_report(told, project, notebook):
     import nbformat
 
@@ -76,12 +85,7 @@ def test_the_message_of_a_failed_run_says_cell_error_last_lines_and_report(told,
     nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "retrain.ipynb")
     told(0)
     told(60)
-    from nbmlops.jobs.works.attempt import carry_out
-
-    store = open_store(find_project(project))
-    with ledger.changing(store) as change:
-        (claim,) = ledger.claim(change, now(), "here")
-    run = carry_out(claim)
+    run = carried_out(project)
     assert run.status == "failed"
     (failed,) = told(61)
     assert failed["title"] == "retrain failed: ValueError: no rows after May"
@@ -99,12 +103,7 @@ def test_with_private_columns_the_message_says_neither_a_value_nor_what_was_prin
     nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "retrain.ipynb")
     told(0)
     told(60)
-    from nbmlops.jobs.works.attempt import carry_out
-
-    store = open_store(find_project(project))
-    with ledger.changing(store) as change:
-        (claim,) = ledger.claim(change, now(), "here")
-    carry_out(claim)
+    carried_out(project)
     (project / "charter.yaml").write_text(charter)
     (failed,) = told(61)
     assert "Zqxander" not in json.dumps(failed)
