@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import types
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import nbmlops as nb
 from nbmlops.bridges import airflow
 from nbmlops.cli import output
 from nbmlops.errors import MissingPackage
+from waiting import until
 
 PROGRAM = str(Path(sys.executable).parent / "nbmlops")
 
@@ -104,8 +104,7 @@ def test_a_task_that_is_killed_lets_its_run_say_so(operator, notebook, project):
     task = operator(task_id="night", notebook=notebook, parameters={"n": -1}, run_key="K", program=PROGRAM)
 
     def kill():
-        while not (project / "ran").exists():
-            time.sleep(0.05)
+        until((project / "ran").exists)
         task.on_kill()
 
     thread = threading.Thread(target=kill)

@@ -23,6 +23,7 @@ from nbmlops.jobs.works.executors import Handle
 from nbmlops.records import now
 from nbmlops.store import events, ledger, schedules
 from nbmlops.store.database import open_store
+from waiting import until
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -312,7 +313,7 @@ def test_sigterm_ends_the_scheduler_and_what_runs_is_due_again(job, project, sto
     command = [sys.executable, "-c", "from nbmlops.cli import main; main()", "scheduler", "run", "--every", "1"]
     process = subprocess.Popen(command, cwd=project, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
-        assert _until(lambda: any(_begun(w) for w in ledger.list(store, state="started")), 60)
+        until(lambda: any(_begun(w) for w in ledger.list(store, state="started")), 60)
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert process.wait(10) == 0
@@ -330,15 +331,6 @@ def _begun(work):
         return "begun" in str(nb.get_run(work.run_id).tags.get("last_lines", ""))
     except LookupError:
         return False
-
-
-def _until(true, limit_s):
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.2)
-    return False
 
 
 class Away:
@@ -400,6 +392,6 @@ def test_a_server_ticks_only_where_the_project_says_so(job, project):
             info = staticmethod(lambda *_: None)
 
     stop = ticking.begin(App)
-    assert _until(lambda: service.last_tick(find_project(project)).at is not None, 20)
+    until(lambda: service.last_tick(find_project(project)).at is not None, 20)
     stop.set()
     assert manage.listed(find_project(project))[0]["state"] == "on"

@@ -23,6 +23,7 @@ from nbmlops.config import find_project
 from nbmlops.errors import Conflict, NotFound
 from nbmlops.jobs import outputs
 from nbmlops.tracking import session
+from waiting import until
 
 COMMAND = [sys.executable, "-c", "from nbmlops.cli import main; main()", "run"]
 KERNEL_GONE_S = 3.0
@@ -89,12 +90,6 @@ def gone_within(pid, seconds):
     return False
 
 
-def wait_for(text, path, seconds=5.0):
-    end = time.monotonic() + seconds
-    while text not in path.read_bytes() and time.monotonic() < end:
-        time.sleep(0.05)
-
-
 def said(node):
     return "".join(o.get("text", "") for c in node.cells if c.cell_type == "code" for o in c.outputs)
 
@@ -102,7 +97,7 @@ def said(node):
 def killed(project, runner):
     """Kill a runner as nothing can be caught; return its run's id."""
     journal = next((project / ".nbmlops/journal").glob("*.outputs"))
-    wait_for(b'"display_data"', journal)
+    until(lambda: b'"display_data"' in journal.read_bytes())
     runner.kill()
     runner.communicate()
     return journal.stem
@@ -139,7 +134,7 @@ def test_section_7_1_every_line_printed_before_the_runner_was_killed_is_in_the_r
 def test_section_7_2_a_runner_told_to_end_leaves_a_whole_notebook_within_5_s(project, written, running, executed):
     runner, kernel = running(written(IGNORES), "out.ipynb", "--json")
     runner.send_signal(signal.SIGTERM)
-    wait_for(b'"not_run"', project / "out.ipynb", seconds=5.0)
+    until(lambda: b'"not_run"' in (project / "out.ipynb").read_bytes(), 5)
     assert executed(project / "out.ipynb")[1] == ["completed", "completed", "interrupted", "not_run"]
     out, _ = runner.communicate(timeout=30)
     assert runner.returncode == 8
@@ -177,9 +172,7 @@ def test_a_run_that_goes_on_is_not_rebuilt_and_says_where_it_is(project, written
     journal = next((project / ".nbmlops/journal").glob("*.outputs"))
     with pytest.raises(Conflict, match="still goes"):
         nb.recover(journal.stem)
-    end = time.monotonic() + 20
-    while "last_lines" not in nb.get_run(journal.stem).tags and time.monotonic() < end:
-        time.sleep(0.2)
+    until(lambda: "last_lines" in nb.get_run(journal.stem).tags, 20)
     run = nb.get_run(journal.stem)
     assert run.status == "running"
     assert run.tags["progress"].startswith("cell 3 of 4: import os")
@@ -188,10 +181,10 @@ def test_a_run_that_goes_on_is_not_rebuilt_and_says_where_it_is(project, written
     assert "status    running" in shown
     assert "3 of 4" in shown
     assert "line 199" in shown
-    while "line 199" not in said(node := nbformat.read(project / run.tags["output"], 4)) and time.monotonic() < end:
-        time.sleep(0.2)  # what Lab shows: every 2 s, less often where saving is slow
+    shown = project / run.tags["output"]  # what Lab shows: every 2 s, less often where saving is slow
+    until(lambda: "line 199" in said(nbformat.read(shown, 4)), 20)
+    node = nbformat.read(shown, 4)
     assert [c.metadata.papermill.status for c in node.cells[:3]] == ["completed", "completed", "running"]
-    assert "line 199" in said(node)
 
 
 def test_a_damaged_or_empty_journal_gives_what_can_be_read(project, written, running):

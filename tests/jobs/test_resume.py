@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +25,7 @@ from nbmlops.cli import main
 from nbmlops.errors import Conflict, Invalid
 from nbmlops.jobs import state
 from nbmlops.tracking import session
+from waiting import until
 
 KERNEL = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
 FAILS = "import pathlib\nif not pathlib.Path('fixed').exists():\n    raise ValueError('not yet')"
@@ -323,8 +323,7 @@ def test_a_killed_runner_is_gone_on_with(project, write, executed):
     write(f"import pathlib\nprint('kept')\n{COUNT.format('a')}", ("x = 5", "checkpoint"), f"{waits}\nprint(x)")
     command = [sys.executable, "-c", "from nbmlops.cli import main; main()", "run", "long.ipynb"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as runner:
-        while not (project / "ready").exists():
-            time.sleep(0.05)
+        until((project / "ready").exists, process=runner)
         os.kill(runner.pid, signal.SIGKILL)
     fix(project)
     done = nb.run_notebook(resume=nb.get_run("long"), output="out.ipynb")

@@ -22,6 +22,7 @@ from nbmlops.jobs.ending import Ending
 from nbmlops.jobs.execution import _register, execute
 from nbmlops.jobs.progress import COLOUR
 from nbmlops.tracking import session
+from waiting import until
 
 COMMAND = [sys.executable, "-c", "from nbmlops.cli import main; main()", "run"]
 
@@ -148,8 +149,7 @@ def test_another_thread_may_stop_a_run_and_says_what_it_shall_be_called(write, p
     run_id = "0198c0de-0000-7000-8000-00000000abcd"
 
     def stop():
-        while not (project / "ready").exists():
-            time.sleep(0.05)
+        until((project / "ready").exists)
         stopping.stop(run_id, how)
 
     thread = threading.Thread(target=stop)

@@ -20,6 +20,7 @@ import nbmlops as nb
 from nbmlops.jobs.warm import checks, parents
 from nbmlops.jobs.warm.checks import Cold
 from nbmlops.jobs.warm.kernel import Talk
+from waiting import until
 from warm_kernels import module, run_warm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels start cold here")
@@ -123,8 +124,8 @@ def test_the_debugger_stops_at_a_breakpoint(warm):
 
 def test_an_interrupt_and_a_restart_are_as_ever(warm):
     kernel = warm()
-    kernel.client.execute("import time\ntime.sleep(60)")
-    time.sleep(0.5)
+    kernel.client.execute("import time\nprint('begun', flush=True)\ntime.sleep(60)")
+    until(lambda: kernel.client.get_iopub_msg(timeout=15)["content"].get("text") == "begun\n")
     kernel.manager.interrupt_kernel()
     assert kernel.client.get_shell_msg(timeout=10)["content"]["ename"] == "KeyboardInterrupt"
     before = kernel.provisioner.pid
@@ -221,11 +222,7 @@ def test_a_parent_that_hangs_costs_a_second_and_leaves_no_second_kernel(warm, mo
         there.resume()
     assert kernel.provisioner.why == "the process with the imports does not answer"
     assert time.monotonic() - began < 10
-    for _ in range(50):
-        if len(living(there)) == 1:
-            break
-        time.sleep(0.1)
-    assert len(living(there)) == 1
+    until(lambda: len(living(there)) == 1, 5)
     assert kernel.run("print(1)") == "1"
 
 
@@ -373,6 +370,8 @@ from warm_kernels import Kernel
 kernel = Kernel()
 assert kernel.provisioner.kernel == "warm"
 kernel.client.execute({code!r})
+while kernel.client.get_iopub_msg(timeout=15)["header"]["msg_type"] != "execute_input":
+    pass
 print(kernel.provisioner.pid, flush=True)
 time.sleep(60)
 """
@@ -385,7 +384,6 @@ def test_no_kernel_outlives_its_killed_runner(warm, code):
     words = [sys.executable, "-c", RUNNER.format(tests=str(Path(__file__).parents[1]), code=code)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as runner:
         kernel = psutil.Process(int(runner.stdout.readline()))
-        time.sleep(0.3)
         runner.kill()
     assert psutil.wait_procs([kernel], timeout=3)[1] == []
 

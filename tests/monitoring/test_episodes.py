@@ -5,7 +5,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from nbmlops.cli import main
 from nbmlops.errors import NotFound
 from nbmlops.monitoring.episodes import Episode, Observation, advance
 from nbmlops.tracking import session
+from waiting import until
 from watched import months, registered, rows
 
 TESTS = str(Path(__file__).parents[1])
@@ -259,9 +259,8 @@ def test_two_checks_at_once_open_one_episode_and_send_one_alert(project, databas
     months(2.0).to_parquet("moved.parquet")
     code = f"import sys, watched; watched.check({chunk!r}, sys.argv[1])"
     both = [subprocess.Popen([sys.executable, "-c", code, n], env={**os.environ, "PYTHONPATH": TESTS}) for n in "ab"]
-    while not all((late / f"ready-{n}").exists() for n in "ab"):
-        assert [p.poll() for p in both] == [None, None]
-        time.sleep(0.01)
+    for process, name in zip(both, "ab", strict=True):
+        until((late / f"ready-{name}").exists, process=process)
     (late / "go").touch()
     assert [p.wait(120) for p in both] == [0, 0]
     found = nb.episodes("late-flights")

@@ -21,6 +21,7 @@ from nbmlops.store import lapses, ledger
 from nbmlops.store.ledger import Work
 from nbmlops.store.works import later
 from nbmlops.tracking import session
+from waiting import until
 
 AT = "2026-03-01T01:00:00.000000+00:00"
 
@@ -70,14 +71,6 @@ def started(claimed, project):
     return process
 
 
-def wait_for(path, process, seconds=30):
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() < end, f"no {path}"
-        time.sleep(0.02)
-
-
 def test_an_attempt_is_a_run_that_says_what_it_is_an_attempt_of(write, add):
     write("n = 1", "print(n)")
     add(job="J", parameters={"n": 5}, spec={"tags": {"why": "drift"}})
@@ -102,8 +95,7 @@ def test_the_users_exception_is_not_tried_again_unless_the_policy_says_so(write,
     add("again", most=2, spec={"retry_on": ["error"], "backoff": 0.001})
     first = carry_out(claim("again"))
     assert held("again").state == "due"
-    time.sleep(0.01)
-    second = carry_out(claim("again"))
+    second = carry_out(claim("again", when=held("again").not_before))
     assert (second.previous, second.tags["attempt"]) == (first.run_id, "2")
     assert (held("again").state, tried("again")) == ("failed", [("failed", "error")] * 2)
 
@@ -135,7 +127,7 @@ def test_an_attempt_that_loses_its_work_is_stopped_and_does_not_count(write, add
     claimed = claim()
 
     def lapse():
-        wait_for(project / "begun", None)
+        until((project / "begun").exists)
         with ledger.changing(session.store()) as change:
             lapses.lapse(change, later(now(), 100))
             ledger.claim(change, later(now(), 100), "another")
@@ -176,7 +168,7 @@ def test_an_attempt_whose_work_is_cancelled_is_stopped(write, add, project, monk
     claimed = claim()
 
     def cancel():
-        wait_for(project / "begun", None)
+        until((project / "begun").exists)
         with ledger.changing(session.store()) as change:
             ledger.cancel(change, "k", "ann said so", now())
 
@@ -202,13 +194,12 @@ def test_killed_with_its_process_it_is_tried_again_by_another_and_succeeds_once(
     write("import os, time", "if not os.path.exists('begun'):\n    open('begun', 'w').close()\n    time.sleep(60)")
     add(most=2, spec={"backoff": 0.001})
     process = started(claim(), project)
-    wait_for(project / "begun", process)
+    until((project / "begun").exists, process=process)
     process.kill()
     process.communicate()
     assert [c.attempt for c in reconcile(session.store(), now())] == [1]  # without waiting for the lease
     assert tried() == [("abandoned", "process_gone")]
-    time.sleep(0.01)
-    again = started(claim(), project)
+    again = started(claim(when=held().not_before), project)
     said, _ = again.communicate()
     assert (again.returncode, json.loads(said)["status"]) == (0, "finished")
     assert (held().state, tried()) == ("finished", [("abandoned", "process_gone"), ("finished", None)])
@@ -220,7 +211,7 @@ def test_preempted_it_is_due_again_and_that_was_no_try(write, add, project):
     write("open('begun', 'w').close()", "import time; time.sleep(60)")
     add()
     process = started(claim(), project)
-    wait_for(project / "begun", process)
+    until((project / "begun").exists, process=process)
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
     out, err = process.communicate()
@@ -233,8 +224,7 @@ def test_told_to_end_before_its_kernel_starts_it_is_due_again(write, add, projec
     write("n = 1")
     add()
     process = started(claim(), project)
-    while ledger.attempts_of(session.store(), "k")[0].process is None:
-        time.sleep(0.02)
+    until(lambda: ledger.attempts_of(session.store(), "k")[0].process, process=process)
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == 8

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from nbmlops.jobs.works.fan import run_notebooks
 from nbmlops.records import now
 from nbmlops.store import ledger
 from nbmlops.tracking import session
+from waiting import until
 
 pytest.importorskip("distributed")
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -49,7 +49,7 @@ class Processes:
         self.file = folder / "scheduler.json"
         self.folder = folder
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
-        _until(self.file.exists)
+        until(self.file.exists)
         self.url = json.loads(self.file.read_text())["address"].replace("tcp://", "dask://")
         self.workers = [
             self._start("worker", "--nthreads", "1", "--no-nanny", "--name", f"w{n}") for n in range(workers)
@@ -76,7 +76,7 @@ def running(folder: Path, workers: int):
         with ExitStack() as stack:
             pool = executors.executor(found.url)
             stack.callback(pool.close)
-            _until(lambda: pool.free() == workers)
+            until(lambda: pool.free() == workers)
         yield found
     finally:
         found.stop()
@@ -96,13 +96,6 @@ def shop(project):
     return project / "shop.ipynb"
 
 
-def _until(ready, timeout_s=60.0):
-    end = time.monotonic() + timeout_s
-    while not ready():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
-
-
 def silent(*_):
     pass
 
@@ -111,7 +104,7 @@ def killing(project, whom):
     """Kill a process once row 0 runs; ``whom`` says which, from the attempt."""
 
     def kill():
-        _until((project / "ran 0").exists)
+        until((project / "ran 0").exists)
         os.kill(whom(ledger.attempts_of(session.store(), "K#0")[0]), signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
@@ -203,7 +196,7 @@ def test_ctrl_c_reaches_the_worker_through_the_ledger(cluster, shop, project):
         run_notebooks(shop, [{"n": 0}], executor=cluster.url, run_key="K", progress=stop)
     work = ledger.get(session.store(), "K#0")
     assert (work.state, work.reason) == ("cancelled", "stopped")
-    _until(lambda: nb.get_run(work.run_id).status != "running", 30)
+    until(lambda: nb.get_run(work.run_id).status != "running", 30)
     run = nb.get_run(work.run_id)
     assert (run.status, run.cause) == ("interrupted", "cancelled")
 

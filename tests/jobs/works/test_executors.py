@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -20,6 +19,7 @@ from nbmlops.process import identity
 from nbmlops.records import now
 from nbmlops.store import ledger
 from nbmlops.tracking import session
+from waiting import until
 
 QUICK = {"backoff": 0.01}
 IMPORTS = "import os, time\nfrom pathlib import Path"
@@ -48,14 +48,6 @@ def claims(store, most=1):
 
 def state(store, key="K#0"):
     return ledger.get(store, key).state
-
-
-def wait_for(path, timeout_s=30.0):
-    end = time.monotonic() + timeout_s
-    while not path.exists():
-        assert time.monotonic() < end, f"{path.name} did not come"
-        time.sleep(0.05)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -99,7 +91,7 @@ def test_a_process_that_is_killed_costs_an_attempt_and_no_success(works, project
     store = works([f"if not Path('seen').exists():\n    {SLEEPS}"], most=2)
     pool = executors.executor("local:1")
     handle = pool.submit(claims(store)[0])
-    wait_for(project / "seen")
+    until((project / "seen").exists)
     pool._slots[0].process.kill()
     assert pool.wait([handle], 20) == [handle]
     assert handle.gone
@@ -139,7 +131,7 @@ def test_cancelling_interrupts_what_runs_and_drops_what_waits(works, project):
     store = works([SLEEPS], 2)
     pool = executors.executor("local:1")
     running, waiting = (pool.submit(claim) for claim in claims(store, 2))
-    wait_for(project / "seen")
+    until((project / "seen").exists)
     drive.cancel(store, "enough", parent="K")
     pool.cancel(waiting)
     pool.cancel(running)
@@ -160,7 +152,7 @@ def test_no_process_outlives_the_one_that_is_killed_and_the_work_is_due_again(wo
         "drive.drive(session.store(), executors.executor('local:1'), parent='K')"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=project) as driver:
-        wait_for(project / "seen")
+        until((project / "seen").exists)
         ours = psutil.Process(driver.pid).children(recursive=True)
         driver.send_signal(signal.SIGKILL)
         driver.wait()

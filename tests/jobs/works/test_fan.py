@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +19,7 @@ from nbmlops.jobs.works.fan import Fan, fan_out, run_notebooks
 from nbmlops.jobs.works.rows import Row
 from nbmlops.store import ledger
 from nbmlops.tracking import session
+from waiting import until
 
 PARAMETERS = "n: int = 1\nrate = 0.5\nfail_at: int | None = None"
 BODY = """\
@@ -233,10 +233,7 @@ def test_ctrl_c_cancels_the_rest_and_the_same_key_goes_on(flights, project):
     command = [sys.executable, "-m", "nbmlops.cli", "run", "flights.ipynb", "--each", "rows.csv"]
     command[1:3] = ["-c", "from nbmlops.cli import main; main()"]
     with subprocess.Popen([*command, "--executor", "local:1", "--json"], stdout=subprocess.PIPE) as fan:
-        end = time.monotonic() + 60
-        while not (project / "ran 2").exists():
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until((project / "ran 2").exists, process=fan)
         fan.send_signal(signal.SIGINT)
         out, _ = fan.communicate(timeout=40)
     assert fan.returncode == 8
@@ -256,10 +253,7 @@ def test_a_fan_out_that_is_preempted_leaves_the_rest_due(flights, project):
     flights.write_text(flights.read_text().replace("nb.log(", f"{waits}nb.log("))
     command = [sys.executable, "-c", "from nbmlops.cli import main; main()", "run", "flights.ipynb", "--grid", "n=1,2"]
     with subprocess.Popen([*command, "--executor", "local:1", "--json"], stdout=subprocess.PIPE) as fan:
-        end = time.monotonic() + 60
-        while not (project / "ran 1").exists():
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until((project / "ran 1").exists, process=fan)
         fan.send_signal(signal.SIGTERM)
         out, _ = fan.communicate(timeout=40)
     assert fan.returncode == 8

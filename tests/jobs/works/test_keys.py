@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import nbformat
@@ -117,8 +116,12 @@ def test_a_key_that_runs_says_so_or_is_waited_for(write, monkeypatch):
     with pytest.warns(RuntimeWarning, match="waiting up to 0.2 s"), pytest.raises(StillRunning):
         nb.run_notebook("job.ipynb", run_key="K", wait=0.2)
 
+    waiting = threading.Event()
+    told = keys.tell
+    monkeypatch.setattr(keys, "tell", lambda says: (told(says), waiting.set()))
+
     def finish():
-        time.sleep(0.3)
+        assert waiting.wait(20)
         opened = session.start("job", kind="notebook", run_id=claim.run_id)
         session.finish(opened, "finished", None)
         with ledger.changing(session.store()) as change:
