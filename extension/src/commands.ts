@@ -158,13 +158,13 @@ function all(app: JupyterFrontEnd, panel: IShown): ICommand[] {
       id: Ids.cancelJob,
       label: trans.__('Cancel a Job…'),
       args: run,
-      act: args => onJob(panel, args, 'cancel', trans.__('Cancel a job'), w => w.live === true)
+      act: args => onJob(panel, args, 'cancel', trans.__('Cancel a job'), w => w.live === true && !!w.work_id)
     },
     {
       id: Ids.retryJob,
       label: trans.__('Run a Job Again…'),
       args: run,
-      act: args => onJob(panel, args, 'retry', trans.__('Run a job again'), w => w.live !== true)
+      act: args => onJob(panel, args, 'retry', trans.__('Run a job again'), w => w.live !== true && !!w.work_id)
     },
     {
       id: Ids.openDrift,

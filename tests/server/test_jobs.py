@@ -112,6 +112,32 @@ async def test_a_job_is_cancelled_in_the_name_of_who_asks(ask, notebook, someone
     assert code == 404
 
 
+async def test_a_notebook_executed_without_a_key_is_listed_and_read_though_no_work(ask, notebook):
+    written(notebook, "# wait\n" + WAITS, "assert False, 'no flights'")
+    command = (sys.executable, "-c", "import nbmlops; nbmlops.run_notebook('nb.ipynb')")
+    begun = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL, stderr=-3)
+    run = await until(ask, lambda w: w["cells"]["current"] == "wait")
+    assert (run["work_id"], run["key"], run["status"], run["live"]) == (None, None, "started", True)
+    assert (run["notebook"], run["job"]) == ("flights/nb.ipynb", None)
+    for what in ("cancel", "retry"):
+        code, said = await refused(ask(f"jobs/{run['run_id']}/{what}", body={}))
+        assert (code, "belongs to no work" in said) == (409, True)
+    (notebook.parent / "go").touch()
+    await begun.wait()
+    ended = await until(ask, is_over)
+    assert (ended["status"], ended["live"], ended["error"]) == ("failed", False, "AssertionError: no flights")
+    view = await ask(f"jobs/{run['run_id']}")
+    assert [cell["status"] for cell in view["data"]["cells"]] == ["completed", "failed"]
+    copy = await ask(f"jobs/{run['run_id']}/output", body={})
+    assert copy["path"] == f"flights/nb-{run['run_id'][-6:]}.ipynb"
+
+
+async def test_an_attempt_is_listed_once_as_its_work(ask, notebook):
+    begun = await start(ask)
+    await until(ask, is_over)
+    assert [w["work_id"] for w in (await ask("jobs"))["works"]] == [begun["work_id"]]
+
+
 async def test_the_output_is_opened_beside_the_notebook(ask, notebook):
     begun = await start(ask)
     work = await until(ask, is_over)
@@ -161,7 +187,7 @@ async def test_a_job_outlives_its_server(notebook, tmp_path):
     while not (notebook.parent / "done").exists() and time.monotonic() < end:
         await asyncio.sleep(0.1)
     store = open_store(find_project(notebook))
-    while (held := ledger.get(store, apart.key_of(run_id))).state == "started" and time.monotonic() < end:
+    while (held := ledger.get(store, ledger.key_of(store, run_id))).state == "started" and time.monotonic() < end:
         await asyncio.sleep(0.1)
     assert held.state == "finished"
 

@@ -18,14 +18,14 @@ export function jobs(panel: IPanel): ISection {
   /** Take in what a running job told: a work that is known changes, another comes first. */
   function told(work: Fields): void {
     const works = records(known.works);
-    const at = works.findIndex(one => one.work_id === work.work_id);
+    const at = works.findIndex(one => named(one) === named(work));
     const next = at < 0 ? [work, ...works] : works.map((one, i) => (i === at ? work : one));
     known = { ...known, works: ordered(next) };
     panel.redraw(ID);
   }
 
   function work(one: Fields): HTMLElement {
-    const [id, run] = [text(one.work_id), text(one.run_id)];
+    const [id, run] = [named(one), text(one.run_id)];
     const name = text(one.job) || text(one.notebook) || id;
     const at = one.started_at ?? one.ended_at;
     return row(panel, ID, {
@@ -69,8 +69,8 @@ export function jobs(panel: IPanel): ISection {
       'nbmlops-actions',
       ...(output ? [act(trans.__('Open its notebook'), () => panel.run(Ids.openFile, { path: output }))] : []),
       ...(run && ended ? [act(trans.__('Open the report'), () => panel.run(Ids.openReport, { ref: run }))] : []),
-      ...(run && ended ? [act(trans.__('Run it again'), () => panel.run(Ids.retryJob, { run }))] : []),
-      ...(run && !ended ? [act(trans.__('Cancel…'), () => panel.run(Ids.cancelJob, { run }))] : [])
+      ...(run && ended && one.work_id ? [act(trans.__('Run it again'), () => panel.run(Ids.retryJob, { run }))] : []),
+      ...(run && !ended && one.work_id ? [act(trans.__('Cancel…'), () => panel.run(Ids.cancelJob, { run }))] : [])
     );
   }
 
@@ -131,6 +131,11 @@ export function jobs(panel: IPanel): ISection {
     draw: drawn,
     watch: ended => server.events('jobs/events', (name, data) => (name === 'job' ? told(data) : undefined), ended)
   };
+}
+
+/** The key of a work; the run where a notebook was executed without one, which can be neither cancelled nor tried again. */
+function named(one: Fields): string {
+  return text(one.work_id) || text(one.run_id);
 }
 
 /** Running first, then failed, then the rest as it came. */

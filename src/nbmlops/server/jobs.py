@@ -12,7 +12,6 @@ from nbmlops.server import views
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.masks import Masks
 from nbmlops.server.notebooks import located
-from nbmlops.server.runs import RUN_ID
 
 __all__ = [
     *("CancelHandler", "JobHandler", "JobsHandler", "OutputHandler", "ParametersHandler", "RetryHandler"),
@@ -111,13 +110,6 @@ def _shown(here: Here, row: Json, hide: bool) -> Json:
     return {**row, **paths, "has_output": bool(row["output"]), "error": error}
 
 
-def _key(ref: str) -> str:
-    """Return the key of a work by the id of a run of it, or its own."""
-    from nbmlops.jobs.works import apart
-
-    return apart.key_of(ref) if RUN_ID.fullmatch(ref) else ref
-
-
 def _jobs(here: Here) -> Json:
     from nbmlops.jobs.schedule import manage
 
@@ -143,7 +135,7 @@ def _scheduled(row: Json) -> Json:
 def _job(here: Here, ref: str) -> Json:
     from nbmlops.jobs.works import listed
 
-    data = listed.shown(_key(ref)).to_dict()
+    data = listed.shown(ref).to_dict()
     masks, run = Masks.now(), data["run"]
     measured = {k: v for k, v in run["metrics"].items() if not masks.tells(k)}
     run = {**run, "error": views.said(masks.error(run.get("error"))), "metrics": measured}
@@ -163,24 +155,24 @@ def _cancelled(here: Here, ref: str, reason: str | None) -> Json:
     from nbmlops.jobs.schedule import manage
     from nbmlops.jobs.works import listed
 
-    key = listed.work_of(_key(ref)).key  # a name of a job would cancel all its works
+    key = listed.work_of(ref).key  # a name of a job would cancel all its works
     manage.cancel(key, here.project, reason=reason or "")
     return works(here, key)[0]
 
 
 def _again(here: Here, ref: str) -> Json:
-    from nbmlops.jobs.works import apart
+    from nbmlops.jobs.works import apart, listed
 
-    return works(here, apart.again(_key(ref)).key)[0]
+    return works(here, apart.again(listed.work_of(ref).key).key)[0]
 
 
 def _copied(here: Here, ref: str) -> Json:
     from nbmlops.jobs.works import listed
 
-    held = listed.work_of(_key(ref))
-    if here.contents(held.notebook) is None:
-        raise NotAllowed(f"{held.notebook} lies outside the folder of this server.", "Open the output where it lies.")
-    return {"path": here.contents(listed.beside(held.key))}
+    work = listed.held(ref)
+    if here.contents(work.notebook) is None:
+        raise NotAllowed(f"{work.notebook} lies outside the folder of this server.", "Open the output where it lies.")
+    return {"path": here.contents(listed.beside(ref))}
 
 
 def _parameters(here: Here) -> Json:

@@ -83,12 +83,12 @@ class EventsHandler(Handler):
         return True
 
     async def _look(self) -> dict[str, str] | None:
-        """Return each work as text, by its key; None where nothing can have changed since the last look."""
+        """Return each work as text, by its key or run; None where nothing can have changed since the last look."""
         found = json.loads(await self.ask(_works, lambda: {"seen": self.seen}, needs_store=False))
         self.seen = found["seen"]
         if found["works"] is None:
             return None
-        return {row["work_id"]: json.dumps(row, ensure_ascii=False) for row in found["works"]}
+        return {row["work_id"] or row["run_id"]: json.dumps(row, ensure_ascii=False) for row in found["works"]}
 
     async def _tell(self, event: str, data: str) -> None:
         self.write(f"event: {event}\ndata: {data}\n\n")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbmlops.store.database import Store, Transaction
     from nbmlops.store.works import Claim
 
-__all__ = ["again", "key_of", "start"]
+__all__ = ["again", "start"]
 
 COMMAND = (sys.executable, "-m", "nbmlops.jobs.works.attempt")  # reads a claim from its input
 MOST_SAID = 400  # characters of what a process said last
@@ -95,20 +95,6 @@ def again(key: str) -> Claim:
         claim = _claimed(change, key, store.project)
     _begin(store, claim)
     return claim
-
-
-def key_of(run_id: str) -> str:
-    """Return the key of the work a run is an attempt at.
-
-    Raises
-    ------
-    NotFound
-        The run is no attempt at a work.
-    """
-    found = ledger.key_of(session.store(), run_id)
-    if found is None:
-        raise NotFound(f"Run {run_id} is no work of a job.", "List them: nbmlops jobs history")
-    return found
 
 
 def _row(path: str | Path, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Works as a list shows them: what runs first, then what failed, each with the cell it is at and why it ended so."""
+"""Works, and runs of notebooks that belong to none, as a list shows them: what runs first, then what failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.errors import NotFound
+from nbmlops.errors import Conflict, NotFound
 from nbmlops.records import now
 from nbmlops.tracking import session
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from nbmlops.jobs.schedule.byhand import Retrained
     from nbmlops.report.sanitize import Cell
     from nbmlops.store.database import Store
-    from nbmlops.store.works import Work
+    from nbmlops.store.works import State, Work
 
-__all__ = ["beside", "cells_of", "shown", "work_of", "works"]
+__all__ = ["beside", "cells_of", "held", "shown", "work_of", "works"]
 
 WHERE = re.compile(r"cell (\d+) of (\d+): ?(.*)", re.S)
 OF_RUN = ("run_id", "status", "cause", "started_at", "ended_at", "duration_s", "error", "tags", "author")
+STATES: dict[str, State] = {"running": "started", "finished": "finished", "interrupted": "cancelled"}
 FIRST = {"started": 0, "due": 1, "failed": 2, "missed": 2}
 LONGEST = 300  # characters of an error
 Json = dict[str, Any]
@@ -32,6 +33,8 @@ Json = dict[str, Any]
 
 def works(project: Project, limit: int = 100, keys: Sequence[str] = ()) -> list[Json]:
     """Return works with their runs: those that run first, then those that failed, then the rest, the newest first.
+
+    What was executed without a key is a run that belongs to no work: it is among them, with no ``work_id`` and no key.
 
     Parameters
     ----------
@@ -58,28 +61,60 @@ def works(project: Project, limit: int = 100, keys: Sequence[str] = ()) -> list[
     store = made_store(project)
     if store is None:
         return []
-    if keys:
-        found = [held for key in keys if (held := ledger.get(store, key))]
-    else:
-        open_ = ledger.list(store, state=("started", "due"), limit=1000)
-        known = {work.key for work in open_}
-        found = [*open_, *(w for w in ledger.list(store, limit=limit) if w.key not in known)][: max(limit, len(open_))]
+    found = [work for key in keys if (work := ledger.get(store, key))] if keys else _newest(store, limit)
     runs = _runs(store, [work.run_id for work in found if work.run_id])
     rows = [_row(store, work, runs.get(work.run_id or "", {})) for work in found]
     return sorted(rows, key=lambda row: FIRST.get(str(row["status"]), 3))
 
 
-def shown(key: str) -> Retrained:
+def _newest(store: Store, limit: int) -> list[Work]:
+    """Return what runs or is due, and then what ended, the newest first, be it a work or a run that belongs to none."""
+    from nbmlops.store import ledger
+    from nbmlops.store.notebooks import alone
+
+    works = [*ledger.list(store, state=("started", "due"), limit=1000)]
+    known = {work.key for work in works}
+    works += [work for work in ledger.list(store, limit=limit) if work.key not in known]
+    works += [_as_work(run) for run in alone(store, limit)]
+    open_ = [work for work in works if work.state in ("started", "due")]
+    ended = sorted((w for w in works if w.state not in ("started", "due")), key=lambda w: w.created_at, reverse=True)
+    return [*open_, *ended][: max(limit, len(open_))]
+
+
+def _as_work(run: Mapping[str, Any]) -> Work:
+    """Return a run that belongs to no work as a list of works shows it: without a key, for the ledger has none."""
+    from nbmlops.store.works import Work
+
+    said = None if run["cause"] in (None, "error") else str(run["cause"]).replace("_", " ")
+    return Work(
+        key="",
+        notebook=run["notebook"] or "",
+        state=STATES.get(run["status"], "failed"),
+        job=None if run["notebook"] else run["experiment"],
+        reason=said,
+        attempt=1,
+        created_at=run["started_at"],
+        ended_at=run["ended_at"],
+        run_id=run["run_id"],
+    )
+
+
+def shown(ref: str) -> Retrained:
     """Return a work with its run and its cells as they are now, also while it runs.
+
+    Parameters
+    ----------
+    ref : str
+        The key of a work, or the id of a run: an attempt at a work, or one that belongs to none.
 
     Raises
     ------
     NotFound
-        There is no such work.
+        There is no such work or run.
     """
     from nbmlops.jobs.schedule import byhand
 
-    found = byhand.shown(work_of(key))
+    found = byhand.shown(held(ref))
     if found.run.status != "running":
         return found
     at = cells_of(found.run.tags, "running")
@@ -93,23 +128,44 @@ def _live(cell: Cell, done: int) -> Cell:
     return replace(cell, status="running" if cell.number == done + 1 else "completed")
 
 
-def work_of(key: str) -> Work:
-    """Return a work by its key.
+def work_of(ref: str) -> Work:
+    """Return a work by its key or the id of a run of it.
 
     Raises
     ------
     NotFound
         There is none.
+    Conflict
+        It is a run that belongs to no work: the ledger can neither end it nor try it again.
+    """
+    found = held(ref)
+    if not found.key:
+        said = f"Run {ref} belongs to no work: it was executed without a key."
+        raise Conflict(said, "End it where it was begun, or execute its notebook anew.")
+    return found
+
+
+def held(ref: str) -> Work:
+    """Return a work by its key or the id of a run of it; a run that belongs to none looks like one without a key.
+
+    Raises
+    ------
+    NotFound
+        There is neither.
     """
     from nbmlops.store import ledger
+    from nbmlops.store.notebooks import alone
 
-    held = ledger.get(session.store(), key)
-    if held is None:
-        raise NotFound(f"No work {key[:80]!r}.", "List them: nbmlops jobs history")
-    return held
+    store = session.store()
+    if run := next(iter(alone(store, 1, ref)), None):
+        return _as_work(run)
+    found = ledger.get(store, ledger.key_of(store, ref) or ref)
+    if found is None:
+        raise NotFound(f"No work {ref[:80]!r}.", "List them: nbmlops jobs history")
+    return found
 
 
-def beside(key: str) -> Path:
+def beside(ref: str) -> Path:
     """Copy what a work's newest attempt has executed so far beside its notebook, where it can be opened; return where.
 
     The copy is called as the notebook and the end of the run's id. No file is replaced: one that says something else by
@@ -118,7 +174,7 @@ def beside(key: str) -> Path:
     Raises
     ------
     NotFound
-        There is no such work, or nothing of it on this machine.
+        There is no such work or run, or nothing of it on this machine.
 
     Examples
     --------
@@ -127,12 +183,12 @@ def beside(key: str) -> Path:
     """
     from nbmlops.jobs import files
 
-    held, root = work_of(key), session.project().root
-    tags: Json = next((json.loads(r["tags"] or "{}") for r in _runs(session.store(), [held.run_id or ""]).values()), {})
-    output, notebook = root / str(tags.get("output") or ""), root / held.notebook
+    work, root = held(ref), session.project().root
+    tags: Json = next((json.loads(r["tags"] or "{}") for r in _runs(session.store(), [work.run_id or ""]).values()), {})
+    output, notebook = root / str(tags.get("output") or ""), root / work.notebook
     if not output.is_file() or not notebook.parent.is_dir():
-        raise NotFound(f"Nothing that {key[:80]} executed lies on this machine.", "Look at its run.")
-    content, name = output.read_bytes(), f"{notebook.stem}-{(held.run_id or '')[-6:]}"
+        raise NotFound(f"Nothing that {ref[:80]} executed lies on this machine.", "Look at its run.")
+    content, name = output.read_bytes(), f"{notebook.stem}-{(work.run_id or '')[-6:]}"
     names = (notebook.with_name(f"{name}{more}.ipynb") for more in chain([""], (f"-{n}" for n in count(2))))
     target = next(path for path in names if not path.exists() or path.read_bytes() == content)
     if not target.exists():
@@ -162,12 +218,13 @@ def _runs(store: Store, run_ids: Sequence[str]) -> dict[str, Json]:
 
 
 def _row(store: Store, work: Work, run: Mapping[str, Any]) -> Json:
-    attempt = _attempt(store, work) if work.state == "started" else None
+    attempt = _attempt(store, work) if work.key and work.state == "started" else None
     tags = json.loads(run.get("tags") or "{}")
-    names = ("job", "key", "notebook", "trigger", "attempt", "most", "created_at", "scheduled_for")
+    names = ("job", "notebook", "trigger", "attempt", "most", "created_at", "scheduled_for")
     return {
-        "work_id": work.key,
+        "work_id": work.key or None,
         "run_id": work.run_id,
+        "key": work.key or None,
         "status": work.state,
         "reason": work.reason or work.spec.get("because"),
         "started_at": run.get("started_at") or (attempt.started_at if attempt else None),
@@ -176,9 +233,13 @@ def _row(store: Store, work: Work, run: Mapping[str, Any]) -> Json:
         "cells": cells_of(tags, str(run.get("status") or "")),
         "error": _error(run.get("error")),
         "output": tags.get("output"),
-        "live": bool(attempt and attempt.ended_at is None and attempt.lease_until >= now()),
+        "live": _lives(attempt) if work.key else work.state == "started",
         **{name: getattr(work, name) for name in names},
     }
+
+
+def _lives(attempt: Any) -> bool:
+    return bool(attempt and attempt.ended_at is None and attempt.lease_until >= now())
 
 
 def _attempt(store: Store, work: Work) -> Any:
