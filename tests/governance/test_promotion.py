@@ -134,6 +134,19 @@ def test_what_was_never_evaluated_where_that_is_required(project, model):
         nb.promote("late", 1, to="champion", reason="the first")
 
 
+def test_an_evaluation_after_the_registration_counts_where_one_is_required(project, model, held_out):
+    nb.register(model, "late")
+    agree(project, "policy: {champion: {evaluation: required, evidence: [evaluation]}}")
+    assert nb.status().items[0].rule == "unjudged"
+    with pytest.raises(NotAllowed, match="late@1 was never evaluated"):
+        nb.promote("late", 1, to="champion", reason="the first")
+    judged = nb.evaluate(nb.load_model("late@1"), held_out, target="late")
+    assert nb.model_version("late@1").evaluation is None
+    assert "promote" in nb.status().items[0].do
+    assert nb.promote("late", 1, to="champion", reason="the first").aliases == ("champion",)
+    assert promotion.history("late")[-1]["data"]["evaluation"] == judged.result_id
+
+
 def test_what_cannot_be_loaded_is_not_promoted(versions):
     version = nb.model_version("late@1")
     path = session.artifacts()._path(version.digest)

@@ -13,7 +13,7 @@ from nbmlops.governance.charter import Charter
 from nbmlops.governance.differences import METRICS
 from nbmlops.governance.flags.unsettled import blocking, held_up, open_flags
 from nbmlops.governance.terms import PASSING, guarding, promoting
-from nbmlops.registry import models
+from nbmlops.registry import judged, models
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -107,8 +107,9 @@ def _check_evaluation(evidence: Evidence, rule: Mapping[str, Any], alias: str) -
         raise NotAllowed(
             f"policy.{alias}.evaluation is {wanted!r}, so nothing is promoted.", "Allowed: required, optional."
         )
-    if wanted == "required" and evidence.version.evaluation is None:
-        raise NotAllowed(f"{evidence.version.ref} was never evaluated.", "Evaluate it, then register it again.")
+    if wanted == "required" and judged.standing(evidence.version) is None:
+        ref = evidence.version.ref
+        raise NotAllowed(f"{ref} was never evaluated.", f"nbmlops evaluate {ref} ROWS")
 
 
 def _check_roles(agreed: Charter, asked: policy.Policy) -> None:

@@ -18,6 +18,7 @@ from nbmlops.governance.approval.restored import check_restorable, check_rolls_b
 from nbmlops.governance.charter import Charter, charter
 from nbmlops.governance.flags.unsettled import names_of, newest, raised
 from nbmlops.registry import models
+from nbmlops.registry.judged import standing as evaluation_of
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -76,7 +77,7 @@ def promote(name: str, version: int | str, to: str, reason: str, override: bool 
     about = {
         "reason": reason,
         "policy": policy,
-        "evaluation": chosen.evaluation,
+        "evaluation": evaluation_of(chosen),
         "gate": found.gate["result_id"] if found.gate else None,
         "compared": _compared(found.gate["data"]) if found.gate else None,
         "digest": chosen.digest,

@@ -10,7 +10,7 @@ from nbmlops.records import ModelVersion
 from nbmlops.registry import values
 from nbmlops.tracking import session
 
-__all__ = ["Apart", "Judged", "of_run", "of_version"]
+__all__ = ["Apart", "Judged", "of_run", "of_version", "standing"]
 
 Json = Mapping[str, Any]
 
@@ -68,6 +68,18 @@ def of_version(version: ModelVersion, results: Iterable[Json] | None = None) -> 
         else:
             rest.append(result)
     return Judged(stands, tuple(_apart(r, stands) for r in rest if stands))
+
+
+def standing(version: ModelVersion) -> str | None:
+    """Return the id of the evaluation that stands for a version, None where it was never evaluated.
+
+    Examples
+    --------
+    >>> standing(nb.model_version("late-flights@champion"))  # doctest: +SKIP
+    '0198c0de-...'
+    """
+    result = of_version(version).result
+    return str(result["result_id"]) if result else version.evaluation
 
 
 def of_run(results: Sequence[Json], run_id: str) -> Json | None:

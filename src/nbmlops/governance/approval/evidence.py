@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NotAllowed
-from nbmlops.registry import models
+from nbmlops.registry import judged, models
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ __all__ = ["check", "newest_gate", "there"]
 MAKE = {
     "report": "nbmlops report {ref}, and have it answered",
     "gate": "nbmlops gate {ref} {name}@{alias} --on ROWS",
-    "evaluation": "evaluate it, then register it again",
+    "evaluation": "nbmlops evaluate {ref} ROWS",
     "drift": "nbmlops drift {name} --against {ref}",
 }
 
 
 def there(
-    asked: Iterable[str], version: ModelVersion | None, alias: str, answers: Sequence[Answer]
+    asked: Sequence[str], version: ModelVersion | None, alias: str, answers: Sequence[Answer]
 ) -> list[dict[str, Any]]:
     """Return for each kind of evidence whether it is there, and in words what it is or how it is made."""
     if version is None:
@@ -32,7 +32,7 @@ def there(
     found = {
         "report": next((f"report {a.number}" for a in answers[::-1] if a.state == "valid"), ""),
         "gate": _gated(version, alias),
-        "evaluation": version.evaluation or "",
+        "evaluation": judged.standing(version) or "" if "evaluation" in asked else "",
         "drift": _drifted(version),
     }
     about = {"ref": version.ref, "name": version.name, "alias": alias}
@@ -42,7 +42,7 @@ def there(
     ]
 
 
-def check(asked: Iterable[str], version: ModelVersion, alias: str, answers: Sequence[Answer]) -> None:
+def check(asked: Sequence[str], version: ModelVersion, alias: str, answers: Sequence[Answer]) -> None:
     """Refuse where evidence is missing.
 
     Raises
