@@ -8,6 +8,7 @@ from click.testing import CliRunner
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotAllowed, NotFound
+from nbmlops.governance.approval.approve import roles_for
 from nbmlops.report.page import written
 from nbmlops.store import events
 from nbmlops.tracking import session
@@ -136,3 +137,53 @@ def test_nobody_comes_back_unseen_to_what_was_refused(judged, who, fit, held_out
     assert back.version == 1
     assert back.decision["passed_over"][0].startswith("late@2 ")
     assert "leaks" not in str(back.decision["passed_over"])
+
+
+def left(project, *people):
+    """Write into the charter that people left, though they stand under its roles still."""
+    path = project / "charter.yaml"
+    path.write_text(f"{path.read_text()}left: {[*people]}\n")
+
+
+def test_who_left_reviews_no_override(judged, forced, who):
+    left(judged, ANN)
+    who(ANN)
+    with pytest.raises(NotAllowed, match="ann@example.org plays no role"):
+        nb.review_override("late@champion", "justified", "the old one had stopped")
+    assert len(nb.approvals("late@1").overrides) == 1
+    who(KIM)
+    assert nb.review_override("late@champion", "justified", "the old one had stopped")["by"] == KIM
+
+
+def test_who_left_answers_no_report_and_meets_no_condition(judged, who):
+    who(KIM)
+    on = [f"look at May; {SAM}; 2999-05-01"]
+    given = nb.approve("late@1", "approved with conditions", conditions=on)
+    left(judged, ANN)
+    who(ANN)
+    with pytest.raises(NotAllowed, match="ann@example.org plays no role"):
+        nb.approve("late@1")
+    with pytest.raises(NotAllowed, match="neither owns this condition nor plays a role"):
+        nb.meet_condition(given.conditions[0]["approve"], 1, "looked at")
+    with pytest.raises(NotAllowed, match="plays no role"):
+        roles_for("late@1")
+
+
+def test_who_left_promotes_nothing_and_rolls_nothing_back(judged, who, fit, held_out):
+    agree(judged, roles=["manager", "expert"], gate="reason")
+    model = fit("age")
+    nb.evaluate(model, held_out, target="late")
+    nb.register(model, "late")
+    who(KIM)
+    for number in (1, 2):
+        nb.promote("late", number, to="champion", reason="by word")
+    left(judged, KIM)
+    for act in (
+        lambda: nb.promote("late", 1, to="champion", reason="back"),
+        lambda: nb.rollback("late", reason="back"),
+    ):
+        with pytest.raises(NotAllowed, match="kim@example.org.* plays none of the roles manager, expert"):
+            act()
+    assert nb.model_version("late@champion").version == 2
+    who(ANN)
+    assert nb.rollback("late", reason="back").version == 1

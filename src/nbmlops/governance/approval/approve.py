@@ -146,7 +146,7 @@ def roles_for(report: Any) -> tuple[str, ...]:
     asking = policy.asking(agreed)
     _check_own(found, asking, {who})
     _check_current(found)
-    played = agreed.role_of(who) if agreed else ()
+    played = agreed.acts_as(who) if agreed else ()
     asked = tuple(r for r in played if any(r in p.roles for p in asking)) or played
     return asked if len(asked) > 1 else tuple(filter(None, [_role(None, who, agreed, asking)]))
 
@@ -189,7 +189,7 @@ def meet_condition(approval: int, condition: int, why: str) -> Approvals:
             raise NotFound(f"Approval {approval} has no condition {condition}.", f"It has {len(answer.conditions)}.")
         if asked["met_at"]:
             raise Conflict(f"Condition {condition} of approval {approval} was met on {asked['met_at'][:10]}.", "")
-        if agreed and who[0] != asked["owner"] and not agreed.role_of(who[0]):
+        if agreed and who[0] != asked["owner"] and not agreed.acts_as(who[0]):
             raise NotAllowed(f"{who[0]} neither owns this condition nor plays a role.", f"It is {asked['owner']}'s.")
         said = {"approve": approval, "condition": condition, "why": why}
         change.event("condition_met", subject, {**said, "charter": agreed_on.record(change)}, who)

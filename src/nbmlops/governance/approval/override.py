@@ -116,7 +116,7 @@ def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
     NotFound
         There is none to review.
     NotAllowed
-        It is your own, or you play no role by the charter.
+        It is your own, or you play no role by the charter, or left by it.
     Invalid
         No such verdict, or no reason.
 
@@ -137,7 +137,7 @@ def review_override(ref: str, verdict: str, why: str) -> dict[str, Any]:
             raise NotFound(f"{subject} was not moved by an override that waits for a review.", "nbmlops models")
         if found["by"].casefold() == who[0].casefold():
             raise NotAllowed(f"{who[0]} made this override.", "Somebody else reviews it.")
-        if agreed and not agreed.role_of(who[0]):
+        if agreed and not agreed.acts_as(who[0]):
             raise NotAllowed(f"{who[0]} plays no role by {agreed.path}.", "Write roles there.")
         said = {
             "alias": found["alias"],
