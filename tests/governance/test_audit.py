@@ -366,6 +366,21 @@ def test_text_that_is_no_utf_8_gets_a_verdict(log, column):
     assert done.stdout.splitlines() == list(found.says)
 
 
+@pytest.mark.parametrize("line", ["{", "[1]", "", '{"at": 3}', '{"a":' * 50_000, "\udcff"])
+@pytest.mark.parametrize("name", ["events.jsonl", "tables.jsonl"])
+def test_a_line_of_an_export_that_cannot_be_read_is_a_broken_log(log, name, line):
+    """A broken log is a no, not a wrong question."""
+    nb.export_audit("audit")
+    whole = Path("audit", name).read_bytes().splitlines(keepends=True)
+    whole[:1] = [line.encode("utf-8", "surrogateescape") + b"\n"]
+    Path("audit", name).write_bytes(b"".join(whole))
+    done = subprocess.run([sys.executable, "audit/verify.py"], capture_output=True, text=True, check=False)
+    where = "event 1: what stands in its place" if name == "events.jsonl" else "line 1 of tables.jsonl: it"
+    assert (done.returncode, done.stdout.startswith(f"Broken at {where} cannot be read")) == (3, True), done
+    Path("audit", "audit.json").write_text("{")
+    assert subprocess.run([sys.executable, "audit/verify.py"], capture_output=True, check=False).returncode == 2
+
+
 def test_a_flag_whose_event_does_not_say_which_is_not_broken(log):
     """A row whose text has the digest of such an event stands; one of another text does not."""
     from nbmlops.store.flags import digest_of

@@ -123,6 +123,15 @@ def _read(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply to be read") from None
 
 
+def _line(text: bytes) -> dict[str, Any]:
+    """Return a line as a row; one that is none, of a log that may be evidence, has nothing in it."""
+    try:
+        row = _read(text)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
 def _of_json(data: Any, where: str) -> Head:
     head = data.get("head") if isinstance(data, dict) else None
     if not isinstance(head, dict) or not HEAD.fullmatch(f"{head.get('seq')}:{head.get('hash')}"):
@@ -199,6 +208,8 @@ def _rewritten(heads: Sequence[Head], seq: int, found: str) -> dict[str, Any] | 
 
 def _misfit(expected: int, row: Row) -> dict[str, Any]:
     """Say why an event does not fit where it stands."""
+    if row[0] is None:
+        return _at(expected, "what stands in its place cannot be read as an event")
     if row[0] != expected:
         return _at(expected, f"it is missing: event {row[0]} follows")
     try:
@@ -356,9 +367,9 @@ class Bundle:
         return (self.path / name).read_bytes() if self.zip is None else self.zip.read(name)
 
     def rows(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a file of JSON lines."""
+        """Yield the rows of a file of JSON lines; a line that cannot be read is a row without anything."""
         with (self.path / name).open("rb") if self.zip is None else self.zip.open(name) as file:
-            yield from map(_read, file)
+            yield from map(_line, file)
 
     def check(self, outside: Iterable[Head] = ()) -> dict[str, Any]:
         """Check events, tables and files."""
@@ -366,8 +377,12 @@ class Bundle:
         heads = [*self.about["heads"], *outside]
         if other := next((h for h in heads if h.get("chain_id") not in (None, self.about["chain_id"])), None):
             raise ValueError(f"{other['where']} is of another project's log")
-        found = check(self.about["chain_id"], events, heads, self.rows("tables.jsonl"))
+        tables = list(self.rows("tables.jsonl"))
+        lost = next((n for n, row in enumerate(tables, 1) if not {"table", "key"} <= set(row)), None)
+        found = check(self.about["chain_id"], events, heads, tables if lost is None else None)
         damaged = next((d for d in self.about["artifacts"] if not self._is_whole(d)), None)
+        if found["verdict"] != BROKEN and lost is not None:
+            found = {**found, **_fault(None, f"line {lost} of tables.jsonl", "it cannot be read"), "verdict": BROKEN}
         if found["verdict"] != BROKEN and damaged:
             fault = _fault(None, f"file artifacts/{damaged}", "its hash is not its name")
             found = {**found, **fault, "verdict": BROKEN}
