@@ -20,7 +20,6 @@ from typing import Any
 
 from nbmlops.capture import colab, visit
 from nbmlops.capture.secrets import redact
-from nbmlops.process import alive as process_alive
 from nbmlops.process import identity as process
 
 __all__ = [
@@ -35,7 +34,6 @@ __all__ = [
     "packages",
     "peak_memory_bytes",
     "process",
-    "process_alive",
 ]
 
 TIMEOUT_S = 10.0

@@ -14,7 +14,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,16 +138,9 @@ def written(count: int) -> str:
     return f"{count / UNITS[unit]:.4g}{unit}"
 
 
-def apply(limits: Limits, environment: MutableMapping[str, str] = os.environ) -> None:
-    """Limit this process: what a kernel does before it imports anything.
-
-    Parameters
-    ----------
-    limits : Limits
-    environment : mutable mapping
-        Gets the variables.
-    """
-    environment.update(limits.variables())
+def apply(limits: Limits) -> None:
+    """Limit this process: what a kernel does before it imports anything."""
+    os.environ.update(limits.variables())
     apply_to(0, limits)
 
 

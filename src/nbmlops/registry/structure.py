@@ -13,8 +13,6 @@ from nbmlops.registry.trust import Refusal
 
 __all__ = ["check"]
 
-MAX_OBJECTS = 20_000_000
-
 
 def check(model: Any) -> None:
     """Check every array in a model that is followed without bounds checks.

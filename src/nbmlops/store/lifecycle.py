@@ -136,15 +136,13 @@ def mentioned(connection: Connection) -> frozenset[str]:
     return frozenset(found)
 
 
-def streamed(
-    connection: Connection, sql: str, values: Sequence[Any] = (), batch: int = 1000
-) -> Iterator[list[tuple[Any, ...]]]:
+def streamed(connection: Connection, sql: str, batch: int = 1000) -> Iterator[list[tuple[Any, ...]]]:
     """Yield rows by the batch, inside a transaction: a server sends them as they are asked for."""
     if connection.sqlite:
-        cursor = connection.execute(sql, values)
+        cursor = connection.execute(sql)
     else:
         cursor = connection.raw.cursor(name="nbmlops_rows")
-        cursor.execute(sql.replace("?", "%s"), values)
+        cursor.execute(sql)
     with contextlib.closing(cursor):
         while rows := cursor.fetchmany(batch):
             yield rows

@@ -16,7 +16,6 @@ from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound
-from nbmlops.monitoring.explaining.explain import explain_row
 
 
 @pytest.fixture
@@ -109,7 +108,7 @@ def test_without_a_background_rows_are_refused_and_the_model_still_is_told(proje
 
 def test_a_service_asks_with_one_record(late, held_out):
     record = {k: v for k, v in held_out.iloc[0].to_dict().items() if k != "late"}
-    found = explain_row(late, record)
+    found = nb.explain(late, [record]).to_dict()
     assert found["rows"][0]["answer"] == pytest.approx(nb.explain("late", held_out[:1]).rows[0]["answer"])
     assert json.loads(json.dumps(found)) == found
 

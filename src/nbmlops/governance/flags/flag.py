@@ -75,11 +75,6 @@ class Flag(Shown):
     digest: str = ""
     told: Mapping[str, Any] = field(default_factory=dict)  # what became of the message to a role
 
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody has answered, accepted or dismissed it."""
-        return self.state == OPEN
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
         found: dict[str, Any] = plain(self)

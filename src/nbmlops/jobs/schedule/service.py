@@ -85,13 +85,7 @@ def serve(
         executor.close()
 
 
-def run_once(
-    project: Project,
-    executor: Executor,
-    what_if: bool = False,
-    stop: threading.Event | None = None,
-    clock: Callable[[], str] = now,
-) -> Tick:
+def run_once(project: Project, executor: Executor, what_if: bool = False, stop: threading.Event | None = None) -> Tick:
     """Tick, wait until what it began has ended, and go on while there is more to begin: for cron, and a CronJob.
 
     Parameters
@@ -103,8 +97,6 @@ def run_once(
         Say what a tick would do, and do nothing.
     stop : threading.Event, optional
         Ends the wait: what still runs is told that it is preempted.
-    clock : callable
-        Gives the time.
 
     Returns
     -------
@@ -113,13 +105,13 @@ def run_once(
     """
     end = stop or threading.Event()
     try:
-        found = tick(project, clock(), executor, what_if)
+        found = tick(project, now(), executor, what_if)
         air = _Air(project, executor, end, tell)
         air.begun(found.handles)
         while air.handles and not end.is_set():
             air.wait(EVERY_S)
             if not end.is_set():
-                more = tick(project, clock(), executor)
+                more = tick(project, now(), executor)
                 air.begun(more.handles)
                 found = replace(found, fires=(*found.fires, *more.fires))
     finally:

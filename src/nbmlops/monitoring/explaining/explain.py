@@ -20,7 +20,7 @@ from nbmlops.monitoring.explaining.mixed import Mixed, Question, question
 from nbmlops.monitoring.explaining.neighbours import Neighbour, nearest
 from nbmlops.monitoring.explaining.unknown import notes_of
 from nbmlops.monitoring.performance import same
-from nbmlops.records import ModelVersion, plain
+from nbmlops.records import plain
 from nbmlops.registry import models
 from nbmlops.registry.sentences import sentences
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nbmlops.registry.measures import Answers
 
-__all__ = ["Explanation", "explain", "explain_row"]
+__all__ = ["Explanation", "explain"]
 
 NEAREST = 3
 Json = dict[str, Any]
@@ -105,18 +105,6 @@ def explain(ref: Any, rows: Any = None, *, background: Any = None, most: int = 5
     with threadpool_limits(limits=1):
         case = case_of(ref, background)
         return _of_model(case, most, seed) if rows is None else _of_rows(case, rows, notes, most, seed)
-
-
-def explain_row(version: ModelVersion, record: Mapping[str, Any]) -> Json:
-    """Return why a version says what it says of one row, as plain JSON.
-
-    Parameters
-    ----------
-    version : ModelVersion
-    record : mapping
-        Column to value.
-    """
-    return explain(version, [record]).to_dict()
 
 
 def _version_that_said(ref: Any, rows: Any) -> tuple[Any, list[str]]:
