@@ -252,3 +252,21 @@ async def test_what_nobody_foresaw_is_logged_and_not_told(jp_fetch, notebook, mo
     code, said = await refused(jp_fetch("nbmlops", "api", "runs", params={"notebook": "flights/nb.ipynb"}))
     assert code == 500
     assert said == "Something went wrong here (ZeroDivisionError). The log of the Jupyter server says what."
+
+
+async def test_a_body_deeper_than_anybody_means_is_refused(ask, notebook):
+    for deep, says in ((48, "has no parameter"), (49, "deep"), (900, "deep")):
+        value = json.loads("[" * deep + "]" * deep)
+        code, said = await refused(ask("jobs", body={"notebook": "flights/nb.ipynb", "parameters": {"x": value}}))
+        assert (code, says in said) == (400, True), said
+
+
+async def test_a_notebook_the_file_browser_hides_is_not_found(ask, jp_root_dir, notebook):
+    hidden = jp_root_dir / "flights" / ".drafts"
+    hidden.mkdir()
+    (hidden / "nb.ipynb").write_bytes(notebook.read_bytes())
+    for at in ("flights/.drafts/nb.ipynb", "flights/../flights/.drafts/nb.ipynb"):
+        code, said = await refused(ask("parameters", at=at))
+        assert (code, said.startswith("No notebook")) == (404, True)
+        code, _ = await refused(ask("jobs", body={"notebook": at, "parameters": {}}))
+        assert code == 404

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import nbmlops as nb
-from asked import tracked
+from asked import refused, tracked
 from nbmlops.tracking import session
 
 PRIVATE = "private: [city]\n"
@@ -73,3 +75,43 @@ async def test_an_episode_of_a_private_column_has_no_words_of_it(ask, notebook, 
     words = {e["message"] for e in after if e["column"] == "city"}
     assert words
     assert all(said.endswith("city, which is private") for said in words)
+
+
+async def test_what_a_job_printed_or_was_given_is_not_told(ask, notebook, jp_root_dir):
+    from asked import written
+
+    written(notebook, "print('Ulm and ' + city)", "1 + 1", parameters="city: str = ''")
+    begun = await ask("jobs", body={"notebook": "flights/nb.ipynb", "parameters": {"city": "Bern"}})
+    async with asyncio.timeout(90):
+        while (await ask("jobs"))["works"][0]["status"] in ("due", "started"):
+            await asyncio.sleep(0.1)
+    seen = str(await ask(f"jobs/{begun['run_id']}"))
+    assert "Ulm and Bern" in seen
+    (notebook.parent / "charter.yaml").write_text(PRIVATE)
+    view = await ask(f"jobs/{begun['run_id']}")
+    assert "Bern" not in str(view)
+    sources = [c["source"] for c in view["data"]["cells"]]
+    assert "print('Ulm and ' + city)" in sources  # what somebody wrote is no value of the data
+    assert sum("may hold values of private columns" in str(c["pieces"]) for c in view["data"]["cells"]) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["params.city == 'Ulm'", "`params.city` like 'U%'", "`auc[city=Ulm]` > 0", "C > 1 or not params.city = 'Ulm'"],
+)
+async def test_how_many_runs_fit_does_not_tell_a_private_value(ask, notebook, known, query):
+    tracked("other", params={"city": "Bern", "C": 2.0})
+    assert "total" in await ask("runs", q=query)
+    (notebook.parent / "charter.yaml").write_text(PRIVATE)
+    code, said = await refused(ask("runs", q=query))
+    assert code == 400
+    assert "private" in said
+    assert (await ask("runs", q="C > 1 and name = 'city'"))["total"] == 0
+
+
+async def test_where_nobody_knows_what_is_private_no_setting_is_asked_for(ask, notebook, known):
+    (notebook.parent / "charter.yaml").write_text("private: 3\n")
+    for query in ("C > 1", "params.C > 1", "params.city = 'Ulm'", "`auc[city=Ulm]` > 0"):
+        code, said = await refused(ask("runs", q=query))
+        assert (code, "may be" in said) == (400, True)
+    assert "total" in await ask("runs", q="experiment = 'late' and started_at > 2020-01-01")

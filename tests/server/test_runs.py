@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from asked import refused, tracked
@@ -151,3 +153,21 @@ async def test_runs_that_were_tracked_meanwhile_are_there_at_once(ask):
     assert (await ask("runs"))["total"] == 1
     tracked("second")
     assert (await ask("runs"))["total"] == 2
+
+
+async def test_a_source_comes_back_as_it_was_written(jp_fetch, notebook, jp_root_dir):
+    """It is put into a notebook again: a path in it is part of it."""
+    source = f'open("{jp_root_dir}/a.csv")\nx = "{jp_root_dir}-2/b"\r\n\x0c'
+    run = session.start("x", kind="cell", notebook="nb.ipynb", cell_id="c1", source=source)
+    session.finish(run)
+    answer = await jp_fetch("nbmlops", "api", "runs", run.run_id, "source", params={"notebook": "flights/nb.ipynb"})
+    (cell,) = json.loads(answer.body)["cells"]
+    assert cell == {"cell_id": "c1", "source": source}
+
+
+def test_a_folder_with_a_longer_name_stays_what_it_is(tmp_path):
+    from nbmlops.server.asking import _nowhere
+
+    root = tmp_path / "flights"
+    said = f"{root}/a.csv, {root}-2/b.csv, {root}2, {root}.d/c, {root}. In {root}"
+    assert _nowhere(said, root) == f"a.csv, {root}-2/b.csv, {root}2, {root}.d/c, .. In ."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +29,11 @@ from nbmlops.errors import (
 from nbmlops.records import plain
 from nbmlops.server.notebooks import has_store, located
 
-__all__ = ["Here", "answered", "as_text", "refusal", "thread"]
+__all__ = ["Here", "answered", "as_text", "refusal", "thread", "verbatim"]
 
 STATUS = {NotFound: 404, Invalid: 400, NotAllowed: 403, Conflict: 409, UntrustedContent: 403, MissingPackage: 503}
 LONGEST = 400  # characters of a message
+BEHIND = r"(?![\w-]|\.\w)"  # a longer name is another folder
 AWAY = ("The project's store cannot be read.", "Type: nbmlops doctor")
 
 
@@ -92,7 +94,7 @@ def answered(
     **served
         More of :class:`Here`: what the server is like.
     """
-    path = located(root, notebook) if notebook else None
+    path = located(root, notebook, bool(served.get("hidden"))) if notebook else None
     here = Here(root, find_project(path or root), path, notebook, **served)
     with visiting(Visit(here.project, path, who)):
         if needs_store and not has_store(here.project):
@@ -110,8 +112,12 @@ def answered(
 
 def as_text(found: Any, here: Here) -> str:
     """Return an answer as JSON in which no folder of this machine is named."""
-    text = json.dumps(plain(found), ensure_ascii=False, allow_nan=False)
-    return _nowhere(text, here.root, here.project.root)
+    return _nowhere(verbatim(found), here.root, here.project.root)
+
+
+def verbatim(found: Any) -> str:
+    """Return an answer as JSON as it is: what somebody wrote and takes back from us has to be what they wrote."""
+    return json.dumps(plain(found), ensure_ascii=False, allow_nan=False)
 
 
 def refusal(error: Exception, root: Path) -> tuple[int, dict[str, str]] | None:
@@ -137,7 +143,7 @@ def thread(changes: bool = False) -> ThreadPoolExecutor:
 def _nowhere(text: str, *folders: Path) -> str:
     """Return a text without the folders of this machine: what lies in the server's is relative to it."""
     for folder in dict.fromkeys(str(f) for g in folders for f in (g, g.resolve()) if f != Path(os.sep)):
-        text = text.replace(f"{folder}{os.sep}", "").replace(folder, ".")
+        text = re.sub(re.escape(folder) + BEHIND, ".", text.replace(f"{folder}{os.sep}", ""))
     for folder, name in ((str(Path.home()), "~"), (sys.prefix, "(python)"), (sys.base_prefix, "(python)")):
         text = text.replace(folder + os.sep, name + os.sep) if len(folder) > 3 else text
     return text

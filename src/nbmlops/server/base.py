@@ -23,6 +23,7 @@ from nbmlops.server.asking import Here
 __all__ = ["Handler", "Here", "visitor"]
 
 MOST_BYTES = 1_000_000  # of a body
+MOST_DEEP = 50
 NO_RIGHT = "Ask who runs this server for the right to do it."
 NO_TEXT = re.compile("[\ud800-\udfff]")  # half a character
 READ_S = 10.0  # a store that takes longer to be read is away
@@ -72,6 +73,8 @@ class Handler(APIHandler):
             raise Invalid(f"The body is {type(found).__name__}, not an object.", f"It has {', '.join(kinds)}.")
         if strange := sorted(set(found) - set(kinds)):
             raise Invalid(f"The body has {strange[0][:40]!r}.", f"It has {', '.join(kinds) or 'nothing'}.")
+        if _is_deep(found):
+            raise Invalid(f"The body is more than {MOST_DEEP} lists or objects deep.", "Send something flatter.")
         if NO_TEXT.search(json.dumps(found, ensure_ascii=False)) or "\\u0000" in json.dumps(found):
             raise Invalid("The body has characters that are no text.", "Write plain text.")
         for name, value in found.items():
@@ -194,6 +197,15 @@ def _invented(user: Any) -> bool:
 def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
     """Tell whether a value is of a kind; true is no number."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _is_deep(found: Any) -> bool:
+    """Tell whether lists and objects lie in each other deeper than anybody means."""
+    level = [found]
+    for _ in range(MOST_DEEP):
+        inside = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [value for values in inside for value in values]
+    return bool(level)
 
 
 def _named(kind: type | tuple[type, ...]) -> str:

@@ -9,6 +9,7 @@ from jupyter_server.auth.decorator import authorized
 
 from nbmlops.errors import Invalid, NbmlopsError, NotAllowed
 from nbmlops.server import views
+from nbmlops.server.asking import verbatim
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.masks import Masks
 from nbmlops.server.notebooks import located
@@ -139,7 +140,8 @@ def _job(here: Here, ref: str) -> Json:
     masks, run = Masks.now(), data["run"]
     measured = {k: v for k, v in run["metrics"].items() if not masks.tells(k)}
     run = {**run, "error": views.said(masks.error(run.get("error"))), "metrics": measured}
-    return views.of_data("retrained", {**data, "run": run, "output": here.contents(data["output"])})
+    shown = {"cells": masks.cells(data["cells"]), "then": masks.found(data["then"])}
+    return views.of_data("retrained", {**data, **shown, "run": run, "output": here.contents(data["output"])})
 
 
 def _started(here: Here, notebook: str | None, parameters: Json | None) -> Json:
@@ -147,7 +149,7 @@ def _started(here: Here, notebook: str | None, parameters: Json | None) -> Json:
 
     if not notebook:
         raise Invalid("No notebook is named.", "Send {notebook: PATH, parameters: {...}}.")
-    claim = apart.start(located(here.root, notebook), parameters or {})
+    claim = apart.start(located(here.root, notebook, here.hidden), parameters or {})
     return {"run_id": claim.run_id, "work_id": claim.key}
 
 
@@ -175,7 +177,7 @@ def _copied(here: Here, ref: str) -> Json:
     return {"path": here.contents(listed.beside(ref))}
 
 
-def _parameters(here: Here) -> Json:
+def _parameters(here: Here) -> Json | str:
     from nbmlops.jobs.parameters import parameters
 
     if here.notebook is None:
@@ -185,7 +187,7 @@ def _parameters(here: Here) -> Json:
     except NbmlopsError as error:
         return {"parameters": [], "notebook": here.contents_path, "why_not": str(error)}
     rows = [{**p.to_dict(), "choices": _choices(p.kind)} for p in found]
-    return {"parameters": rows, "notebook": here.contents_path, "why_not": None}
+    return verbatim({"parameters": rows, "notebook": here.contents_path, "why_not": None})
 
 
 def _choices(kind: Any) -> list[Any] | None:

@@ -5,19 +5,28 @@ The same rules as in reports: what a value may stand in is left out, that someth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbmlops.errors import NbmlopsError
+from nbmlops.errors import Invalid, NbmlopsError
 from nbmlops.report.gathered import masked
+from nbmlops.report.gathered.outside import UNSAID
 from nbmlops.report.gathered.raised import raised
+from nbmlops.store.summary import COLUMNS
 
 __all__ = ["Masks"]
 
 Json = Mapping[str, Any]
 OWN = {"split", "stat", "origin"}  # contexts tracking itself writes: none is a column
 UNREAD = "not shown: the charter cannot be read, so nobody knows what is private"
+WORD = re.compile(
+    r"""(?P<said>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|`(?P<quoted>[^`]+)`|(?P<word>[A-Za-z_][\w.\-]*(?:\[[^\]]*\])?)"""
+)
+KINDS = ("params", "metrics", "tags")
+PLAIN = {*COLUMNS, "and", "or", "not", "like", "in", "is", "missing", "true", "false"}
+GIVEN = "# Parameters\n"  # how the cell begins that an execution puts in
 
 
 @dataclass(frozen=True)
@@ -69,11 +78,22 @@ class Masks:
         rows = [shown for row in data["rows"] if (shown := self._row(row)) is not None]
         return {**data, "rows": rows, **({"curves": curves} if "curves" in data else {})}
 
+    def query(self, query: str) -> str:
+        """Return a query, unless it asks for what is not shown: how many runs fit would tell it."""
+        named = [m["quoted"] or m["word"] for m in WORD.finditer(query) if not m["said"]] if self.any else []
+        if gone := next((name for name in named if self._asks(name)), None):
+            raise Invalid(f"{gone[:40]!r} cannot be asked for: it is private, or may be.", "Ask for other columns.")
+        return query
+
     def found(self, findings: Iterable[Json]) -> list[Any]:
         """Return findings or episodes; of a private column what kind each is, of an unread charter none says more."""
         if self.unread:
             return [{**f, "message": UNREAD, **({"detail": {}} if "detail" in f else {})} for f in findings]
         return list(masked.masked(list(findings), [*self.hidden]))
+
+    def cells(self, cells: Iterable[Json]) -> list[Any]:
+        """Return cells of an executed notebook: what one printed, or was given, may be a value of a private column."""
+        return [_unprinted(cell) for cell in cells] if self.any else list(cells)
 
     def error(self, error: Json | None) -> dict[str, Any] | None:
         """Return what was raised, without values it may quote; nothing changes where nothing is private."""
@@ -97,6 +117,14 @@ class Masks:
             return value if value is None or isinstance(value, (bool, int, float)) else masked.SHOWN
         return masked.setting(name, value, self.hidden)
 
+    def _asks(self, name: str) -> bool:
+        kind, _, inner = name.partition(".")
+        if kind not in KINDS:
+            kind, inner = "", name
+        if self.unread:
+            return kind in ("params", "tags") or self.tells(inner) or (not kind and name not in PLAIN)
+        return inner in self.hidden or self.tells(inner) or self.value(inner, [""]) != [""]
+
     def _row(self, row: Json) -> dict[str, Any] | None:
         kind, _, name = str(row["name"]).partition(".")
         if kind == "metrics" and self.tells(name):
@@ -111,3 +139,9 @@ class Masks:
     def _gathered(self, models: Sequence[Json], results: Sequence[Json]) -> dict[str, Any]:
         charter: Json = {"unreadable": UNREAD} if self.unread else {"private": [*self.hidden]}
         return masked.gather({"charter": charter, "models": list(models), "results": list(results)})
+
+
+def _unprinted(cell: Json) -> dict[str, Any]:
+    shown = [{"kind": "text", "content": UNSAID, "alt": ""}] if cell["pieces"] else []
+    source = f"{GIVEN}# {masked.SHOWN}" if str(cell["source"]).startswith(GIVEN) else cell["source"]
+    return {**cell, "source": source, "pieces": shown}

@@ -10,7 +10,7 @@ from nbmlops.errors import NotFound
 __all__ = ["has_store", "located", "store_mode"]
 
 
-def located(root: Path, contents_path: str) -> Path:
+def located(root: Path, contents_path: str, hidden: bool = False) -> Path:
     """Return the file behind a path of the contents service.
 
     Parameters
@@ -19,16 +19,19 @@ def located(root: Path, contents_path: str) -> Path:
         The folder the server shows.
     contents_path : str
         As the browser knows it: relative to ``root``.
+    hidden : bool
+        Whether the contents service gives what lies in hidden folders.
 
     Raises
     ------
     NotFound
-        No such notebook, or it lies outside the server's folder.
+        No such notebook, or it lies outside the server's folder, or in a hidden one.
     """
     root = root.resolve()
     try:
         path = (root / contents_path.lstrip("/")).resolve()
-        if path.is_relative_to(root) and path.suffix == ".ipynb" and path.is_file():
+        seen = hidden or not any(part.startswith(".") for part in Path(contents_path).parts)
+        if seen and path.is_relative_to(root) and path.suffix == ".ipynb" and path.is_file():
             return path
     except (OSError, ValueError):  # too long a name, a NUL in it, a loop of links
         pass

@@ -10,6 +10,7 @@ from jupyter_server.auth.decorator import authorized
 
 from nbmlops.errors import Invalid
 from nbmlops.server import views
+from nbmlops.server.asking import verbatim
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.masks import Masks
 
@@ -91,7 +92,7 @@ def _runs(here: Here, scope: str, query: str, limit: int, offset: int) -> dict[s
 
     notebook = here.relative if scope == "notebook" and here.notebook else None
     masks = Masks.now()
-    found = listed(query or None, notebook, limit, offset, masks.tells if masks.any else None)
+    found = listed(masks.query(query) or None, notebook, limit, offset, masks.tells if masks.any else None)
     return {**vars(found), "runs": [{**run, "tags": masks.tags(run["tags"])} for run in found.runs]}
 
 
@@ -101,10 +102,10 @@ def _run(here: Here, run_id: str) -> dict[str, Any]:
     return views.of_data("run", views.shown_run(Masks.now().run(get_run(run_id).to_dict())))
 
 
-def _source(here: Here, run_id: str) -> dict[str, Any]:
+def _source(here: Here, run_id: str) -> str:
     from nbmlops.tracking.runs import get_run, source_of
 
-    return {"cells": [{"cell_id": get_run(run_id).cell_id, "source": source_of(run_id)}]}
+    return verbatim({"cells": [{"cell_id": get_run(run_id).cell_id, "source": source_of(run_id)}]})
 
 
 def _compared(here: Here, run_ids: list[str]) -> dict[str, Any]:
