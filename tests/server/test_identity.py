@@ -92,7 +92,7 @@ async def test_a_job_of_a_name_jupyter_made_up_is_nobodys_but_the_servers(ask, n
 async def test_a_person_cannot_be_named_in_a_body(ask, late):
     for field in ("by", "actor", "author"):
         code, said = await refused(ask("models/late/1/promote", body={**PROMOTE, field: "eve"}, who="ann@example.org"))
-        assert (code, said) == (400, f"The body has {field!r}. It has alias, reason, override.")
+        assert (code, said) == (400, f"The body has {field!r}. It has alias, reason, override, instead_of.")
 
 
 async def test_who_calls_themselves_anonymous_is_nobody(ask, late):

@@ -182,3 +182,17 @@ async def test_a_charter_that_cannot_be_read_promotes_nothing_and_hides_nothing(
     assert (await ask("models"))["models"][0]["name"] == "late"
     code, _ = await refused(ask("models/late/1/promote", body={"alias": "champion", "reason": "x"}))
     assert code == 400
+
+
+async def test_an_alias_somebody_else_moved_meanwhile_stays(ask, late, fit, held_out, notebook):
+    other = fit("age")
+    nb.register(other, "late", evaluation=nb.evaluate(other, held_out, target="late"))
+    seen = await ask("models/late/1")
+    assert seen["named"] == {}
+    nb.promote("late", 2, to="champion", reason="bob was faster")
+    body = {"alias": "champion", "reason": "I saw none there", "instead_of": seen["named"].get("champion", 0)}
+    code, said = await refused(ask("models/late/1/promote", body=body))
+    assert (code, "moved to version 2 meanwhile" in said) == (409, True)
+    assert nb.model_version("late@champion").version == 2
+    moved = await ask("models/late/1/promote", body={**body, "instead_of": 2})
+    assert moved["named"] == {"champion": 1}

@@ -68,7 +68,7 @@ class PromoteHandler(Handler):
     @authorized
     async def post(self, name: str, version: str) -> None:
         """Move an alias if the charter allows it, in the name of who asks."""
-        kinds = {"alias": str, "reason": str, "override": bool}
+        kinds = {"alias": str, "reason": str, "override": bool, "instead_of": int}
         await self.answer(_promoted, lambda: {**_named(name, version), **self.body(**kinds)})
 
 
@@ -218,6 +218,7 @@ def _model(here: Here, name: str, version: int) -> Json:
         "approvals": [v for v in listed if v],
         "report": report,
         "aliases": aliases,
+        "named": _named_now(name),
         "conditions": conditions,
         "may": _may(found, aliases, report),
         "flags": _flags(found.ref),
@@ -228,6 +229,14 @@ def _aliases() -> list[str]:
     """Return the aliases one may promote to: those the charter has a policy for, and the usual ones."""
     agreed = _charter()
     return list(dict.fromkeys([*ALIASES, *(agreed.policy if agreed else ())]))
+
+
+def _named_now(name: str) -> dict[str, int]:
+    """Return which version each alias of a model names."""
+    from nbmlops.store import models
+    from nbmlops.tracking import session
+
+    return dict(models.aliases(session.store(), name).get(name, {}))
 
 
 def _gate(version: ModelVersion) -> Json | None:
@@ -309,9 +318,20 @@ def _condition(said: Any) -> dict[str, str]:
 
 
 def _promoted(
-    here: Here, name: str, version: int, alias: str | None, reason: str | None, override: bool | None
+    here: Here,
+    name: str,
+    version: int,
+    alias: str | None,
+    reason: str | None,
+    override: bool | None,
+    instead_of: int | None,
 ) -> Json:
     from nbmlops.governance.promotion import promote
+
+    now = _named_now(name).get(alias or "", 0)
+    if instead_of is not None and instead_of != now:  # who decided saw another one there
+        to = f"to version {now}" if now else "away"
+        raise Conflict(f"{name}@{alias} was moved {to} meanwhile.", "Look at it, then decide again.")
 
     promote(name, version, to=alias or "", reason=reason or "", override=bool(override))
     return _model(here, name, version)
