@@ -297,7 +297,7 @@ def ours():
 async def test_waiting_for_events_costs_no_thread_and_ends_with_the_client(ask, jp_fetch, notebook, monkeypatch):
     looks = []
     monkeypatch.setattr(watching, "LOOK_S", 0.02)
-    monkeypatch.setattr(watching, "_works", lambda here, seen: looks.append(1) or {"seen": "", "works": []})
+    monkeypatch.setattr(watching, "_works", lambda here, seen: looks.append(1) or {**seen, "works": []})
     tracked("x")
     await ask("jobs")
     before = ours()
@@ -335,13 +335,50 @@ async def test_a_store_that_did_not_change_is_not_read_again(ask, notebook, monk
     tracked("x")
     await ask("runs")
     with visiting(Visit(project, notebook)):
-        first = watching._works(here, "")
-        again = watching._works(here, first["seen"])
+        first = watching._works(here, {"stamp": "", "mark": ""})
+        again = watching._works(here, first)
         assert (first["works"], again["works"], len(read)) == ([], None, 1)
         with ledger.changing(open_store(project)) as change:
             ledger.add(change, [{"key": "k", "notebook": "nb.ipynb"}])
-        assert watching._works(here, again["seen"])["works"] == []
+        watching._looks.clear()
+        assert watching._works(here, again)["works"] is None  # read, and the same as before
         assert len(read) == 2
+
+
+async def test_a_hundred_who_listen_read_the_ledger_once(ask, notebook, monkeypatch):
+    from nbmlops.capture.visit import Visit, visiting
+    from nbmlops.server.asking import Here
+
+    project, read = find_project(notebook), []
+    running = [{"work_id": "k", "status": "started"}]
+    monkeypatch.setattr(watching, "works", lambda here: read.append(1) or running)
+    monkeypatch.setattr(watching, "SHARED_S", 60)
+    here = Here(notebook.parent.parent, project, notebook)
+    tracked("x")
+    await ask("runs")
+    with visiting(Visit(project, notebook)):
+        told = [watching._works(here, {"stamp": "", "mark": ""}) for _ in range(100)]
+        assert len(read) == 1
+        assert all(one["works"] == running for one in told)
+        assert watching._works(here, told[0])["works"] is None  # nothing changed: nothing is sent
+
+
+async def test_who_may_no_longer_read_hears_no_more(ask, jp_fetch, notebook, monkeypatch):
+    monkeypatch.setattr(watching, "LOOK_S", 0.02)
+    monkeypatch.setattr(watching, "PING_S", 0.0)
+    tracked("x")
+    may = [True, True]
+
+    async def asked(self, action):
+        return bool(may) and may.pop()
+
+    monkeypatch.setattr(watching.EventsHandler, "may", asked)
+    words = {"notebook": "flights/nb.ipynb"}
+    answer = await jp_fetch("nbmlops", "api", "jobs", "events", params=words, request_timeout=60)
+    assert answer.body.decode().count("event: ping") == 3  # the first, and two while it was allowed
+    monkeypatch.setattr(watching, "LIVES_S", 0.0)
+    may[:] = [True] * 1000
+    await jp_fetch("nbmlops", "api", "jobs", "events", params=words, request_timeout=60)  # ends by itself
 
 
 async def test_events_of_a_store_that_cannot_be_read_are_refused(jp_fetch, notebook):

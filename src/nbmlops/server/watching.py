@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +22,8 @@ from nbmlops.server.jobs import works
 __all__ = ["EventsHandler"]
 
 LOOK_S = 1.0  # between two looks at the ledger
+SHARED_S = 0.5  # so long one look serves everybody who listens
+LIVES_S = 3600.0  # then who listens asks anew, and is asked anew who they are
 PING_S = 15.0  # so that a proxy keeps the connection, and a client that has gone is noticed
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -28,13 +33,13 @@ class EventsHandler(Handler):
 
     listening: ClassVar[set[EventsHandler]] = set()
     gone: asyncio.Event
-    seen: str  # what the store's files were when it was looked at last
+    seen: Mapping[str, str]  # what the store's files, and the works, were when they were looked at last
 
     @tornado.web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send events: ``job`` with a work of ``GET jobs``, ``ping`` every 15 seconds."""
-        self.gone, self.seen = asyncio.Event(), ""
+        """Send events: ``job`` with a work of ``GET jobs``, ``ping`` every 15 s; for an hour, while one may read."""
+        self.gone, self.seen = asyncio.Event(), {"stamp": "", "mark": ""}
         try:
             known = await self._look() or {}
         except Exception as error:
@@ -59,8 +64,8 @@ class EventsHandler(Handler):
 
     async def _follow(self, known: Mapping[str, str]) -> None:
         loop = asyncio.get_running_loop()
-        pinged = loop.time()
-        while not await self._waited(LOOK_S):
+        pinged = begun = loop.time()
+        while loop.time() - begun < LIVES_S and not await self._waited(LOOK_S):
             try:
                 now = await self._look()
             except Exception as error:  # away for a moment: said once it is there again
@@ -72,6 +77,8 @@ class EventsHandler(Handler):
             known = known if now is None else now
             if loop.time() - pinged >= PING_S:
                 pinged = loop.time()
+                if not await self.may("read"):
+                    return
                 await self._tell("ping", "{}")
 
     async def _waited(self, seconds: float) -> bool:
@@ -85,7 +92,7 @@ class EventsHandler(Handler):
     async def _look(self) -> dict[str, str] | None:
         """Return each work as text, by its key or run; None where nothing can have changed since the last look."""
         found = json.loads(await self.ask(_works, lambda: {"seen": self.seen}, needs_store=False))
-        self.seen = found["seen"]
+        self.seen = {"stamp": found["stamp"], "mark": found["mark"]}
         if found["works"] is None:
             return None
         return {row["work_id"] or row["run_id"]: json.dumps(row, ensure_ascii=False) for row in found["works"]}
@@ -95,14 +102,35 @@ class EventsHandler(Handler):
         await self.flush()
 
 
-def _works(here: Here, seen: str) -> dict[str, Any]:
-    """Return the works, None where the files of the store are as they were and nothing runs, whose lease may lapse."""
+@dataclass(frozen=True)
+class _Look:
+    """Works as they were at a moment, and what tells them from others."""
+
+    stamp: str  # of the store's files; empty while something runs, whose lease may lapse
+    mark: str
+    works: list[dict[str, Any]] = field(default_factory=list)
+    at: float = 0.0
+
+
+_looks: dict[Path, _Look] = {}  # the last one of each project; on the one thread that reads
+
+
+def _works(here: Here, seen: Mapping[str, str]) -> dict[str, Any]:
+    """Return the works, None where they are as they were seen; a hundred who listen cost little more than one."""
     now = _stamp(here.project)
-    if now and now == seen:
-        return {"seen": seen, "works": None}
+    if now and now == seen["stamp"]:
+        return {**seen, "works": None}
+    look = _looks.get(here.project.root)
+    if look is None or time.monotonic() - look.at > SHARED_S:
+        look = _looks[here.project.root] = _looked(here, now)
+    return {"stamp": look.stamp, "mark": look.mark, "works": None if look.mark == seen["mark"] else look.works}
+
+
+def _looked(here: Here, stamp: str) -> _Look:
     found = works(here)
+    mark = hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()
     runs = any(work["status"] == "started" for work in found)
-    return {"seen": "" if runs else now, "works": found}
+    return _Look("" if runs else stamp, mark, found, time.monotonic())
 
 
 def _stamp(project: Project) -> str:
