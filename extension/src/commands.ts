@@ -113,10 +113,12 @@ function all(app: JupyterFrontEnd, panel: IShown): ICommand[] {
     {
       id: Ids.openFile,
       label: trans.__('Open the Notebook of a Job…'),
-      args: { path: trans.__('The path of a notebook') },
+      caption: trans.__(
+        'Open what a job executed; it is copied beside the notebook if it lies where Jupyter opens nothing'
+      ),
+      args: { ...run, path: trans.__('The path of a notebook') },
       act: async args => {
-        const path =
-          args.path || (await chosenWork(panel, trans.__('Open the notebook of a job'), 'output', w => !!w.output));
+        const path = args.path || (await copied(panel, args));
         return path ? app.commands.execute('docmanager:open', { path }) : undefined;
       }
     },
@@ -177,6 +179,14 @@ function all(app: JupyterFrontEnd, panel: IShown): ICommand[] {
 
 function sections(panel: IShown): [string, string][] {
   return panel.sections.map(({ id, title }) => [id, title]);
+}
+
+/** Have the executed notebook of a job copied beside its notebook; return where it lies. */
+async function copied(panel: IShown, args: Args): Promise<string> {
+  const { server, trans } = panel;
+  const run =
+    args.run || (await chosenWork(panel, trans.__('Open the notebook of a job'), 'run_id', w => w.has_output === true));
+  return run ? text((await server.post(`jobs/${part(run)}/output`, {})).path, 1000) : '';
 }
 
 async function toCell(panel: IShown, args: Args): Promise<void> {

@@ -68,7 +68,6 @@ def running(home: Path, folder: Path, extensions: Path | None = None, **settings
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
     command += [f"--ServerApp.{k}={v}" for k, v in {"ip": "127.0.0.1", "port": port, "port_retries": 0}.items()]
     command += [f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}"]
-    command += ["--ContentsManager.allow_hidden=True"]  # so that the outputs of jobs can be opened
     command += [f"--LabApp.user_settings_dir={home / 'settings'}", f"--LabApp.workspaces_dir={home / 'workspaces'}"]
     command += [f"--LabServerApp.extra_labextensions_path={extensions}"] if extensions else []
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("NBMLOPS_", "JUPYTER", "JPY_"))}

@@ -39,7 +39,7 @@ export function jobs(panel: IPanel): ISection {
         ...progress(one),
         one.error ? node('span', 'nbmlops-error', text(one.error)) : ''
       ],
-      inside: () => [buttons(one, run), ...(run ? [...away(one), ...inside(one, run)] : [])]
+      inside: () => [buttons(one, run), ...(run ? inside(one, run) : [])]
     });
   }
 
@@ -62,24 +62,18 @@ export function jobs(panel: IPanel): ISection {
   }
 
   function buttons(one: Fields, run: string): HTMLElement {
-    const output = text(one.output, 1000);
+    const path = text(one.output, 1000);
     const ended = one.live !== true;
     return node(
       'div',
       'nbmlops-actions',
-      ...(output ? [act(trans.__('Open its notebook'), () => panel.run(Ids.openFile, { path: output }))] : []),
+      ...(ended && one.has_output
+        ? [act(trans.__('Open its notebook'), () => panel.run(Ids.openFile, { path, run }))]
+        : []),
       ...(run && ended ? [act(trans.__('Open the report'), () => panel.run(Ids.openReport, { ref: run }))] : []),
       ...(run && ended && one.work_id ? [act(trans.__('Run it again'), () => panel.run(Ids.retryJob, { run }))] : []),
       ...(run && !ended && one.work_id ? [act(trans.__('Cancel…'), () => panel.run(Ids.cancelJob, { run }))] : [])
     );
-  }
-
-  /** Say where the notebook of an ended job is, if not in a folder one may open here. */
-  function away(one: Fields): Content[] {
-    const said = trans.__(
-      'Its notebook is kept in a hidden folder, which this Jupyter does not open (ContentsManager.allow_hidden). The report holds it.'
-    );
-    return one.live !== true && !one.output ? [quiet(said)] : [];
   }
 
   function inside(one: Fields, run: string): Content[] {
