@@ -14,14 +14,21 @@ export function jobs(panel: IPanel): ISection {
   const { server, trans } = panel;
   const views = new Views(panel, ID);
   let known: Fields = {};
+  let round = 0;
+  let news: Fields[] = []; // told while an answer was awaited
 
   /** Take in what a running job told: a work that is known changes, another comes first. */
   function told(work: Fields): void {
+    news.push(work);
+    known = taken(known, work);
+    panel.redraw(ID);
+  }
+
+  function taken(known: Fields, work: Fields): Fields {
     const works = records(known.works);
     const at = works.findIndex(one => named(one) === named(work));
     const next = at < 0 ? [work, ...works] : works.map((one, i) => (i === at ? work : one));
-    known = { ...known, works: ordered(next) };
-    panel.redraw(ID);
+    return { ...known, works: ordered(next) };
   }
 
   function work(one: Fields): HTMLElement {
@@ -118,10 +125,21 @@ export function jobs(panel: IPanel): ISection {
     return [made, ...none, ...list, ...schedules(records(known.schedules)), ticked(known.scheduler)];
   }
 
+  /** Ask; an answer that a later one overtook counts for nothing, and what was told meanwhile is newer than it. */
+  async function load(): Promise<unknown> {
+    const mine = ++round;
+    news = [];
+    const said = await server.get('jobs');
+    if (mine === round) {
+      known = news.reduce(taken, said);
+    }
+    return known;
+  }
+
   return {
     id: ID,
     title: trans.__('Jobs'),
-    load: async () => (known = await server.get('jobs')),
+    load,
     draw: drawn,
     watch: ended => server.events('jobs/events', (name, data) => (name === 'job' ? told(data) : undefined), ended)
   };

@@ -104,13 +104,18 @@ class Runs implements ISection {
   }
 
   private async page(page: number): Promise<void> {
-    const asked = this._asked;
+    const [asked, turn] = [this._asked, ++this._turn];
     const query = { scope: this.scope, limit: PAGE, offset: page * PAGE, q: this._ask.value.trim() };
     const said = await this.panel.server.get('runs', query);
-    if (asked !== this._asked) {
-      return; // somebody asks for something else by now
-    }
     const total = number(said.total) ?? 0;
+    if (asked !== this._asked || (turn < this._taken && total !== this._total)) {
+      return; // somebody asks for something else by now, or a later answer came first
+    }
+    if (turn < (this._turns.get(page) ?? 0)) {
+      return;
+    }
+    this._turns.set(page, turn);
+    this._taken = Math.max(this._taken, turn);
     if (total !== this._total) {
       this._pages.clear();
     }
@@ -237,7 +242,7 @@ class Runs implements ISection {
   private jump(run: Fields, id: string): void {
     const cell = text(run.cell_id);
     if (cell) {
-      this.panel.run(Ids.goToCell, { cell });
+      this.panel.run(Ids.goToCell, { cell, notebook: text(run.notebook, 1000) });
     } else {
       this.panel.kept.setOpen(`run:${id}`, true);
       this._rows.update();
@@ -246,6 +251,9 @@ class Runs implements ISection {
 
   private _asked = '';
   private _total = -1;
+  private _turn = 0; // of the question that was asked last
+  private _taken = 0; // of the newest answer
+  private _turns = new Map<number, number>(); // of the answer a page is of
   private _from = 0;
   private _to = 0;
   private _pages = new Map<number, Fields[]>();
