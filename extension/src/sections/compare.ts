@@ -1,10 +1,11 @@
 /** Compare: the runs that are ticked, beside each other. */
 
 import { node, quiet } from '../draw/nodes';
-import { act, IPanel, ISection, nothing, view } from './section';
+import { Refused } from '../request';
+import { act, IPanel, ISection, nothing, trouble, view } from './section';
 
 const ID = 'compare';
-const MOST = 20;
+const MOST = 6; // as the server takes them
 
 /** Make the section that compares. */
 export function compare(panel: IPanel): ISection {
@@ -31,9 +32,18 @@ export function compare(panel: IPanel): ISection {
   return {
     id: ID,
     title: trans.__('Compare'),
-    load: () => (ids().length < 2 ? Promise.resolve(null) : server.get('compare', { runs: ids().join(',') })),
+    // What is refused is drawn with the ticks: whoever ticked a run that is gone, or of another project, unticks it.
+    load: async () => {
+      const asked = ids().length < 2 ? Promise.resolve(null) : server.get('compare', { runs: ids().join(',') });
+      return asked.catch((error: unknown) => {
+        if (error instanceof Refused && error.status < 500) {
+          return error;
+        }
+        throw error;
+      });
+    },
     draw: said => {
-      const drawn = said ? view(said, trans) : null;
+      const drawn = said instanceof Refused ? trouble(said, trans) : said ? view(said, trans) : null;
       if (!kept.ticks.length) {
         return nothing(trans.__('Tick two runs or more in "This notebook" to compare them.'));
       }
