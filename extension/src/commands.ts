@@ -9,6 +9,7 @@ import { part } from './request';
 import { decide, promote, reply, runAsJob } from './sections/deeds';
 import { goTo, restore } from './sections/cells';
 import { Ids } from './sections/ids';
+import { Server } from './request';
 import { IPanel } from './sections/section';
 
 /** What a command is given: texts by name, all of them optional, for in the palette there are none. */
@@ -91,7 +92,7 @@ function all(app: JupyterFrontEnd, panel: IShown): ICommand[] {
     {
       id: Ids.goToCell,
       label: trans.__('Go to the Cell of a Run…'),
-      args: { cell: trans.__('The id of a cell') },
+      args: { cell: trans.__('The id of a cell'), notebook: trans.__('The notebook it is of') },
       enabled: open,
       act: args => toCell(panel, args)
     },
@@ -127,21 +128,21 @@ function all(app: JupyterFrontEnd, panel: IShown): ICommand[] {
       label: trans.__('Approve a Model Version…'),
       args: version,
       visible: promotes,
-      act: async args => withVersion(panel, args, (model, number) => decide(panel, model, number, true))
+      act: args => withVersion(panel, args, (server, model, number) => decide(panel, server, model, number, true))
     },
     {
       id: Ids.reject,
       label: trans.__('Reject a Model Version…'),
       args: version,
       visible: promotes,
-      act: async args => withVersion(panel, args, (model, number) => decide(panel, model, number, false))
+      act: args => withVersion(panel, args, (server, model, number) => decide(panel, server, model, number, false))
     },
     {
       id: Ids.promote,
       label: trans.__('Promote a Model Version…'),
       args: version,
       visible: promotes,
-      act: async args => withVersion(panel, args, (model, number) => promote(panel, model, number))
+      act: args => withVersion(panel, args, (server, model, number) => promote(panel, server, model, number))
     },
     {
       id: Ids.answer,
@@ -191,6 +192,11 @@ async function copied(panel: IShown, args: Args): Promise<string> {
 
 async function toCell(panel: IShown, args: Args): Promise<void> {
   const { trans } = panel;
+  if (args.notebook && !same(panel.path(), args.notebook)) {
+    const said = trans.__('That run is of %1, and another notebook is open.', args.notebook);
+    Notification.warning(said, { autoClose: 5000 });
+    return;
+  }
   const cell = args.cell || (await chosenRun(panel, trans.__('Go to the cell of a run'), 'cell_id'));
   if (cell && !goTo(panel.notebook(), cell)) {
     Notification.warning(trans.__('The open notebook has no such cell: it is another notebook, or the cell is gone.'), {
@@ -199,8 +205,14 @@ async function toCell(panel: IShown, args: Args): Promise<void> {
   }
 }
 
+/** Whether a path of the server and one of a project may be the same: either may begin further up. */
+function same(path: string, notebook: string): boolean {
+  return path === notebook || path.endsWith(`/${notebook}`) || notebook.endsWith(`/${path}`);
+}
+
 async function restored(panel: IShown, args: Args): Promise<void> {
-  const { server, trans } = panel;
+  const { trans } = panel;
+  const [server, open] = [panel.server.pinned(), panel.notebook()];
   const run = args.run || (await chosenRun(panel, trans.__('Restore the source of a run'), 'run_id'));
   if (!run) {
     return;
@@ -213,7 +225,8 @@ async function restored(panel: IShown, args: Args): Promise<void> {
     }
     return;
   }
-  if (!restore(panel.notebook(), text(cell.cell_id), text(cell.source, 1_000_000))) {
+  // As it was written: what cannot be seen may be part of it.
+  if (!restore(open, text(cell.cell_id), typeof cell.source === 'string' ? cell.source : '')) {
     throw new Error(trans.__('Open a notebook one may change: its source is put into a new cell there.'));
   }
 }
@@ -312,11 +325,12 @@ async function chosenReport(panel: IShown): Promise<string | null> {
 async function withVersion(
   panel: IShown,
   args: Args,
-  deed: (model: string, version: string) => Promise<unknown>
+  deed: (server: Server, model: string, version: string) => Promise<unknown>
 ): Promise<unknown> {
-  const { server, trans } = panel;
+  const { trans } = panel;
+  const server = panel.server.pinned();
   if (args.model && args.version) {
-    return deed(args.model, args.version);
+    return deed(server, args.model, args.version);
   }
   const known = records((await server.get('models')).models);
   const options = known.flatMap(model =>
@@ -329,18 +343,19 @@ async function withVersion(
     })
   );
   const named = await chosen(panel, trans.__('Which model version'), trans.__('Model version'), options);
-  return named ? deed(...(JSON.parse(named) as [string, string])) : undefined;
+  return named ? deed(server, ...(JSON.parse(named) as [string, string])) : undefined;
 }
 
 async function answered(panel: IShown, args: Args): Promise<unknown> {
-  const { server, trans } = panel;
+  const { trans } = panel;
+  const server = panel.server.pinned();
   const known = records((await server.get('questions', { state: 'all' })).questions);
   const options = known
     .filter(one => one.state === 'open')
     .map(one => [text(one.id), `${text(one.subject)}: ${text(one.text, 80)}`] as const);
   const id = args.id || (await chosen(panel, trans.__('Answer a question'), trans.__('Question'), options));
   const question = known.find(one => text(one.id) === id);
-  return question ? reply(panel, question) : undefined;
+  return question ? reply(panel, server, question) : undefined;
 }
 
 async function onJob(
@@ -350,9 +365,10 @@ async function onJob(
   title: string,
   fits: (work: Fields) => boolean
 ): Promise<void> {
+  const server = panel.server.pinned();
   const run = args.run || (await chosenWork(panel, title, 'run_id', fits));
   if (run && (what === 'retry' || (await sure(panel, run)))) {
-    await panel.server.post(`jobs/${part(run)}/${what}`, {});
+    await server.post(`jobs/${part(run)}/${what}`, {});
     panel.refresh('jobs');
   }
 }

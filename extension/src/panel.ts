@@ -112,7 +112,11 @@ export class SidePanel extends Widget implements IPanel {
   }
 
   run(command: string, args: Record<string, string> = {}): void {
-    void said(this._options.commands.execute(command, args));
+    const key = JSON.stringify([command, args]);
+    if (!this._doing.has(key)) {
+      this._doing.add(key); // a second click is none
+      void said(this._options.commands.execute(command, args)).then(() => this._doing.delete(key));
+    }
   }
 
   redraw(section: string): void {
@@ -144,8 +148,16 @@ export class SidePanel extends Widget implements IPanel {
 
   /** Begin anew where another notebook is open: it may be of another project. */
   turned(): void {
-    this._bodies.forEach(body => body.unwatch());
-    this.refresh();
+    if (this.path() !== this._path) {
+      this._path = this.path();
+      this._checked = false; // the project's name, and who one is in it
+      this._bodies.forEach(body => body.doubt());
+    }
+    if (this._asking && this.looksOn && this._failures < ENOUGH) {
+      void this.round().catch(() => undefined); // what is asked meanwhile is asked of the other notebook
+    } else {
+      this.refresh();
+    }
   }
 
   /** Take the settings: seconds between rounds (zero: only when something happened), sections, promotion. */
@@ -195,20 +207,27 @@ export class SidePanel extends Widget implements IPanel {
   }
 
   private ask(section = ''): void {
-    if (!this.isVisible || document.hidden) {
+    if (!this.looksOn) {
       return;
     }
     const body = this.body(section);
     if (body && this._checked) {
       void body.load().catch(error => this.failed(error));
+    } else if (this._asking) {
+      this._late = true; // the poll would pass it over
     } else {
       void this._poll.start().then(() => this._poll.refresh());
     }
   }
 
+  /** Whether somebody can see it. */
+  private get looksOn(): boolean {
+    return this.isVisible && !document.hidden;
+  }
+
   /** Somebody looks, or nobody does any more. */
   private looked(): void {
-    if (this.isVisible && !document.hidden) {
+    if (this.looksOn) {
       this.ask();
     } else {
       this.rest();
@@ -229,6 +248,7 @@ export class SidePanel extends Widget implements IPanel {
 
   /** One round: who the server is, unless that is known, then every open section. */
   private async round(): Promise<void> {
+    this._asking += 1;
     try {
       if (!this._checked) {
         this.about(await this.server.status());
@@ -244,6 +264,12 @@ export class SidePanel extends Widget implements IPanel {
     } catch (error) {
       this.failed(error);
       throw error; // so that the poll backs off
+    } finally {
+      this._asking -= 1;
+      if (this._late && !this._asking) {
+        this._late = false;
+        setTimeout(() => (this.isDisposed ? undefined : this.refresh()));
+      }
     }
   }
 
@@ -355,6 +381,10 @@ export class SidePanel extends Widget implements IPanel {
     }
   }
 
+  private _asking = 0; // rounds under way
+  private _late = false; // whether somebody wanted another one meanwhile
+  private _doing = new Set<string>();
+  private _path = '';
   private _options: IOptions;
   private _poll: Poll;
   private _bodies: readonly Body[];

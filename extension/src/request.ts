@@ -46,6 +46,12 @@ export class Server {
     private readonly notebook: () => string
   ) {}
 
+  /** The same server, asked about this notebook whichever is opened later: what one decides on stays what it was. */
+  pinned(): Server {
+    const notebook = this.notebook();
+    return new Server(this.settings, () => notebook);
+  }
+
   /** Ask a question. */
   async get(what: string, query: Query = {}): Promise<Fields> {
     return this.answered(await this.send(this.address(`api/${what}`, query)));

@@ -64,6 +64,13 @@ export class Body extends Widget {
     this.show_(this.isOpen);
   }
 
+  /** Let nothing be pressed until it was asked again: what stands here may be of another project. */
+  doubt(): void {
+    this._round += 1;
+    this.unwatch();
+    this._held.inert = true;
+  }
+
   /** Put the keyboard on its title. */
   focus(): void {
     this._toggle.focus();
@@ -78,6 +85,7 @@ export class Body extends Widget {
       if (round === this._round && !this.isDisposed) {
         this._said = said;
         this._loaded = true;
+        this._held.inert = false;
         this.redraw();
         this.watch();
       }
@@ -85,8 +93,12 @@ export class Body extends Widget {
       if (round !== this._round || this.isDisposed) {
         return;
       }
+      this._loaded = this._loaded && !this._held.inert;
+      this._held.inert = false;
       if (!(error instanceof BackendMissing)) {
         this.complain(error);
+      } else if (!this._loaded) {
+        this._held.replaceChildren();
       }
       throw error;
     }
@@ -94,7 +106,7 @@ export class Body extends Widget {
 
   /** Draw again what is known. */
   redraw(): void {
-    if (this._loaded && this.isOpen) {
+    if (this._loaded && this.isOpen && !this._held.inert) {
       settle(this._held, this.section.draw(this._said));
       this.reach();
     }

@@ -3,16 +3,22 @@
 import { Notification } from '@jupyterlab/apputils';
 
 import { node, quiet } from '../draw/nodes';
-import { Fields, fields, records, text, texts } from '../draw/values';
+import { Fields, fields, number, quantity, records, text, texts } from '../draw/values';
 import { ask, IField, meanwhile, refuse, Values } from '../dialogs';
-import { part } from '../request';
+import { part, Server } from '../request';
 import { IPanel } from './section';
 
 const CONDITIONS = 'approved with conditions';
 
 /** Approve or reject a version: the report is what is answered, and a reason goes with it. */
-export async function decide(panel: IPanel, model: string, version: string, yes: boolean): Promise<void> {
-  const { server, trans } = panel;
+export async function decide(
+  panel: IPanel,
+  server: Server,
+  model: string,
+  version: string,
+  yes: boolean
+): Promise<void> {
+  const { trans } = panel;
   const title = yes ? trans.__('Approve %1@%2', model, version) : trans.__('Reject %1@%2', model, version);
   if (panel.barred) {
     return refuse(title, panel.barred, trans);
@@ -49,8 +55,8 @@ export async function decide(panel: IPanel, model: string, version: string, yes:
 }
 
 /** Make an alias name a version: for a reason, and only where the policy has what it asks for. */
-export async function promote(panel: IPanel, model: string, version: string): Promise<void> {
-  const { server, trans } = panel;
+export async function promote(panel: IPanel, server: Server, model: string, version: string): Promise<void> {
+  const { trans } = panel;
   const title = trans.__('Promote %1@%2', model, version);
   if (panel.barred) {
     return refuse(title, panel.barred, trans);
@@ -62,6 +68,9 @@ export async function promote(panel: IPanel, model: string, version: string): Pr
     return refuse(title, trans.__('No alias can be given to it. The charter names aliases under policy.'), trans);
   }
   const missing = (values: Values): string => text(may[text(values.alias)], 1000);
+  const named = fields(whole.named);
+  const said = (alias: string): string =>
+    named[alias] ? trans.__('%1, in place of %2@%3', alias, model, quantity(named[alias])) : alias;
   await ask(
     {
       title,
@@ -71,7 +80,7 @@ export async function promote(panel: IPanel, model: string, version: string): Pr
           name: 'alias',
           label: trans.__('Alias'),
           kind: 'choice',
-          options: aliases.map(a => [a, a] as const),
+          options: aliases.map(a => [a, said(a)] as const),
           value: aliases[0]
         },
         { name: 'reason', label: trans.__('Reason'), kind: 'words', required: true },
@@ -82,7 +91,8 @@ export async function promote(panel: IPanel, model: string, version: string): Pr
         server.post(`${address(model, version)}/promote`, {
           alias: values.alias,
           reason: values.reason,
-          override: values.override === true
+          override: values.override === true,
+          instead_of: number(named[text(values.alias)]) ?? 0
         })
     },
     trans
@@ -90,8 +100,8 @@ export async function promote(panel: IPanel, model: string, version: string): Pr
 }
 
 /** Answer a question. */
-export async function reply(panel: IPanel, question: Fields): Promise<void> {
-  const { server, trans } = panel;
+export async function reply(panel: IPanel, server: Server, question: Fields): Promise<void> {
+  const { trans } = panel;
   const title = trans.__('Answer about %1', text(question.subject));
   if (panel.barred) {
     return refuse(title, panel.barred, trans);
@@ -126,7 +136,8 @@ export async function reply(panel: IPanel, question: Fields): Promise<void> {
 
 /** Run the open notebook as a job, saved first, with its parameters as a form of their types. */
 export async function runAsJob(panel: IPanel): Promise<boolean> {
-  const { server, trans } = panel;
+  const { trans } = panel;
+  const server = panel.server.pinned();
   const [notebook, open] = [panel.path(), panel.notebook()];
   if (!open || !notebook) {
     throw new Error(trans.__('Open the notebook to run.'));

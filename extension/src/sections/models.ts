@@ -87,7 +87,11 @@ export function models(panel: IPanel): ISection {
   function inside(name: string, one: Fields, ref: string): Content[] {
     const path = `models/${part(name)}/${part(text(one.version))}`;
     const said = views.get(ref, JSON.stringify(one), () => server.get(path));
-    return answer(said, trans, whole => [buttons(name, one, ref, whole), ...parts(whole), lineage(ref)]);
+    return answer(said, trans, whole => [
+      buttons(name, one, ref, whole),
+      ...parts(whole),
+      lineage(ref, JSON.stringify(one))
+    ]);
   }
 
   function buttons(name: string, one: Fields, ref: string, whole: Fields): HTMLElement {
@@ -119,7 +123,7 @@ export function models(panel: IPanel): ISection {
   }
 
   /** Where it comes from, asked for when somebody wants to know. */
-  function lineage(ref: string): HTMLElement {
+  function lineage(ref: string, sign: string): HTMLElement {
     const key = `lineage:${ref}`;
     const open = kept.isOpen(key);
     const toggle = act(open ? trans.__('Hide where it comes from') : trans.__('Where it comes from'), () => {
@@ -127,7 +131,7 @@ export function models(panel: IPanel): ISection {
       panel.redraw(ID);
     });
     toggle.setAttribute('aria-expanded', String(open));
-    const said = open ? views.get(key, 'once', () => server.get('lineage', { ref })) : null;
+    const said = open ? views.get(key, sign, () => server.get('lineage', { ref })) : null;
     const drawn = open ? answer(said, trans, whole => [view(whole, trans) ?? '']) : [];
     return node('div', 'nbmlops-lineage-of', toggle, ...drawn);
   }

@@ -10,7 +10,7 @@ import { Fields, fields, text } from '../draw/values';
 import { Refused, Server } from '../request';
 import { Kept } from './kept';
 
-const AGAIN_MS = 10_000;
+const AGAIN_MS = 10_000; // after which what failed is asked again
 
 /** A part of the panel. */
 export interface ISection {
@@ -140,6 +140,15 @@ export function settle(into: HTMLElement, next: readonly HTMLElement[]): void {
   known.forEach(gone => gone.remove());
 }
 
+/** What was answered, to which question. */
+interface IAnswer {
+  readonly sign: string;
+  readonly path: string;
+  readonly said: Fields | Error | null;
+  readonly at: number;
+  readonly awaited: boolean;
+}
+
 /** Views of the server, asked for when a row is opened and again when it changed. */
 export class Views {
   /**
@@ -153,25 +162,31 @@ export class Views {
 
   /** Return what was answered, null before; `sign` is another when the answer would be. What failed is tried again. */
   get(key: string, sign: string, ask: () => Promise<Fields>): Fields | Error | null {
-    const known = this._known.get(key);
-    const failed = known?.said instanceof Error && Date.now() - known.at > AGAIN_MS;
-    if (known?.sign !== sign || failed) {
-      this._known.set(key, { sign, said: known?.said ?? null, at: Date.now() });
+    const [known, path] = [this._known.get(key), this.panel.path()];
+    const mine = known?.path === path ? known : undefined; // of another notebook it may be of another project
+    if (mine?.awaited) {
+      return mine.said; // what changed meanwhile is asked when that came
+    }
+    const stale = mine?.sign !== sign || (mine.said instanceof Error && Date.now() - mine.at > AGAIN_MS);
+    if (stale) {
+      const asked = { sign, path, said: mine?.said ?? null, at: Date.now(), awaited: true };
+      this._known.set(key, asked);
       void ask()
         .catch((error: Error) => error)
-        .then(said => this.came(key, sign, said));
+        .then(said => this.came(key, asked, said));
+      return asked.said;
     }
-    return this._known.get(key)?.said ?? null;
+    return mine.said;
   }
 
-  private came(key: string, sign: string, said: Fields | Error): void {
-    if (this._known.get(key)?.sign === sign) {
-      this._known.set(key, { sign, said, at: Date.now() });
+  private came(key: string, asked: IAnswer, said: Fields | Error): void {
+    if (this._known.get(key) === asked) {
+      this._known.set(key, { ...asked, said, at: Date.now(), awaited: false });
       this.panel.redraw(this.section);
     }
   }
 
-  private _known = new Map<string, { sign: string; said: Fields | Error | null; at: number }>();
+  private _known = new Map<string, IAnswer>();
 }
 
 /** Draw a moment as shortly as a side bar needs it: the time of today, else the day; the whole of it is its title. */
