@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import pandas as pd
 import pytest
 
 import nbmlops as nb
@@ -653,6 +654,7 @@ def test_an_event_agrees_with_what_it_is_about(ann, owned, team):
         ("bob", "alias", "late@champion", {"version": 1, "digest": "0" * 64}),
         ("bob", "handover", "other", {"to": "bob", "reason": ""}),
         ("eve", "condition_met", "late@1", {"approve": 5, "condition": 1, "why": "so"}),
+        ("bob", "approve", "late@1", {"report": "a" * 64, "bound": {"model": "m"}, "outcome": "approved"}),
         ("bob", "override_reviewed", "late@challenger", {"alias": 6}),
         ("ann", "dataset", "trips@1", {"fingerprint": "f", "rest": "0" * 64}),
     )
@@ -687,6 +689,37 @@ def test_an_event_agrees_with_what_it_is_about(ann, owned, team):
         values = as_json(row), as_json(event | wrong)
         assert refused(ann, "SELECT nbmlops_register(%s, %s)", values) == "NBM03", wrong
     assert refused(ann, "SELECT nbmlops_stamp('late', ARRAY[1], true, '{\"versions\": [2]}')") == "NBM03"
+
+
+def test_only_a_condition_that_was_made_is_met(ann, owned, team):
+    owed = {"text": "look again", "owner": "eve", "due": "2999-05-01"}
+    for conditions in ([owed], None):
+        assert said(owned, "bob", "approve", "late@1", {"outcome": "approved", "conditions": conditions}) == ""
+    (with_one,), (with_none,) = ann.execute("SELECT seq FROM events WHERE action = 'approve' ORDER BY seq").fetchall()
+    for approval, condition, state in (
+        *[(with_one, number, "NBM03") for number in (0, 2, 10**17)],
+        (with_none, 1, "NBM03"),
+        (with_one, 1, ""),
+    ):
+        met = {"approve": approval, "condition": condition, "why": "looked"}
+        assert said(owned, "bob", "condition_met", "late@1", met) == state, met
+
+
+def test_a_data_set_that_nobody_can_read_is_not_recorded(ann, owned, team):
+    team("ann")
+    nb.dataset("trips", pd.DataFrame({"a": [1]}))
+    (row,) = ann.execute("SELECT row_to_json(d) FROM dataset_versions d").fetchone()
+    keep = "INSERT INTO dataset_versions SELECT * FROM json_populate_record(NULL::dataset_versions, %s)"
+    broken = ("x", "", "{}", "[1]", '[{"a": "\\u0000"}]', "[" * 90_000, '[{"code": "x"}]')
+    lies = [{field: text} for field in ("columns", "findings") for text in broken]
+    for lie in lies:
+        assert refused(ann, keep, (as_json(row | {"version": 2} | lie),)) == "NBM03", str(lie)[:40]
+    with direct(owned) as connection:  # of a server that did not refuse it yet
+        connection.execute("ALTER TABLE dataset_versions DISABLE TRIGGER nbmlops_recorded")
+        for number, lie in enumerate(lies, 2):
+            connection.execute(keep, (as_json(row | {"version": number} | lie),))
+    team("eve")
+    assert len(nb.datasets()) == 1 + len(lies)
 
 
 def test_readers_pass_over_an_event_that_says_nothing(project):

@@ -38,6 +38,7 @@ LISTED = (
     "fingerprint",
 )
 MOST_NAMES = 3  # categories named in one line
+FINDING = Finding.__dataclass_fields__
 SAME_SHARE = 0.0005  # shares of missing values that are the same in print
 Outcomes = Iterator[Finding]
 
@@ -322,7 +323,7 @@ def _versions(name: str | None = None) -> list[DatasetVersion]:
 
 
 def _record(row: Mapping[str, Any]) -> DatasetVersion:
-    found = tuple(Finding(**{k: v for k, v in f.items() if k != "level"}) for f in row["findings"])
+    found = tuple(Finding(**{k: v for k, v in f.items() if k in FINDING}) for f in row["findings"])
     return DatasetVersion(**{**row, "columns": tuple(row["columns"]), "findings": found})
 
 

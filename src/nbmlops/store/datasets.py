@@ -13,7 +13,10 @@ from nbmlops.store.tables import dataset_versions
 
 __all__ = ["add", "keep", "listed", "of_rows"]
 
-JSON_FIELDS = ("columns", "findings")
+JSON_FIELDS = {
+    "columns": ("name", "dtype", "fingerprint"),
+    "findings": ("code", "outcome", "message"),
+}  # and their texts
 
 
 def add(change: Transaction, row: dict[str, Any], actor: tuple[str, str]) -> tuple[int, bool]:
@@ -59,7 +62,7 @@ def listed(store: Store, name: str | None = None) -> list[dict[str, Any]]:
     query = sa.select(dataset_versions).order_by(c.version.desc())
     with store.reading() as connection:
         found = connection.execute(query if name is None else query.where(c.name == name)).mappings()
-        rows = [{k: json.loads(v) if k in JSON_FIELDS else v for k, v in row.items()} for row in found]
+        rows = [{k: _parts(k, v) if k in JSON_FIELDS else v for k, v in row.items()} for row in found]
     return sorted(rows, key=lambda row: str(row["name"]))
 
 
@@ -68,4 +71,14 @@ def of_rows(store: Store, rows: int) -> list[dict[str, Any]]:
     c = dataset_versions.c
     query = sa.select(c["name"], c["version"], c["columns"]).where(c["rows"] == rows).order_by(c["name"], c["version"])
     with store.reading() as connection:
-        return [{**row, "columns": json.loads(row["columns"])} for row in connection.execute(query).mappings()]
+        return [{**row, "columns": _parts("columns", row["columns"])} for row in connection.execute(query).mappings()]
+
+
+def _parts(field: str, text: str) -> list[dict[str, Any]]:
+    """Return columns or findings; of a row that somebody wrote past nbmlops those that can be read."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    whole = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [one for one in whole if all(isinstance(one.get(part), str) for part in JSON_FIELDS[field])]

@@ -161,6 +161,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         WHEN 'condition_met' THEN EXISTS (
             SELECT FROM {schema}.events AS e
             WHERE e.seq::text = said ->> 'approve' AND e.action = 'approve' AND e.subject = new_subject
+                AND CASE WHEN json_typeof(e.data::json -> 'conditions') = 'array' THEN
+                    (said ->> 'condition')::bigint BETWEEN 1 AND json_array_length(e.data::json -> 'conditions')
+                END
+        )
+        WHEN 'approve' THEN said ->> 'report' IS NULL OR EXISTS (
+            SELECT FROM {schema}.reports AS r WHERE r.digest = said ->> 'report'
         )
         WHEN 'override_reviewed' THEN EXISTS (
             SELECT FROM {schema}.events AS e
@@ -596,6 +602,33 @@ BEGIN
     RETURN NEW;
 END $$;
 
+-- A version of a data set has columns with names, and findings: everybody who lists data sets reads them.
+CREATE OR REPLACE FUNCTION {schema}.nbmlops_recorded() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    fits boolean;
+BEGIN
+    BEGIN
+        fits := CASE WHEN (jsonb_typeof(NEW.columns::jsonb), jsonb_typeof(NEW.findings::jsonb)) = ('array', 'array') THEN
+            NOT EXISTS (
+                SELECT FROM jsonb_array_elements(NEW.columns::jsonb) AS one, unnest(ARRAY['name', 'dtype', 'fingerprint']) AS part
+                WHERE jsonb_typeof(one -> part) IS DISTINCT FROM 'string'
+            ) AND NOT EXISTS (
+                SELECT FROM jsonb_array_elements(NEW.findings::jsonb) AS one, unnest(ARRAY['code', 'outcome', 'message']) AS part
+                WHERE jsonb_typeof(one -> part) IS DISTINCT FROM 'string'
+            )
+        END;
+    EXCEPTION WHEN invalid_text_representation OR untranslatable_character OR numeric_value_out_of_range
+        OR statement_too_complex
+    THEN
+        fits := false;
+    END;
+    IF fits IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM03', MESSAGE = 'A version of a data set has columns and findings that are no JSON.';
+    END IF;
+    RETURN NEW;
+END $$;
+
 -- What an alert says stays, and it is taken and sent now: that it was sent is an event of whoever says so.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_alerted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -662,6 +695,8 @@ CREATE OR REPLACE TRIGGER nbmlops_forgotten BEFORE UPDATE ON {schema}.flags
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_forgotten();
 CREATE OR REPLACE TRIGGER nbmlops_reported BEFORE INSERT ON {schema}.reports
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_reported();
+CREATE OR REPLACE TRIGGER nbmlops_recorded BEFORE INSERT ON {schema}.dataset_versions
+FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_recorded();
 CREATE OR REPLACE TRIGGER nbmlops_alerted BEFORE INSERT OR UPDATE ON {schema}.alerts
 FOR EACH ROW EXECUTE FUNCTION {schema}.nbmlops_alerted();
 
@@ -672,7 +707,7 @@ REVOKE ALL ON FUNCTION
     {schema}.nbmlops_lacks, {schema}.nbmlops_readable, {schema}.nbmlops_rest, {schema}.nbmlops_agrees,
     {schema}.nbmlops_just, {schema}.nbmlops_named, {schema}.nbmlops_owners, {schema}.nbmlops_me, {schema}.nbmlops_plays,
     {schema}.nbmlops_unfit, {schema}.nbmlops_holds_up, {schema}.nbmlops_may, {schema}.nbmlops_append,
-    {schema}.nbmlops_kept, {schema}.nbmlops_forgotten, {schema}.nbmlops_reported, {schema}.nbmlops_alerted, {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
+    {schema}.nbmlops_kept, {schema}.nbmlops_forgotten, {schema}.nbmlops_reported, {schema}.nbmlops_recorded, {schema}.nbmlops_alerted, {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp, {schema}.nbmlops_flag, {schema}.nbmlops_answer
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     {schema}.nbmlops_begin, {schema}.nbmlops_event, {schema}.nbmlops_register, {schema}.nbmlops_stamp,
