@@ -42,13 +42,21 @@ def test_the_numbers_are_those_of_the_version_it_asks_about(champion, gated, val
     assert taken["explained"]["ref"] == f"late-flights@{gated}"
 
 
-def test_a_later_evaluation_of_fewer_rows_does_not_pass_for_the_models(champion):
-    part = evaluation("late-flights@1", 0.4, 0.5) | {"rows": 500}
-    session.keep("evaluation", "late-flights@1", part, run_id=champion.run_id)
-    assert facts.evaluation(snapshot.build(subject_of(champion.run_id)))["rows"] == 5495
-    more = evaluation("late-flights@1", 0.4, 0.5) | {"rows": 9000}
-    session.keep("evaluation", "late-flights@1", more, run_id=champion.run_id)
-    assert facts.evaluation(snapshot.build(subject_of(champion.run_id)))["rows"] == 9000
+@pytest.mark.parametrize("rows", [500, 9000])
+def test_a_later_evaluation_on_other_rows_does_not_pass_for_the_models(champion, rows):
+    other = evaluation("late-flights@1", 0.4, 0.5) | {"rows": rows, "data": "other"}
+    session.keep("evaluation", "late-flights@1", other, run_id=champion.run_id)
+    taken = snapshot.build(subject_of(champion.run_id))
+    assert facts.evaluation(taken)["rows"] == 5495
+    assert all("stands" not in model for model in taken["models"])
+
+
+def test_a_later_evaluation_on_the_same_rows_takes_the_place_of_the_first(champion):
+    again = evaluation("late-flights@1", 0.4, 0.5)
+    key = session.keep("evaluation", "late-flights@1", again, run_id=champion.run_id)
+    taken = snapshot.build(subject_of(champion.run_id))
+    assert [model["stands"] for model in taken["models"]] == [key]
+    assert facts.evaluation(taken)["metrics"]["roc_auc"]["low"] == 0.4
 
 
 def test_a_challenger_that_was_not_evaluated_does_not_borrow_numbers(champion):

@@ -15,7 +15,8 @@ OPEN = ("serving_since", "looked_at", "charter", "environment", "targets")
 
 def rows():
     """Return each key that is documented, with the words of its row."""
-    return dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE))
+    found = re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+    return dict(reversed(found))  # a run's come first; other kinds may have a key of the same name
 
 
 def below(value):

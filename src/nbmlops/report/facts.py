@@ -85,13 +85,16 @@ def rival(snapshot: Json) -> str:
 
 
 def evaluation(snapshot: Json) -> dict[str, Any] | None:
-    """Return the evaluation that counts: of the version the report asks about; where it asks about none, the newest."""
+    """Return the evaluation that counts: of the version the report asks about; where it asks about none, the newest.
+
+    Which stands for a version, later ones on other rows or a part of them never, is decided where facts are gathered.
+    """
     kept = {r["result_id"]: r["data"] for r in snapshot["results"] if r["kind"] == "evaluation"}
     asked = {candidate(snapshot), (newest(snapshot, "gate") or {}).get("challenger")}
-    own = kept.get((version(snapshot) or {}).get("evaluation"))
-    least = (own or {}).get("rows") or 0  # a later one on fewer rows never passes for the model's
-    named = [d for d in kept.values() if d.get("model") in asked and (d.get("rows") or 0) >= least]
-    found = named[-1] if named else own or next(reversed(_unclaimed(snapshot, kept)), None)
+    about = version(snapshot) or {}
+    own = kept.get(about.get("stands") or about.get("evaluation"))
+    named = (d for d in kept.values() if d.get("model") in asked)
+    found = own or next(named, None) or next(reversed(_unclaimed(snapshot, kept)), None)
     return dict(found) if found else None
 
 

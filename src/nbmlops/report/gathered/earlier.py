@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.report import facts
+from nbmlops.report.gathered import standing
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def _measured(store: Store, run: Json) -> dict[str, Any] | None:
     ids = _all(store, str(run["run_id"]))
     parts = [{"run_id": i} for i in ids[1:]]
     versions = [find(store, *ref.rpartition("@")[::2]) for ref in of_runs(store, ids)]
-    known = {"run": {"run_id": ids[0]}, "parts": parts, "results": results_of(store, ids)}
-    judged = facts.evaluation({**known, "models": [v.to_dict() for v in versions if v]})
+    known: dict[str, Any] = {"run": {"run_id": ids[0]}, "parts": parts, "results": results_of(store, ids)}
+    judged = facts.evaluation({**known, "models": standing.described([v for v in versions if v], known["results"])})
     if judged is None:
         return None
     return {"run_id": ids[0], "at": run["started_at"], "rows": judged.get("rows"), "metrics": judged.get("metrics")}

@@ -8,7 +8,7 @@ from typing import Any
 from nbmlops.errors import NotFound
 from nbmlops.records import ModelVersion, plain
 from nbmlops.report import howto, snapshot
-from nbmlops.report.gathered import agreed, explained, flagged, masked, words
+from nbmlops.report.gathered import agreed, explained, flagged, masked, standing, words
 from nbmlops.report.kinds.kind import subject_of
 from nbmlops.tracking import session
 
@@ -69,7 +69,7 @@ def _alone(version: ModelVersion) -> dict[str, Any]:
         "run": {"run_id": None, "experiment": "", "datasets": []},
         "parts": [],
         "results": [r for r in results if r["kind"] != "profile"],
-        "models": [version.to_dict()],
+        "models": standing.described([version], results),
         **{name: [] for name in ("deleted", "serving")},
         "events": told,
         "as_of": max([version.created_at, *(e["at"] for e in told)]),
