@@ -133,6 +133,19 @@ def test_cancel_a_work_or_all_of_a_job(run, job, project, store):
     assert "enough" in run("jobs", "history", "retrain")
 
 
+def test_a_work_of_no_job_is_in_the_history_of_all(run, job, project, store):
+    job(HOURLY)
+    for minutes in (0, 60):
+        tick(project, minutes)
+    with ledger.changing(store) as change:
+        ledger.add(change, [{"key": "nightly", "notebook": "nb.ipynb", "state": "failed", "reason": "no data"}])
+    newest, *others = json.loads(run("jobs", "history", "--json"))
+    assert (newest["key"], newest["job"], newest["state"]) == ("nightly", None, "failed")
+    assert {work["job"] for work in others} == {"retrain"}
+    assert "no data" in run("jobs", "history")
+    assert "nightly" not in run("jobs", "history", "retrain")
+
+
 def test_backfill_makes_due_what_was_never_done(run, job, project, store):
     job('when: {cron: "0 0 * * *"}\npolicy: {catch_up: skip}\nparameters: {months: "{{ scheduled_for.day }}"}')
     tick(project, 0)

@@ -155,7 +155,7 @@ def cancel(ref: str, reason: str, as_json: bool) -> None:
 @as_json
 @as_csv
 def history(job: str | None, state: str | None, limit: int, as_json: bool, as_csv: bool) -> None:
-    """List the works of a JOB, or of all: what was done, missed and skipped, and why.
+    """List the works of a JOB, or all there are: what was done, missed and skipped, and why.
 
     Example: nbmlops jobs history retrain --state missed
     """

@@ -91,14 +91,14 @@ def show(name: str, project: Project, at: str | None = None) -> JobStatus:
 def history(
     project: Project, name: str | None = None, state: str | None = None, limit: int | None = 100
 ) -> list[dict[str, Any]]:
-    """Return the works of a job, or of all, the one added last first."""
+    """Return the works of a job, or all there are, those of a run key or of rows too, the one added last first."""
     from nbmlops.store import ledger
 
     store = made_store(project)
     if name is not None and not (store and ledger.list(store, job=name, limit=1)):
         definition.find(name, project)  # a name nobody knows is said
     found = ledger.list(store, job=name, state=(state,) if state else (), limit=limit) if store else ()
-    return [_flat(work) for work in found if work.job is not None]
+    return [_flat(work) for work in found]
 
 
 def pause(name: str, project: Project, at: str | None = None, reason: str = "") -> None:
