@@ -224,6 +224,28 @@ def test_a_reader_of_a_locked_store_is_answered_and_told_what_it_may_lack(projec
     assert store.sync() == 1
 
 
+@pytest.mark.sqlite
+def test_a_reader_opens_a_locked_store_no_longer_than_it_reads_one(project, monkeypatch):
+    """Nobody waits the twenty seconds of a change to learn that the store cannot be read; a change still does."""
+    path, waited = session.store().path, []
+    with session.store().atomic():
+        pass
+    opened = sqlite.connect
+    monkeypatch.setattr(
+        sqlite, "connect", lambda path, timeout_s: waited.append(timeout_s) or opened(path, timeout_s=0)
+    )
+    monkeypatch.setattr(database, "READ_WAIT_S", 0.1)
+    with closing(opened(path)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Unavailable, match="is locked"), Store(find_project()).reading(sync=False):
+            pass
+        assert waited == [0.1]
+        with pytest.raises(Unavailable, match="is locked"), Store(find_project()).atomic(0.3, sync=False):
+            pass
+        holder.execute("ROLLBACK")
+    assert waited == [0.1, 0.3]
+
+
 @pytest.mark.postgres
 @pytest.mark.sqlite
 def test_a_database_that_is_away_is_said_without_a_password(project, monkeypatch):

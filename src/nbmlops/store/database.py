@@ -8,8 +8,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -79,6 +78,7 @@ class Store:
         self._account: str | None = None
         self._opened: tuple[int, int] | None = None
         self._lock = threading.RLock()
+        self._patience = threading.local()
         _stores.add(self)
 
     def __repr__(self) -> str:
@@ -122,8 +122,19 @@ class Store:
         if sync:
             self.catch_up()
         options = READ_SQLITE if self.path else READ_POSTGRES
-        with self.explained(), self.engine.execution_options(**options).begin() as connection:
+        with self.explained(), ExitStack() as opened:
+            with self._waiting(READ_WAIT_S):
+                connection = opened.enter_context(self.engine.execution_options(**options).begin())
             yield connection
+
+    @contextmanager
+    def _waiting(self, wait_s: float) -> Iterator[None]:
+        """Wait so long for another's lock while this thread opens the file: a reader not as long as a change."""
+        before, self._patience.s = getattr(self._patience, "s", WRITE_WAIT_S), wait_s
+        try:
+            yield
+        finally:
+            self._patience.s = before
 
     @contextmanager
     def atomic(self, wait_s: float = WRITE_WAIT_S, *, sync: bool = True, alone: bool = True) -> Iterator[Transaction]:
@@ -156,7 +167,9 @@ class Store:
         change = None
         options = {"begin": "IMMEDIATE", "wait_s": wait_s}
         try:
-            with self.explained(), self.engine.execution_options(**options).begin() as connection:
+            with self.explained(), ExitStack() as opened:
+                with self._waiting(wait_s):
+                    connection = opened.enter_context(self.engine.execution_options(**options).begin())
                 if self.path is None:
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_s * 1000)}")
                     connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
@@ -263,14 +276,16 @@ class Store:
             raise Unavailable(f"{folder} cannot be made ({error.strerror}).", "Look at its disk and owner.") from error
 
     def _sqlite(self, path: Path) -> sa.Engine:
-        opened = partial(sqlite.connect, path, timeout_s=WRITE_WAIT_S)
+        def opened() -> sqlite3.Connection:
+            return sqlite.connect(path, timeout_s=getattr(self._patience, "s", WRITE_WAIT_S))
+
         engine = sa.create_engine("sqlite://", creator=opened, poolclass=sa.QueuePool)
 
         @sa.event.listens_for(engine, "begin")
         def _begin(connection: sa.Connection) -> None:
             options = connection.get_execution_options()
             reading = options.get("reading", False)
-            wait_s = options.get("wait_s", READ_WAIT_S if reading else WRITE_WAIT_S)
+            wait_s = options.get("wait_s", READ_WAIT_S if reading else getattr(self._patience, "s", WRITE_WAIT_S))
             connection.exec_driver_sql(f"PRAGMA busy_timeout={int(wait_s * 1000)}")
             connection.exec_driver_sql(f"PRAGMA query_only={int(reading)}")
             # BEGIN is ours: the driver's is deferred, and two writers that read first would block each other.
@@ -298,7 +313,7 @@ class Store:
 
     def _create(self, engine: sa.Engine) -> None:
         emptied = self.path is not None and sqlite.emptied(self.path)
-        with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+        with engine.execution_options(begin="IMMEDIATE", wait_s=WRITE_WAIT_S).begin() as connection:
             lock(connection)
             if _stored(connection) is not None:  # another process was faster
                 return
@@ -312,7 +327,7 @@ class Store:
     def _migrate(self, engine: sa.Engine) -> None:
         from nbmlops.store.migrations import migrate
 
-        with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+        with engine.execution_options(begin="IMMEDIATE", wait_s=WRITE_WAIT_S).begin() as connection:
             lock(connection)
             stored = _stored(connection)
             if stored is None or stored >= SCHEMA:  # another process was faster
