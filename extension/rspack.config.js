@@ -8,7 +8,8 @@ module.exports = {
       new SwcJsMinimizerRspackPlugin({
         minimizerOptions: {
           ecma: 2020,
-          compress: { ecma: 2020, passes: 4, keep_fargs: false },
+          compress: { ecma: 2020, passes: 4, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true },
+          mangle: { toplevel: true },
           format: { ecma: 2020, comments: false }
         }
       })

@@ -182,12 +182,10 @@ export class SidePanel extends Widget implements IPanel {
   protected onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     this.node.addEventListener('nbmlops:open', this);
-    this.node.addEventListener('nbmlops:compare', this);
   }
 
   protected onBeforeDetach(message: Message): void {
     this.node.removeEventListener('nbmlops:open', this);
-    this.node.removeEventListener('nbmlops:compare', this);
     super.onBeforeDetach(message);
   }
 

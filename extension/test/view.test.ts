@@ -224,3 +224,33 @@ test('what did not fit into the output is counted', () => {
   expect(draw('run', { ...RUN, capped: { runs: 9000 } }, trans).textContent).toContain(said);
   expect(draw('status', { items: [], capped: { runs: 9000 } }, trans).textContent).toContain(said);
 });
+
+test('a charter that was kept says so in words, and what it does not say yet', () => {
+  const said = { path: 'charter.yaml', changed: ['problem: new'], written: true, recorded: true, missing: ['users'] };
+  const drawn = draw('agreed', said, trans).textContent;
+  expect(drawn).toContain('Charter kept');
+  expect(drawn).toContain('problem: new');
+  expect(drawn).toContain('Not said yet: users. Whose each is: nbmlops charter check');
+  expect(drawn).not.toContain('true');
+  expect(draw('agreed', { written: false, recorded: false }, trans).textContent).toContain('Charter unchanged');
+});
+
+test('where a project stands, it says when and why a model went back', () => {
+  const back = { at: '2026-03-04T10:00:00+00:00', by: 'ann', from: 'deployment', to: 'data', why: 'fix the data' };
+  const items = [
+    { model: 'late', version: 'late@3', phase: 'data', because: 'advised', back },
+    { model: 'price', phase: 'data', back: null }
+  ];
+  const drawn = draw('status', { project: 'p', items }, trans).textContent;
+  expect(drawn).toContain('late went back from deployment to data on 2026-03-04 (ann): fix the data');
+  expect(drawn).not.toContain('price went back');
+});
+
+test('flags have short ids, and how one is answered', () => {
+  const flag_id = '01a21965-c9ef-73c3-a3e8-6bfca15c47f3';
+  const drawn = draw('flags', { subject: 'late', rows: [{ flag_id, text: 'why?', state: 'open' }] }, trans).textContent;
+  expect(drawn).toContain('a15c47f3');
+  expect(drawn).not.toContain(flag_id);
+  expect(drawn).toContain('Answer one: %flag answer ID "..." --state accepted');
+  expect(draw('flags', { rows: [], by: 'city' }, trans).textContent).not.toContain('Answer one');
+});

@@ -11,7 +11,7 @@ import { evaluation } from './kinds/evaluation';
 import { explanation } from './kinds/explanation';
 import { gate } from './kinds/gate';
 import { generic, plain } from './kinds/generic';
-import { approvals, charter, flag } from './kinds/governed';
+import { agreed, approvals, charter, flag } from './kinds/governed';
 import { job } from './kinds/job';
 import { lineage } from './kinds/lineage';
 import { model } from './kinds/model';
@@ -29,6 +29,7 @@ export type Drawing = (data: unknown, trans: IWords) => HTMLElement;
 
 /** What has a drawing of its own; every other kind is drawn by what it holds. */
 export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([
+  ['agreed', agreed],
   ['approvals', approvals],
   ['charter', charter],
   ['check', check],

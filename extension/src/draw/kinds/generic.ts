@@ -37,6 +37,12 @@ const COLUMNS = new Map([
 /** What is no use to a reader, by name. */
 const NEVER = new Set(['hash', 'prev_hash', 'digest', 'process', 'capped', 'row_id']);
 
+/** What is said below, by kind. */
+const AFTER = new Map<string, (known: Fields, trans: IWords) => Content[]>([
+  ['status', backs],
+  ['flags', answering]
+]);
+
 /** How much may still be drawn. */
 interface IRoom {
   cells: number;
@@ -61,8 +67,29 @@ export function generic(kind: string, data: unknown, trans: IWords): HTMLElement
     title ? trans.__('%1: %2', name, text(known[title])) : name,
     text(known[state]),
     ...findings(worst(known.findings), trans),
-    ...body(known, new Set([state, 'findings', title]), where, 0)
+    ...body(known, new Set([state, 'findings', title]), where, 0),
+    ...(AFTER.get(kind)?.(known, trans) ?? [])
   );
+}
+
+/** When and why models went back a phase. */
+function backs(known: Fields, trans: IWords): Content[] {
+  return records(known.items).flatMap(item => {
+    const { at, by, from, to, why } = fields(item.back);
+    const way = trans.__(
+      '%1 went back from %2 to %3 on %4 (%5)',
+      ...[item.model, from, to].map(v => text(v)),
+      text(at).slice(0, 10),
+      text(by)
+    );
+    return item.back ? [node('p', '', why ? `${way}: ${text(why)}` : way)] : [];
+  });
+}
+
+/** How a flag of a list is answered. */
+function answering(known: Fields, trans: IWords): Content[] {
+  const some = list(known.rows).length > 0 && !known.by;
+  return some ? [quiet(trans.__('Answer one: %1', '%flag answer ID "..." --state accepted'))] : [];
 }
 
 /** Draw what is no kind we know: its JSON as plain text. */
@@ -128,8 +155,8 @@ function single(key: string, value: unknown): Content {
   if (typeof value === 'string' && HASH.test(value)) {
     return value.slice(0, 12);
   }
-  if (typeof value === 'string' && key === 'run_id') {
-    return text(value).slice(-6);
+  if (typeof value === 'string' && (key === 'run_id' || key === 'flag_id')) {
+    return value.slice(key === 'run_id' ? -6 : -8);
   }
   if (typeof value === 'number' && (key === 'share' || key === 'probability' || key.endsWith('_share'))) {
     return percent(value);

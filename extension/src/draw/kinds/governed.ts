@@ -12,6 +12,21 @@ export function charter(json: unknown, trans: IWords): HTMLElement {
   return card(title.trim(), '', facts(charterFacts(data, trans)), ...drawn, data.path ? quiet(text(data.path)) : null);
 }
 
+/** Draw a charter that was kept: what it says otherwise than before, and what it does not say yet. */
+export function agreed(json: unknown, trans: IWords): HTMLElement {
+  const data = fields(json);
+  const kept = data.recorded === true ? trans.__('Charter recorded') : trans.__('Charter unchanged');
+  const changed = texts(data.changed, 200).map(line => node('li', '', line));
+  const unsaid = trans.__('Not said yet: %1. Whose each is: nbmlops charter check', texts(data.missing, 50).join(', '));
+  return card(
+    data.written === true ? trans.__('Charter kept') : kept,
+    '',
+    changed.length ? node('ul', '', ...changed) : null,
+    list(data.missing).length ? node('p', '', unsaid) : null,
+    quiet(text(data.path))
+  );
+}
+
 /** Draw approvals: what an alias asks for, who answered, whether it still holds, and what is missing. */
 export function approvals(json: unknown, trans: IWords): HTMLElement {
   const data = fields(json);
