@@ -9,7 +9,6 @@ module.exports = {
         minimizerOptions: {
           ecma: 2020,
           compress: { ecma: 2020, passes: 4, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true },
-          mangle: { toplevel: true },
           format: { ecma: 2020, comments: false }
         }
       })
