@@ -339,6 +339,16 @@ def test_rules_of_a_frame_that_vanished_are_one_line(notebook, live):
     assert "No variable &#x27;april&#x27; any more." in told(form)
 
 
+def test_no_rule_is_written_for_a_frame_that_vanished(notebook, live, project):
+    form = live("check", LiveRules, frame="april")
+    form.press.click()
+    form.ticks["age"].value = True
+    del notebook.user_ns["april"]
+    form.extra.children[-1].children[0].click()
+    assert "No variable &#x27;april&#x27; any more." in told(form)
+    assert not (project / "rules").exists()
+
+
 # --- predictions to judge
 
 

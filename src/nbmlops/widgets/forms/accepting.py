@@ -38,10 +38,7 @@ class LiveRules(LiveForm):
     def work(self) -> str:
         """Propose rules and show them to be ticked; nothing is written."""
         answers = self.values()
-        frame = self.names.get(answers["frame"])
-        if frame is None:
-            raise Invalid(f"No variable {answers['frame']!r} any more.", "Look again, or run the cell that makes it.")
-        self.proposal = propose_rules(frame, name=answers["rules"] or answers["frame"])
+        self.proposal = propose_rules(self._frame(), name=answers["rules"] or answers["frame"])
         if not (groups := _groups(self.proposal)):
             raise Invalid("Nothing can be proposed from this frame.", "It may have too few rows.")
         self.ticks = {name: _tick(name) for name in groups}
@@ -61,6 +58,7 @@ class LiveRules(LiveForm):
         ticked = [about for about, tick in self.ticks.items() if tick.value]
         if not ticked:
             raise Invalid("No rule is ticked.", "Tick what holds; the rest stays proposed.")
+        self._frame()  # nothing is written for what cannot be checked
         self.proposal.save()
         rules = "" if name == answers["frame"] else f" --rules {typed(quoted(name))}"
         line = f"%check {answers['frame']}{rules} --accept {typed(' '.join(map(quoted, ticked)))}"
@@ -68,6 +66,12 @@ class LiveRules(LiveForm):
         self.ran = f"{self.form.line(answers)}.save()\n{line}"
         self.show(self.ran, self.result)
         return f"{len(ticked)} accepted in rules/{name}.yaml."
+
+    def _frame(self) -> Any:
+        name = self.values()["frame"]
+        if (frame := self.names.get(name)) is None:
+            raise Invalid(f"No variable {name!r} any more.", "Look again, or run the cell that makes it.")
+        return frame
 
     def _tick_all(self) -> None:
         for tick in self.ticks.values():
