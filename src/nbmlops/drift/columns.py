@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nbmlops.quality import look
+from nbmlops.quality import look, moments
 from nbmlops.stats import counts
 
 if TYPE_CHECKING:
@@ -339,7 +339,7 @@ def _measure_times(column: Column, series: pd.Series[Any]) -> Measured:
     times = look.times(series)
     part = times.dt.day_of_week if column.bins.regular == len(WEEKDAYS.categories) else times.dt.hour
     codes = part.fillna(column.bins.size - 1).to_numpy(dtype=np.int64)
-    return Measured(column, look.seconds(times), codes)
+    return Measured(column, moments.seconds(times), codes)
 
 
 def _boolean_codes(values: Floats) -> Ints:

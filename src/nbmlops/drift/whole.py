@@ -10,7 +10,7 @@ import numpy as np
 
 from nbmlops.drift import gaps, repeats
 from nbmlops.drift.columns import Column
-from nbmlops.quality import look
+from nbmlops.quality import look, moments
 from nbmlops.records import Finding, plain
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Whole:
 
 def look_at(frame: pd.DataFrame, columns: Mapping[str, Column]) -> Whole:
     """Look at a whole frame; the columns as they were planned."""
-    found = {n: gaps.when(look.seconds(look.times(frame[n]))) for n, c in columns.items() if c.kind == "datetime"}
+    found = {n: gaps.when(moments.seconds(look.times(frame[n]))) for n, c in columns.items() if c.kind == "datetime"}
     keys = {n: twice for n, c in columns.items() if (twice := _repeated_keys(frame[n], c))}
     times = {n: t for n, t in found.items() if t is not None}
     return Whole(len(frame), repeats.repeated_rows(frame), times, keys)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nbmlops.errors import Invalid, MissingPackage, NotFound
+from nbmlops.quality import moments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +31,10 @@ __all__ = [
     "read",
     "read_csv",
     "require",
-    "seconds",
     "times",
 ]
 
 SUFFIXES = (".csv", ".gz", ".zip", ".parquet", ".pq")
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 HOLDS = {
     "boolean": "booleans",
     "bytes": "text",
@@ -281,29 +280,14 @@ def times(column: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
     if pd.api.types.infer_dtype(column, skipna=True) in NO_TEXT:
-        return pd.to_datetime(column, errors="coerce", utc=True)
-    found = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")  # each by itself, not as the first
+        return moments.read(column)
+    found = moments.read(column, "ISO8601")  # each by itself, not as the first
     if not (other := found.isna() & column.notna()).any():
         return found
-    guessed = pd.to_datetime(column.where(other), errors="coerce", utc=True)
+    guessed = moments.read(column.where(other))
     if found.isna().all() or guessed.isna().all():
         return guessed if found.isna().all() else found
-    return pd.to_datetime(found.astype(object).where(~other, guessed.astype(object)), errors="coerce", utc=True)
-
-
-def seconds(moments: pd.Series[Any]) -> NDArray[np.float64]:
-    """Return UTC times, as :func:`times` gives them, as seconds since 1970; what is missing is NaN.
-
-    Whole and broken seconds apart: the same instant is the same float, whatever unit it is kept in.
-
-    >>> import pandas as pd
-    >>> seconds(times(pd.Series(["1970-01-02", None]))).tolist()
-    [86400.0, nan]
-    """
-    ticks = moments.dt.tz_localize(None).to_numpy()
-    per = PER_SECOND[np.datetime_data(ticks.dtype)[0]]
-    whole, broken = np.divmod(ticks.view(np.int64), per)
-    return np.where(moments.isna(), np.nan, whole + broken / per)
+    return moments.read(found.astype(object).where(~other, guessed.astype(object)))
 
 
 def names(column: pd.Series[Any]) -> tuple[NDArray[np.int64], list[str]]:

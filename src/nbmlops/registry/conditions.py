@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbmlops.errors import Invalid
+from nbmlops.quality import moments
 from nbmlops.store.columns import Column
 from nbmlops.store.queries import TOKEN, choose
 
@@ -155,19 +156,10 @@ def _column(name: str, values: pd.Series[Any], boolean: bool) -> Column:
     if types.is_numeric_dtype(values.dtype):
         return Column(values.to_numpy("float64", na_value=np.nan), nothing)
     if values.dtype.kind == "M":
-        return Column(_seconds(values), nothing)
+        return Column(moments.seconds(moments.read(values)), nothing)
     if values.dtype.kind == "m":
         return Column(values.dt.total_seconds().to_numpy("float64"), nothing)
     return _coded(name, values)
-
-
-def _seconds(values: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return times as seconds since 1970; those without a zone are UTC."""
-    import pandas as pd
-
-    times = pd.to_datetime(values, utc=True)
-    elapsed = (times - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(seconds=1)
-    return np.asarray(elapsed.to_numpy("float64"))
 
 
 def _coded(name: str, values: pd.Series[Any]) -> Column:

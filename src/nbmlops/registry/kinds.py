@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbmlops.quality import moments
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ABSENT", "WORDS", "Column", "Read", "fitted", "read", "read_values", "text_of", "without_arrow"]
+__all__ = ["ABSENT", "WORDS", "Column", "Read", "fitted", "read", "read_values", "text_of"]
 
 ABSENT: Any = object()  # a record has no such key
 WORDS = {"number": "a number", "boolean": "true or false", "time": "a time", "category": "text"}
@@ -138,8 +140,8 @@ def _as_array(column: Column, given: Sequence[Any]) -> Any:
     if column.kind == "boolean" and not misses:
         return np.array(given, dtype=bool)
     if column.kind == "time":
-        moments = [None if value is None else _moment(value) for value in given]
-        return _zoned(pd.to_datetime(pd.Series(moments, dtype=object), utc=True), column).array
+        told = [None if value is None else _moment(value) for value in given]
+        return moments.zoned(moments.read(pd.Series(told, dtype=object)), column.dtype).array
     own = given if column.kind != "category" else [None if value is None else fitted(value, column) for value in given]
     return _as_fitted(pd.Series([np.nan if value is None else value for value in own], dtype=object), column).array
 
@@ -185,14 +187,14 @@ def _booleans(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, 
 def _times(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
     import pandas as pd
 
-    given = without_arrow(given)
+    given = moments.without_arrow(given)
     if pd.api.types.is_datetime64_any_dtype(given.dtype):
-        return _zoned(given, column), None
+        return moments.zoned(given, column.dtype), None
     if pd.api.types.is_numeric_dtype(given.dtype):
         return given, np.ones(len(given), dtype=bool)
     fits = _each(given, lambda value: isinstance(value, date) or (texts and isinstance(value, str)))
-    found = pd.to_datetime(given.where(fits, None), errors="coerce", utc=True, format="ISO8601" if texts else None)
-    return _zoned(found, column), found.isna().to_numpy(bool)
+    found = moments.read(given.where(fits, None), "ISO8601" if texts else None)
+    return moments.zoned(found, column.dtype), found.isna().to_numpy(bool)
 
 
 def _categories(given: pd.Series[Any], column: Column, texts: bool) -> tuple[Any, NDArray[np.bool_] | None]:
@@ -333,15 +335,6 @@ def _each(given: pd.Series[Any], fits: Callable[[Any], bool]) -> NDArray[np.bool
     return np.fromiter((bool(fits(value)) for value in given.astype(object)), dtype=bool, count=len(given))
 
 
-def without_arrow(given: pd.Series[Any]) -> pd.Series[Any]:
-    """Return times of an Arrow type as plain ones, all else as it is."""
-    import pandas as pd
-
-    if not isinstance(given.dtype, pd.ArrowDtype) or given.dtype.kind != "M":
-        return given
-    return pd.Series(pd.to_datetime(given.array.__arrow_array__().to_pandas()).array, given.index, name=given.name)
-
-
 def _without_extension(given: pd.Series[Any]) -> pd.Series[Any]:
     """Return numbers of a nullable or Arrow type as plain ones."""
     if isinstance(given.dtype, np.dtype):
@@ -353,14 +346,6 @@ def _without_extension(given: pd.Series[Any]) -> pd.Series[Any]:
         return given.astype(bool)
     values = given.to_numpy(np.int64) if whole else given.to_numpy(np.float64, na_value=np.nan)
     return pd.Series(values, index=given.index, name=given.name)
-
-
-def _zoned(given: pd.Series[Any], column: Column) -> pd.Series[Any]:
-    """Return times with a zone, or without, as the model knows them; without one they are UTC."""
-    zone = column.dtype.partition(",")[2].strip(" ]") or None
-    aware: pd.Series[Any] = given if getattr(given.dtype, "tz", None) is not None else given.dt.tz_localize("UTC")
-    found: pd.Series[Any] = aware.dt.tz_convert(zone)  # to none: the naive time in UTC
-    return found
 
 
 def _is_str(given: pd.Series[Any]) -> bool:

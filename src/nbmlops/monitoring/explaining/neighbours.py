@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nbmlops.quality import moments
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -76,7 +78,6 @@ def _distance(column: pd.Series[Any], value: Any) -> Floats:
 
 def _numbers(column: pd.Series[Any]) -> Floats | None:
     """Return numbers and times as floats, None of anything else."""
-    import pandas as pd
     from pandas.api import types
 
     if types.is_bool_dtype(column.dtype):
@@ -84,9 +85,7 @@ def _numbers(column: pd.Series[Any]) -> Floats | None:
     if types.is_numeric_dtype(column.dtype):
         return np.asarray(column.to_numpy("float64", na_value=np.nan))
     if types.is_datetime64_any_dtype(column.dtype):
-        times = pd.to_datetime(column, utc=True)
-        since = (times - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(seconds=1)
-        return np.asarray(since.to_numpy("float64"))
+        return moments.seconds(moments.read(column))
     return None
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nbmlops.quality import moments
 from nbmlops.records import plain
-from nbmlops.registry import kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def _array(column: Any) -> tuple[NDArray[Any], Json]:
     """Return a column as a plain array, and how it is read back."""
     import pandas as pd
 
-    series = kinds.without_arrow(pd.Series(column))
+    series = moments.without_arrow(pd.Series(column))
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
         return series.to_numpy(), {"kind": "number"}
     if pd.api.types.is_datetime64_any_dtype(series.dtype):

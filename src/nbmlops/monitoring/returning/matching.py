@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nbmlops.errors import Invalid
 from nbmlops.monitoring.predicting import blocks as contents
 from nbmlops.quality import look
+from nbmlops.quality import moments as instants
 from nbmlops.records import in_block
 from nbmlops.tracking import session
 
@@ -73,13 +74,10 @@ def moments(column: pd.Series[Any], end_of_day: bool = False) -> Ints:
     if not given.any():
         return np.full(len(column), NEVER)
     texts = not pd.api.types.is_datetime64_any_dtype(column.dtype)
-    read = (
-        pd.to_datetime(column.astype(str).where(given), errors="coerce", utc=True, format="ISO8601") if texts else None
-    )
-    found = pd.to_datetime(column, utc=True) if read is None else read
+    found = instants.read(column.astype(str).where(given), "ISO8601") if texts else instants.read(column)
     if wrong := int((given & found.isna().to_numpy()).sum()):
         raise Invalid(f"{wrong:,} times cannot be read.", "Write 2026-03-01 or 2026-03-01T02:00:00+01:00.")
-    ticks = found.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
+    ticks: Ints = found.dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
     if not end_of_day:
         return ticks
     days = column.map(_is_day).to_numpy(dtype=bool) if texts else given & _all_midnight(column)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import service
 from nbmlops.monitoring.performance import canonical
+from nbmlops.quality import moments
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -169,8 +170,8 @@ def _as(column: pd.Series[Any], about: Mapping[str, Any]) -> pd.Series[Any]:
     import pandas as pd
 
     kind = about.get("kind")
-    if kind == "time":
-        return pd.to_datetime(column, format="ISO8601") if column.dtype == object else column
+    if kind == "time" and column.dtype == object:
+        return moments.zoned(moments.read(column, "ISO8601"), str(about.get("dtype")))
     if kind == "number" and column.dtype == object:
         return pd.to_numeric(column)
     if kind == "boolean" and column.dtype == object and not column.isna().any():
