@@ -280,6 +280,7 @@ def _ticks(series: Any, kind: str) -> tuple[str, Any]:
     """Return ("", nanoseconds), or (unit, ticks) where nanoseconds cannot reach."""
     import pandas as pd
 
+    series = series.copy(deep=False)  # pandas before 3 keeps the accessor in the user's own column
     naive = series.dt.tz_convert("UTC").dt.tz_localize(None) if getattr(series.dt, "tz", None) else series
     values = naive.to_numpy(dtype=naive.dtype)
     try:
