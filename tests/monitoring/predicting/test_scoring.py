@@ -48,7 +48,7 @@ def test_the_file_says_what_predict_says(rows, model):
     scored, said = pd.read_csv("scored.csv"), nb.predict("late", rows)
     assert list(scored) == list(said) == ["prediction_id", "prediction", "probability", "version"]
     assert (scored.prediction.to_numpy() == said.prediction.to_numpy()).all()
-    np.testing.assert_array_equal(scored.probability, said.probability)
+    np.testing.assert_allclose(scored.probability, said.probability, rtol=1e-12)  # in parts: BLAS adds in another order
     assert (said.prediction.to_numpy() == model.predict(rows[["age", "city", "noise"]])).all()
     assert [b.rows for b in recorded()] == [60, 60, 60, 60, 10] * 2
     assert nb.prediction(scored.prediction_id[200])["inputs"]["age"] == pytest.approx(rows.age[200])
@@ -220,7 +220,7 @@ def test_predictions_come_though_they_cannot_be_recorded(rows, monkeypatch):
         RuntimeWarning, match="not recorded: Artifacts cannot be written: No space left on device"
     ) as told:
         said = nb.predict("late", rows)
-    assert len(told) == 1
+    assert [w.category for w in told].count(RuntimeWarning) == 1  # scikit-learn has warnings of its own
     assert said.prediction_id.is_unique
     assert said.probability.notna().all()
     rows.to_csv("rows.csv", index=False)
