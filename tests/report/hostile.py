@@ -152,6 +152,7 @@ MARKDOWN = {
     "references": f"[a]\n\n[a]: javascript:{RUN} \"<script>{RUN}</script>\"\n[b]: <data:text/html,x>\n\n<!-- <script>{RUN}</script> -->",
     "nesting": "> " * 5_000 + "deep\n\n" + "- " * 3_000 + "a\n\n" + "*a **b " * 1_000,
     "brackets": "[" * 4_000 + "![" * 2_000,
+    "a title that never ends": '[a](b "' + "\\" * 3_000,
     "terminal codes across a picture": f'![A\x1b]]({PICTURE}) \x07" style="position:fixed;inset:0" onload="{RUN}" x="y',
     "terminal codes across a picture, as entities": f'![A\x1b&#93;]({PICTURE}) \x07" style="position:fixed;inset:0" onload="{RUN}" x="y',
     "terminal codes all as entities": f'![A&#27;&#93;]({PICTURE}) &#7;" style="position:fixed;inset:0" onload="{RUN}" x="y',

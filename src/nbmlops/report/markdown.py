@@ -132,7 +132,7 @@ class _Writer(mistune.HTMLRenderer):
         return f"<em>{alt or 'Picture'} ({html.escape(wrong)})</em>"
 
     def inline_html(self, html: str) -> str:
-        return "<br>" if BREAK.fullmatch(html) else self.escape_raw(html)
+        return "<br>" if BREAK.fullmatch(html) else mistune.escape(html)
 
     def _picture(self, url: str) -> tuple[str, str]:
         if data := DATA.fullmatch(unquote(url)):
