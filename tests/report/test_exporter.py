@@ -42,7 +42,8 @@ def failed():
     )
 
 
-def test_nbconvert_makes_one_page_of_a_file(tmp_path):
+def test_nbconvert_makes_one_page_of_a_file(tmp_path, needed):
+    needed("nbconvert")
     (tmp_path / "late.ipynb").write_text(json.dumps(failed()))
     words = [sys.executable, "-m", "nbconvert", "--to", "nbmlops", "late.ipynb"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
@@ -132,7 +133,8 @@ def test_a_whole_output_fits_that_a_report_would_cut():
 
 
 @pytest.mark.parametrize(("words", "code_shown"), [([], True), (["--no-input"], False)])
-def test_code_is_left_out_where_nbconvert_is_asked_to(tmp_path, words, code_shown):
+def test_code_is_left_out_where_nbconvert_is_asked_to(tmp_path, needed, words, code_shown):
+    needed("nbconvert")
     printed = {"output_type": "stream", "name": "stdout", "text": "what it printed"}
     (tmp_path / "late.ipynb").write_text(json.dumps(executed(markdown("# A"), code("x = 'the code'", printed))))
     command = [sys.executable, "-m", "nbconvert", "--to", "nbmlops", *words, "late.ipynb"]
