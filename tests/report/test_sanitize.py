@@ -200,9 +200,9 @@ def test_html_of_nothing_but_what_cannot_be_shown_says_so():
 
 
 def test_many_unfinished_pictures_in_html_cost_no_time():
-    began = time.perf_counter()
+    began = time.process_time()
     shown({"text/html": "<img " * 400_000})
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_picture_that_is_no_base64_is_a_note():
@@ -282,9 +282,9 @@ def test_a_drawing_that_declares_entities_is_a_note():
 
 @pytest.mark.parametrize("deep", ["<div>", "<b>", "<ul><li>", "<table><tr><td>", "<p><b class=%d>"])
 def test_deep_nesting_costs_no_time_and_stays_flat(deep):
-    began = time.perf_counter()
+    began = time.process_time()
     clean, cut = html.clean_html("<p>ok</p>" + deep * 20_000)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert cut
     assert Walk(clean).deepest <= html.MAX_DEPTH
 
