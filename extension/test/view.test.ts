@@ -43,6 +43,22 @@ test('a view of the server is drawn by its type', () => {
   expect(drawView(null, trans).className).toBe('nbmlops-plain');
 });
 
+test('an interval stands with its value, and how many rows there were is said once', () => {
+  const auc = { value: 0.688, low: 0.6774, high: 0.6985, n: 14903 };
+  const drawn = (metrics: object, rows?: number): string | null | undefined =>
+    draw(rows ? 'evaluation' : 'model', { metrics, rows }, trans).querySelector('table')?.textContent;
+  expect(drawn({ auc })).toBe('On 14,903 rowsMetricValue, 95 % intervalauc0.688 0.6774 – 0.6985');
+  expect(drawn({ auc }, 14903)).toBe('MetricValue, 95 % intervalauc0.688 0.6774 – 0.6985');
+  const two = drawn({ auc, mae: { value: 2, n: 7 } });
+  expect(two).toBe('MetricValue, 95 % intervalRowsmae27auc0.688 0.6774 – 0.698514,903');
+});
+
+test('numbers that differ in their last bits alone went nowhere', () => {
+  const metrics = [{ name: 'auc', value: 0.6, context: {}, curve: [0.6000000000000001, 0.6] }];
+  const line = draw('run', { ...RUN, metrics }, trans).querySelector('polyline');
+  expect(line?.getAttribute('points')).toBe('1,7 79,7');
+});
+
 const DRIFT = {
   subject: 'now',
   reference: 'then',

@@ -26,7 +26,8 @@ const [WIDE, HIGH, LEFT, TOP, BOTTOM] = [360, 160, 56, 10, 24];
 export function sparkline(values: readonly number[], name: string): SVGElement {
   const [x, y] = [scale([0, Math.max(1, values.length - 1)], 1, 79), scale(ends(values), 13, 1)];
   const [low, high] = ends(values);
-  const line = shape('polyline', { points: values.map((v, i) => `${x(i)},${y(v)}`).join(' ') });
+  const flat = quantity(low) === quantity(high); // the last bits of one number are no way down
+  const line = shape('polyline', { points: values.map((v, i) => `${x(i)},${flat ? 7 : y(v)}`).join(' ') });
   return picture(80, 14, `${name}: ${quantity(low)} – ${quantity(high)}`, 'nbmlops-sparkline', line);
 }
 

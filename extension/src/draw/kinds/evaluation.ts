@@ -3,7 +3,7 @@
 import { card, dotted, findings, fold, folded, IWords, table, worst } from '../nodes';
 import { bars, curves } from '../plot';
 import { Fields, fields, number, percent, quantity, records, text } from '../values';
-import { interval, measured } from './measured';
+import { measured, ranged } from './measured';
 
 const UNASKED = ['muted', 'not_applicable'];
 const HEADLINE = new Map([
@@ -24,7 +24,7 @@ export function evaluation(json: unknown, trans: IWords): HTMLElement {
     trans.__('Evaluation of %1', text(data.model)),
     first ? text(first.outcome) : '',
     about(data, trans),
-    measured(data.metrics, trans),
+    measured(data.metrics, trans, data.rows),
     ...findings(told, trans),
     calibration(records(data.calibration, 50), trans),
     importance(fields(data.importance), trans),
@@ -59,8 +59,8 @@ function calibration(bins: Fields[], trans: IWords): HTMLElement | null {
     ],
     trans.__('Predicted against observed share')
   );
-  const rows = known.map(b => [percent(b.predicted), percent(b.observed), interval(b), quantity(b.n)]);
-  const heads = [trans.__('Predicted'), trans.__('Observed'), trans.__('95 % interval'), trans.__('Rows')];
+  const rows = known.map(b => [percent(b.predicted), ranged(percent(b.observed), b, percent), quantity(b.n)]);
+  const heads = [trans.__('Predicted'), trans.__('Observed, 95 % interval'), trans.__('Rows')];
   return fold(trans.__('Calibration'), drawn, table(heads, rows, trans));
 }
 
@@ -84,11 +84,11 @@ function slices(data: Fields, trans: IWords): HTMLElement | null {
     const m = fields(fields(part.metrics)[name]);
     const few = trans.__('%1 (needs %2 rows)', text(part.level), quantity(part.needs));
     const value = text(part.level) === 'ok' ? quantity(m.value) : few;
-    return [text(part.slice), quantity(part.n), value, interval(m)];
+    return [text(part.slice), quantity(part.n), ranged(value, m)];
   });
   return folded(
     trans.__('Slices'),
-    [trans.__('Slice'), trans.__('Rows'), name, trans.__('95 % interval')],
+    [trans.__('Slice'), trans.__('Rows'), trans.__('%1, 95 % interval', name)],
     rows,
     trans
   );
@@ -97,14 +97,8 @@ function slices(data: Fields, trans: IWords): HTMLElement | null {
 function weakest(parts: Fields[], trans: IWords): HTMLElement | null {
   const rows = parts.map(part => {
     const loss = fields(part.loss);
-    return [text(part.slice), quantity(part.n), percent(part.share), quantity(loss.value), interval(loss)];
+    return [text(part.slice), quantity(part.n), percent(part.share), ranged(quantity(loss.value), loss)];
   });
-  const heads = [
-    trans.__('Where'),
-    trans.__('Rows'),
-    trans.__('Share'),
-    trans.__('Loss a row more'),
-    trans.__('Interval')
-  ];
+  const heads = [trans.__('Where'), trans.__('Rows'), trans.__('Share'), trans.__('Loss a row more, interval')];
   return folded(trans.__('Weakest segments'), heads, rows, trans);
 }
