@@ -109,7 +109,7 @@ export function jobs(panel: IPanel): ISection {
   function ticked(scheduler: unknown): HTMLElement {
     const tick = fields(scheduler);
     if (!scheduler || !tick.last_tick_at) {
-      return quiet(text(tick.why) || trans.__('No scheduler has run here. Start one: nbmlops scheduler'));
+      return quiet(text(tick.why) || trans.__('No scheduler has run here. Start: nbmlops scheduler run'));
     }
     const late = tick.late === true ? status('late') : '';
     return dotted(node('span', '', trans.__('Scheduler: last tick '), when(tick.last_tick_at)), late, text(tick.why));
