@@ -32,6 +32,7 @@ def test_json_says_where_and_by_which_facts(project):
         "stale",
         "note",
         "sent",
+        "url",
     }
     assert len(data["digest"]) == 64
 

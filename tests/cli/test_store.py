@@ -277,7 +277,7 @@ def test_a_shell_completes_what_can_be_deleted_and_brought_back(kept):
 
 def test_the_magic_completes_commands_and_names(kept, shell):
     def offered(line):
-        return set(shell.complete(line.split(" ")[-1], line)[1])
+        return set(shell.complete(line.split(" ")[-1], line, len(line))[1])
 
     assert {"doctor", "store", "runs"} <= offered("%nbmlops ")
     assert "store" in offered("%nbmlops sto")

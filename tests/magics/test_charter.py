@@ -41,7 +41,7 @@ def test_the_same_text_again_says_so_and_records_nothing(shell, project):
         ("problem: a: b\n", r"the cell is not valid YAML: line 2"),
         ("problem: a\nmargin: 3\n", r"margin is 3.*\(line 3\)"),
         ("problem: a\nquestions:\n  - {id: 1, question: a}\n  - {id: 2}\n", r"question '2' asks nothing.*\(line 5\)"),
-        ("problme: a\n", r"'problme' is no key.*Did you mean 'problem'\? \(line 2\)"),
+        ("problme: a\n", r"'problme' is no key.*Did you mean 'problem'\?.*\(line 2\)"),
         ("problem: a\nproblem: b\n", "says 'problem' twice, in lines 2 and 3"),
         ("# nothing\n", "holds no keys"),
     ],

@@ -77,6 +77,6 @@ async def test_what_is_no_answer_is_refused_and_changes_nothing(ask, raised, fla
 async def test_what_is_private_is_masked(ask, late, notebook, someone):
     (notebook.parent / "charter.yaml").write_text("private: [age]\n")
     someone("ann@example.org")
-    nb.flag("late@1", "age 17 is wrong")
+    nb.flag("late@1", "age seventeen is wrong")
     (found,) = (await ask("questions"))["questions"]
-    assert "17" not in str(found)
+    assert "seventeen" not in str(found)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbmlops.errors import NotFound
-from nbmlops.jobs.works import apart, listed
+from nbmlops.jobs.works import listed
 from nbmlops.records import now
 from nbmlops.store import ledger, runs, search
 from nbmlops.tracking import headlines, session
@@ -75,9 +74,8 @@ def test_a_run_is_found_by_any_of_its_attempts(project):
         (first,) = ledger.claim(change, now(), "here", key="nightly")
         ledger.close(change, first, "failed", "process_gone", now(), retry_at=now())
         (second,) = ledger.claim(change, now(), "here", key="nightly")
-    assert apart.key_of(first.run_id) == apart.key_of(second.run_id) == "nightly"
-    with pytest.raises(NotFound):
-        apart.key_of(tracked("a cell"))
+    assert ledger.key_of(store, first.run_id) == ledger.key_of(store, second.run_id) == "nightly"
+    assert ledger.key_of(store, tracked("a cell")) is None
     (row,) = listed.works(store.project)
     assert (row["status"], row["run_id"], row["live"], row["attempt"]) == ("started", second.run_id, True, 2)
 
