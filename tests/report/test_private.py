@@ -3,9 +3,11 @@
 import json
 import re
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import nbmlops as nb
 from nbmlops.report import as_markdown, snapshot
@@ -276,3 +278,20 @@ def test_a_run_that_took_no_private_column_shows_all_its_settings(project, tmp_p
     assert {p["name"]: p["value"] for p in kept["params"]}["OneHotEncoder.categories"] == [["EWR", "JFK"]]
     nb.site(tmp_path / "site")
     assert "EWR" in (tmp_path / "site" / "run" / f"{run.run_id}.html").read_text()
+
+
+def test_the_appendix_shows_no_output_where_columns_are_private(project, tmp_path):
+    (project / "charter.yaml").write_text(CHARTER)
+    cells = [new_code_cell("ward = 'none'", metadata={"tags": ["parameters"]}), new_markdown_cell("What we look at")]
+    cells.append(new_code_cell("print('the worst row is of', ward)"))
+    nbformat.write(new_notebook(cells=cells), project / "look.ipynb")
+    run = nb.run_notebook("look.ipynb", {"ward": f"{MARKER}a"})
+    nb.report(run.run_id, tmp_path / "r.html")
+    nb.report(run.run_id, tmp_path / "r.md")
+    for name in ("r.html", "r.md"):
+        text = (tmp_path / name).read_text()
+        assert MARKER not in text
+        assert "What we look at" in text
+        assert "the worst row is of" in text  # the code as it was written
+    assert "what it printed may hold values of private columns" in (tmp_path / "r.html").read_text()
+    assert nb.verify_report(tmp_path / "r.html").verdict == "whole"

@@ -12,7 +12,7 @@ from typing import Any
 
 from nbmlops.errors import Invalid, NbmlopsError
 from nbmlops.report.gathered import masked
-from nbmlops.report.gathered.outside import UNSAID
+from nbmlops.report.gathered.outside import GIVEN, UNSAID
 from nbmlops.report.gathered.raised import raised
 from nbmlops.store.summary import COLUMNS
 
@@ -26,7 +26,6 @@ WORD = re.compile(
 )
 KINDS = ("params", "metrics", "tags")
 PLAIN = {*COLUMNS, "and", "or", "not", "like", "in", "is", "missing", "true", "false"}
-GIVEN = "# Parameters\n"  # how the cell begins that an execution puts in
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["columns", "of_reason", "of_run"]
 
 UNSAID = "not shown: what it printed may hold values of private columns"
+GIVEN = "# Parameters\n"  # how the cell begins that an execution puts in
 PLACE = "last_lines"  # the tag of what was printed last
 
 

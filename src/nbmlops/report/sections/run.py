@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nbmlops.report import facts, sanitize
 from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Notebook, Say, Section, Table
+from nbmlops.report.gathered.masked import SHOWN
+from nbmlops.report.gathered.outside import GIVEN, UNSAID
 from nbmlops.report.text import count, short, size
 
 __all__ = ["appendix", "failure", "parameters"]
@@ -62,6 +65,8 @@ def appendix(snapshot: Json, notebook: bytes | None) -> Section:
     """Return the notebook, or the code of a run without one."""
     if notebook is not None:
         cells = sanitize.cells(notebook)
+        if snapshot.get("private"):
+            cells = [_unprinted(cell) for cell in cells]
         kept = snapshot["notebook"] or {}
         words = (
             f"{count(len(cells), 'cell')}; artifact {str(kept.get('digest'))[:12]} ({size(kept.get('size_bytes'))})."
@@ -75,3 +80,11 @@ def appendix(snapshot: Json, notebook: bytes | None) -> Section:
         return Section("notebook", "Code", "The code of this run.", [Fold("Show the code", [Code(source)])])
     missing = Missing("No executed notebook is kept with this run", "nbmlops run NOTEBOOK keeps it")
     return Section("notebook", "Notebook", "There is nothing to show.", [missing])
+
+
+def _unprinted(cell: sanitize.Cell) -> sanitize.Cell:
+    """Return a cell without what it printed and was given, which may be values of private columns."""
+    if cell.kind != "code":
+        return cell
+    source = f"{GIVEN}# {SHOWN}" if cell.source.startswith(GIVEN) else cell.source
+    return replace(cell, source=source, pieces=(sanitize.Piece("note", UNSAID),) if cell.pieces else ())
