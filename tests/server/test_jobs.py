@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -27,11 +29,13 @@ WAITS = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep
 
 
 @pytest.fixture(autouse=True)
-def ended():
-    """End whatever a test leaves running."""
+def ended(tmp_path):
+    """End what a test leaves running in its folder: the servers of other tests are children of this process too."""
     yield
     for child in psutil.Process().children(recursive=True):
-        child.kill()
+        with contextlib.suppress(psutil.Error):
+            if Path(child.cwd()).is_relative_to(tmp_path):
+                child.kill()
 
 
 async def until(ask, holds, timeout_s=90):
