@@ -4,6 +4,7 @@ import pytest
 
 import nbmlops as nb
 from nbmlops.errors import NbmlopsError
+from nbmlops.magics import places
 from nbmlops.magics.complete import candidates, commands, following
 
 CHARTER = """
@@ -84,8 +85,9 @@ def test_a_command_of_a_magics_own_name_is_the_command(late, shell, capsys):
         ("%approve late@2 --role eth", ["ethics"]),
     ],
 )
-def test_the_shell_asks_here(late, shell, line, found):
+def test_the_shell_asks_here(late, shell, monkeypatch, line, found):
     from IPython.core.completer import provisionalcompleter
 
+    monkeypatch.setattr(places, "LIMIT_S", 60)
     with provisionalcompleter():
         assert set(found) <= {c.text for c in shell.Completer.completions(line, len(line))}  # beside Python's own
