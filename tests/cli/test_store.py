@@ -278,6 +278,7 @@ def test_a_shell_completes_what_can_be_deleted_and_brought_back(kept):
 
 def test_the_magic_completes_commands_and_names(kept, shell, monkeypatch):
     monkeypatch.setattr(places, "LIMIT_S", 60)
+
     def offered(line):
         return set(shell.complete(line.split(" ")[-1], line, len(line))[1])
 
