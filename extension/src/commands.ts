@@ -3,7 +3,7 @@
 import { JupyterFrontEnd } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 
-import { fields, Fields, records, text } from './draw/values';
+import { Fields, fields, records, text } from './draw';
 import { ask, choose, meanwhile } from './dialogs';
 import { part } from './request';
 import { decide, promote, reply, runAsJob } from './sections/deeds';

@@ -3,8 +3,7 @@
 import { Dialog, Notification } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
-import { IWords, node, quiet } from './draw/nodes';
-import { text } from './draw/values';
+import { IWords, node, quiet, text } from './draw';
 import { Refused } from './request';
 
 /** What somebody filled in, by name. */

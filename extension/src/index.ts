@@ -10,7 +10,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import { Throttler } from '@lumino/polling';
 
 import { addCommands } from './commands';
-import { texts } from './draw/values';
+import { texts } from './draw';
 import { SidePanel } from './panel';
 import { Ids } from './sections/ids';
 

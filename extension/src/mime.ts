@@ -4,8 +4,7 @@ import { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { nullTranslator } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
-import { KINDS, mimeOf } from './draw/kinds';
-import { draw, redraw } from './draw/view';
+import { draw, KINDS, mimeOf, redraw } from './draw';
 
 class Rendered extends Widget implements IRenderMime.IRenderer {
   constructor(options: IRenderMime.IRendererOptions) {

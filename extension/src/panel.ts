@@ -9,8 +9,7 @@ import { Message } from '@lumino/messaging';
 import { Poll } from '@lumino/polling';
 import { PanelLayout, Widget } from '@lumino/widgets';
 
-import { node, quiet } from './draw/nodes';
-import { Fields, fields, text } from './draw/values';
+import { Fields, fields, node, quiet, text } from './draw';
 import { said } from './commands';
 import { API, BackendMissing, Refused, Server } from './request';
 import { Body } from './sections/body';

@@ -3,7 +3,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import { Fields, fields, text } from './draw/values';
+import { Fields, fields, text } from './draw';
 
 /** The version of the answers this panel understands. */
 export const API = 2;

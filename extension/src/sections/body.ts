@@ -3,7 +3,7 @@
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { node } from '../draw/nodes';
+import { node } from '../draw';
 import { BackendMissing } from '../request';
 import { IPanel, ISection, settle, trouble } from './section';
 

@@ -1,6 +1,6 @@
 /** Compare: the runs that are ticked, beside each other. */
 
-import { node, quiet } from '../draw/nodes';
+import { node, quiet } from '../draw';
 import { Refused } from '../request';
 import { act, IPanel, ISection, nothing, trouble, view } from './section';
 

@@ -2,8 +2,7 @@
 
 import { Notification } from '@jupyterlab/apputils';
 
-import { node, quiet } from '../draw/nodes';
-import { Fields, fields, number, quantity, records, text, texts } from '../draw/values';
+import { Fields, fields, node, number, quantity, quiet, records, text, texts } from '../draw';
 import { ask, IField, meanwhile, refuse, Values } from '../dialogs';
 import { part, Server } from '../request';
 import { IPanel } from './section';

@@ -1,7 +1,6 @@
 /** Drift: of each model the newest check, and the episodes in which its data was another. */
 
-import { Content, dotted, node, quiet, status } from '../draw/nodes';
-import { Fields, fields, records, text } from '../draw/values';
+import { Content, dotted, Fields, fields, node, quiet, records, status, text } from '../draw';
 import { part } from '../request';
 import { Ids } from './ids';
 import { act, answer, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';

@@ -1,7 +1,6 @@
 /** Jobs: what runs now with its cell, what failed and why, what comes next. */
 
-import { Content, dotted, node, quiet, status } from '../draw/nodes';
-import { duration, Fields, fields, number, records, text } from '../draw/values';
+import { Content, dotted, duration, Fields, fields, node, number, quiet, records, status, text } from '../draw';
 import { part } from '../request';
 import { Ids } from './ids';
 import { act, answer, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';

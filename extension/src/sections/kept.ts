@@ -2,7 +2,7 @@
 
 import { IStateDB } from '@jupyterlab/statedb';
 
-import { fields, records, text, texts } from '../draw/values';
+import { fields, records, text, texts } from '../draw';
 
 const KEY = 'nbmlops:panel';
 const MOST = 50;

@@ -1,7 +1,6 @@
 /** Models: their versions, which one an alias names, what the gate, approvals and flags say; and what one may do. */
 
-import { Content, fold, node, quiet, status } from '../draw/nodes';
-import { Fields, fields, quantity, records, text, texts } from '../draw/values';
+import { Content, Fields, fields, fold, node, quantity, quiet, records, status, text, texts } from '../draw';
 import { part } from '../request';
 import { Ids } from './ids';
 import { act, answer, chip, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';

@@ -1,7 +1,6 @@
 /** Questions: what somebody doubts, asks or corrects; to me first, open ones first. */
 
-import { Content, node, quiet, status } from '../draw/nodes';
-import { Fields, fields, records, text } from '../draw/values';
+import { Content, Fields, fields, node, quiet, records, status, text } from '../draw';
 import { Ids } from './ids';
 import { act, chip, choice, IPanel, ISection, nothing, row, rows, when } from './section';
 

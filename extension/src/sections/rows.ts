@@ -1,7 +1,6 @@
 /** A list of any length: only the rows one sees are there, and they are asked for as one scrolls. */
 
-import { node } from '../draw/nodes';
-import { patch } from '../draw/patch';
+import { node, patch } from '../draw';
 
 /** The height of a closed row, in pixels: it is the same for all, so that nothing moves when one comes in. */
 export const HIGH = 44;

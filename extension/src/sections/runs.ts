@@ -1,9 +1,20 @@
 /** This notebook: the runs of the open file, or of the whole project, newest first. */
 
-import { Content, node, status } from '../draw/nodes';
-import { on } from '../draw/patch';
-import { sparkline } from '../draw/plot';
-import { duration, Fields, fields, number, numbers, quantity, records, text } from '../draw/values';
+import {
+  Content,
+  duration,
+  Fields,
+  fields,
+  node,
+  number,
+  numbers,
+  on,
+  quantity,
+  records,
+  sparkline,
+  status,
+  text
+} from '../draw';
 import { part } from '../request';
 import { Ids } from './ids';
 import { HIGH, Rows } from './rows';

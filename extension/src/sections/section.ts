@@ -3,10 +3,7 @@
 import { NotebookPanel } from '@jupyterlab/notebook';
 import { TranslationBundle } from '@jupyterlab/translation';
 
-import { Content, IWords, node, quiet } from '../draw/nodes';
-import { on, patch } from '../draw/patch';
-import { draw } from '../draw/view';
-import { Fields, fields, text } from '../draw/values';
+import { Content, draw, Fields, fields, IWords, node, on, patch, quiet, text } from '../draw';
 import { Refused, Server } from '../request';
 import { Kept } from './kept';
 
