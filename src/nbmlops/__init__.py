@@ -72,6 +72,7 @@ _PUBLIC = {
     "gate": "nbmlops.governance.gate",
     "promote": "nbmlops.governance.promotion",
     "rollback": "nbmlops.governance.promotion",
+    "retire": "nbmlops.governance.promotion",
     "approve": "nbmlops.governance.approval.approve",
     "approvals": "nbmlops.governance.approval.standing",
     "approval_form": "nbmlops.governance.approval.forms",

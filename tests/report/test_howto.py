@@ -148,7 +148,7 @@ def test_nothing_known_is_nothing_invented(project, model):
     nb.register(model, "bare")
     found = nb.how_to("bare")
     assert (found.state, found.tone) == ("not in use", "quiet")
-    assert "no version has been made champion" in found.because
+    assert "no version is the champion" in found.because
     for key, role in {
         "answers": "stakeholder",
         "not_for": "product",

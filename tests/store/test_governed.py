@@ -243,6 +243,18 @@ def test_an_alias_holds_a_version_against_deletion(ann, team):
         ann.execute("SELECT nbmlops_stamp('late', ARRAY[7], true, '{\"versions\": [7]}')")
 
 
+def test_an_account_that_decides_nothing_takes_no_alias_away(team, fit):
+    team("ann")
+    nb.register(fit("age"), "late")
+    team("bob")
+    nb.promote("late", 1, to="champion", reason="first")
+    team("ann")
+    with pytest.raises(NotAllowed, match="ann may not record alias"):
+        nb.retire("late", reason="nobody asks")
+    team("bob")
+    assert nb.retire("late", reason="nobody asks").decision["actor"] == "bob"
+
+
 def test_deleted_and_brought_back(team):
     version(team("ann"))
     nb.delete("late@1", reason="wrong rows")

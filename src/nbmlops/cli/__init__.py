@@ -39,6 +39,7 @@ COMMANDS = {
     "gate": "nbmlops.cli.models:gate",
     "promote": "nbmlops.cli.models:promote",
     "rollback": "nbmlops.cli.models:rollback",
+    "retire": "nbmlops.cli.models:retire",
     "approve": "nbmlops.cli.approvals:approve",
     "approvals": "nbmlops.cli.approvals:approvals",
     "lineage": "nbmlops.cli.versions:lineage",

@@ -112,6 +112,23 @@ def rollback(name: str, alias: str, reason: str, as_json: bool) -> None:
     show(rolled_back(name, alias, reason), as_json)
 
 
+@click.command()
+@click.argument("name")
+@click.option("--alias", metavar="ALIAS", default="champion", show_default=True, help="The alias to take away.")
+@click.option("--reason", required=True, help="Why, for those who read the log.")
+@as_json
+def retire(name: str, alias: str, reason: str, as_json: bool) -> None:
+    """Take an alias out of use: it points nowhere until a version is promoted.
+
+    A service that runs goes on with what it loaded: end it. What asks for NAME@champion is refused from now on.
+
+    Example: nbmlops retire late-flights --reason "the airline shows its own delays now"
+    """
+    from nbmlops.governance.promotion import retire as retired
+
+    show(retired(name, alias, reason), as_json)
+
+
 def _read(path: str) -> pd.DataFrame:
     """Return the rows of a CSV or Parquet file."""
     from nbmlops.registry.signature import read

@@ -13,7 +13,7 @@ from nbmlops.governance.charter import Charter
 from nbmlops.governance.differences import METRICS
 from nbmlops.governance.flags.unsettled import blocking, held_up, open_flags
 from nbmlops.governance.terms import PASSING, guarding, promoting
-from nbmlops.registry import judged, models
+from nbmlops.registry import judged, models, past
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -38,18 +38,24 @@ class Evidence:
 
     version: ModelVersion
     champion: ModelVersion | None  # where the alias points now
-    gate: Mapping[str, Any] | None  # newest gate result of exactly this pair
+    gate: Mapping[str, Any] | None  # newest gate result of exactly this version and its rival
+    retired: ModelVersion | None = None  # where it pointed until it was taken out of use
+
+    @property
+    def rival(self) -> ModelVersion | None:
+        """What the version has to be compared with."""
+        return self.champion or self.retired
 
 
 def evidence_of(chosen: ModelVersion, alias: str) -> Evidence:
-    """Return where the alias points, and the newest gate result of this version against that one."""
+    """Return where the alias points or pointed last, and the newest gate result of this version against that one."""
     from nbmlops.store.models import aliases
 
     number = aliases(session.store(), chosen.name).get(chosen.name, {}).get(alias)
-    if number is None:
-        return Evidence(chosen, None, None)
-    champion = models.model_version(f"{chosen.name}@{number}")
-    return Evidence(chosen, champion, newest_gate(chosen, champion))
+    champion = models.model_version(f"{chosen.name}@{number}") if number is not None else None
+    retired = None if champion else past.stood(chosen.name, alias)
+    rival = champion or retired
+    return Evidence(chosen, champion, newest_gate(chosen, rival) if rival else None, retired)
 
 
 def allowed(agreed: Charter | None, evidence: Evidence, alias: str) -> str:
@@ -152,11 +158,12 @@ def _other_terms(agreed: Charter, compared: Mapping[str, Any], task: str) -> Ite
 
 
 def _check_gate(agreed: Charter, evidence: Evidence, wanted: str, alias: str) -> str:
-    if evidence.champion is None or wanted == "reason":
-        return f"first {alias}" if evidence.champion is None else "by reason"
-    if evidence.champion.digest == evidence.version.digest:
-        return "the same file"
-    new, old = evidence.version.ref, evidence.champion.ref
+    rival = evidence.rival
+    if rival is None or wanted == "reason":
+        return f"first {alias}" if rival is None else "by reason"
+    if rival.digest == evidence.version.digest:
+        return "the same file" if evidence.champion else "put back"
+    new, old = evidence.version.ref, rival.ref
     if evidence.gate is None:
         raise NotAllowed(
             f"No gate has compared {new} with {old}, and the charter promotes what is {wanted}.",
@@ -167,7 +174,7 @@ def _check_gate(agreed: Charter, evidence: Evidence, wanted: str, alias: str) ->
     if verdict not in PASSING[wanted]:
         raise NotAllowed(
             f"The gate says {new} is {verdict} against {old}, and the charter promotes what is {wanted}.",
-            f"{old} stays {alias}.",
+            f"{old} stays {alias}." if evidence.champion else f"Nothing is {alias}: {old} was taken out of use.",
         )
     return f"gate: {verdict}"
 

@@ -43,9 +43,11 @@ def _advised(*words: str) -> Callable[[Known], bool]:
 # Asked in this order; the first that holds decides. docs/reviews.md shows the same table.
 RULES = (
     Rule("stopped", "the project was stopped", FEEDBACK, "manager",
-         "end its service and its jobs, or: nbmlops charter decide continue", lambda k: k.decided == "stop"),
+         "nbmlops retire NAME, end its jobs, or: nbmlops charter decide continue", lambda k: k.decided == "stop"),
     Rule("pivoted", "the project was pivoted, and the charter is that of before", DESIGN, "stakeholder",
          "write in charter.yaml what it turns to, then nbmlops charter check", lambda k: k.decided == "pivot"),
+    Rule("retired", "its champion was taken out of use, and no newer version is there", FEEDBACK, "stakeholder",
+         "decide whether it is trained anew: nbmlops charter review, then charter decide", lambda k: k.retired),
     Rule("turned_down", "the newest version was turned down", DEVELOPMENT, "scientist",
          "train another version, or mend what was asked", lambda k: k.waiting and bool(k.turned_down)),
     Rule("flagged", "a blocking flag on the newest version is open", DEVELOPMENT, OWNER,
@@ -56,7 +58,7 @@ RULES = (
          "nbmlops approve {ref}", lambda k: k.waiting and bool(k.missing)),
     Rule("challenges", "a newer version than the champion is there", RETRAINING, "manager",
          "nbmlops gate {ref} {champion}, then promote or reject", lambda k: k.waiting and bool(k.champion)),
-    Rule("waits", "no version is champion yet", DEPLOYMENT, "manager",
+    Rule("waits", "no version is champion", DEPLOYMENT, "manager",
          'nbmlops promote {ref} --to champion --reason "..."', lambda k: k.waiting),
     Rule("stop", "it is advised to stop it", FEEDBACK, "stakeholder",
          "decide: nbmlops charter review, then charter decide", _advised("stop")),

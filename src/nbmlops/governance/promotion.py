@@ -14,10 +14,10 @@ from nbmlops.governance.approval import evidence as asked_for
 from nbmlops.governance.approval import override as emergency
 from nbmlops.governance.approval import standing
 from nbmlops.governance.approval.policy import of as asked_of
-from nbmlops.governance.approval.restored import check_restorable, check_rolls_back
+from nbmlops.governance.approval.restored import check_restorable, check_retires, check_rolls_back
 from nbmlops.governance.charter import Charter, charter
 from nbmlops.governance.flags.unsettled import names_of, newest, raised
-from nbmlops.registry import models
+from nbmlops.registry import models, past
 from nbmlops.registry.judged import standing as evaluation_of
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.store.database import Transaction
 
-__all__ = ["history", "promote", "refusal", "reject", "rollback"]
+__all__ = ["history", "promote", "refusal", "reject", "retire", "rollback"]
 
 
 def promote(name: str, version: int | str, to: str, reason: str, override: bool = False) -> ModelVersion:
@@ -198,6 +198,10 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
     models.model_version(name)
     stack = _stack(name, alias)
     if len(stack) < 2:
+        if past.taken_away(name, alias):
+            raise NotFound(
+                f"{name}@{alias} was taken out of use.", f"Promote a version: nbmlops promote {name} VERSION"
+            )
         at = f"only ever pointed to version {stack[0]}" if stack else "points nowhere"
         raise NotFound(f"{name}@{alias} {at}.", "There is nothing to go back to.")
     now = models.model_version(f"{name}@{stack[-1]}")
@@ -205,6 +209,55 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
     before, passed_over = _last_good(name, stack, lambda version: check_restorable(agreed, version, alias))
     about = {"reason": redact(reason.strip()), "policy": "rollback", "rollback": True, "digest": before.digest}
     return _move(before, alias, now, about | ({"passed_over": passed_over} if passed_over else {}))
+
+
+def retire(name: str, alias: str = "champion", reason: str = "") -> ModelVersion:
+    """Take an alias out of use: it points nowhere, and whoever asks for it is told so, until a version is promoted.
+
+    The version itself stays, and can be asked by its number. What is promoted next is held to the charter as if the
+    version taken out were still there: it is compared with that one, and is no first champion.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    alias : str
+    reason : str
+        Why, for those who read the log.
+
+    Returns
+    -------
+    ModelVersion
+        The version the alias pointed to, with ``decision``: actor, reason, and ``version`` None.
+
+    Raises
+    ------
+    NotFound
+        No such model, or the alias points nowhere.
+    NotAllowed
+        You play none of the roles of the policy, or none of the charter where the policy names none, or left.
+    Invalid
+        No reason.
+
+    Examples
+    --------
+    >>> nb.retire("late-flights", reason="the airline shows its own delays now").ref  # doctest: +SKIP
+    'late-flights@3'
+    """
+    from nbmlops.store.models import set_alias
+
+    _check_words(alias, reason)
+    models.model_version(name)
+    now, agreed, actor = models.model_version(f"{name}@{alias}"), charter(), identity.actor()
+    check_retires(agreed, alias)
+    about: dict[str, Any] = {"reason": redact(reason.strip()), "policy": past.RETIRED, "digest": now.digest}
+    with session.store().atomic() as change:
+        _unmoved(change, name, alias, now)
+        about |= {"charter": agreed_on.record(change)}
+        set_alias(change, name, alias, None, about, actor)
+    left = replace(now, aliases=tuple(a for a in now.aliases if a != alias))
+    said = {"alias": alias, "from": now.version, "version": None, "actor": actor[0], "known_by": actor[1]}
+    return replace(left, decision={**said, **about})
 
 
 def reject(version: ModelVersion, reason: str, evidence: Mapping[str, Any]) -> None:
@@ -296,7 +349,8 @@ def _unmoved(change: Transaction, name: str, alias: str, expected: ModelVersion 
     last = events.latest(change.connection, "alias", f"{name}@{alias}")
     now = last["data"]["version"] if last else None
     if now != (expected.version if expected else None):
-        raise Conflict(f"{name}@{alias} was moved to version {now} meanwhile.", "Look again: nb.models().")
+        to = "taken out of use" if now is None else f"moved to version {now}"
+        raise Conflict(f"{name}@{alias} was {to} meanwhile.", "Look again: nb.models().")
 
 
 def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -309,7 +363,7 @@ def _check_words(alias: Any, reason: Any) -> None:
     if not isinstance(alias, str) or not models.NAME.fullmatch(alias) or alias.isdigit():
         raise Invalid(f"{alias!r} is no alias.", "Use a word such as champion or challenger.")
     if not isinstance(reason, str) or not reason.strip():
-        raise Invalid("A promotion needs a reason.", 'Say why: reason="better on March".')
+        raise Invalid("What moves an alias needs a reason.", 'Say why: reason="better on March".')
 
 
 def _stack(name: str, alias: str) -> list[int]:

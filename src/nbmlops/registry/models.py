@@ -143,7 +143,12 @@ def model_version(ref: str, at: str | datetime | None = None) -> ModelVersion:
 
 
 def _unknown(name: str, which: str) -> NoReturn:
-    """Raise what says which models, or which versions and aliases, there are."""
+    """Raise what says which models, or which versions and aliases, there are; of an alias, that it was taken away."""
+    if gone := past.taken_away(name, which):
+        raise NotFound(
+            f"{name}@{which} was taken out of use on {gone['at'][:10]} by {gone['actor']}: {gone['data']['reason']}.",
+            f"Name a version, or put one there: nbmlops promote {name} VERSION --to {which} --reason ...",
+        )
     raise unknown(f"version or alias of {name}", which, _known(name))
 
 

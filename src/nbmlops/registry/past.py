@@ -11,7 +11,9 @@ from nbmlops.errors import Invalid, NotFound, tell, unknown
 from nbmlops.records import ModelVersion
 from nbmlops.tracking import session
 
-__all__ = ["instant", "moves", "served"]
+__all__ = ["RETIRED", "instant", "moves", "served", "stood", "taken_away"]
+
+RETIRED = "retired"  # the policy of an alias that somebody took out of use
 
 DECIDED = ("reason", "policy", "evaluation", "gate", "compared", "digest", "rollback", "passed_over")
 
@@ -63,6 +65,25 @@ def moves(name: str, alias: str | None = None) -> list[dict[str, Any]]:
             known = {e["subject"].rpartition("@")[0] for e in events.listed(connection, action="register")}
             raise unknown("model", name, known)
     return [e for e in found if alias in (None, e["subject"].rpartition("@")[2])]
+
+
+def taken_away(name: str, alias: str) -> dict[str, Any] | None:
+    """Return the event that took an alias out of use; None where it points somewhere or never did."""
+    from nbmlops.store import events
+
+    with session.store().reading() as connection:
+        last = events.latest(connection, "alias", f"{name}@{alias}")
+    retired = last and last["data"]["version"] is None and last["data"].get("policy") == RETIRED
+    return last if retired else None
+
+
+def stood(name: str, alias: str) -> ModelVersion | None:
+    """Return the version an alias had until it was taken out of use, also one deleted since; None where it was not."""
+    from nbmlops.store import models as stored
+
+    event = taken_away(name, alias)
+    number = event["data"].get("from") if event else None
+    return stored.recorded(session.store(), name, number) if isinstance(number, int) else None
 
 
 def recorded(name: str, event: Mapping[str, Any]) -> ModelVersion:

@@ -28,7 +28,7 @@ def standing(facts: Facts) -> tuple[str, Tone, str]:
     """Return whether a version is in use, how that is coloured, and why."""
     champion = _champion(facts)
     if champion != facts.version.version:
-        other = f"version {champion} is the champion" if champion else "no version has been made champion"
+        other = f"version {champion} is the champion" if champion else "no version is the champion"
         return NOT_IN_USE, "quiet", f"Version {facts.version.version} is not what answers: {other}."
     doubts = list(_doubts(facts))
     if doubts:
@@ -153,7 +153,9 @@ def state(facts: Facts) -> Part:
     says = [f"{version.ref}, registered {when(version.created_at)}."]
     says += [_moved(move) for move in _pointing(facts)]
     if (champion := _champion(facts)) != version.version:
-        says.append(f"The champion is {version.name}@{champion}." if champion else "There is no champion.")
+        says.append(
+            f"The champion is {version.name}@{champion}." if champion else f"There is no champion{_gone(facts)}."
+        )
     gaps = []
     if fleet.get("checked_at"):
         told = LEVELS.get(fleet["verdict"], "")
@@ -165,6 +167,16 @@ def state(facts: Facts) -> Part:
         says.append(f"The next review is due {when(review)}.")
     says.append(f"{count(len(facts.flags), 'flag')} open." if facts.flags else "No flag is open.")
     return Part("state", "How it stands", tuple(says), missing=tuple(gaps))
+
+
+def _gone(facts: Facts) -> str:
+    """Return since when there is none any more, by whom and why; an empty text where there never was one."""
+    last = next((m for m in reversed(facts.moves) if m["subject"].rpartition("@")[2] == "champion"), None)
+    if last is None:
+        return ""
+    why = f": {_line(last['data']['reason'])}" if last["data"].get("reason") else ""
+    was = f"{facts.version.name}@{last['data'].get('from')}"
+    return f" since {when(last['at'])}: {_line(last['actor'])} ({last['known_by']}) took {was} out of use{why}"
 
 
 def _moved(move: Json) -> str:

@@ -10,6 +10,7 @@ from nbmlops.errors import NbmlopsError
 from nbmlops.governance.approval import given
 from nbmlops.governance.charter import Charter
 from nbmlops.records import ModelVersion
+from nbmlops.registry import past
 from nbmlops.tracking import session
 
 __all__ = ["Known", "decided", "of_models", "why"]
@@ -37,6 +38,7 @@ class Known:
     alerts: int = 0  # open episodes at alert level
     used: bool = False  # it predicted something, or its data was checked
     answered: bool = False  # something came back for its predictions
+    retired: bool = False  # its champion was taken out of use, and no newer version is there
     decided: str = ""  # of the project, where somebody has to act on it: stop, pivot
 
 
@@ -62,6 +64,7 @@ def of_models(
         predictions.answered(store),
         late,
         subjects(store, "evaluation"),
+        _retired(events),
     )
     return [heard.of(name, listed) for name, listed in sorted(versions.items())]
 
@@ -97,6 +100,7 @@ class _Heard:
     back: set[tuple[str, int]]
     late: set[str]
     evaluated: set[str]
+    retired: Mapping[str, int]  # model to the version that was taken out of use
 
     def of(self, name: str, listed: Sequence[ModelVersion]) -> Known:
         """Return what is known of one model."""
@@ -114,6 +118,7 @@ class _Heard:
             flagged=bool(self.flagged & {newest.ref, newest.run_id}),
             missing=self.missing.roles(newest) if waiting else (),
             used=name in self.asked,
+            retired=champion is None and newest.version <= self.retired.get(name, 0),
         )
         return known if champion is None else self._in_use(known, champion)
 
@@ -137,6 +142,18 @@ def _flagged(row: Json) -> set[str]:
 
 def _is_alert(episode: Json) -> bool:
     return episode["level"] == "alert" and episode["closed_at"] is None
+
+
+def _retired(events: Iterable[Json]) -> dict[str, int]:
+    """Return of each model whose champion was taken out of use, and has none since, which version it was."""
+    found: dict[str, int] = {}
+    for event in events:
+        name, _, alias = str(event["subject"]).rpartition("@")
+        if event["action"] == "alias" and alias == "champion":
+            found.pop(name, None)
+            if event["data"].get("policy") == past.RETIRED:
+                found[name] = int(event["data"].get("from") or 0)
+    return found
 
 
 def _refused(events: Iterable[Json]) -> dict[str, str]:

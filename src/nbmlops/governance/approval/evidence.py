@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import NotAllowed
-from nbmlops.registry import judged, models
+from nbmlops.registry import judged, models, past
 from nbmlops.tracking import session
 
 if TYPE_CHECKING:
@@ -76,14 +76,16 @@ def newest_gate(version: ModelVersion, champion: ModelVersion) -> Mapping[str, A
 
 
 def _gated(version: ModelVersion, alias: str) -> str:
-    """Return which gate compared a version with what the alias points to; that there was none to compare with."""
+    """Return which gate compared a version with what the alias has, or had until it was taken out of use."""
     from nbmlops.store.models import aliases
 
     number = aliases(session.store(), version.name).get(version.name, {}).get(alias)
-    if number is None or number == version.version:
+    now = models.model_version(f"{version.name}@{number}") if number is not None else None
+    rival = now or past.stood(version.name, alias)
+    if rival is None or rival.version == version.version:
         return f"none needed: there is no other {alias}"
-    gate = newest_gate(version, models.model_version(f"{version.name}@{number}"))
-    return f"{gate['data']['verdict']} against {version.name}@{number}" if gate else ""
+    gate = newest_gate(version, rival)
+    return f"{gate['data']['verdict']} against {rival.ref}" if gate else ""
 
 
 def _drifted(version: ModelVersion) -> str:

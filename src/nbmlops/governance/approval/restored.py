@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nbmlops.governance.charter import Charter
     from nbmlops.records import ModelVersion
 
-__all__ = ["check_restorable", "check_rolls_back"]
+__all__ = ["check_restorable", "check_retires", "check_rolls_back"]
 
 HINT = "Move it nevertheless, for a reason and with an alert: nbmlops promote ... --override"
 
@@ -25,6 +25,17 @@ def check_rolls_back(agreed: Charter | None, alias: str) -> None:
     who, roles = identity.actor()[0], _asked(agreed, alias).roles
     if agreed and roles and not set(agreed.acts_as(who)) & set(roles):
         raise NotAllowed(f"{who} plays none of the roles {', '.join(roles)}, who roll {alias} back.", HINT)
+
+
+def check_retires(agreed: Charter | None, alias: str) -> None:
+    """Refuse who plays none of the roles the policy of an alias names; where it names none, any of the charter's."""
+    wanted = (_asked(agreed, alias).roles or tuple(agreed.roles)) if agreed else ()
+    who = identity.actor()[0]
+    if agreed and wanted and not set(agreed.acts_as(who)) & set(wanted):
+        raise NotAllowed(
+            f"{who} plays none of the roles {', '.join(wanted)}, who take {alias} out of use.",
+            f"Those who do are under roles in {agreed.path}.",
+        )
 
 
 def check_restorable(agreed: Charter | None, version: ModelVersion, alias: str) -> None:

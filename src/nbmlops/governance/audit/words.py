@@ -76,7 +76,7 @@ def _alias(subject: str, data: Json) -> str:
     name, _, alias = subject.rpartition("@")
     was = f" (was {data['from']})" if data.get("from") else ""
     if data.get("version") is None:
-        return f"{subject} was taken away{was}"
+        return f"{subject} was taken {'out of use' if data.get('policy') == 'retired' else 'away'}{was}"
     again = " again" if data.get("rollback") else ""
     override = " by an emergency override of the policy" if data.get("override") else ""
     return f"{name}@{data['version']} became {alias}{again}{was}{override}"

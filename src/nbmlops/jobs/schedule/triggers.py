@@ -123,12 +123,17 @@ def _target(when: When, store: Store, state: Mapping[str, Any]) -> Seen:
 
 
 def _watched(model: str) -> tuple[int, list[dict[str, Any]]] | None:
-    """Return the version and its batches that hold outcomes, the newest first; None while no outcome is known."""
+    """Return the version and its batches that hold outcomes, the newest first; None while no outcome is known.
+
+    Nothing is watched of a model whose champion was taken out of use.
+    """
     from nbmlops.monitoring.predicting.recorded import known_late
-    from nbmlops.registry import models
+    from nbmlops.registry import models, past
     from nbmlops.store import predictions
     from nbmlops.tracking import session
 
+    if past.taken_away(model, "champion"):
+        return None
     version = models.model_version(f"{model}@champion" if _has_champion(model) else model).version
     spans = predictions.periods(session.store(), model, version, known_late(model))
     found = [p for p in spans if p["known"]]

@@ -111,6 +111,6 @@ def _review(found: Json) -> dict[str, Any]:
     """Return since when the champion is in use, and when it is to be looked at again."""
     days = (found.get("charter") or {}).get("review_days")
     moves = [e for e in found["events"] if e["action"] == "alias" and e["subject"].endswith("@champion")]
-    since = moves[-1]["at"] if moves else None
+    since = moves[-1]["at"] if moves and moves[-1]["data"].get("version") is not None else None
     due = (datetime.fromisoformat(since) + timedelta(days=days)).isoformat() if since and days else None
     return {"champion_since": since, "review_days": days, "review_at": due}

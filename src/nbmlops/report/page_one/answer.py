@@ -187,7 +187,7 @@ def _turned_down(snapshot: Json, evidence: str) -> tuple[Verdict, str] | None:
 
 
 def _done(snapshot: Json, evidence: str, verb: str, good: bool) -> tuple[Verdict, str] | None:
-    """Return that it became champion, and whether it was rolled back or replaced since; None where it never did."""
+    """Return that it became champion, and what became of that since; None where it never did."""
     moved = decided.moved(snapshot, facts.candidate(snapshot))
     if moved is None:
         return None
@@ -195,10 +195,12 @@ def _done(snapshot: Json, evidence: str, verb: str, good: bool) -> tuple[Verdict
     text = f"{evidence} {verb} on {when(made['at'])}."
     if left is None:
         return Verdict("Done", "good" if good else "warn"), text
+    why = f": {short(str(left['data']['reason']), LONGEST)}" if left["data"].get("reason") else ""
+    if left["data"].get("version") is None:
+        return Verdict("Taken out of use", "bad"), f"{text} Taken out of use on {when(left['at'])}{why}."
     other = f"{left['subject'].rpartition('@')[0]}@{left['data'].get('version')} on {when(left['at'])}"
     if not left["data"].get("rollback"):
         return Verdict("Done", "quiet"), f"{text} Replaced by {other}."
-    why = f": {short(str(left['data']['reason']), LONGEST)}" if left["data"].get("reason") else ""
     return Verdict("Rolled back", "bad"), f"{text} Rolled back to {other}{why}."
 
 

@@ -59,7 +59,7 @@ def meanwhile(snapshot: Json) -> list[Block]:
     """Return what serves while this is mended, and whether the run changed it."""
     serving, moves = snapshot["serving"], list(_moves(snapshot))[-MOST:]
     if not serving:
-        return [Missing("No model has been made champion, so nothing serves", "%promote MODEL VERSION --to champion")]
+        return [Missing("No model is champion, so nothing serves", "%promote MODEL VERSION --to champion")]
     since = snapshot.get("serving_since") or {}
     rows = [(f"{s['name']}@{s['version']}", s["alias"], stamp(since.get(s["name"]))) for s in serving[:5]]
     caption = "What serves: it was changed" if moves else "Not changed by this run"
@@ -108,7 +108,7 @@ def _serving(snapshot: Json) -> str:
         now = f"{joined(serving)} serve{'s' if len(serving) == 1 else ''}" if serving else "nothing serves"
         return f"{' '.join(moves)} Now {now} as champion."
     if not serving:
-        return "No model has been made champion, so nothing serves meanwhile."
+        return "No model is champion, so nothing serves meanwhile."
     return f"Nothing was changed by it: {joined(serving)} keep{'s' if len(serving) == 1 else ''} serving as champion."
 
 

@@ -267,6 +267,8 @@ def _move_words(subject: str, data: Json) -> str:
     name, _, alias = subject.rpartition("@")
     before = f" (was {data['from']})" if data.get("from") else ""
     reason = f": {data['reason']}" if data.get("reason") else ""
+    if data.get("version") is None:
+        return f"{told({'action': 'alias', 'subject': subject, 'data': data}).what}{reason}"
     against = "against the policy, in an emergency" if data.get("override") else f"policy: {data.get('policy')}"
     reason += f" ({against})" if data.get("policy") else ""
     return f"{name}@{data.get('version')} became {alias}{before}{reason}"
