@@ -369,7 +369,7 @@ async function onJob(
   const run = args.run || (await chosenWork(panel, title, 'run_id', fits));
   if (run && (what === 'retry' || (await sure(panel, run)))) {
     await server.post(`jobs/${part(run)}/${what}`, {});
-    panel.refresh('jobs');
+    await panel.refresh('jobs'); // until the row says so, a second click is none
   }
 }
 
@@ -377,7 +377,7 @@ async function onJob(
 async function sure(panel: IShown, run: string): Promise<boolean> {
   const { trans } = panel;
   const about = [trans.__('Run %1 ends where it is; what it made so far is kept.', run.slice(-6))];
-  const form = { title: trans.__('Cancel a job'), button: trans.__('Cancel the job'), fields: [], about };
+  const form = { title: trans.__('Cancel a job'), button: trans.__('Cancel the job'), fields: [], about, harms: true };
   return ask({ ...form, act: () => Promise.resolve() }, trans);
 }
 

@@ -6,6 +6,8 @@ import { Widget } from '@lumino/widgets';
 import { IWords, node, quiet, text } from './draw';
 import { Refused } from './request';
 
+const OK = 1; // the place of the button that does it
+
 /** What somebody filled in, by name. */
 export type Values = Record<string, unknown>;
 
@@ -30,26 +32,23 @@ export interface IForm {
   readonly about?: readonly (Node | string)[];
   /** Say why what is filled in cannot be; empty where it can. */
   readonly wrong?: (values: Values) => string;
-  /** Do it; when that fails, the dialog stands there again, with everything that was typed. */
+  /** Do it; the dialog stands until that is done, and where it fails says why, with everything that was typed. */
   readonly act: (values: Values) => Promise<unknown>;
+  /** Whether it throws work away: Enter alone goes back then. */
+  readonly harms?: boolean;
 }
 
 /** Ask until it is done or somebody gives up; returns whether it was done. */
 export async function ask(form: IForm, trans: IWords): Promise<boolean> {
-  let values: Values = {};
-  let failed: unknown = null;
-  for (;;) {
-    const said: Values | null = await launched(form, values, failed, trans);
-    if (said === null) {
-      return false;
-    }
-    try {
-      await meanwhile(form.title, form.act(said));
-      return true;
-    } catch (error) {
-      [values, failed] = [said, error];
-    }
+  const from = document.activeElement;
+  const section = from?.closest('.nbmlops-section');
+  const dialog = new Asking(form, trans);
+  await dialog.launch();
+  dialog.dispose();
+  if (from && !from.isConnected) {
+    section?.querySelector('button')?.focus(); // the row one stood in is gone: its section's title is left
   }
+  return (await dialog.doing) ?? false;
 }
 
 /** Say that something is being done, where it takes longer than people wait without a word. */
@@ -90,39 +89,72 @@ export async function choose(
   return chosen;
 }
 
-async function launched(form: IForm, values: Values, failed: unknown, trans: IWords): Promise<Values | null> {
-  const body = new Form(form, values, failed);
-  const dialog = new Dialog({
-    title: form.title,
-    body,
-    focusNodeSelector: 'textarea, input, select',
-    buttons: [
-      Dialog.cancelButton({ label: form.fields.length ? trans.__('Cancel') : trans.__('Go back') }),
-      Dialog.okButton({ label: form.button })
-    ]
-  });
-  dialog.addClass('nbmlops-dialog');
-  const done = dialog.launch();
-  // Lab looks whether fields are valid when one types: look at once, so that no empty form can be sent.
-  void dialog.ready.then(() => body.check());
-  const { button } = await done;
-  const said = button.accept ? body.values() : null;
-  dialog.dispose();
-  return said;
+/** A dialog that stands until what it asks for is done, or somebody goes away. */
+class Asking extends Dialog<unknown> {
+  constructor(
+    private readonly form: IForm,
+    trans: IWords
+  ) {
+    const body = new Form(form);
+    super({
+      title: form.title,
+      body,
+      focusNodeSelector: 'textarea, input, select',
+      defaultButton: form.harms ? 0 : OK,
+      buttons: [
+        Dialog.cancelButton({ label: form.fields.length ? trans.__('Cancel') : trans.__('Go back') }),
+        Dialog.okButton({ label: form.button })
+      ]
+    });
+    this.body = body;
+    this.addClass('nbmlops-dialog');
+    // Lab looks whether fields are valid when one types: look at once, so that no empty form can be sent.
+    void this.ready.then(() => body.check());
+  }
+
+  /** What is being done; whoever goes away meanwhile is told by it how that ended. */
+  doing: Promise<boolean> | null = null;
+
+  /** Do it once, and close when that is done. */
+  resolve(index: number): void {
+    if (index !== OK) {
+      super.resolve(index);
+    } else if (!this.doing && !this.node.querySelector(':invalid, .jp-mod-error')) {
+      this.body.say(quiet(this.form.title, ' …'));
+      this.doing = this.form.act(this.body.values()).then(() => true);
+      this.doing.then(
+        () => super.resolve(OK),
+        (error: unknown) => this.failed(error)
+      );
+    }
+  }
+
+  handleEvent(event: Event): void {
+    const key = event instanceof KeyboardEvent ? event.key : '';
+    if (key !== 'Enter' || !(document.activeElement instanceof HTMLAnchorElement)) {
+      super.handleEvent(event); // Enter on a link follows it, and answers nothing
+    }
+  }
+
+  private failed(error: unknown): void {
+    if (!this.isDisposed) {
+      this.doing = null;
+      this.body.say(...complaint(error));
+    }
+  }
+
+  private readonly body: Form;
 }
 
 /** A form as the body of a dialog. */
 class Form extends Widget {
-  constructor(form: IForm, values: Values, failed: unknown) {
+  constructor(form: IForm) {
     super({ node: node('div', 'nbmlops-asked', ...(form.about ?? [])) });
     this._form = form;
     for (const field of form.fields) {
-      this.node.append(this.field(field, field.name in values ? values[field.name] : field.value));
+      this.node.append(this.field(field, field.value));
     }
     this._said.setAttribute('role', 'alert');
-    if (failed !== null) {
-      this._said.append(...complaint(failed));
-    }
     this.node.append(this._wrong, this._said);
     this._wrong.setAttribute('role', 'status');
     this.node.addEventListener('input', () => (this.judge() ? this.check() : undefined));
@@ -132,6 +164,11 @@ class Form extends Widget {
   check(): void {
     this.judge();
     this.node.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+
+  /** Say what becomes of it. */
+  say(...said: Node[]): void {
+    this._said.replaceChildren(...said);
   }
 
   /** Return what is filled in. */

@@ -11,7 +11,7 @@ import { PanelLayout, Widget } from '@lumino/widgets';
 
 import { Fields, fields, node, quiet, text } from './draw';
 import { said } from './commands';
-import { API, BackendMissing, Refused, Server } from './request';
+import { BackendMissing, Refused, Server } from './request';
 import { Body } from './sections/body';
 import { compare } from './sections/compare';
 import { drift } from './sections/drift';
@@ -22,6 +22,7 @@ import { models } from './sections/models';
 import { questions } from './sections/questions';
 import { runs } from './sections/runs';
 import { act, IPanel, ISection } from './sections/section';
+import { unanswered } from './unanswered';
 
 const USUAL_S = 15;
 const SLOWEST_MS = 300_000;
@@ -123,16 +124,16 @@ export class SidePanel extends Widget implements IPanel {
   }
 
   /** Ask again now, if anybody looks and it has not paused: for one section, or for all that are open. */
-  refresh(section = ''): void {
+  async refresh(section = ''): Promise<void> {
     if (this._failures < ENOUGH) {
-      this.ask(section);
+      await this.ask(section);
     }
   }
 
   /** Ask again because somebody wants to, also where it has paused. */
   again(): void {
     this._failures = 0;
-    this.ask();
+    void this.ask();
   }
 
   /** Come to the front with a section open. */
@@ -152,10 +153,10 @@ export class SidePanel extends Widget implements IPanel {
       this._checked = false; // the project's name, and who one is in it
       this._bodies.forEach(body => body.doubt());
     }
-    if (this._asking && this.looksOn && this._failures < ENOUGH) {
+    if (this._asking && this.looksOn) {
       void this.round().catch(() => undefined); // what is asked meanwhile is asked of the other notebook
     } else {
-      this.refresh();
+      void this.ask(); // also where it has paused: somebody wants to see that notebook
     }
   }
 
@@ -167,7 +168,7 @@ export class SidePanel extends Widget implements IPanel {
     this._promotes = promotes;
     this._options.commands.notifyCommandChanged();
     this._bodies.forEach(body => body.redraw());
-    this.refresh();
+    void this.refresh();
   }
 
   handleEvent(event: Event): void {
@@ -203,13 +204,13 @@ export class SidePanel extends Widget implements IPanel {
     this.rest();
   }
 
-  private ask(section = ''): void {
+  private async ask(section = ''): Promise<void> {
     if (!this.looksOn) {
       return;
     }
     const body = this.body(section);
     if (body && this._checked) {
-      void body.load().catch(error => this.failed(error));
+      await this.loaded([body]).catch(error => this.failed(error));
     } else if (this._asking) {
       this._late = true; // the poll would pass it over
     } else {
@@ -225,7 +226,7 @@ export class SidePanel extends Widget implements IPanel {
   /** Somebody looks, or nobody does any more. */
   private looked(): void {
     if (this.looksOn) {
-      this.ask();
+      void this.ask();
     } else {
       this.rest();
     }
@@ -239,28 +240,30 @@ export class SidePanel extends Widget implements IPanel {
   private restored(): void {
     if (!this.isDisposed) {
       this._bodies.forEach(body => body.restore());
-      this.refresh();
+      void this.refresh();
     }
   }
 
   /** One round: who the server is, unless that is known, then every open section. */
   private async round(): Promise<void> {
+    const path = this.path();
     this._asking += 1;
     try {
       if (!this._checked) {
-        this.about(await this.server.status());
+        const said = await this.server.status();
+        if (path !== this.path()) {
+          return; // it is about the notebook before
+        }
+        this.about(said);
       }
-      const open = this._bodies.filter(body => body.isOpen && !body.isHidden);
-      const done = await Promise.allSettled(open.map(body => body.load()));
-      const failed = done.find((one): one is PromiseRejectedResult => one.status === 'rejected' && grave(one.reason));
-      if (failed) {
-        throw failed.reason;
-      }
+      await this.loaded(this._bodies);
       this._failures = 0;
       this.tell(null);
     } catch (error) {
-      this.failed(error);
-      throw error; // so that the poll backs off
+      if (path === this.path()) {
+        this.failed(error);
+        throw error; // so that the poll backs off
+      }
     } finally {
       this._asking -= 1;
       if (this._late && !this._asking) {
@@ -270,11 +273,30 @@ export class SidePanel extends Widget implements IPanel {
     }
   }
 
+  /** Have those ask that are open. A section that was refused says so itself; throws where the server does not work. */
+  private async loaded(bodies: readonly Body[]): Promise<void> {
+    const open = bodies.filter(body => body.isOpen && !body.isHidden);
+    const whys = await Promise.all(
+      open.map(body =>
+        body.load().then(
+          () => null,
+          (error: unknown) => ({ body, error })
+        )
+      )
+    );
+    const failed = whys.filter(why => why !== null);
+    const down = failed.length === open.length && failed.every(({ error }) => grave(error));
+    const worst = down ? failed[0] : failed.find(({ error }) => !(error instanceof Refused));
+    if (!down) {
+      failed.forEach(({ body, error }) => (error instanceof Refused ? body.complain(error) : undefined));
+    }
+    if (worst) {
+      throw worst.error;
+    }
+  }
+
   /** Say what is wrong, and pause where it was wrong several times. */
   private failed(error: unknown): void {
-    if (!grave(error)) {
-      return;
-    }
     this._checked = false;
     this._failures += 1;
     const paused = this._failures >= ENOUGH;
@@ -310,44 +332,13 @@ export class SidePanel extends Widget implements IPanel {
   /** What went wrong and what to do, said loudly. */
   private trouble(error: unknown, paused: boolean): HTMLElement {
     const { trans } = this;
-    const box = node('div', 'nbmlops-trouble');
+    const box = node('div', 'nbmlops-trouble', ...unanswered(error, trans));
     box.setAttribute('role', 'alert');
-    box.append(...(error instanceof BackendMissing ? this.missing(error) : this.unanswered(error)));
     if (paused) {
       box.append(quiet(trans.__('Asking has paused after %1 failures.', ENOUGH)));
       box.append(act(trans.__('Try again'), () => this.again()));
     }
     return box;
-  }
-
-  private missing(error: BackendMissing): HTMLElement[] {
-    const { trans } = this;
-    const restart = trans.__('In the environment that starts JupyterLab, type the lines below; then start it again.');
-    if (error.version) {
-      const said = trans.__(
-        'nbmlops %1 on the server does not fit this panel, which needs its API %2.',
-        error.version,
-        API
-      );
-      const lines = "pip install --upgrade 'nbmlops[lab]'\nnbmlops doctor";
-      return [node('strong', '', said), node('p', '', restart), node('pre', 'nbmlops-example', lines)];
-    }
-    return [
-      node('strong', '', trans.__('The server side of nbmlops is missing.')),
-      node('p', '', trans.__('The server answered %1 without JSON.', error.message)),
-      node('p', '', restart),
-      node(
-        'pre',
-        'nbmlops-example',
-        "pip install 'nbmlops[lab]'\njupyter server extension enable nbmlops\nnbmlops doctor"
-      )
-    ];
-  }
-
-  private unanswered(error: unknown): HTMLElement[] {
-    const why = error instanceof Error ? error.message : String(error);
-    const hint = error instanceof Refused && error.hint ? [quiet(error.hint)] : [];
-    return [node('strong', '', this.trans.__('The server does not answer as it should.')), node('p', '', why), ...hint];
   }
 
   private header(): HTMLElement {
@@ -361,7 +352,7 @@ export class SidePanel extends Widget implements IPanel {
 
   private onTicked(): void {
     this.redraw('runs');
-    this.refresh('compare');
+    void this.refresh('compare');
   }
 
   /** A drawing asks for something only the panel can do. */

@@ -3,11 +3,12 @@
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { node } from '../draw';
-import { BackendMissing } from '../request';
+import { node, quiet } from '../draw';
 import { IPanel, ISection, settle, trouble } from './section';
 
 const TITLE = 30; // pixels, with the lines around it
+const AGAIN_MS = 10_000; // after which a stream that ended is listened to again
+const CONTROLS = 'button, input, select, a, summary, [tabindex]';
 
 /** A section with its title. */
 export class Body extends Widget {
@@ -24,6 +25,7 @@ export class Body extends Widget {
     this._scroller.setAttribute('role', 'region');
     this._scroller.setAttribute('aria-label', section.title);
     this._scroller.append(this._held);
+    this._held.append(quiet(panel.trans.__('Loading…')));
     // Sections share the height by how much they hold: a short one leaves its share to the others.
     this._high = new ResizeObserver(() => this.measured());
     this._high.observe(this._held);
@@ -53,7 +55,8 @@ export class Body extends Widget {
     }
     this.show_(open);
     if (open) {
-      this.panel.refresh(this.section.id);
+      this.redraw();
+      void this.panel.refresh(this.section.id);
     } else {
       this.unwatch();
     }
@@ -77,7 +80,7 @@ export class Body extends Widget {
     this.node.scrollIntoView({ block: 'nearest' });
   }
 
-  /** Ask and draw; throws what the panel has to know: that nothing answers. */
+  /** Ask and draw; throws why there is no answer, unless another question was asked meanwhile. */
   async load(): Promise<void> {
     const round = ++this._round;
     try {
@@ -95,25 +98,32 @@ export class Body extends Widget {
       }
       this._loaded = this._loaded && !this._held.inert;
       this._held.inert = false;
-      if (!(error instanceof BackendMissing)) {
-        this.complain(error);
-      } else if (!this._loaded) {
-        this._held.replaceChildren();
+      if (!this._loaded) {
+        this._held.replaceChildren(); // it is of another notebook
       }
       throw error;
     }
   }
 
+  /** Say what is wrong above what one knew before: nothing that was read is taken away. */
+  complain(error: unknown): void {
+    const known = this._loaded ? this.section.draw(this._said) : [];
+    const said = trouble(error, this.panel.trans);
+    said.dataset.key = 'trouble';
+    this.put([said, ...known]);
+  }
+
   /** Draw again what is known. */
   redraw(): void {
     if (this._loaded && this.isOpen && !this._held.inert) {
-      settle(this._held, this.section.draw(this._said));
+      this.put(this.section.draw(this._said));
       this.reach();
     }
   }
 
   /** Stop to listen. */
   unwatch(): void {
+    clearTimeout(this._again);
     this._watched?.();
     this._watched = null;
   }
@@ -121,6 +131,17 @@ export class Body extends Widget {
   protected onBeforeDetach(message: Message): void {
     this.unwatch();
     super.onBeforeDetach(message);
+  }
+
+  /** Put in what was drawn. Who stood on what is gone now stands on what came in its place, or on the title. */
+  private put(drawn: HTMLElement[]): void {
+    const controls = (): Element[] => [...this._held.querySelectorAll(CONTROLS)];
+    const at = document.activeElement ? controls().indexOf(document.activeElement) : -1;
+    settle(this._held, drawn);
+    if (at >= 0 && !this._held.contains(document.activeElement)) {
+      const left = controls();
+      ((left[Math.min(at, left.length - 1)] ?? this._toggle) as HTMLElement).focus();
+    }
   }
 
   private measured(): void {
@@ -139,19 +160,15 @@ export class Body extends Widget {
     });
   }
 
-  /** Listen while somebody looks; a stream that ended is taken up again in the next round. */
+  /** Listen while somebody looks; where the other side hangs up, ask what it told meanwhile and listen again. */
   private watch(): void {
     if (!this._watched && this.section.watch && this.isOpen && this.isVisible && !document.hidden) {
-      this._watched = this.section.watch(() => this.unwatch());
+      clearTimeout(this._again);
+      this._watched = this.section.watch(() => {
+        this.unwatch();
+        this._again = window.setTimeout(() => void this.panel.refresh(this.section.id), AGAIN_MS);
+      });
     }
-  }
-
-  /** Say what is wrong above what one knew before: nothing that was read is taken away. */
-  private complain(error: unknown): void {
-    const known = this._loaded ? this.section.draw(this._said) : [];
-    const said = trouble(error, this.panel.trans);
-    said.dataset.key = 'trouble';
-    settle(this._held, [said, ...known]);
   }
 
   private show_(open: boolean): void {
@@ -168,4 +185,5 @@ export class Body extends Widget {
   private _loaded = false;
   private _round = 0;
   private _watched: (() => void) | null = null;
+  private _again = 0;
 }

@@ -33,24 +33,29 @@ export async function decide(
     return refuse(title, why, trans);
   }
   const report = fields(whole.report);
-  await ask(
+  const done = await ask(
     {
       title,
       button: yes ? trans.__('Approve') : trans.__('Reject'),
       about: [answeredReport(panel, report)],
       fields: decision(panel, yes, texts(fields(whole.may).roles, 20)),
       wrong: values => (yes ? unready(panel, values) : ''),
-      act: values =>
-        server.post(`${address(model, version)}/answer`, {
+      act: async values => {
+        await server.post(`${address(model, version)}/answer`, {
           outcome: values.outcome,
           reason: values.reason,
           role: values.role || null,
           conditions: conditions(values),
           report_digest: report.digest
-        })
+        });
+        await panel.refresh('models');
+      }
     },
     trans
-  ).then(done => done && panel.refresh());
+  );
+  if (done) {
+    void panel.refresh();
+  }
 }
 
 /** Make an alias name a version: for a reason, and only where the policy has what it asks for. */
@@ -62,15 +67,18 @@ export async function promote(panel: IPanel, server: Server, model: string, vers
   }
   const whole = await server.get(address(model, version));
   const may = fields(fields(whole.may).promote);
-  const aliases = texts(whole.aliases, 50);
+  const named = fields(whole.named);
+  const all = texts(whole.aliases, 50);
+  const aliases = all.filter(alias => text(named[alias]) !== version);
   if (!aliases.length) {
-    return refuse(title, trans.__('No alias can be given to it. The charter names aliases under policy.'), trans);
+    const has = trans.__('It is %1 already.', all.join(', '));
+    const none = trans.__('No alias can be given to it. The charter names aliases under policy.');
+    return refuse(title, all.length ? has : none, trans);
   }
   const missing = (values: Values): string => text(may[text(values.alias)], 1000);
-  const named = fields(whole.named);
   const said = (alias: string): string =>
     named[alias] ? trans.__('%1, in place of %2@%3', alias, model, quantity(named[alias])) : alias;
-  await ask(
+  const done = await ask(
     {
       title,
       button: trans.__('Promote'),
@@ -86,16 +94,21 @@ export async function promote(panel: IPanel, server: Server, model: string, vers
         ...(aliases.some(a => may[a]) ? [override(panel)] : [])
       ],
       wrong: values => (values.override === true ? '' : missing(values)),
-      act: values =>
-        server.post(`${address(model, version)}/promote`, {
+      act: async values => {
+        await server.post(`${address(model, version)}/promote`, {
           alias: values.alias,
           reason: values.reason,
           override: values.override === true,
           instead_of: number(named[text(values.alias)]) ?? 0
-        })
+        });
+        await panel.refresh('models');
+      }
     },
     trans
-  ).then(done => done && panel.refresh());
+  );
+  if (done) {
+    void panel.refresh();
+  }
 }
 
 /** Answer a question. */
@@ -123,14 +136,16 @@ export async function reply(panel: IPanel, server: Server, question: Fields): Pr
         { name: 'text', label: trans.__('Your answer'), kind: 'words', required: true },
         { name: 'state', label: trans.__('What becomes of it'), kind: 'choice', options: states, value: '' }
       ],
-      act: values =>
-        server.post(`questions/${part(text(question.id))}/answer`, {
+      act: async values => {
+        await server.post(`questions/${part(text(question.id))}/answer`, {
           text: values.text,
           state: values.state || null
-        })
+        });
+        await panel.refresh('questions');
+      }
     },
     trans
-  ).then(done => done && panel.refresh('questions'));
+  );
 }
 
 /** Run the open notebook as a job, saved first, with its parameters as a form of their types. */

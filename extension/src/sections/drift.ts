@@ -11,7 +11,7 @@ const MOST = 20;
 /** Make the section of drift. */
 export function drift(panel: IPanel): ISection {
   const { server, trans } = panel;
-  const views = new Views(panel, ID);
+  const views = new Views(panel, () => panel.redraw(ID));
 
   function model(one: Fields): HTMLElement {
     const name = text(one.name);

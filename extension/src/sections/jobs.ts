@@ -11,16 +11,20 @@ const FIRST = ['running', 'failed'];
 /** Make the section of jobs. */
 export function jobs(panel: IPanel): ISection {
   const { server, trans } = panel;
-  const views = new Views(panel, ID);
+  const views = new Views(panel, () => panel.redraw(ID));
   let known: Fields = {};
   let round = 0;
   let news: Fields[] = []; // told while an answer was awaited
 
   /** Take in what a running job told: a work that is known changes, another comes first. */
   function told(work: Fields): void {
+    const before = records(known.works).find(one => named(one) === named(work));
     news.push(work);
     known = taken(known, work);
     panel.redraw(ID);
+    if (work.live !== true && before?.live !== false) {
+      void panel.refresh(); // it left a run behind, perhaps a model
+    }
   }
 
   function taken(known: Fields, work: Fields): Fields {

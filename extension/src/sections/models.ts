@@ -11,7 +11,7 @@ const FEW = 5;
 /** Make the section of models. */
 export function models(panel: IPanel): ISection {
   const { kept, server, trans } = panel;
-  const views = new Views(panel, ID);
+  const views = new Views(panel, () => panel.redraw(ID));
 
   function model(known: Fields): HTMLElement[] {
     const name = text(known.name);

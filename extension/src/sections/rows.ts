@@ -22,12 +22,13 @@ export class Rows {
     this.node.setAttribute('aria-label', about.label);
     this.node.addEventListener('keydown', this);
     this.node.addEventListener('focusin', this);
-    this._sizes = new ResizeObserver(() => (this.measure() ? this.update() : undefined));
+    this._sizes = new ResizeObserver(() => (this.measure() ? this.redraw(this.held(), false) : undefined));
   }
 
   readonly node = node('ol', 'nbmlops-rows nbmlops-virtual');
 
   dispose(): void {
+    cancelAnimationFrame(this._frame);
     this._sizes.disconnect();
     this._scroller?.removeEventListener('scroll', this);
     this.node.removeEventListener('keydown', this);
@@ -52,7 +53,16 @@ export class Rows {
     this.redraw(this.held());
   }
 
-  private redraw(held: HTMLElement | null): void {
+  /** Draw one row anew, where one sees it: the others are left alone. */
+  renew(key: string): void {
+    const at = [...this._shown].find(([, drawn]) => drawn.dataset.key === key);
+    if (at) {
+      this.reach(this.drawn(at[0], new Map([[key, at[1]]])), at[0] === this._active);
+    }
+  }
+
+  /** Draw what one sees: all of it anew, or only what was not there. */
+  private redraw(held: HTMLElement | null, anew = true): void {
     this.attach();
     const [first, last] = this.window();
     const wanted = new Set<number>();
@@ -62,8 +72,9 @@ export class Rows {
     if (this._count && this.held()) {
       wanted.add(this._active); // whoever stands in a row keeps it
     }
-    const old = new Map([...this._shown.values()].map(drawn => [drawn.dataset.key, drawn]));
-    const next = [...wanted].sort((a, b) => a - b).map(i => [i, this.drawn(i, old)] as const);
+    const old = new Map(anew ? [...this._shown.values()].map(drawn => [drawn.dataset.key, drawn]) : []);
+    const stands = (i: number): HTMLElement | undefined => (anew ? undefined : this._shown.get(i));
+    const next = [...wanted].sort((a, b) => a - b).map(i => [i, stands(i) ?? this.drawn(i, old)] as const);
     const lost = held && !next.some(([, drawn]) => drawn === held);
     this.put(next);
     this.place();
@@ -77,7 +88,7 @@ export class Rows {
   handleEvent(event: Event): void {
     if (event.type === 'scroll') {
       cancelAnimationFrame(this._frame);
-      this._frame = requestAnimationFrame(() => this.update());
+      this._frame = requestAnimationFrame(() => this.redraw(this.held(), false));
     } else if (event.type === 'focusin') {
       this.focused(event.target as Element);
     } else if (event.type === 'keydown') {
@@ -99,8 +110,8 @@ export class Rows {
   private window(): [number, number] {
     const high = this._scroller?.clientHeight || 20 * HIGH;
     const from = (this._scroller?.scrollTop ?? 0) - this.node.offsetTop;
-    const first = Math.max(0, this.index(from) - AROUND);
-    return [first, Math.min(this._count - 1, this.index(from + high) + AROUND)];
+    const last = this._count - 1; // which may be above what one sees, where there were more before
+    return [Math.max(0, Math.min(last, this.index(from)) - AROUND), Math.min(last, this.index(from + high) + AROUND)];
   }
 
   /** The row the keyboard stands in. */

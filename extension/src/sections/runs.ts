@@ -34,7 +34,7 @@ class Runs implements ISection {
   constructor(private readonly panel: IPanel) {
     const { trans } = panel;
     this.title = trans.__('This notebook');
-    this._views = new Views(panel, ID);
+    this._views = new Views(panel, id => this._rows.renew(id));
     this._rows = new Rows({
       label: trans.__('Runs, newest first'),
       draw: index => this.row(index),
@@ -45,6 +45,7 @@ class Runs implements ISection {
     this._ask.placeholder = trans.__('Filter: metrics.loss < 0.3');
     this._ask.setAttribute('aria-label', trans.__('Filter the runs, such as metrics.loss < 0.3'));
     this._ask.addEventListener('change', () => this.anew());
+    this._ask.addEventListener('input', () => this._ask.value || this.anew()); // its cross was pressed
   }
 
   readonly id = ID;
@@ -65,8 +66,7 @@ class Runs implements ISection {
     if (this.path === null) {
       return null;
     }
-    const pages = new Set([Math.floor(this._from / PAGE), Math.floor(Math.max(0, this._to) / PAGE)]);
-    await Promise.all([...pages].map(page => this.page(page)));
+    await Promise.all(this.seen().map(page => this.page(page)));
     return asked;
   }
 
@@ -104,14 +104,28 @@ class Runs implements ISection {
     this.panel.refresh(ID);
   }
 
+  /** Take what one sees; what is missing is asked for, once, and what one sees by then after that. */
   private want(first: number, last: number): void {
     [this._from, this._to] = [first, Math.max(first, last)];
-    const missing = [Math.floor(first / PAGE), Math.floor(this._to / PAGE)].filter(page => !this._pages.has(page));
-    if (missing.length && this._total > 0) {
-      void Promise.all([...new Set(missing)].map(page => this.page(page)))
+    const seen = this.seen().join();
+    const missing = this.seen().filter(page => !this._pages.has(page));
+    if (missing.length && this._total > 0 && !this._wanting) {
+      this._wanting = true;
+      void Promise.all(missing.map(page => this.page(page)))
         .then(() => this.panel.redraw(ID))
-        .catch(() => undefined); // the next round says it
+        .catch(() => undefined) // the next round says it
+        .then(() => {
+          this._wanting = false;
+          if (this.seen().join() !== seen) {
+            this.want(this._from, this._to);
+          }
+        });
     }
+  }
+
+  /** The pages one sees. */
+  private seen(): number[] {
+    return [...new Set([Math.floor(this._from / PAGE), Math.floor(Math.max(0, this._to) / PAGE)])];
   }
 
   private async page(page: number): Promise<void> {
@@ -181,7 +195,7 @@ class Runs implements ISection {
     const open = kept.isOpen(`run:${id}`);
     const toggle = caret(trans.__('Card of %1 (%2)', name, id.slice(-6)), open, () => {
       kept.setOpen(`run:${id}`, !kept.isOpen(`run:${id}`));
-      this._rows.update();
+      this._rows.renew(id);
     });
     const jump = word(name, run.cell_id ? trans.__('%1: go to its cell', name) : name, () => this.jump(run, id));
     const head = node('div', 'nbmlops-row-head', toggle, this.tick(id, name), jump, when(run.started_at));
@@ -256,7 +270,7 @@ class Runs implements ISection {
       this.panel.run(Ids.goToCell, { cell, notebook: text(run.notebook, 1000) });
     } else {
       this.panel.kept.setOpen(`run:${id}`, true);
-      this._rows.update();
+      this._rows.renew(id);
     }
   }
 
@@ -265,6 +279,7 @@ class Runs implements ISection {
   private _turn = 0; // of the question that was asked last
   private _taken = 0; // of the newest answer
   private _turns = new Map<number, number>(); // of the answer a page is of
+  private _wanting = false;
   private _from = 0;
   private _to = 0;
   private _pages = new Map<number, Fields[]>();

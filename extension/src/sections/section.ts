@@ -39,8 +39,8 @@ export interface IPanel {
   run(command: string, args?: Record<string, string>): void;
   /** Draw a section again from what it has. */
   redraw(section: string): void;
-  /** Ask again, for one section or all that are open. */
-  refresh(section?: string): void;
+  /** Ask again, for one section or all that are open; where it is one, resolves when that is drawn. Never rejects. */
+  refresh(section?: string): Promise<void>;
 }
 
 /** Make a button that does something, also after it was drawn over. */
@@ -150,11 +150,11 @@ interface IAnswer {
 export class Views {
   /**
    * @param panel - Whose server is asked.
-   * @param section - Which section is drawn again when an answer came.
+   * @param told - Called with the key of what was answered.
    */
   constructor(
     private readonly panel: IPanel,
-    private readonly section: string
+    private readonly told: (key: string) => void
   ) {}
 
   /** Return what was answered, null before; `sign` is another when the answer would be. What failed is tried again. */
@@ -179,7 +179,7 @@ export class Views {
   private came(key: string, asked: IAnswer, said: Fields | Error): void {
     if (this._known.get(key) === asked) {
       this._known.set(key, { ...asked, said, at: Date.now(), awaited: false });
-      this.panel.redraw(this.section);
+      this.told(key);
     }
   }
 

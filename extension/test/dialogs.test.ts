@@ -1,0 +1,213 @@
+/** What is asked before something is done for others, and what the dialog does while and after it was. */
+
+import { ask, IForm } from '../src/dialogs';
+import { Refused } from '../src/request';
+import { decide, promote } from '../src/sections/deeds';
+import { button, FIRST, Lab, SECOND, section, settled } from './lab/panel';
+import { trans } from './words';
+
+let lab: Lab;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  lab = new Lab();
+});
+
+afterEach(() => {
+  lab.close();
+  jest.useRealTimers();
+});
+
+type Answer = Record<string, unknown>;
+
+const dialog = (): HTMLElement | null => document.querySelector('dialog');
+const said = (): string | null | undefined => dialog()?.querySelector('[role=alert]')?.textContent;
+const field = (name: string): HTMLInputElement => document.querySelector(`#nbmlops-field-${name}`) as HTMLInputElement;
+
+async function type(name: string, value: string): Promise<void> {
+  field(name).value = value;
+  field(name).dispatchEvent(new Event('input', { bubbles: true }));
+  await settled();
+}
+
+async function enter(on: Element): Promise<void> {
+  (on as HTMLElement).focus();
+  on.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
+  await settled();
+}
+
+/** A form with one deed, whose end is a test's. */
+function form(more: Partial<IForm> = {}): { form: IForm; deeds: Answer[]; ends: [() => void, (e: Error) => void][] } {
+  const deeds: Answer[] = [];
+  const ends: [() => void, (e: Error) => void][] = [];
+  const act = (values: Answer): Promise<void> => {
+    deeds.push(values);
+    return new Promise((done, fail) => ends.push([done, fail]));
+  };
+  const fields = [{ name: 'reason', label: 'Reason', kind: 'words', required: true } as const];
+  return { form: { title: 'Promote late@2', button: 'Promote', fields, act, ...more }, deeds, ends };
+}
+
+test('it stands until it is done, does it once, and gives the keyboard back', async () => {
+  const from = document.createElement('button');
+  document.body.append(from);
+  from.focus();
+  const { form: asked, deeds, ends } = form();
+  const done = ask(asked, trans);
+  await type('reason', 'better');
+  button('Promote').click();
+  button('Promote').click();
+  await enter(button('Promote'));
+  expect(deeds).toEqual([{ reason: 'better' }]);
+  expect(said()).toBe('Promote late@2 …');
+  ends[0][0]();
+  expect(await done).toBe(true);
+  expect(dialog()).toBeNull();
+  expect(document.activeElement).toBe(from);
+});
+
+test('nothing is sent while a required field is empty or something is wrong', async () => {
+  const { form: asked, deeds } = form({ wrong: values => (values.reason === 'bad' ? 'No such reason.' : '') });
+  void ask(asked, trans);
+  await settled();
+  button('Promote').click();
+  await type('reason', 'bad');
+  expect(dialog()?.querySelector('[role=status]')?.textContent).toBe('No such reason.');
+  button('Promote').click();
+  expect(deeds).toEqual([]);
+  await type('reason', 'good');
+  button('Promote').click();
+  expect(deeds).toEqual([{ reason: 'good' }]);
+});
+
+test('what fails is said with the way out; what was typed stays, and it may be tried again', async () => {
+  const { form: asked, deeds, ends } = form();
+  const done = ask(asked, trans);
+  await type('reason', 'better');
+  button('Promote').click();
+  ends[0][1](new Refused('Somebody moved it.', 409, 'Look again.'));
+  await settled();
+  expect(said()).toBe('Somebody moved it.Look again.');
+  expect(field('reason').value).toBe('better');
+  button('Promote').click();
+  expect(said()).toBe('Promote late@2 …');
+  ends[1][0]();
+  expect(await done).toBe(true);
+  expect(deeds.length).toBe(2);
+});
+
+test('who goes away before it is done hears of it when it fails', async () => {
+  const { form: asked, ends } = form();
+  const done = ask(asked, trans);
+  await type('reason', 'better');
+  button('Promote').click();
+  button('Cancel').click();
+  expect(dialog()).toBeNull();
+  ends[0][1](new Error('No answer.'));
+  await expect(done).rejects.toThrow('No answer.');
+});
+
+test('who gives up has done nothing, also after it failed', async () => {
+  const { form: asked, ends } = form();
+  const done = ask(asked, trans);
+  await type('reason', 'better');
+  button('Promote').click();
+  ends[0][1](new Error('No.'));
+  await settled();
+  button('Cancel').click();
+  expect(await done).toBe(false);
+});
+
+test('Enter on a link reads it, and answers nothing', async () => {
+  const link = document.createElement('a');
+  link.href = '#report';
+  const { form: asked, deeds } = form({ about: [link] });
+  void ask(asked, trans);
+  await type('reason', 'better');
+  await enter(link);
+  expect(deeds).toEqual([]);
+  expect(dialog()).not.toBeNull();
+});
+
+test('Enter alone throws no work away', async () => {
+  const { form: asked, deeds } = form({ fields: [], harms: true });
+  const done = ask(asked, trans);
+  await settled();
+  expect(document.activeElement?.textContent).toBe('Go back');
+  await enter(document.activeElement as Element);
+  expect(await done).toBe(false);
+  expect(deeds).toEqual([]);
+});
+
+const WHOLE = {
+  may: { promote: {}, approve: null, reject: null, roles: [] },
+  report: { digest: 'd1', url: '/nbmlops/report/1' }
+};
+
+test('an alias it has is not offered; one that was moved meanwhile is not moved', async () => {
+  lab.answers.set('models/late/2', () => ({
+    ...WHOLE,
+    aliases: ['champion', 'challenger'],
+    named: { champion: 2, challenger: 1 }
+  }));
+  const panel = await lab.opened('models');
+  void promote(panel, panel.server.pinned(), 'late', '2');
+  await settled();
+  expect([...field('alias').querySelectorAll('option')].map(one => one.textContent)).toEqual([
+    'challenger, in place of late@1'
+  ]);
+  await type('reason', 'better');
+  await lab.turn(SECOND);
+  button('Promote').click();
+  await settled();
+  const sent = lab.last('models/late/2/promote');
+  expect(sent.notebook).toBe(FIRST);
+  expect(sent.body).toEqual({ alias: 'challenger', reason: 'better', override: false, instead_of: 1 });
+  await sent.answer({ message: 'challenger names late@3 by now.', hint: 'Look again.' }, 409);
+  expect(said()).toBe('challenger names late@3 by now.Look again.');
+});
+
+test('of a version that has every alias, that is said', async () => {
+  lab.answers.set('models/late/2', () => ({ ...WHOLE, aliases: ['champion'], named: { champion: 2 } }));
+  const panel = await lab.opened('models');
+  void promote(panel, panel.server, 'late', '2');
+  await settled();
+  expect(dialog()?.textContent).toContain('It is champion already.');
+});
+
+test('the row says what was decided when the dialog closes', async () => {
+  const models = (state: string): Answer => ({
+    models: [{ name: 'late', versions: [{ version: 2, ref: 'late@2', phase: state }] }]
+  });
+  lab.answers.set('models', () => models('before'));
+  lab.answers.set('models/late/2', () => WHOLE);
+  const panel = await lab.opened('models');
+  void decide(panel, panel.server, 'late', '2', true);
+  await settled();
+  await type('reason', 'I read it');
+  button('Approve').click();
+  await settled();
+  lab.answers.delete('models');
+  const sent = lab.last('models/late/2/answer');
+  expect(sent.body).toMatchObject({ outcome: 'approved', reason: 'I read it', report_digest: 'd1', conditions: [] });
+  await sent.answer({});
+  expect(dialog()).not.toBeNull();
+  lab.answers.set('models', () => models('after'));
+  await lab.last('models').answer(models('after'));
+  expect(dialog()).toBeNull();
+  expect(section('models').textContent).toContain('after');
+});
+
+test('where the row one stood in is gone when the dialog closes, the keyboard stands on its section', async () => {
+  lab.answers.set('models', () => ({ models: [{ name: 'late', versions: [{ version: 2, ref: 'late@2' }] }] }));
+  const panel = await lab.opened('models');
+  button('late@2').focus();
+  const { form: asked } = form();
+  const done = ask(asked, trans);
+  await settled();
+  lab.answers.set('models', () => ({ models: [] }));
+  await panel.refresh('models');
+  button('Cancel').click();
+  await done;
+  expect(document.activeElement).toBe(button('Models'));
+});
