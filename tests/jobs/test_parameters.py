@@ -18,7 +18,7 @@ from nbmlops.cli import main
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.jobs import injected, kinds
 from nbmlops.jobs.execution import _register
-from nbmlops.jobs.parameters import Parameter, declared, given, parse, required
+from nbmlops.jobs.parameters import Parameter, declared, given, in_python, parse, required
 
 CELL = """\
 import datetime
@@ -214,6 +214,14 @@ def test_what_is_missing_is_named_at_once(rich):
 )
 def test_parse(text, parameter, value):
     assert parse(text, parameter) == value
+
+
+def test_not_a_number_is_no_secret():
+    known = in_python("n: int = 3\nrate: float = 0.1")
+    with pytest.raises(Invalid, match=r"Parameter 'n' of nb is nan"):
+        given("nb", {"n": float("nan")}, known, False)
+    with pytest.raises(Invalid, match=r"Parameter 'n' of nb is \(nan, 1\)"):
+        given("nb", {"n": (float("nan"), 1)}, known, False)
 
 
 def test_a_secret_value_and_a_secret_default_are_in_no_message():

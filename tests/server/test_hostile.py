@@ -187,6 +187,7 @@ async def test_a_word_that_does_not_fit_is_said(ask, query, says):
         '{"ref": 3}',
         '{"ref": "x", "url": "http://x"}',
         '{"ref": NaN}',
+        '{"refresh": NaN}',
         "\xff",
         '{"ref": "\\u0000"}',
         '{"ref": "\\ud800"}',
@@ -270,3 +271,32 @@ async def test_a_notebook_the_file_browser_hides_is_not_found(ask, jp_root_dir, 
         assert (code, said.startswith("No notebook")) == (404, True)
         code, _ = await refused(ask("jobs", body={"notebook": at, "parameters": {}}))
         assert code == 404
+
+
+async def test_what_is_no_number_in_json_is_no_json(jp_fetch, notebook):
+    for said in ("NaN", "Infinity", "-Infinity"):
+        body = f'{{"notebook": "flights/nb.ipynb", "parameters": {{"x": {said}}}}}'
+        code, why = await refused(jp_fetch("nbmlops", "api", "jobs", method="POST", body=body))
+        assert (code, why.startswith("The body is not JSON")) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("models/late/1/promote", {"alias": "champion", "reason": "x" * 4001}),
+        ("models/late/1/answer", {"outcome": "approved", "reason": "x" * 4001, "report_digest": "0" * 64}),
+        ("jobs/x/cancel", {"reason": "x" * 4001}),
+    ],
+)
+async def test_a_reason_that_nobody_reads_is_kept_by_nobody(ask, late, address, body):
+    code, said = await refused(ask(address, body=body))
+    assert (code, said) == (400, "reason has 4,001 characters. At most 4,000.")
+
+
+async def test_what_the_server_itself_refuses_is_said_in_words(
+    http_server_client, jp_base_url, jp_auth_header, notebook
+):
+    url = f"{jp_base_url}nbmlops/api/runs?notebook=%F0%9F"
+    code, said = await refused(http_server_client.fetch(url, headers=jp_auth_header))
+    assert code == 400
+    assert "%" not in said

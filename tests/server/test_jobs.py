@@ -301,7 +301,7 @@ def ours():
 async def test_waiting_for_events_costs_no_thread_and_ends_with_the_client(ask, jp_fetch, notebook, monkeypatch):
     looks = []
     monkeypatch.setattr(watching, "LOOK_S", 0.02)
-    monkeypatch.setattr(watching, "_works", lambda here, seen: looks.append(1) or {**seen, "works": []})
+    monkeypatch.setattr(watching, "_works", lambda here, seen: looks.append(1) or {**seen, "idle": False, "works": []})
     tracked("x")
     await ask("jobs")
     before = ours()

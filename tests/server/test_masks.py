@@ -93,6 +93,27 @@ async def test_what_a_job_printed_or_was_given_is_not_told(ask, notebook, jp_roo
     sources = [c["source"] for c in view["data"]["cells"]]
     assert "print('Ulm and ' + city)" in sources  # what somebody wrote is no value of the data
     assert sum("may hold values of private columns" in str(c["pieces"]) for c in view["data"]["cells"]) == 2
+    beside = await ask("compare", runs=f"{begun['run_id']},{tracked('other', params={'city': 'X'})}")
+    assert "tags.last_lines" in str(beside)
+    assert "Bern" not in str(beside)
+    code, said = await refused(ask("runs", q="tags.last_lines like '%Bern%'", scope="project"))
+    assert (code, "private" in said) == (400, True)
+
+
+async def test_what_a_program_said_last_is_not_told(ask, notebook):
+    from nbmlops.config import find_project
+    from nbmlops.records import now
+    from nbmlops.store import ledger
+    from nbmlops.store.database import open_store
+
+    with ledger.changing(open_store(find_project(notebook))) as change:
+        ledger.add(change, [{"key": "k", "notebook": "nb.ipynb"}])
+        (claim,) = ledger.claim(change, now(), "here", key="k")
+        ledger.close(change, claim, "failed", "process_gone", now(), reason="ValueError: unknown category Bern")
+    assert (await ask("jobs"))["works"][0]["reason"] == "ValueError: unknown category Bern"
+    (notebook.parent / "charter.yaml").write_text(PRIVATE)
+    said = (await ask("jobs"))["works"][0]["reason"]
+    assert (said.startswith("ValueError: "), "Bern" in said) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,24 @@ def test_a_folder_with_a_longer_name_stays_what_it_is(tmp_path):
     root = tmp_path / "flights"
     said = f"{root}/a.csv, {root}-2/b.csv, {root}2, {root}.d/c, {root}. In {root}"
     assert _nowhere(said, root) == f"a.csv, {root}-2/b.csv, {root}2, {root}.d/c, .. In ."
+
+
+def test_an_address_with_the_name_of_a_folder_in_it_stays_what_it_is(monkeypatch):
+    from nbmlops.server.asking import _nowhere
+
+    monkeypatch.setenv("HOME", "/data")
+    root = Path("/srv")
+    said = "s3://bucket/data/x.csv s3://data/x.csv s3://bucket/srv/y https://host/srv /mnt/srv/z"
+    assert _nowhere(said, root) == said
+    ours = json.dumps(
+        {"a": "in\n/data/x", "b": "/srv/y", "c": "file:///srv/z", "f": "no:/srv/q", "d": "path=/data/x", "e": "/srv"}
+    )
+    told = json.loads(_nowhere(ours, root))
+    assert told == {"a": "in\n~/x", "b": "y", "c": "file://z", "f": "no:q", "d": "path=~/x", "e": "."}
+
+
+def test_a_folder_that_is_written_otherwise_in_json_is_told_neither(tmp_path):
+    from nbmlops.server.asking import _nowhere
+
+    folder = tmp_path / 'said "so"'
+    assert json.loads(_nowhere(json.dumps([f"{folder}/a.csv"], ensure_ascii=False), folder)) == ["a.csv"]

@@ -16,7 +16,10 @@ from nbmlops.capture import shapes
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.records import plain
 
-__all__ = ["MASK", "SHORTEST", "Secret", "is_secret_name", "redact", "redact_value", "remember", "spellings"]
+__all__ = [
+    *("MASK", "SHORTEST", "Secret", "holds_secret", "is_secret_name", "redact", "redact_value", "remember"),
+    "spellings",
+]
 
 MASK = "[secret]"
 SHORTEST = 6  # characters of a known value that is masked wherever it stands
@@ -178,6 +181,15 @@ def redact_value(name: str, value: Any) -> Any:
     shown = plain(value)  # what it will be stored as
     masked = redact_value(name, shown)
     return value if masked == shown else masked
+
+
+def holds_secret(name: str, value: Any) -> bool:
+    """Tell whether something of a value would be masked under a name.
+
+    >>> holds_secret("db", {"password": "hunter2"}), holds_secret("rate", float("nan")), holds_secret("ab", (1, 2))
+    (True, False, False)
+    """
+    return bool(plain(redact_value(name, value)) != plain(value))  # NaN as text: it equals nothing, not itself
 
 
 def _hides(name: str, value: Any) -> bool:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.capture.secrets import MASK, Secret, is_secret_name, redact, redact_value
+from nbmlops.capture.secrets import MASK, Secret, holds_secret, is_secret_name, redact
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.hooks import Shown
 from nbmlops.jobs import kinds
@@ -63,7 +63,7 @@ class Parameter:
             value = ast.literal_eval(self.default)
         except (ValueError, SyntaxError):
             return redact(self.default)
-        return MASK if value and redact_value(self.name, value) != value else self.default
+        return MASK if value and holds_secret(self.name, value) else self.default
 
     def describe(self) -> str:
         """Return it as a person would write it."""
@@ -339,7 +339,7 @@ def _known(known: Known) -> str:
 
 
 def _ill_typed(notebook: str, value: Any, parameter: Parameter, kind: Kind, known: Known) -> Invalid:
-    secret = kind.name == "secret" or redact_value(parameter.name, value) != value
+    secret = kind.name == "secret" or holds_secret(parameter.name, value)
     text = MASK if secret else repr(value)
     text = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     where = f" of {notebook}" if notebook else ""

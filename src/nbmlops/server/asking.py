@@ -7,9 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +25,14 @@ from nbmlops.errors import (
     UntrustedContent,
 )
 from nbmlops.records import plain
+from nbmlops.server import threads
 from nbmlops.server.notebooks import has_store, located
 
-__all__ = ["Here", "answered", "as_text", "refusal", "thread", "verbatim"]
+__all__ = ["Here", "answered", "as_text", "refusal", "verbatim"]
 
 STATUS = {NotFound: 404, Invalid: 400, NotAllowed: 403, Conflict: 409, UntrustedContent: 403, MissingPackage: 503}
 LONGEST = 400  # characters of a message
+BEFORE = r"(?:(?<![\w.~-])(?<!:/)|(?<=\\[nrtbf]))"  # a part of a longer path, or of an address, is no folder of ours
 BEHIND = r"(?![\w-]|\.\w)"  # a longer name is another folder
 AWAY = ("The project's store cannot be read.", "Type: nbmlops doctor")
 
@@ -96,6 +96,7 @@ def answered(
     """
     path = located(root, notebook, bool(served.get("hidden"))) if notebook else None
     here = Here(root, find_project(path or root), path, notebook, **served)
+    threads.asks(here.project.store_url)
     with visiting(Visit(here.project, path, who)):
         if needs_store and not has_store(here.project):
             if isinstance(without, Exception):
@@ -131,22 +132,22 @@ def refusal(error: Exception, root: Path) -> tuple[int, dict[str, str]] | None:
     return status, dict(zip(("message", "hint"), map(redact, said), strict=True))
 
 
-@cache
-def thread(changes: bool = False) -> ThreadPoolExecutor:
-    """Return the one lasting thread that reads stores, or the one that changes them: SQLite connections stay with it.
-
-    A report that takes its time, or a change that waits for its turn, holds up no list.
-    """
-    return ThreadPoolExecutor(1, thread_name_prefix="nbmlops changes" if changes else "nbmlops")
-
-
 def _nowhere(text: str, *folders: Path) -> str:
     """Return a text without the folders of this machine: what lies in the server's is relative to it."""
     for folder in dict.fromkeys(str(f) for g in folders for f in (g, g.resolve()) if f != Path(os.sep)):
-        text = re.sub(re.escape(folder) + BEHIND, ".", text.replace(f"{folder}{os.sep}", ""))
+        text = _replaced(text, folder, "", ".")
     for folder, name in ((str(Path.home()), "~"), (sys.prefix, "(python)"), (sys.base_prefix, "(python)")):
-        text = text.replace(folder + os.sep, name + os.sep) if len(folder) > 3 else text
+        text = _replaced(text, folder, name + os.sep, name) if len(folder) > 3 else text
     return text
+
+
+def _replaced(text: str, folder: str, inside: str, itself: str) -> str:
+    """Return a text, also one of JSON, with other words for a folder and for what lies in it."""
+    said = json.dumps(folder, ensure_ascii=False)[1:-1]
+    if said not in text:
+        return text
+    found = re.compile(rf"{BEFORE}{re.escape(said)}(?:{re.escape(os.sep)}|{BEHIND})")
+    return found.sub(lambda m: inside if m[0].endswith(os.sep) else itself, text)
 
 
 def _line(text: str) -> str:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
 from nbmlops.errors import Invalid, Unavailable
-from nbmlops.server import asking
+from nbmlops.server import asking, threads
 from nbmlops.server.asking import Here
+from nbmlops.server.once import HEADER, once
 
 __all__ = ["Handler", "Here", "visitor"]
 
@@ -26,8 +28,7 @@ MOST_BYTES = 1_000_000  # of a body
 MOST_DEEP = 50
 NO_RIGHT = "Ask who runs this server for the right to do it."
 NO_TEXT = re.compile("[\ud800-\udfff]")  # half a character
-READ_S = 10.0  # a store that takes longer to be read is away
-LONGEST = 4000  # characters of a word in an address
+LONGEST = 4000  # characters of a word in an address, and of a text in a body
 
 
 class Handler(APIHandler):
@@ -66,7 +67,7 @@ class Handler(APIHandler):
         if len(self.request.body) > MOST_BYTES:
             raise Invalid(f"The body has {len(self.request.body):,} bytes.", f"At most {MOST_BYTES:,}.")
         try:
-            found = json.loads(self.request.body or b"{}")
+            found = json.loads(self.request.body or b"{}", parse_constant=_no_number)
         except (ValueError, RecursionError):
             raise Invalid("The body is not JSON.", f"Send an object with {', '.join(kinds)}.") from None
         if not isinstance(found, dict):
@@ -80,6 +81,8 @@ class Handler(APIHandler):
         for name, value in found.items():
             if value is not None and not _is(value, kinds[name]):
                 raise Invalid(f"{name} is {type(value).__name__}.", f"It should be {_named(kinds[name])}.")
+            if isinstance(value, str) and len(value) > LONGEST:
+                raise Invalid(f"{name} has {len(value):,} characters.", f"At most {LONGEST:,}.")
         return {name: found.get(name) for name in kinds}
 
     async def answer(
@@ -107,7 +110,7 @@ class Handler(APIHandler):
             Returns the notebook whose project is meant, in place of the address's own.
         """
         try:
-            found = await self.ask(ask, words, without, needs_store, about)
+            found = await self._done(partial(self.ask, ask, words, without, needs_store, about))
         except HTTPError:
             raise
         except Exception as error:
@@ -128,13 +131,15 @@ class Handler(APIHandler):
         notebook = (about() if about else None) or self.word("notebook")
         asked = (self.root, notebook, self.visitor(), ask, dict(words()), without, needs_store)
         served: dict[str, Any] = {"base_url": self.base_url, "hidden": self.contents_manager.allow_hidden}
-        loop = asyncio.get_running_loop()
-        reads = self.request.method == "GET"
-        answer = loop.run_in_executor(asking.thread(not reads), partial(asking.answered, *asked, **served))
-        try:
-            return await asyncio.wait_for(answer, READ_S if reads else None)
-        except TimeoutError:
-            raise Unavailable("It takes too long.") from None
+        line = threads.READS if self.request.method == "GET" else threads.CHANGES
+        return await _waited(line, partial(asking.answered, *asked, **served))
+
+    async def _done(self, do: Callable[[], Awaitable[str]]) -> str:
+        """Return what is answered; what changes something and is sent again with the key it had, is done once."""
+        if self.request.method == "GET":
+            return await do()
+        asked = (self.visitor(), self.request.uri, self.request.body)
+        return await once(self.request.headers.get(HEADER), asked, do)
 
     def visitor(self) -> tuple[str, str] | None:
         """Return (name, how known) of who asks; None where the server has no identity provider of its own."""
@@ -162,9 +167,23 @@ class Handler(APIHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Say what the server itself refuses in the same form."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        message = getattr(error, "log_message", None) or self._reason
+        message = self._reason
+        if isinstance(error, HTTPError) and error.log_message:
+            message = error.log_message % error.args
         hint = NO_RIGHT if str(message).startswith("User is not authorized") else ""
         self.finish(json.dumps({"message": str(message), "hint": hint}))
+
+
+async def _waited(line: threads.Line, ask: Callable[[], str]) -> str:
+    """Return what is answered on a line; nobody waits longer for a store that is read than the line's patience."""
+    answer: asyncio.Future[str] = asyncio.wrap_future(line.submit(ask))
+    end = time.monotonic() + 0.9 * line.patience_s
+    while not (await asyncio.wait({answer}, timeout=line.patience_s / 2))[0]:
+        line.look()
+        if line.refuses and time.monotonic() > end:
+            answer.cancel()
+            raise Unavailable("It takes too long.")
+    return answer.result()
 
 
 def visitor(provider: Any, user: Any) -> tuple[str, str] | None:
@@ -197,6 +216,11 @@ def _invented(user: Any) -> bool:
 def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
     """Tell whether a value is of a kind; true is no number."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _no_number(said: str) -> None:
+    """Refuse NaN and the infinities, which Python reads and JSON does not know."""
+    raise ValueError(said)
 
 
 def _is_deep(found: Any) -> bool:

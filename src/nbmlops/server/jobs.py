@@ -100,15 +100,16 @@ def works(here: Here, *keys: str) -> list[Json]:
     """Return works as the panel lists them: an output is a path of the contents service."""
     from nbmlops.jobs.works import listed
 
-    hide = Masks.now().any
-    return [_shown(here, row, hide) for row in listed.works(here.project, MOST, keys)]
+    masks = Masks.now()
+    return [_shown(here, row, masks) for row in listed.works(here.project, MOST, keys)]
 
 
-def _shown(here: Here, row: Json, hide: bool) -> Json:
+def _shown(here: Here, row: Json, masks: Masks) -> Json:
     """Return a work; where columns are private its error is a name, for the rest of the line may quote a value."""
     paths = {name: here.contents(row[name]) for name in ("output", "notebook")}
-    error = row["error"].partition(":")[0] if hide and row["error"] else row["error"]
-    return {**row, **paths, "has_output": bool(row["output"]), "error": error}
+    error = row["error"].partition(":")[0] if masks.any and row["error"] else row["error"]
+    said = {"error": error, "reason": masks.reason(row["reason"])}
+    return {**row, **paths, "has_output": bool(row["output"]), **said}
 
 
 def _jobs(here: Here) -> Json:
@@ -141,6 +142,7 @@ def _job(here: Here, ref: str) -> Json:
     measured = {k: v for k, v in run["metrics"].items() if not masks.tells(k)}
     run = {**run, "error": views.said(masks.error(run.get("error"))), "metrics": measured}
     shown = {"cells": masks.cells(data["cells"]), "then": masks.found(data["then"])}
+    shown |= {"reason": masks.reason(data["reason"])}
     return views.of_data("retrained", {**data, **shown, "run": run, "output": here.contents(data["output"])})
 
 

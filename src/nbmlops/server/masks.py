@@ -98,6 +98,13 @@ class Masks:
         """Return what was raised, without values it may quote; nothing changes where nothing is private."""
         return raised(error, "", self.hidden, self.unread) if error and self.any else dict(error) if error else None
 
+    def reason(self, reason: str | None) -> str | None:
+        """Return why a work ended; of what a program said last, what is no value."""
+        name, colon, said = (reason or "").partition(": ")
+        if not (self.any and colon and name.isidentifier()):
+            return reason
+        return f"{name}: {raised({'name': name, 'message': said}, '', self.hidden, self.unread)['message']}"
+
     def tells(self, name: str, context: Mapping[str, Any] | None = None) -> bool:
         """Tell whether a measure is a private column's own value, or of the rows of one value of it."""
         if self.unread:
@@ -107,8 +114,8 @@ class Masks:
         return masked.tells(name, self.hidden) or not set(self.hidden).isdisjoint(context or {})
 
     def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return tags without those that are called as a private column."""
-        return {k: masked.SHOWN if k in self.hidden or self.unread else v for k, v in tags.items()}
+        """Return tags without those that are called as a private column, or hold what was printed."""
+        return {k: masked.SHOWN if self._hides_tag(k) else v for k, v in tags.items()}
 
     def value(self, name: str, value: Any) -> Any:
         """Return a setting, unless it is of a private column; where nobody knows which these are, numbers alone."""
@@ -120,9 +127,14 @@ class Masks:
         kind, _, inner = name.partition(".")
         if kind not in KINDS:
             kind, inner = "", name
+        if kind == "tags" and self._hides_tag(inner):
+            return True
         if self.unread:
             return kind in ("params", "tags") or self.tells(inner) or (not kind and name not in PLAIN)
         return inner in self.hidden or self.tells(inner) or self.value(inner, [""]) != [""]
+
+    def _hides_tag(self, name: str) -> bool:
+        return name in self.hidden or self.unread or (self.any and name in masked.PRINTED)
 
     def _row(self, row: Json) -> dict[str, Any] | None:
         kind, _, name = str(row["name"]).partition(".")

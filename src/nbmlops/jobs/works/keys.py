@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.capture.secrets import Secret, redact_value
+from nbmlops.capture.secrets import Secret, holds_secret
 from nbmlops.config import disabled
 from nbmlops.errors import Conflict, Invalid, NotFound, tell
 from nbmlops.records import now
@@ -144,7 +144,7 @@ def _kept(name: str, value: Any) -> Any:
         return {str(key): _kept(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_kept(name, item) for item in value)
-    if redact_value(name, value) != value:
+    if holds_secret(name, value):
         hint = 'Write nb.Secret("ITS_VARIABLE").'
         raise Invalid(f"Parameter {name!r} is a secret, and would be stored.", hint)
     return value
