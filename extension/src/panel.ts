@@ -27,6 +27,7 @@ import { unanswered } from './unanswered';
 const USUAL_S = 15;
 const SLOWEST_MS = 300_000;
 const ENOUGH = 5;
+const DOUBLE_MS = 500; // within which a second click belongs to the first
 const ALL: readonly ((panel: IPanel) => ISection)[] = [runs, compare, models, questions, jobs, drift];
 
 /** What the panel needs of Lab. */
@@ -115,7 +116,8 @@ export class SidePanel extends Widget implements IPanel {
     const key = JSON.stringify([command, args]);
     if (!this._doing.has(key)) {
       this._doing.add(key); // a second click is none
-      void said(this._options.commands.execute(command, args)).then(() => this._doing.delete(key));
+      const done = (): void => void setTimeout(() => this._doing.delete(key), DOUBLE_MS);
+      void said(this._options.commands.execute(command, args)).then(done);
     }
   }
 
@@ -218,9 +220,9 @@ export class SidePanel extends Widget implements IPanel {
     }
   }
 
-  /** Whether somebody can see it. */
+  /** Whether somebody can see it, as it was left. */
   private get looksOn(): boolean {
-    return this.isVisible && !document.hidden;
+    return this._remembers && this.isVisible && !document.hidden;
   }
 
   /** Somebody looks, or nobody does any more. */
@@ -239,6 +241,7 @@ export class SidePanel extends Widget implements IPanel {
 
   private restored(): void {
     if (!this.isDisposed) {
+      this._remembers = true;
       this._bodies.forEach(body => body.restore());
       void this.refresh();
     }
@@ -369,6 +372,7 @@ export class SidePanel extends Widget implements IPanel {
     }
   }
 
+  private _remembers = false; // what was open
   private _asking = 0; // rounds under way
   private _late = false; // whether somebody wanted another one meanwhile
   private _doing = new Set<string>();

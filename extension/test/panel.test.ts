@@ -204,6 +204,31 @@ test('what is pressed twice is done once', async () => {
   panel.run('nbmlops:run-as-job');
   panel.run('nbmlops:retry-job', { run: 'a' });
   expect(lab.run.length).toBe(2);
+  await pass(0.3);
+  panel.run('nbmlops:retry-job', { run: 'a' }); // done already: a server may be quicker than two clicks
+  expect(lab.run.length).toBe(2);
+  await pass(0.3);
+  panel.run('nbmlops:retry-job', { run: 'a' });
+  expect(lab.run.length).toBe(3);
+});
+
+test('who may not even look is told so', async () => {
+  lab.answers.delete('status');
+  await lab.opened('models');
+  await lab.last('status').answer({ message: 'Forbidden', hint: 'Ask who runs it.' }, 403);
+  expect(alerts()).toEqual(['The server does not answer as it should.ForbiddenAsk who runs it.']);
+});
+
+test('nothing is asked before it is known what was open', async () => {
+  let known: (kept: Record<string, unknown>) => void = () => undefined;
+  lab.fetch = () => new Promise(done => (known = done));
+  await lab.opened();
+  await pass(1);
+  expect(lab.asked).toEqual([]);
+  known({ open: ['runs'], chosen: { scope: 'project' } });
+  await settled();
+  expect(lab.last('runs').query.get('scope')).toBe('project');
+  expect(section('runs').querySelector('select')?.value).toBe('project');
 });
 
 test('open rows, choices and ticks are there again when the page is loaded', async () => {

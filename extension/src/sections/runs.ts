@@ -75,7 +75,10 @@ class Runs implements ISection {
     if (this.path === null) {
       return [this.controls(), ...nothing(trans.__('Open a notebook to see its runs.'))];
     }
-    this._count.textContent = this.counted();
+    const counted = this.counted();
+    if (this._count.textContent !== counted) {
+      this._count.textContent = counted; // it is read aloud
+    }
     if (this._total > 0) {
       this._rows.set(this._total);
       if (!this._rows.node.isConnected) {

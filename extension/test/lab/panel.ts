@@ -89,7 +89,7 @@ export class Lab {
         execute: (id: string, args: unknown) => Promise.resolve(this.run.push([id, args])),
         notifyCommandChanged: () => undefined
       },
-      state: { fetch: () => Promise.resolve(this.kept), save: this.save } as unknown as IStateDB,
+      state: { fetch: () => this.fetch(), save: this.save } as unknown as IStateDB,
       notebook: () => (this.path === null ? null : {}),
       path: () => this.path ?? '',
       activate: () => undefined
@@ -122,6 +122,8 @@ export class Lab {
     this.panel?.dispose();
     document.body.replaceChildren();
   }
+
+  fetch = (): Promise<Answer> => Promise.resolve(this.kept);
 
   readonly save = (_: string, kept: Answer): Promise<void> => {
     this.kept = kept;
