@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 def html(data: Json) -> str:
     """Return the charter as a card."""
-    parts = [f'<div><span style="opacity:.7">{esc(k)}</span> {esc(v)}</div>' for k, v in _facts(data)]
+    parts = [f'<div><span style="opacity:.7">{esc(k)}:</span> {esc(v)}</div>' for k, v in _facts(data)]
     parts += [table(heads, rows) for heads, rows in _tables(data) if rows]
     return card(f"Charter {data['project']}".strip(), "", "".join(parts), data["path"])
 

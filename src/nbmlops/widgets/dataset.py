@@ -16,7 +16,7 @@ HEADS = ("column", "type", "missing", "mean", "median")
 
 def html(data: Json) -> str:
     """Return the version as a card; its columns on demand."""
-    parts = [f'<div><span style="opacity:.7">{esc(k)}</span> {esc(v)}</div>' for k, v in _facts(data)]
+    parts = [f'<div><span style="opacity:.7">{esc(k)}:</span> {esc(v)}</div>' for k, v in _facts(data)]
     parts.append(fold(f"{len(data['columns'])} columns", table(HEADS, [_row(c) for c in data["columns"]])))
     return card(data["ref"], data["verdict"] if data["findings"] else "", "".join(parts), _hint(data))
 

@@ -175,7 +175,7 @@ def _pictures(columns: Mapping[str, Json], room: int) -> str:
     drawn = ""
     for name, sides in columns.items():
         svg = charts.pair(sides["labels"], sides["reference"], sides["current"], title=name)
-        picture = image(svg, f"{name}: reference and current", 320)
+        picture = image(svg, charts.alt(svg), 320)
         if len(drawn) + len(picture) > room:
             break
         drawn += picture

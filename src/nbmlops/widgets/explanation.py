@@ -56,8 +56,8 @@ def _row(row: Json, data: Json) -> str:
     if rule := row.get("rule"):
         parts.append(f"<div>Rule {rule['number']} fired: {esc(rule['text'])}</div>")
     if row.get("contributions"):
-        drawn = _picture(row, data)
-        parts.append(image(drawn, " ".join(f"{w}." for w in row["words"]), WIDE))
+        said = f"Bars of what raises and lowers {row['explains']}, as told below"  # never twice where none is shown
+        parts.append(image(_picture(row, data), said, WIDE))
         parts += [f"<div>{esc(words)}</div>" for words in [*row["words"], *_chance(row, data)]]
         parts.append(fold(f"All {len(row['contributions'])} columns", _columns(row, data)))
     if near := row.get("nearest"):

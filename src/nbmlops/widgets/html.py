@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["card", "esc", "fold", "image", "lines", "number", "percent", "status
 
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:13px;line-height:1.45"
 GOOD, WARN, BAD, QUIET = "#1a6b3c", "#7a5200", "#a3211b", "#4d5560"
+SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 SHAPES = {GOOD: "●", WARN: "▲", BAD: "■", QUIET: "○"}
 COLOURS = {
     **dict.fromkeys(("finished", "passed", "ok", "better", "non-inferior", "completed", "done", "shown", "keep"), GOOD),
@@ -59,12 +61,11 @@ def percent(share: Any) -> str:
 
 
 def status(word: str) -> str:
-    """Return a status as shape, word and colour."""
+    """Return a status as shape, word and colour; where a page takes styles away it is bold, apart from what follows."""
     colour = COLOURS.get(word, QUIET)
-    style = (
-        f"color:{colour};background:#fff;border:1px solid {colour};border-radius:3px;padding:0 6px;white-space:nowrap"
-    )
-    return f'<span style="{style}">{SHAPES[colour]} {esc(word)}</span>'
+    ground = f"color:{colour};background:#fff;border:1px solid {colour};border-radius:3px"
+    style = f"{ground};padding:0 6px;white-space:nowrap;font-weight:normal"
+    return f'<strong style="{style}">{SHAPES[colour]} {esc(word)}</strong>'
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "", raw: bool = False) -> str:
@@ -93,11 +94,14 @@ def fold(summary: str, body: str) -> str:
 
 
 def image(svg: str, alt: str, width: int = 320) -> str:
-    """Return an SVG as an image tag: scripts in it cannot run, and untrusted notebooks show it."""
+    """Return an SVG as an image tag: scripts in it cannot run, and untrusted notebooks show it.
+
+    Its height is said too: a page that shows no such pictures leaves room for the words in their place, no more.
+    """
     data = base64.b64encode(svg.encode()).decode()
-    return (
-        f'<img alt="{esc(alt)}" width="{width}" style="vertical-align:middle" src="data:image/svg+xml;base64,{data}">'
-    )
+    drawn = SIZE.search(svg)
+    size = f'width="{width}"' + (f' height="{width * float(drawn[2]) / float(drawn[1]):.0f}"' if drawn else "")
+    return f'<img alt="{esc(alt)}" {size} style="vertical-align:middle" src="data:image/svg+xml;base64,{data}">'
 
 
 def lines(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -13,7 +13,7 @@ __all__ = ["html", "text"]
 
 def html(data: Mapping[str, Any]) -> str:
     """Return the model version as a card; its signature on demand."""
-    parts = [f'<div><span style="opacity:.7">{esc(k)}</span> {esc(v)}</div>' for k, v in _facts(data)]
+    parts = [f'<div><span style="opacity:.7">{esc(k)}:</span> {esc(v)}</div>' for k, v in _facts(data)]
     parts.append(metrics(data["metrics"]) if data["metrics"] else "")
     parts.append(fold("Signature", _signature(data)))
     return card(data["ref"], _state(data), "".join(parts), _hint(data))

@@ -15,7 +15,7 @@ MOST_INPUTS = 60
 
 def html(data: Mapping[str, Any]) -> str:
     """Return the prediction as a card."""
-    parts = [f'<div><span style="opacity:.7">{esc(k)}</span> {esc(v)}</div>' for k, v in _facts(data)]
+    parts = [f'<div><span style="opacity:.7">{esc(k)}:</span> {esc(v)}</div>' for k, v in _facts(data)]
     parts.append(table(["input", "value"], _inputs(data), "Made of") if _inputs(data) else _gone(data))
     if data["feedback"]:
         parts.append(table(["when (UTC)", "what", "says", "who"], _came(data), "What came back, oldest first"))

@@ -129,7 +129,8 @@ def _pictures(data: Json, room: int) -> str:
         if len(labels) < 2 or column["name"] == data.get("target"):
             continue
         title = f"{column['name']}: {of} per bin"
-        picture = image(charts.bars(labels, values, title=title), title, 320)
+        svg = charts.bars(labels, values, title=title)
+        picture = image(svg, charts.alt(svg), 320)
         if len(drawn) + len(picture) > room:
             break
         drawn += picture

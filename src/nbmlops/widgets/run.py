@@ -99,13 +99,13 @@ def _findings(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _told(finding: Mapping[str, Any]) -> str:
-    return f'{esc(finding["message"])} <span style="opacity:.7">{esc(finding["code"])}</span>'
+    return f'{esc(finding["message"])} <span style="opacity:.7">({esc(finding["code"])})</span>'
 
 
 def _line(label: str, value: str) -> str:
     if not label:
         return f'<div style="opacity:.7">{esc(value)}</div>' if value else ""
-    return f'<div><span style="opacity:.7">{esc(label)}</span> {esc(value)}</div>'
+    return f'<div><span style="opacity:.7">{esc(label)}:</span> {esc(value)}</div>'
 
 
 def _curves(metrics: Sequence[Mapping[str, Any]]) -> str:
