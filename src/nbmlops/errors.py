@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import sys
+import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 __all__ = [
@@ -17,9 +19,12 @@ __all__ = [
     "NotFound",
     "Unavailable",
     "UntrustedContent",
+    "silently",
     "tell",
     "unknown",
 ]
+
+_thread = threading.local()
 
 
 class NbmlopsError(Exception):
@@ -68,8 +73,24 @@ class UntrustedContent(NbmlopsError):
     """A file holds something that could run code and nobody has reviewed it."""
 
 
+@contextmanager
+def silently() -> Iterator[None]:
+    """Let this thread tell nothing meanwhile: it works for somebody who only types.
+
+    >>> with silently():
+    ...     tell("nobody reads this")
+    """
+    _thread.silent = True
+    try:
+        yield
+    finally:
+        _thread.silent = False
+
+
 def tell(message: str) -> None:
     """Warn, whatever the user's warning filters are: where they turn warnings into errors it is printed instead."""
+    if getattr(_thread, "silent", False):
+        return
     try:
         warnings.warn(message, RuntimeWarning, stacklevel=3)
     except RuntimeWarning:

@@ -130,6 +130,6 @@ def test_a_bare_word_approves_nothing(shell, judged):
 
 
 def test_tab_names_roles_outcomes_and_versions(judged):
-    assert complete.following("approve", "%approve late@1 --role ")[:2] == ["stakeholder", "expert"]
-    assert '"changes requested"' in complete.following("approve", "%approve late@1 --outcome ")
-    assert "late" in complete.candidates("approve", {})
+    assert complete.offers("%approve late@1 --role ")[:2] == ["stakeholder", "expert"]
+    assert "changes requested" in complete.offers("%approve late@1 --outcome ")
+    assert "late" in complete.offers("%approve ")

@@ -256,10 +256,10 @@ def test_the_magic_refuses_what_it_does_not_understand(shell, model, held_out):
 
 
 def test_the_magic_completes_models_and_its_flags(shell, model, held_out):
-    from nbmlops.magics import complete
+    from nbmlops.magics.complete import offers
 
     nb.register(model, "late", evaluation=nb.evaluate(model, held_out, target="late"))
-    assert {"late", "--severity", "--to"} <= set(complete.candidates("flag", {}))
-    assert "expert" in complete.following("flag", "%flag late x --to ")
-    assert "blocking" in complete.following("flag", "%flag late x --severity ")
-    assert complete.following("flag", "%flag late ") is None
+    assert {"late", "--severity", "--to"} <= set(offers("%flag "))
+    assert "expert" in offers("%flag late x --to ")
+    assert "blocking" in offers("%flag late x --severity ")
+    assert "late" not in offers("%flag late ")

@@ -281,10 +281,10 @@ def test_retrain_says_that_it_runs_already(run, job, project, store):
 
 
 def test_the_magic_completes_names_of_jobs(job, shell):
-    from nbmlops.magics import complete
+    from nbmlops.magics.complete import offers
 
     job()
-    assert "retrain" in complete.candidates("retrain", {})
+    assert "retrain" in set(offers("%retrain ")) & set(offers("%nbmlops jobs show "))
 
 
 class Pinged(http.server.BaseHTTPRequestHandler):

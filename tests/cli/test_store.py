@@ -15,7 +15,7 @@ import nbmlops as nb
 from nbmlops.cli import main
 from nbmlops.cli import store as commands
 from nbmlops.errors import tell
-from nbmlops.magics import places
+from nbmlops.magics import complete
 from nbmlops.store import garbage
 from nbmlops.store.driver import connect
 from nbmlops.store.journal import Journal
@@ -277,7 +277,7 @@ def test_a_shell_completes_what_can_be_deleted_and_brought_back(kept):
 
 
 def test_the_magic_completes_commands_and_names(kept, shell, monkeypatch):
-    monkeypatch.setattr(places, "LIMIT_S", 60)
+    monkeypatch.setattr(complete, "LIMIT_S", 60)
 
     def offered(line):
         return set(shell.complete(line.split(" ")[-1], line, len(line))[1])

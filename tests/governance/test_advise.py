@@ -311,9 +311,9 @@ def test_function_magic_and_command_say_the_same(late, people, shell):
 
 
 def test_the_names_of_models_complete_the_magic(good):
-    from nbmlops.magics.complete import commands
+    from nbmlops.magics.complete import offers
 
-    assert commands("%nbmlops advise ") == ["late"]
+    assert offers("%nbmlops advise ") == ["late"]
 
 
 @pytest.mark.parametrize(("known", "code"), [(1000, 0), (100, 4)])

@@ -166,12 +166,15 @@ def test_the_manager_is_told_once(agreed, who):
 
 
 def test_what_may_follow_is_offered(agreed):
-    from nbmlops.magics.complete import commands
+    from nbmlops.magics.complete import offers
 
-    assert commands("%nbmlops charter decide ") == ["continue", "pivot", "stop"]
-    assert commands("%nbmlops charter verdict ") == ["q1"]
-    assert commands("%nbmlops charter verdict q1 ") == ["yes", "partly", "no"]
-    assert {"review", "verdict", "decide"} <= set(commands("%nbmlops charter "))
+    def words(line):
+        return [word for word in offers(line) if not word.startswith("-")]
+
+    assert words("%nbmlops charter decide ") == ["continue", "pivot", "stop"]
+    assert words("%nbmlops charter verdict ") == ["q1"]
+    assert words("%nbmlops charter verdict q1 ") == ["yes", "partly", "no"]
+    assert {"review", "verdict", "decide"} <= set(words("%nbmlops charter "))
 
 
 def test_the_scheduler_and_alerts_send_remind(agreed, monkeypatch):

@@ -166,10 +166,10 @@ def test_its_bundle_holds_json_html_and_text_without_script(shell, project):
 
 
 def test_help_completion_and_unloading(shell, project):
-    from nbmlops.magics.complete import candidates
+    from nbmlops.magics.complete import offers
 
     assert "Example:" in shell.magics_manager.magics["cell"]["charter"].__doc__
-    assert candidates("charter", {"frame": 1}) == ["--force"]
+    assert offers("%%charter ", {"frame": 1}) == ["--force"]
     shell.run_line_magic("unload_ext", "nbmlops")
     assert "charter" not in shell.magics_manager.magics["cell"]
 

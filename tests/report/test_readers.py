@@ -112,13 +112,12 @@ def test_roles_are_completed(project):
     from click.shell_completion import ShellComplete
 
     from nbmlops.cli import main
-    from nbmlops.magics.complete import commands, following
+    from nbmlops.magics.complete import offers
 
-    assert following("report", "%report late --for ") == list(ROLES)
-    assert following("report", "%report late --for man") == list(ROLES)
-    assert following("report", "%report late ") is None
-    assert following("runs", "%runs --for ") is None
-    assert commands("%nbmlops report late --for ") == list(ROLES)
+    assert offers("%report late --for ") == list(ROLES)
+    assert offers("%report late --for man") == list(ROLES)
+    assert not set(ROLES) & {*offers("%report late "), *offers("%runs --for ")}
+    assert offers("%nbmlops report late --for ") == list(ROLES)
     done = ShellComplete(main, {}, "nbmlops", "_NBMLOPS_COMPLETE").get_completions(["report", "late", "--for"], "m")
     assert [item.value for item in done] == ["ml_engineer", "manager"]
 

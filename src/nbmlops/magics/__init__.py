@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import unknown
-from nbmlops.magics.base import Magic
+from nbmlops.magics.base import Magic, Parser
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbmlops.magics.track import Tracker
 
-__all__ = ["load", "magics", "tracker", "unload"]
+__all__ = ["is_verb", "load", "magics", "parser", "tracker", "unload"]
 
 MODULES = ("agenda", "approvals", "data", "explain", "flags", "jobs", "models", "report", "review", "runs", "track")
 
@@ -23,6 +23,15 @@ _loaded: dict[int, tuple[Tracker, dict[str, Any], dict[str, Any]]] = {}
 def magics() -> dict[str, Magic]:
     """Return every line magic by name."""
     return {m.name: m for name in MODULES for m in importlib.import_module(f"{__name__}.{name}").MAGICS}
+
+
+def parser(magic: str) -> Parser:
+    """Return the parser of a magic as it is typed: ``%drift``, ``%%track``."""
+    name = magic.lstrip("%")
+    if magic.startswith("%%"):
+        made: Parser = importlib.import_module(f"{__name__}.{name}").parser()
+        return made
+    return magics()[name].built
 
 
 def tracker(shell: InteractiveShell) -> Tracker:
@@ -53,10 +62,11 @@ def load(shell: InteractiveShell) -> None:
     taken += [f"%%{name}" for name in theirs]
     if taken:
         print(f"nbmlops keeps the magics that were there: {', '.join(taken)}. Type %nbmlops NAME for ours.")  # noqa: T201
-    complete.install(shell)
+    ours = {name: ours[name] for name in set(ours) - set(taken) - _hidden()}
+    complete.install(shell, {*(f"%{name}" for name in ours), *(f"%%{name}" for name in set(cells) - set(theirs))})
     colab.ask()
     front.hint(shell)
-    _loaded[id(shell)] = (tracker, {name: ours[name] for name in set(ours) - set(taken)}, cells)
+    _loaded[id(shell)] = (tracker, ours, cells)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -109,7 +119,7 @@ def _umbrella(shell: InteractiveShell) -> Any:
         if not name:
             print(listing.text())  # noqa: T201
             return None
-        if name in known and not _is_verb(name, rest):
+        if name in known and not is_verb(name, rest):
             return known[name](shell, rest)
         if name not in cli.COMMANDS:
             raise unknown("magic or command", name, {*known, *cli.COMMANDS})
@@ -118,7 +128,7 @@ def _umbrella(shell: InteractiveShell) -> Any:
     return nbmlops
 
 
-def _is_verb(name: str, rest: str) -> bool:
+def is_verb(name: str, rest: str) -> bool:
     """Tell whether the first word behind a name is a command of its own, as in ``approvals met``."""
     import click
 

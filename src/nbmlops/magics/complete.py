@@ -1,12 +1,19 @@
-"""Tab completion: flags, variables and names in the store."""
+"""Tab behind a magic: the line says the place, the place its kind, the kind its names; all of it within a limit."""
 
 from __future__ import annotations
 
-import inspect
-from types import ModuleType
+import re
+import shlex
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from nbmlops.magics import offered, places
+from nbmlops.errors import silently
+from nbmlops.magics import offered
 
 if TYPE_CHECKING:
     import click
@@ -14,156 +21,285 @@ if TYPE_CHECKING:
 
     from nbmlops.magics.base import Parser
 
-__all__ = ["candidates", "commands", "following", "install", "remove"]
+__all__ = ["LIMIT_S", "install", "offers", "remove", "within"]
 
-MODELS = {"register", "promote", "gate", "report", "drift", "evaluate", "explain", "review", "approve", "flag"}
-EXPERIMENTS = {"compare", "report"}
-JOBS = {"retrain"}
-OTHERS = ("%%track", "%%charter", "%nbmlops")
+LIMIT_S = 0.12  # nobody waits longer for what may follow
+LATE_S = 30.0  # so long an answer that came too late serves who asks again
+MOST_ASKING = 4  # threads that may hang, whatever hangs
+
+NAME = "nbmlops"
+LINE = re.compile(r"\s*(?P<assigned>[\w.,\s]+=\s*)?(?P<magic>%{0,2}\w+)(?P<said>\s.*)?\Z", re.S)
+LAST = re.compile(r"[\w.`]*\Z")  # what of a query is being typed
+
+Names = Mapping[str, Any]
 
 
-def install(shell: InteractiveShell) -> None:
-    """Complete what stands behind our magics."""
-    for name in _names():
-        shell.set_hook("complete_command", _completer, str_key=f"%{name}")
-    for key in OTHERS:
-        shell.set_hook("complete_command", _completer, str_key=key)
+@dataclass(frozen=True)
+class Slot:
+    """A place of a magic or command: an argument, or what stands behind an option."""
+
+    name: str
+    called: str  # in the usage
+    takes: int | None  # so many words; None: any number
+    options: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The word that is being typed: as it stands there, what it means so far, and the quote that is open."""
+
+    text: str = ""
+    value: str = ""
+    quote: str = ""
+
+
+@dataclass(eq=False)
+class Asking:
+    """An answer on its way: it grows in a thread of its own."""
+
+    line: str
+    found: list[str] = field(default_factory=list)
+    thread: threading.Thread = field(default_factory=threading.Thread)
+    began: float = field(default_factory=time.monotonic)
+
+
+_asking: list[Asking] = []
+
+
+def install(shell: InteractiveShell, magics: Collection[str]) -> None:
+    """Complete what stands behind our magics, such as ``%drift`` and ``%%track``."""
+    from IPython.core.completer import SimpleCompletion, context_matcher
+
+    def matched(context: Any) -> Any:
+        text, found = "", list[str]()
+        with suppress(Exception):  # a fault here must never reach the person who types
+            line = _joined(context.full_text.split("\n"), context.cursor_line, context.cursor_position)
+            if ours := _ours(shell, magics, line):
+                text, found = _answer(ours, shell.user_ns, context.line_with_cursor[context.cursor_position :])
+        words = [SimpleCompletion(text=word) for word in found]
+        return {"completions": words, "matched_fragment": text, "suppress": bool(words), "ordered": True}
+
+    as_matcher: Any = context_matcher(identifier=NAME, priority=1)
+    shell.Completer.custom_matchers.append(as_matcher(matched))
 
 
 def remove(shell: InteractiveShell) -> None:
     """Complete them no more."""
-    hooks = shell.strdispatchers.get("complete_command")
-    if hooks is None:
-        return
-    for key in [*(f"%{name}" for name in _names()), *OTHERS]:
-        hooks.strs.pop(key, None)
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [one for one in matchers if getattr(one, "matcher_identifier", "") != NAME]
 
 
-def candidates(name: str, namespace: dict[str, Any]) -> list[str]:
-    """Return what may follow a magic: its flags, the user's variables, names in the store."""
-    built = _parser(name)
-    flags = [option for action in built._actions for option in action.option_strings] if built else []
-    variables = [n for n, v in namespace.items() if _worth_naming(n, v)] if name not in ("track", "charter") else []
-    return [*flags, *variables, *_stored(name)]
+def offers(line: str, names: Names | None = None) -> list[str]:
+    """Return all that may stand where a line ends, each word as it is meant: unquoted, however it begins.
 
-
-def following(name: str, line: str) -> list[str] | None:
-    """Return what may follow the flag before the word being typed; None where anything may.
-
-    >>> following("report", "%report late-flights --for ")[0]
+    >>> offers("%report late-flights --for ")[0]
     'stakeholder'
     """
-    words = _before(line)
-    if name == "flag" and words[1:] == ["answer"]:
-        return offered.argument(["flag", "answer"])
-    return offered.value(name, words[-1]) if words else None
+    found: list[str] = []
+    _look(found, line, names or {}, False)
+    return _ordered(found)
 
 
-def commands(line: str) -> list[str]:
-    """Return what may follow ``%nbmlops``: a magic or command, one of a group's, its flags, and their values."""
+def within(line: str, ask: Callable[[list[str], bool], None]) -> list[str]:
+    """Return what an answer holds when its time is over; asked again, it is waited for again.
+
+    A thread adds to a list what it finds, and is told whether who asked before still waits: then the store is not asked
+    again. Where it hangs, as a store or somebody's object may, what it knew until then is the answer.
+    """
+    hang = [one for one in _asking if one.thread.is_alive()]
+    late = [one for one in _asking if one.line == line and time.monotonic() - one.began < LATE_S]
+    if not late and len(hang) >= MOST_ASKING:
+        return []
+    asking = late[0] if late else _begun(Asking(line), ask, bool(hang))
+    asking.thread.join(LIMIT_S)
+    _asking[:] = [one for one in {*hang, asking} if one.thread.is_alive()]
+    return [*asking.found]
+
+
+def _begun(asking: Asking, ask: Callable[[list[str], bool], None], busy: bool) -> Asking:
+    def work() -> None:
+        with suppress(Exception), silently():  # somebody who types is told nothing
+            ask(asking.found, busy)
+
+    asking.thread = threading.Thread(target=work, name="nbmlops-completion", daemon=True)
+    asking.thread.start()
+    return asking
+
+
+# --- the line
+
+
+def _joined(lines: Sequence[str], number: int, column: int) -> str:
+    """Return the line up to the cursor, with those before it that end in a backslash."""
+    line = lines[number][:column]
+    while number and lines[number - 1].endswith("\\"):
+        number -= 1
+        line = f"{lines[number][:-1]} {line}"
+    return line
+
+
+def _ours(shell: Any, magics: Collection[str], line: str) -> str | None:
+    """Return a line from its magic on, where that is ours and something may follow it."""
+    found = LINE.match(line)
+    if not found or found["said"] is None:
+        return None
+    magic = found["magic"]
+    bare = not found["assigned"] and found["said"].lstrip()[:1] != "="
+    if magic[0] != "%" and shell.automagic and bare and magic not in shell.user_ns:
+        magic = f"%{magic}"
+    return f"{magic} {found['said'][1:]}" if magic in magics else None
+
+
+def _answer(line: str, names: Names, after: str) -> tuple[str, list[str]]:
+    """Return what of a line is replaced, and by what."""
+    typed = _split(line)[1]
+    before = line[: len(line) - len(typed.text)]
+    found = _ordered(within(before, lambda found, busy: _look(found, before, names, busy)))
+    last = LAST.search(typed.value) if typed.quote else None
+    if last and (parts := _beginning([one for one in found if isinstance(one, offered.Part)], last[0])):
+        return last[0], parts
+    closed = bool(typed.quote) and after.startswith(typed.quote)
+    return typed.text, [_written(one, typed.quote, closed) for one in _beginning(found, typed.value)]
+
+
+def _split(line: str) -> tuple[list[str], Typed]:
+    """Return the words behind the magic that are whole, and the one that is being typed."""
+    said = line.partition(" ")[2]
+    lexer: Any = shlex.shlex(StringIO(said), posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    whole: list[str] = []
+    while True:
+        begun = lexer.instream.tell()
+        try:
+            word = lexer.read_token()
+        except ValueError:  # a quote is open
+            word, lexer.state = lexer.token, None
+        if lexer.state is None:  # nothing follows this word
+            return _valued(whole, said[begun:].lstrip(), word or "")
+        whole.append(word or "")
+
+
+def _valued(whole: list[str], text: str, value: str) -> tuple[list[str], Typed]:
+    """Return the words, and of ``--to=champ`` what is behind the sign as the one that is being typed."""
+    option, sign, said = text.partition("=")
+    if sign and option.startswith("--"):
+        return [*whole, option], Typed(said, said)
+    return whole, Typed(text, value, text[0] if text[:1] in ('"', "'") else "")
+
+
+def _beginning(words: Iterable[str], begun: str) -> list[str]:
+    """Return the words that begin so; where none does, those that would in other letters."""
+    words = list(words)
+    return [one for one in words if one.startswith(begun)] or [
+        one for one in words if one.casefold().startswith(begun.casefold())
+    ]
+
+
+def _written(word: str, quote: str, closed: bool) -> str:
+    """Return a word as it stands behind a magic, in the quotes that are open; those may be closed already."""
+    from nbmlops.widgets.forms.fields import quoted, typed
+
+    if isinstance(word, offered.Part):
+        return word
+    said = f"'{word}'" if quote == "'" and "'" not in word else quoted(word)
+    said = typed(f'"{said}"' if quote and said == word else said)
+    return said[:-1] if closed else said
+
+
+def _ordered(found: Iterable[str]) -> list[str]:
+    """Return each word once, options last."""
+    return sorted(dict.fromkeys(found), key=lambda word: word.startswith("-"))
+
+
+# --- the place
+
+
+def _look(found: list[str], line: str, names: Names, busy: bool) -> None:
+    """Add what may stand where a line ends: first what is known without looking."""
+    command, slots, verbs, words = _meant(line.partition(" ")[0], _split(line)[0])
+    slot, said = _place(slots, words)
+    found += verbs
+    if slot is None or not slot.options or slot.takes is None:
+        found += [option for one in slots for option in one.options if option not in words]
+    if slot is None:
+        return
+    found += slot.choices
+    place = offered.Place(names, words, said, busy)
+    for ask in offered.kind(command, slot.name, slot.called):
+        with suppress(Exception):  # one kind of name that cannot be had hides no other
+            found += ask(place)
+
+
+def _meant(magic: str, words: list[str]) -> tuple[str, list[Slot], list[str], list[str]]:
+    """Return the command a line means, its places, the commands below it, and the words behind it."""
+    from nbmlops.magics import is_verb, magics, parser
+
+    if magic != "%nbmlops":
+        return magic.lstrip("%"), _of_magic(parser(magic)), [], words
+    from nbmlops.cli import COMMANDS
+
+    if not words:
+        return "", [], [*magics(), *COMMANDS], []
+    name, *rest = words
+    if name not in magics() or is_verb(name, " ".join(rest)):
+        return _command(words)
+    verbs = _command(words)[2] if name in COMMANDS and not rest else []
+    return name, _of_magic(parser(f"%{name}")), verbs, rest
+
+
+def _command(words: list[str]) -> tuple[str, list[Slot], list[str], list[str]]:
     import click
 
-    from nbmlops.cli import COMMANDS, main
+    from nbmlops.cli import main
 
-    words = _before(line)[1:]
-    if not words:
-        return [*_names(), *COMMANDS]
-    if (values := offered.value(words[0], words[-1])) is not None:
-        return values
-    found: click.Command | None = main.get_command(click.Context(main), words[0])
-    after = words[1:]
-    while isinstance(found, click.Group) and after and after[0] in found.commands:
-        found, after = found.commands[after[0]], after[1:]
-    if line.split()[-1].startswith("-") and not line.endswith(" "):
-        return _options(found, words[0])
-    verbs = list(found.commands) if isinstance(found, click.Group) and not after else []
-    plain = [word for word in words if not word.startswith("-")]
-    return [*verbs, *offered.argument(plain)] or _options(found, words[0])
+    command: click.Command = main
+    known, rest = list[str](), list(words)
+    while isinstance(command, click.Group) and rest and (below := command.get_command(click.Context(command), rest[0])):
+        command = below
+        known.append(rest.pop(0))
+    verbs = list(command.commands) if isinstance(command, click.Group) and known and not rest else []
+    return " ".join(known), _of_command(command) if known else [], verbs, rest
 
 
-def _before(line: str) -> list[str]:
-    """Return the words before the one being typed; quotes group them."""
-    return line.split() if line.endswith(" ") else line.split()[:-1]
+def _of_magic(parser: Parser) -> list[Slot]:
+    return [_slot(a.dest, a.metavar, a.nargs, a.option_strings, a.choices) for a in parser._actions]
 
 
-def _options(command: click.Command | None, name: str) -> list[str]:
-    """Return the flags of a command; of a magic where there is no such command."""
-    from nbmlops.magics import magics
+def _of_command(command: click.Command) -> list[Slot]:
+    def one(param: click.Parameter) -> Slot:
+        takes = 0 if getattr(param, "is_flag", False) else param.nargs
+        options = [*param.opts, *param.secondary_opts]
+        return _slot(param.name or "", param.metavar, takes, options, getattr(param.type, "choices", None))
 
-    if command is not None:
-        return [o for p in command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("-")]
-    known = magics().get(name)
-    return [option for action in known.built._actions for option in action.option_strings] if known else []
-
-
-def _worth_naming(name: str, value: Any) -> bool:
-    """Tell whether a variable may stand behind a magic: data or a model, no module, class or function."""
-    private = name.startswith("_") or name in ("In", "Out", "exit", "quit", "open", "get_ipython")
-    return not (private or isinstance(value, (type, ModuleType)) or inspect.isroutine(value))
+    return [one(param) for param in command.params]
 
 
-def _completer(shell: Any, event: Any) -> list[str]:
-    """Answer IPython; a fault here must never reach the person who types."""
-    try:
-        line = event.text_until_cursor
-        return _ends(_found(event.command, line, shell.user_ns), line, event.symbol)
-    except Exception:
-        return []
+def _slot(name: str, called: Any, nargs: Any, options: Iterable[str], choices: Iterable[Any] | None) -> Slot:
+    """Return a place; how it is called says nothing of whether it may be left out or repeated."""
+    called = called or name
+    said = (called if isinstance(called, str) else " ".join(called)).strip("[]").removesuffix("...").strip().upper()
+    takes = None if nargs in ("*", "+", -1) else nargs if isinstance(nargs, int) else 1
+    return Slot(name, said, takes, tuple(o for o in options if o[0] == "-"), tuple(map(str, choices or ())))
 
 
-def _found(command: str, line: str, names: dict[str, Any]) -> list[str]:
-    """Return what may follow: what the parser says of the place, else whatever belongs to the magic."""
-    name = command.lstrip("%")
-    behind = line.partition(" ")[2].lstrip() if name == "nbmlops" else ""
-    magic = behind.partition(" ")[0] if " " in behind else name
-    built = _parser(magic, command.startswith("%%"))
-    placed = places.values(magic, built, f"%{behind}" if behind else line, names) if built else None
-    if placed is not None:
-        return placed
-
-    def ask() -> list[str]:
-        return commands(line) if name == "nbmlops" else following(name, line) or candidates(name, names)
-
-    return places.within(line, ask)
-
-
-def _parser(name: str, cell: bool = True) -> Parser | None:
-    """Return the parser of a magic of a cell or of a line; None where there is none."""
-    from nbmlops.magics import charter, magics, track
-
-    of_cell = {"track": track.parser, "charter": charter.parser}
-    known = magics().get(name)
-    return of_cell[name]() if cell and name in of_cell else known.built if known else None
-
-
-def _ends(found: list[str], line: str, symbol: str) -> list[str]:
-    """Return what IPython puts in place of a word's end: for it the word of ``late@ch`` begins behind the ``@``."""
-    typed = "" if line.endswith(" ") else line.split()[-1]
-    begun = len(typed) - len(symbol)
-    return [word[begun:] for word in found if word.startswith(typed[:begun])]
-
-
-def _stored(name: str) -> list[str]:
-    from nbmlops.store import runs
-    from nbmlops.tracking import session
-
-    found: list[str] = []
-    if name in EXPERIMENTS or name == "track":
-        found += runs.experiments(session.store())
-    if name in MODELS:
-        found += offered.versions()
-    if name == "report":
-        from nbmlops.magics.report import VERBS
-
-        found += VERBS
-    if name in JOBS:
-        from nbmlops.cli.schedule import names
-
-        found += names()
-    return found
-
-
-def _names() -> list[str]:
-    from nbmlops.magics import magics
-
-    return list(magics())
+def _place(slots: Sequence[Slot], words: Sequence[str]) -> tuple[Slot | None, dict[str, list[str]]]:
+    """Return what the next word would be, and the words that are there by the place each is in."""
+    options = {option: slot for slot in slots for option in slot.options}
+    places = [slot for slot in slots if not slot.options]
+    said: dict[str, list[str]] = {}
+    waiting: Slot | None = None
+    for word in words:
+        if slot := options.get(word):
+            waiting, left = slot if slot.takes != 0 else None, slot.takes
+            continue
+        at = waiting or (places[0] if places else None)
+        if at is None:
+            continue
+        said.setdefault(at.name, []).append(word)
+        if at is waiting and left is not None:
+            left -= 1
+            waiting = waiting if left else None
+        elif at is not waiting and at.takes is not None and len(said[at.name]) >= at.takes:
+            places.pop(0)
+    return waiting or (places[0] if places else None), said

@@ -101,13 +101,14 @@ def _promote_parser() -> Parser:
     parser.add_argument("--to", metavar="ALIAS", required=True)
     parser.add_argument("--reason", required=True)
     parser.add_argument("--override", action="store_true", help="in an emergency, against the policy")
+    parser.add_argument("--instead-of", type=int, metavar="N", help="only if the alias names this version now, 0: none")
     return parser
 
 
 def _promote(shell: InteractiveShell, args: argparse.Namespace) -> Any:
     from nbmlops.governance.promotion import promote
 
-    return promote(args.name, args.version, to=args.to, reason=args.reason, override=args.override)
+    return promote(args.name, args.version, args.to, args.reason, args.override, args.instead_of)
 
 
 def _advise_parser() -> Parser:

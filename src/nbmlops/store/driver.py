@@ -16,7 +16,7 @@ from nbmlops.config import Project
 from nbmlops.errors import Invalid, MissingPackage, Unavailable
 from nbmlops.store.schema import SCHEMA
 
-__all__ = ["Connection", "connect", "is_away", "is_sqlite", "marks", "parts", "sqlite_path"]
+__all__ = ["Connection", "connect", "is_away", "is_made", "is_sqlite", "marks", "parts", "sqlite_path"]
 
 POSTGRES = "postgresql+psycopg://"
 AWAY = {"OperationalError", "InterfaceError", "InternalError", "InsufficientPrivilege", "UndefinedTable"} | {
@@ -25,6 +25,7 @@ AWAY = {"OperationalError", "InterfaceError", "InternalError", "InsufficientPriv
 MANY = 500  # bound values in one statement, below every database's limit
 TOO_LARGE = "54"  # PostgreSQL's class of what exceeds its limits: the value's fault, though it calls it operational
 ACCOUNT = "database"  # how an actor is known whom the server let in
+PERSONAL = ("git", "ci", "jupyterhub", "login")  # how one person's claimed name is known; machines share users
 LOCK = 0x6E626D6C  # the advisory lock of a PostgreSQL database under which numbers are given out
 
 
@@ -131,6 +132,24 @@ def connect(project: Project, timeout_s: float = 20) -> Iterator[Connection]:
             raise unreadable from None
         with store.explained():
             raise
+
+
+def is_made(project: Project, timeout_s: float = 1) -> bool:
+    """Tell whether a project's store was made, in the schema of this code; nothing is made or migrated.
+
+    Parameters
+    ----------
+    project : Project
+    timeout_s : float
+        How long to wait for another process's lock, in seconds.
+    """
+    if not _exists(project.store_url):
+        return False
+    connection = _open(project.store_url, timeout_s)
+    try:
+        return _schema(connection) == SCHEMA
+    finally:
+        connection.close()
 
 
 def is_away(fault: BaseException) -> bool:

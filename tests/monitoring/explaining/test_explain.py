@@ -459,6 +459,6 @@ def test_the_command_refuses_with_the_code_for_it(late, held_out):
 
 
 def test_models_are_completed(shell, late):
-    from nbmlops.magics.complete import candidates
+    from nbmlops.magics.complete import offers
 
-    assert "late" in candidates("explain", shell.user_ns)
+    assert "late" in offers("%explain ", shell.user_ns)
