@@ -167,6 +167,26 @@ describe('This notebook', () => {
     expect(rows().map(row => row.querySelector('.nbmlops-link')?.textContent)).toEqual(['run-2', 'run-1']);
   });
 
+  test('runs that cannot be asked for any more stand below why', async () => {
+    lab.answers.set('runs', page(3));
+    const panel = await lab.opened('runs', 'drift');
+    lab.answers.delete('runs');
+    const first = rows()[0];
+    for (const said of ['Locked.', 'Still locked.']) {
+      void panel.refresh();
+      await settled();
+      await lab.last('runs').answer({ message: said, hint: 'Wait.' }, 503);
+      expect(section('runs').querySelector('[role=alert]')?.textContent).toBe(`${said}Wait.`);
+      expect(section('runs').querySelector('[role=status]')?.textContent).toContain('3 runs');
+      expect(rows().length).toBe(3);
+      expect(rows()[0]).toBe(first);
+    }
+    lab.answers.set('runs', page(4));
+    await panel.refresh('runs');
+    expect(rows().length).toBe(4);
+    expect(section('runs').querySelector('[role=alert]')).toBeNull();
+  });
+
   test('a filter that is refused says why and stays; its cross asks without it', async () => {
     lab.answers.set('runs', page(3));
     await lab.opened('runs');
@@ -309,6 +329,28 @@ describe('Jobs', () => {
     await lab.last('jobs/events').tell('job', work('failed', { error: 'ValueError: no such month' }));
     await lab.about('jobs')[1].answer(listed(work('started')));
     expect(section('jobs').textContent).toContain('ValueError: no such month');
+  });
+
+  test('the keyboard stays on its job where others go and where it moves, and two of one name stay two', async () => {
+    const [first, mine, last] = ['first', 'mine', 'last'].map(job => work('started', { work_id: job, job }));
+    lab.answers.set('jobs', () => listed(first, mine, last));
+    const panel = await lab.opened('jobs');
+    const at = button('mine');
+    at.focus();
+    lab.answers.set('jobs', () => listed(mine, last));
+    await panel.refresh('jobs');
+    expect(document.activeElement).toBe(at);
+    lab.answers.set('jobs', () => listed({ ...mine, status: 'finished', live: false }, last));
+    await panel.refresh('jobs');
+    const titles = (): (string | null)[] =>
+      [...section('jobs').querySelectorAll('.nbmlops-row-title')].map(one => one.textContent);
+    expect(titles()).toEqual(['last', 'mine']);
+    expect(document.activeElement).toBe(at);
+    lab.answers.set('jobs', () => listed(mine, mine, last));
+    for (let round = 0; round < 3; round++) {
+      await panel.refresh('jobs');
+      expect(titles()).toEqual(['mine', 'mine', 'last']);
+    }
   });
 
   test('the keyboard is not lost where a running job ends under it', async () => {

@@ -247,8 +247,9 @@ def test_ticked_runs_are_compared_and_a_reload_forgets_nothing(lab, page):
     expect(compared.locator(".nbmlops-card")).to_contain_text("roc_auc")
     expect(runs.get_by_label("Compare forest").first).to_be_checked()
     expect(panel.get_by_role("button", name="Models", exact=True)).to_have_attribute("aria-expanded", "false")
-    compared.get_by_role("button", name="Untick all").click()
+    compared.get_by_role("button", name="Untick all").press("Enter")
     expect(compared).to_contain_text("Tick two runs or more")
+    expect(panel.get_by_role("button", name="Compare", exact=True)).to_be_focused()  # the button itself is gone
     expect(runs.get_by_label("Compare forest").first).not_to_be_checked()
 
 
@@ -292,9 +293,13 @@ def test_a_version_is_approved_and_promoted_for_a_reason(lab, page, seen):
     second.get_by_role("button", name="Approve…").press("Enter")
     expect(dialog.get_by_label("Outcome")).to_be_focused()
     expect(dialog.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
-    expect(dialog.get_by_role("link", name="the report")).to_have_attribute("href", re.compile("/nbmlops/report/"))
-    dialog.get_by_label("Outcome").select_option("approved with conditions")
+    report = dialog.get_by_role("link", name="the report")
+    expect(report).to_have_attribute("href", re.compile("/nbmlops/report/"))
     dialog.get_by_label("Reason").fill("I read it")
+    with page.context.expect_page() as tab:
+        report.press("Enter")  # reads it, and answers nothing
+    tab.value.close()
+    dialog.get_by_label("Outcome").select_option("approved with conditions")
     expect(dialog.get_by_role("status")).to_have_text("Name at least one condition.")
     dialog.get_by_label("Conditions").fill("look at evenings; kim@example.org; yesterday")
     dialog.get_by_role("button", name="Approve", exact=True).press("Enter")
@@ -307,15 +312,21 @@ def test_a_version_is_approved_and_promoted_for_a_reason(lab, page, seen):
     dialog.get_by_label("Conditions").fill("")
     dialog.get_by_role("button", name="Approve", exact=True).press("Enter")
     expect(dialog).to_have_count(0)
-    expect(second).to_contain_text("approvals 1 of 1 ● complete")
+    assert "approvals 1 of 1 ● complete" in second.text_content()  # at once: the dialog stood until the row said so
 
     promote.press("Enter")
     expect(dialog.get_by_role("button", name="Promote", exact=True)).to_be_disabled()
     dialog.get_by_label("Reason").fill("as good, and simpler")
     dialog.get_by_role("button", name="Promote", exact=True).press("Enter")
-    expect(second.locator(".nbmlops-chip").filter(has_text="champion")).to_have_count(1)
+    expect(dialog).to_have_count(0)
+    assert second.locator(".nbmlops-chip").filter(has_text="champion").count() == 1
     expect(promote).to_be_focused()
     shot(page, "panel-promoted")
+    page.wait_for_timeout(HALF_S)  # a second click would be none
+    promote.press("Enter")
+    expect(dialog).to_contain_text("It is champion already.")
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
 
 
 def test_a_notebook_runs_as_a_job_and_is_seen_to_finish(lab, page):
@@ -386,8 +397,10 @@ def test_a_running_job_is_cancelled_and_run_again(lab, page):
     expect(jobs).to_contain_text("cell 2 of 4: fit()")
     jobs.get_by_role("button", name="nightly").click()
     jobs.get_by_role("button", name="Cancel…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Go back")).to_be_focused()  # a second Enter cancels nothing
+    dialog.get_by_role("button", name="Cancel the job").click()
+    expect(dialog).to_have_count(0)
     panel.get_by_role("button", name="Refresh").click()
     expect(jobs).to_contain_text("cancelled")
     jobs.get_by_role("button", name="Run it again").click()

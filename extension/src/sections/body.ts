@@ -135,12 +135,13 @@ export class Body extends Widget {
 
   /** Put in what was drawn. Who stood on what is gone now stands on what came in its place, or on the title. */
   private put(drawn: HTMLElement[]): void {
-    const controls = (): Element[] => [...this._held.querySelectorAll(CONTROLS)];
-    const at = document.activeElement ? controls().indexOf(document.activeElement) : -1;
+    const controls = (): HTMLElement[] => [...this._held.querySelectorAll<HTMLElement>(CONTROLS)];
+    const held = document.activeElement as HTMLElement;
+    const at = controls().indexOf(held);
     settle(this._held, drawn);
     if (at >= 0 && !this._held.contains(document.activeElement)) {
       const left = controls();
-      ((left[Math.min(at, left.length - 1)] ?? this._toggle) as HTMLElement).focus();
+      (this._held.contains(held) ? held : (left[Math.min(at, left.length - 1)] ?? this._toggle)).focus();
     }
   }
 

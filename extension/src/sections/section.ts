@@ -118,19 +118,29 @@ export function caret(label: string, open: boolean, toggle: () => void): HTMLBut
 
 /** Put rows and other elements into one, in place of those there were: by key where they have one. */
 export function settle(into: HTMLElement, next: readonly HTMLElement[]): void {
-  const known = new Map<string, Element>();
-  for (const child of Array.from(into.children)) {
-    known.set(keyOf(child, [...known.keys()].length), child);
-  }
+  const stays = new Set<Element>(next);
+  const keys = new Set(next.map(keyOf));
+  const known = new Map<string, HTMLElement>();
+  Array.from(into.children).forEach((child, i) => {
+    const key = keyOf(child, i);
+    if (stays.has(child)) {
+      return; // itself, wherever it stands now
+    }
+    if (!keys.has(key) || known.has(key)) {
+      child.remove(); // first, for what moves loses the keyboard
+    } else {
+      known.set(key, child as HTMLElement);
+    }
+  });
   let at: Element | null = into.firstElementChild;
   next.forEach((child, i) => {
     const key = keyOf(child, i);
-    const old = known.get(key);
+    const old = known.get(key) ?? child;
     known.delete(key);
-    const stands = old ? merged(old as HTMLElement, child) : child;
-    if (stands === at) {
-      at = at.nextElementSibling;
-    } else {
+    const here = old === at;
+    at = here ? old.nextElementSibling : at;
+    const stands = merged(old, child);
+    if (!here) {
       into.insertBefore(stands, at);
     }
   });
