@@ -169,6 +169,28 @@ def test_an_alias_that_moved_meanwhile_is_a_conflict(versions, monkeypatch):
         nb.promote("late", 1, to="champion", reason="the first")
 
 
+def test_an_alias_moves_only_away_from_what_was_seen_there(versions, monkeypatch):
+    with pytest.raises(Conflict, match="taken out of use meanwhile"):
+        nb.promote("late", 1, to="champion", reason="x", instead_of=2)
+    nb.promote("late", 1, to="champion", reason="the first", instead_of=0)
+    with pytest.raises(Conflict, match="moved to version 1 meanwhile"):
+        nb.promote("late", 2, to="champion", reason="I saw none", instead_of=0)
+    real = promotion.evidence_of
+
+    def after(*asked):  # somebody is faster at the last moment before anything is read
+        monkeypatch.setattr(promotion, "evidence_of", real)
+        nb.promote("late", 3, to="champion", reason="faster")
+        return real(*asked)
+
+    monkeypatch.setattr(promotion, "evidence_of", after)
+    with pytest.raises(Conflict, match="moved to version 3 meanwhile"):
+        nb.promote("late", 2, to="champion", reason="I saw 1", instead_of=1)
+    for wrong in (-1, True, "1", 1.0):
+        with pytest.raises(Invalid, match="instead_of is"):
+            nb.promote("late", 2, to="champion", reason="x", instead_of=wrong)
+    assert nb.promote("late", 2, to="champion", reason="I saw 3", instead_of=3).aliases == ("champion",)
+
+
 def test_rollback_goes_back_step_by_step_and_stops(versions):
     for number in (1, 2, 3):
         nb.promote("late", number, to="champion", reason="next")
@@ -194,6 +216,7 @@ def test_rollback_of_nothing(versions):
         (("late", 1, "the best", "why"), Invalid, "'the best' is no alias"),
         (("late", 1, "3", "why"), Invalid, "'3' is no alias"),
         (("late", 1, "champion", "  "), Invalid, "needs a reason"),
+        (("late", 1, "champion", "x" * 4001), Invalid, "has 4,001 characters"),
     ],
 )
 def test_bad_words(versions, arguments, error, message):

@@ -86,15 +86,16 @@ def gate(challenger: str, champion: str, rows: str, as_json: bool, **terms: Any)
 @click.option("--to", required=True, metavar="ALIAS", help="The alias to move, such as champion.")
 @click.option("--reason", required=True, help="Why, for those who read the log.")
 @click.option("--override", is_flag=True, help="In an emergency, against the policy: loud until somebody reviews it.")
+@click.option("--instead-of", type=int, metavar="VERSION", help="Only if the alias names this one now; 0: none.")
 @as_json
-def promote(name: str, version: str, to: str, reason: str, override: bool, as_json: bool) -> None:
+def promote(name: str, version: str, as_json: bool, **said: Any) -> None:
     """Move an alias to a version, if the charter allows it.
 
     Example: nbmlops promote late-flights 3 --to champion --reason "better on March"
     """
     from nbmlops.governance.promotion import promote as promoted
 
-    show(promoted(name, version, to=to, reason=reason, override=override), as_json)
+    show(promoted(name, version, **said), as_json)
 
 
 @click.command()

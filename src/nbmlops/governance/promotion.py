@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "promote", "refusal", "reject", "retire", "rollback"]
 
+LONGEST = 4_000  # characters of a reason
 
-def promote(name: str, version: int | str, to: str, reason: str, override: bool = False) -> ModelVersion:
+
+def promote(
+    name: str, version: int | str, to: str, reason: str, override: bool = False, instead_of: int | None = None
+) -> ModelVersion:
     """Move an alias to a version, if the charter allows it.
 
     The file is read once before, so that what is promoted can be loaded. Without a charter the promotion is recorded as
@@ -51,6 +55,8 @@ def promote(name: str, version: int | str, to: str, reason: str, override: bool 
     override : bool
         Move it in an emergency though the policy says no: with an alert, and shown wherever the version is, until
         somebody else has reviewed it (:func:`review_override`).
+    instead_of : int, optional
+        The version the alias named when you decided, 0 for none: it moves only away from that one.
 
     Returns
     -------
@@ -63,6 +69,8 @@ def promote(name: str, version: int | str, to: str, reason: str, override: bool 
         The charter's policy says no, or asks for something this version of nbmlops does not know.
     NotFound
         No such model or version.
+    Conflict
+        Somebody moved the alias, flagged the version or changed the charter meanwhile.
 
     Examples
     --------
@@ -71,6 +79,7 @@ def promote(name: str, version: int | str, to: str, reason: str, override: bool 
     _check_words(to, reason)
     chosen = models.model_version(f"{name}@{version}")
     found, reason, agreed = evidence_of(chosen, to), redact(reason.strip()), charter()
+    _check_seen(name, to, found.champion, instead_of)
     judged = _judged(chosen, agreed, to)
     policy, counted, said = _decided(agreed, found, to, reason, override)
     models.check_loadable(chosen)  # what is promoted can be loaded, digest and all
@@ -342,6 +351,15 @@ def _send() -> None:
         tell(line)
 
 
+def _check_seen(name: str, alias: str, now: ModelVersion | None, seen: int | None) -> None:
+    """Refuse when the alias is not where somebody saw it; from here on :func:`_unmoved` watches it."""
+    if seen is not None and (isinstance(seen, bool) or not isinstance(seen, int) or seen < 0):
+        raise Invalid(f"instead_of is {seen!r}.", "Say the number of the version you saw there, 0 for none.")
+    version = now.version if now else 0
+    if seen is not None and seen != version:
+        raise _meanwhile(name, alias, version or None)
+
+
 def _unmoved(change: Transaction, name: str, alias: str, expected: ModelVersion | None) -> None:
     """Refuse when somebody moved the alias after the evidence was read."""
     from nbmlops.store import events
@@ -349,8 +367,12 @@ def _unmoved(change: Transaction, name: str, alias: str, expected: ModelVersion 
     last = events.latest(change.connection, "alias", f"{name}@{alias}")
     now = last["data"]["version"] if last else None
     if now != (expected.version if expected else None):
-        to = "taken out of use" if now is None else f"moved to version {now}"
-        raise Conflict(f"{name}@{alias} was {to} meanwhile.", "Look again: nb.models().")
+        raise _meanwhile(name, alias, now)
+
+
+def _meanwhile(name: str, alias: str, now: int | None) -> Conflict:
+    to = "taken out of use" if now is None else f"moved to version {now}"
+    return Conflict(f"{name}@{alias} was {to} meanwhile.", "Look at it, then decide again: nb.models().")
 
 
 def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -364,6 +386,8 @@ def _check_words(alias: Any, reason: Any) -> None:
         raise Invalid(f"{alias!r} is no alias.", "Use a word such as champion or challenger.")
     if not isinstance(reason, str) or not reason.strip():
         raise Invalid("What moves an alias needs a reason.", 'Say why: reason="better on March".')
+    if len(reason) > LONGEST:
+        raise Invalid(f"The reason has {len(reason):,} characters.", f"At most {LONGEST:,}: the log keeps it for ever.")
 
 
 def _stack(name: str, alias: str) -> list[int]:

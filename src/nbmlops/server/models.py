@@ -276,7 +276,9 @@ def _may(version: ModelVersion, aliases: list[str], report: Json | None) -> Json
     may: Json = {"approve": None, "reject": None, "roles": []}
     try:
         if report is None:
-            raise Conflict(f"No report of {version.ref} was made yet.", "Make one and read it: POST reports.")
+            raise Conflict(
+                f"No report of {version.ref} was made yet.", f"Make it and read it: nbmlops report {version.ref}"
+            )
         may["roles"] = list(roles_for(report["digest"]))
     except NbmlopsError as error:
         may |= {"approve": str(error), "reject": str(error)}
@@ -328,10 +330,5 @@ def _promoted(
 ) -> Json:
     from nbmlops.governance.promotion import promote
 
-    now = _named_now(name).get(alias or "", 0)
-    if instead_of is not None and instead_of != now:  # who decided saw another one there
-        to = f"to version {now}" if now else "away"
-        raise Conflict(f"{name}@{alias} was moved {to} meanwhile.", "Look at it, then decide again.")
-
-    promote(name, version, to=alias or "", reason=reason or "", override=bool(override))
+    promote(name, version, alias or "", reason or "", bool(override), instead_of)
     return _model(here, name, version)
