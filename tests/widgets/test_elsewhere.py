@@ -10,8 +10,9 @@ import re
 import nh3
 import pytest
 
-from nbmlops.widgets.forms import asked
-from nbmlops.widgets.html import COLOURS, SHAPES, image, status
+from nbmlops.widgets import mimebundle
+from nbmlops.widgets.forms import asked, static
+from nbmlops.widgets.html import COLOURS, SHAPES, as_text, image, status
 
 from .things import standing
 
@@ -89,6 +90,19 @@ def test_numbers_of_a_picture_are_in_its_words(pages):
     for kind in ("drift", "profile", "evaluation", "gate", "comparison", "run"):
         assert pictures(pages[kind]), kind
         assert all(re.search(r"\d", alt) for alt in pictures(pages[kind])), kind
+
+
+def test_money_is_no_formula_and_an_empty_line_no_end():
+    """MathJax reads outputs in Jupyter and nbconvert, Markdown those of `nbconvert --to markdown`."""
+    said = "$1,200 a day, $300 a night\n\n    or \\(x\\), \\begin{a}"
+    who = {"name": "ann", "known_by": "os", "roles": [], "claimed": None, "proves": said}
+    form = {"title": said, "magic": "%drift", "command": "%drift april", "notes": [], "fields": []}
+    for page in (mimebundle("actor", who)["text/html"], static.bundle(form)["text/html"]):
+        assert not re.search(r"\n\s*\n", page)
+        for piece in re.findall(r">([^<]+)", page):
+            assert not re.search(r"\$.*\$|\\[(\[]|\\begin", piece), piece
+        assert html.unescape(re.sub("<[^>]*>", "", page)).count(said) == 1
+    assert as_text("<p>at most $5, in C:\\data</p>") == "<p>at most $5, in C:\\data</p>"
 
 
 def test_room_for_a_picture_that_is_not_shown_is_that_of_the_picture(pages):

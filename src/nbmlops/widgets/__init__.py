@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from nbmlops.widgets.html import as_text
 from nbmlops.widgets.room import capped
 
 __all__ = ["MAX_JSON_BYTES", "mimebundle", "text"]
@@ -29,7 +30,7 @@ def mimebundle(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
         MIME type to content. JSON over 200 kB loses entries of its longest lists, counted under ``capped``.
     """
     view = importlib.import_module(f"{__name__}.{kind}")
-    bundle = {"text/plain": view.text(data), "text/html": view.html(data)}
+    bundle = {"text/plain": view.text(data), "text/html": as_text(view.html(data))}
     return bundle | {f"application/vnd.nbmlops.{kind}.v1+json": capped(data, MAX_JSON_BYTES)}
 
 

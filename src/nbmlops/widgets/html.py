@@ -13,11 +13,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["card", "esc", "fold", "image", "lines", "number", "percent", "status", "table"]
+__all__ = ["as_text", "card", "esc", "fold", "image", "lines", "number", "percent", "status", "table"]
 
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:13px;line-height:1.45"
 GOOD, WARN, BAD, QUIET = "#1a6b3c", "#7a5200", "#a3211b", "#4d5560"
 SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+TEXT, FORMULA, MARK = re.compile(">[^<]+"), re.compile(r"\$[^$]*\$|\\[(\[]|\\begin"), re.compile(r"[$\\]")
+EMPTY = re.compile(r"\n(?=[ \t]*\n)")
 SHAPES = {GOOD: "●", WARN: "▲", BAD: "■", QUIET: "○"}
 COLOURS = {
     **dict.fromkeys(("finished", "passed", "ok", "better", "non-inferior", "completed", "done", "shown", "keep"), GOOD),
@@ -32,6 +34,16 @@ def esc(value: Any) -> str:
     """Return any value as HTML text; control and bidirectional override characters become visible marks."""
     text = "".join("\N{REPLACEMENT CHARACTER}" if _hidden(c) else c for c in str(value))
     return html.escape(text, quote=True)
+
+
+def as_text(page: str) -> str:
+    """Return HTML whose text stays text: money is no formula to MathJax, an empty line no end of it in Markdown.
+
+    >>> as_text("<p>$5 a day, $6 a night</p>")
+    '<p><span>$</span>5 a day, <span>$</span>6 a night</p>'
+    """
+    apart = TEXT.sub(lambda t: MARK.sub(r"<span>\g<0></span>", t[0]) if FORMULA.search(t[0]) else t[0], page)
+    return EMPTY.sub("&#10;", apart)
 
 
 def number(value: Any) -> str:

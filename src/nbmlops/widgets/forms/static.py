@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbmlops.widgets.html import card, esc, lines, table
+from nbmlops.widgets.html import as_text, card, esc, lines, table
 
 __all__ = ["bundle", "code", "html", "text"]
 
@@ -16,7 +16,11 @@ CODE = "font-family:ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap;o
 
 def bundle(data: Json) -> dict[str, Any]:
     """Return JSON, script-free HTML and text of a form."""
-    return {"text/plain": text(data), "text/html": html(data), "application/vnd.nbmlops.form.v1+json": dict(data)}
+    return {
+        "text/plain": text(data),
+        "text/html": as_text(html(data)),
+        "application/vnd.nbmlops.form.v1+json": dict(data),
+    }
 
 
 def html(data: Json) -> str:
