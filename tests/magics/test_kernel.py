@@ -163,5 +163,27 @@ hooks = [*callbacks, *shell.input_transformers_cleanup, *shell.ast_transformers]
 assert not [f for f in hooks if (getattr(f, "__module__", None) or "").startswith("nbmlops")], hooks
 shown = [shell.display_pub.publish, shell.displayhook.write_format_data, __import__("sys").stdout.write]
 assert not [f for f in shown if hasattr(f, "watched_by_nbmlops")], shown
+assert not [m for m in shell.Completer.custom_matchers if (m.__module__ or "").startswith("nbmlops")]
 assert not [name for name in ("track", "nbmlops", "drift") if name in shell.magics_manager.magics["line"]]
 """
+
+
+def test_a_kernel_completes_with_jedi_and_without(kernel):
+    kernel.run("import pandas as pd\napril = pd.DataFrame({'day of month': [1], 'city': [1]})")
+    kernel.run("%%track forest\nx = 1")
+    kernel.run("from nbmlops.magics import complete\ncomplete.LIMIT_S = 60")  # this machine is shared
+    for code, whole in (
+        ("import os\n%drift ap|\nos", "import os\n%drift april\nos"),
+        ('%drift april --by "day|"', '%drift april --by "day of month"'),
+        ("# one\n%%track for|\nx = 2", "# one\n%%track forest\nx = 2"),
+        ("x = 'ä𝄞'\n%compare forest fo|", "x = 'ä𝄞'\n%compare forest forest"),
+    ):
+        for jedi in ("True", "False"):
+            kernel.run(f"%config IPCompleter.use_jedi = {jedi}")
+            at, code_ = code.index("|"), code.replace("|", "")
+            found = kernel.reply(kernel.client.complete(code_, at))
+            lines = [code_[: found["cursor_start"]] + one + code_[found["cursor_end"] :] for one in found["matches"]]
+            assert whole in lines, (lines, jedi)
+    kernel.run("%unload_ext nbmlops")
+    found = kernel.reply(kernel.client.complete("%drift april --by ci"))
+    assert "city" not in found["matches"]

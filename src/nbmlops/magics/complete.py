@@ -25,13 +25,14 @@ __all__ = ["LIMIT_S", "install", "offers", "remove", "within"]
 
 LIMIT_S = 0.12  # nobody waits longer for what may follow
 LATE_S = 30.0  # so long an answer that came too late serves who asks again
-MOST_ASKING = 4  # threads that may hang, whatever hangs
+MOST_WAITING = 4  # threads for the store, one after the other
 
 NAME = "nbmlops"
 LINE = re.compile(r"\s*(?P<assigned>[\w.,\s]+=\s*)?(?P<magic>%{0,2}\w+)(?P<said>\s.*)?\Z", re.S)
 LAST = re.compile(r"[\w.`]*\Z")  # what of a query is being typed
 
 Names = Mapping[str, Any]
+Turn = Callable[[], None]  # waits; an error where too many do
 
 
 @dataclass(frozen=True)
@@ -97,30 +98,36 @@ def offers(line: str, names: Names | None = None) -> list[str]:
     'stakeholder'
     """
     found: list[str] = []
-    _look(found, line, names or {}, False)
+    _look(found, line, names or {}, lambda: None)
     return _ordered(found)
 
 
-def within(line: str, ask: Callable[[list[str], bool], None]) -> list[str]:
+def within(line: str, ask: Callable[[list[str], Turn], None]) -> list[str]:
     """Return what an answer holds when its time is over; asked again, it is waited for again.
 
-    A thread adds to a list what it finds, and is told whether who asked before still waits: then the store is not asked
-    again. Where it hangs, as a store or somebody's object may, what it knew until then is the answer.
+    A thread adds to a list what it finds, and before it asks the store waits for its turn. Where it hangs, as a store
+    or somebody's object may, what it knew until then is the answer.
     """
     hang = [one for one in _asking if one.thread.is_alive()]
     late = [one for one in _asking if one.line == line and time.monotonic() - one.began < LATE_S]
-    if not late and len(hang) >= MOST_ASKING:
+    if not late and len(hang) >= 2 * MOST_WAITING:
         return []
-    asking = late[0] if late else _begun(Asking(line), ask, bool(hang))
+    asking = late[0] if late else _begun(Asking(line), ask, hang)
     asking.thread.join(LIMIT_S)
-    _asking[:] = [one for one in {*hang, asking} if one.thread.is_alive()]
+    _asking[:] = [one for one in dict.fromkeys([*hang, asking]) if one.thread.is_alive()]
     return [*asking.found]
 
 
-def _begun(asking: Asking, ask: Callable[[list[str], bool], None], busy: bool) -> Asking:
+def _begun(asking: Asking, ask: Callable[[list[str], Turn], None], before: list[Asking]) -> Asking:
+    def turn() -> None:
+        if len(before) >= MOST_WAITING:
+            raise LookupError
+        if before:
+            before[-1].thread.join()
+
     def work() -> None:
         with suppress(Exception), silently():  # somebody who types is told nothing
-            ask(asking.found, busy)
+            ask(asking.found, turn)
 
     asking.thread = threading.Thread(target=work, name="nbmlops-completion", daemon=True)
     asking.thread.start()
@@ -155,7 +162,7 @@ def _answer(line: str, names: Names, after: str) -> tuple[str, list[str]]:
     """Return what of a line is replaced, and by what."""
     typed = _split(line)[1]
     before = line[: len(line) - len(typed.text)]
-    found = _ordered(within(before, lambda found, busy: _look(found, before, names, busy)))
+    found = _ordered(within(before, lambda found, turn: _look(found, before, names, turn)))
     last = LAST.search(typed.value) if typed.quote else None
     if last and (parts := _beginning([one for one in found if isinstance(one, offered.Part)], last[0])):
         return last[0], parts
@@ -215,7 +222,7 @@ def _ordered(found: Iterable[str]) -> list[str]:
 # --- the place
 
 
-def _look(found: list[str], line: str, names: Names, busy: bool) -> None:
+def _look(found: list[str], line: str, names: Names, turn: Turn) -> None:
     """Add what may stand where a line ends: first what is known without looking."""
     command, slots, verbs, words = _meant(line.partition(" ")[0], _split(line)[0])
     slot, said = _place(slots, words)
@@ -225,7 +232,7 @@ def _look(found: list[str], line: str, names: Names, busy: bool) -> None:
     if slot is None:
         return
     found += slot.choices
-    place = offered.Place(names, words, said, busy)
+    place = offered.Place(names, words, said, turn)
     for ask in offered.kind(command, slot.name, slot.called):
         with suppress(Exception):  # one kind of name that cannot be had hides no other
             found += ask(place)

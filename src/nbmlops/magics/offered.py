@@ -27,14 +27,15 @@ class Place:
     names: Mapping[str, Any] = field(default_factory=dict)  # the variables of the notebook
     words: Sequence[str] = ()
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    busy: bool = False  # whether the store has not answered the one who asked before
+    turn: Callable[[], None] = lambda: None  # waits until nobody else asks the store
 
     @property
     def store(self) -> Store:
         """The store; an error where none was made yet, none answers, or it has another schema: Tab changes nothing."""
         from nbmlops.tracking import session
 
-        if self.busy or not self._is_made:
+        self.turn()
+        if not self._is_made:
             raise LookupError
         return session.store()
 
