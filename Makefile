@@ -57,7 +57,7 @@ test-lowest:
 	@.venv-lowest/bin/python -m pip install --quiet uv
 	@SKIP_JUPYTER_BUILDER=1 .venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
 	  --resolution lowest-direct -e ".[examples]" "pytest>=8" "pytest-timeout>=2.3" "pytest-xdist>=3" "hypothesis>=6.100" "polars>=1" "pyarrow>=16"
-	PYDEVD_DISABLE_FILE_VALIDATION=1 CI= NBMLOPS_TEST_POSTGRES=none .venv-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/serving --ignore=tests/browser --ignore=tests/cli/test_doctor.py --ignore=tests/cli/test_serve.py --ignore=tests/bridges/test_notebook_jobs.py $(ARGS)
+	PYDEVD_DISABLE_FILE_VALIDATION=1 CI= NBMLOPS_TEST_POSTGRES=none .venv-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/serving --ignore=tests/browser --ignore=tests/cli/test_doctor.py --ignore=tests/cli/test_serve.py $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

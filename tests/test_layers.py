@@ -34,6 +34,7 @@ ONLY_IN = {
     "ipywidgets": {"widgets"},
     "tornado": {"server"},
     "jupyter_server": {"server"},
+    "jupyter_scheduler": {"server"},
     "fastapi": {"serving"},
     "starlette": {"serving"},
     "uvicorn": {"serving"},

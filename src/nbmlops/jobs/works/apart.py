@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbmlops.store.database import Store, Transaction
     from nbmlops.store.works import Claim
 
-__all__ = ["again", "start"]
+__all__ = ["again", "by", "row_of", "start"]
 
 COMMAND = (sys.executable, "-m", "nbmlops.jobs.works.attempt")  # reads a claim from its input
 MOST_SAID = 400  # characters of what a process said last
@@ -60,7 +60,7 @@ def start(path: str | Path, parameters: Mapping[str, Any] | None = None) -> Clai
     """
     from nbmlops.store.database import open_store
 
-    row = _row(path, parameters or {})
+    row = row_of(path, parameters or {})
     store = open_store(session.project())
     with ledger.changing(store) as change:
         ledger.add(change, [row])
@@ -91,21 +91,30 @@ def again(key: str) -> Claim:
             raise NotFound(f"No work {key[:80]!r}.", "List them: nbmlops jobs history")
         if held.state in ("started", "finished"):
             raise Conflict(f"{key} is {held.state}, so it is not tried again.", "Start its notebook anew.")
-        ledger.reopen(change, key, now(), spec={**held.spec, **_by()})
+        ledger.reopen(change, key, now(), spec={**held.spec, **by()})
         claim = _claimed(change, key, store.project)
     _begin(store, claim)
     return claim
 
 
-def _row(path: str | Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a notebook with its parameters as a row for the ledger; what does not fit is refused."""
+def row_of(path: str | Path, parameters: Mapping[str, Any], kernel_name: str | None = None) -> dict[str, Any]:
+    """Return a notebook with its parameters as a row for the ledger; what does not fit is refused.
+
+    Parameters
+    ----------
+    path : str or Path
+    parameters : mapping
+        A text for a parameter of another type is read as that type.
+    kernel_name : str, optional
+        In place of the notebook's own.
+    """
     from nbmlops.jobs.execution import opened
     from nbmlops.jobs.parameters import declared, required
     from nbmlops.jobs.works.keys import digest_of, kept
 
     if disabled():
         raise Invalid("A job needs the store, and NBMLOPS_DISABLED switches it off.", "Unset it.")
-    notebook, nb, kernel, language = opened(path)
+    notebook, nb, kernel, language = opened(path, kernel_name)
     known = declared(nb, kernel, language)
     values = _values(notebook.name, parameters, known)
     required(notebook.name, values, known)
@@ -117,7 +126,7 @@ def _row(path: str | Path, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "digest": digest_of(nb, values),
         "trigger": f"by hand: {environment.acting()[0]}",
         "created_at": at,
-        "spec": _by(),
+        "spec": by(),
     }
 
 
@@ -129,8 +138,8 @@ def _visitor() -> tuple[str, str]:
     return asked.who if asked and asked.who and not INVENTED.match(asked.who[0]) else ("", "")
 
 
-def _by() -> dict[str, str]:
-    """Return whose run an attempt is, so that they do not answer for it."""
+def by() -> dict[str, str]:
+    """Return whose run an attempt is, for the spec of its work: who asked a server, where it knows them."""
     name, _ = _visitor()
     return {"by": name} if name else {}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbmlops.store.database import Store
     from nbmlops.store.works import State, Work
 
-__all__ = ["beside", "cells_of", "held", "shown", "work_of", "works"]
+__all__ = ["beside", "cells_of", "held", "newest", "rows", "shown", "work_of", "works"]
 
 WHERE = re.compile(r"cell (\d+) of (\d+): ?(.*)", re.S)
 OF_RUN = ("run_id", "status", "cause", "started_at", "ended_at", "duration_s", "error", "tags", "author")
@@ -61,13 +61,17 @@ def works(project: Project, limit: int = 100, keys: Sequence[str] = ()) -> list[
     store = made_store(project)
     if store is None:
         return []
-    found = [work for key in keys if (work := ledger.get(store, key))] if keys else _newest(store, limit)
+    found = [work for key in keys if (work := ledger.get(store, key))] if keys else newest(store, limit)
+    return sorted(rows(store, found), key=lambda row: FIRST.get(str(row["status"]), 3))
+
+
+def rows(store: Store, found: Sequence[Work]) -> list[Json]:
+    """Return works with their runs, in the order they have."""
     runs = _runs(store, [work.run_id for work in found if work.run_id])
-    rows = [_row(store, work, runs.get(work.run_id or "", {})) for work in found]
-    return sorted(rows, key=lambda row: FIRST.get(str(row["status"]), 3))
+    return [_row(store, work, runs.get(work.run_id or "", {})) for work in found]
 
 
-def _newest(store: Store, limit: int) -> list[Work]:
+def newest(store: Store, limit: int) -> list[Work]:
     """Return what runs or is due, and then what ended, the newest first, be it a work or a run that belongs to none."""
     from nbmlops.store import ledger
     from nbmlops.store.notebooks import alone

@@ -13,15 +13,18 @@ from jupyter_scheduler import models as form
 from jupyter_scheduler.environments import EnvironmentManager
 from jupyter_scheduler.executors import ExecutionManager
 
-from nbmlops.errors import NotAllowed, NotFound
+from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.jobs.execution import kernels
 from nbmlops.jobs.schedule.definition import Job
-from nbmlops.store.works import Attempt, Work
+from nbmlops.report.gathered.masked import SHOWN
+from nbmlops.server.masks import Masks
+from nbmlops.store.works import Work
 
 __all__ = [
     "FORMATS",
     "Features",
     "Kernels",
+    "as_typed",
     "asked",
     "defined",
     "definition_id",
@@ -31,7 +34,9 @@ __all__ = [
     "key_of",
     "name_of",
     "page",
+    "refuse",
     "status",
+    "unmasked",
 ]
 
 FORMATS = {"ipynb": "Notebook", "html": "HTML"}
@@ -42,6 +47,19 @@ STATUS = {
     "failed": form.Status.FAILED,
 }  # the others never came to an end of their own
 FIRE, DEFINED = "fire-", "job-"
+WELL = ("due", "started", "finished")  # the form shows any message in red
+NO_WORD = {  # what a form or script may ask, and the ledger cannot do: refused, for an order ignored is a lie
+    "compute_type": "a job runs where the project's executor is",
+    "job_definition_id": "a job of a definition is begun at the definition's own address",
+    "name": "a job is called as its file",
+    "output_filename_template": "an output is called as its run",
+    "output_formats": f"an output can be had as {' and '.join(FORMATS)}",
+    "package_input_folder": "a job runs in the folder of its notebook, with all files there, and copies none",
+    "runtime_environment_parameters": "an environment is a kernel, which takes none",
+    "tags": "a job's file has none",
+    "url": "a job's address follows from its name",
+}
+LABELS = {"package_input_folder": "Run job with input folder"}  # as people read them
 
 
 class Features(ExecutionManager):  # type: ignore[misc]
@@ -82,27 +100,74 @@ def status(state: str) -> form.Status:
     return STATUS.get(state, form.Status.STOPPED)
 
 
-def described(work: Work, tries: Sequence[Attempt]) -> form.DescribeJob:
-    """Return a work, with the attempts at it, as a job."""
+def refuse(model: Any, *names: str) -> None:
+    """Refuse fields of a form the ledger has no word for, where they say anything.
+
+    Raises
+    ------
+    Invalid
+        The first of them, with what is so instead.
+    """
+    for name in names:
+        value, usual = getattr(model, name), type(model).__fields__[name].default
+        fits = name == "output_formats" and {*(value or ())} <= {*FORMATS}
+        if value and value != usual and not fits:
+            said = f"{LABELS.get(name, name)} is {str(value)[:80]!r}, but {NO_WORD[name]}."
+            raise Invalid(said, "Leave it out.")
+
+
+def unmasked(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """Return a form's parameters; one that comes back as we masked it is no value."""
+    lost = [name for name, text in parameters.items() if text == SHOWN]
+    if lost and Masks.now().any:
+        raise Invalid(f"{lost[0]} is {SHOWN!r}: what it was is not shown here.", "Type its value.")
+    return parameters
+
+
+def as_typed(value: Any) -> Any:
+    """Return a kept parameter as somebody types it.
+
+    >>> as_typed({"$secret": "DB"}), as_typed(3)
+    ('Secret("DB")', 3)
+    """
+    return f'Secret("{value["$secret"]}")' if isinstance(value, Mapping) and {*value} == {"$secret"} else value
+
+
+def described(work: Work, row: Mapping[str, Any], masks: Masks) -> form.DescribeJob:
+    """Return a work as a job; ``row`` is it with its run, as lists of works show it."""
     about: Mapping[str, Any] = work.spec.get("form", {})
+    begun, ended = row["started_at"], row["ended_at"]
     return form.DescribeJob(
-        job_id=id_of(work.key),
+        job_id=id_of(work.key or str(work.run_id)),
         name=_shown(work),
-        input_filename=Path(work.notebook).name,
+        input_filename=Path(work.notebook).name or f"{_shown(work)}.ipynb",
         runtime_environment_name=work.spec.get("kernel") or "",
         runtime_environment_parameters=None,
-        output_formats=about.get("formats", ["ipynb"]),
-        parameters={name: str(value) for name, value in work.parameters.items()},
+        output_formats=about.get("formats", [*FORMATS]),
+        output_filename_template=None,
+        parameters=_texts(work.parameters, masks),
         tags=about.get("tags", []),
-        job_definition_id=definition_id(work.job) if work.job else None,
-        url=f"/jobs/{id_of(work.key)}",
+        job_definition_id=definition_id(work.job) if work.job and work.key else None,
+        url=f"/jobs/{id_of(work.key or str(work.run_id))}",
         create_time=_ms(work.created_at),
-        update_time=_ms(work.ended_at or (tries[-1].started_at if tries else work.created_at)),
-        start_time=_ms(tries[0].started_at) if tries else None,
-        end_time=_ms(work.ended_at) if work.ended_at else None,
+        update_time=_ms(ended or begun or work.created_at),
+        start_time=_ms(begun) if begun else None,
+        end_time=_ms(ended) if ended else None,
         status=status(work.state),
-        status_message=work.reason,
+        status_message=None if work.state in WELL else _said(work, row, masks.any),
     )
+
+
+def _said(work: Work, row: Mapping[str, Any], hide: bool) -> str:
+    """Return what became of a work in its own words; where columns are private no text that may quote a value."""
+    state = work.state if status(work.state) == form.Status.STOPPED else ""
+    tries = f"attempt {work.attempt} of {work.most}" if work.attempt and work.most > 1 else ""
+    words = [text.partition(":")[0] if hide and text else text for text in (row["reason"], row["error"])]
+    return ": ".join(filter(None, (state, tries, *words)))
+
+
+def _texts(parameters: Mapping[str, Any], masks: Masks) -> dict[str, str]:
+    return {name: str(masks.value(name, as_typed(value))) for name, value in parameters.items()}
 
 
 def defined(job: Job, stamp: int, active: bool) -> form.DescribeJobDefinition:
@@ -114,8 +179,9 @@ def defined(job: Job, stamp: int, active: bool) -> form.DescribeJobDefinition:
         input_filename=Path(job.notebook).name,
         runtime_environment_name=job.kernel or "",
         runtime_environment_parameters=None,
-        output_formats=["ipynb"],
-        parameters={name: str(value) for name, value in job.parameters.items()},
+        output_formats=[*FORMATS],
+        output_filename_template=None,
+        parameters=_texts(job.parameters, Masks.now()),
         schedule=clock.value if clock else None,
         timezone=job.zone if clock else None,
         create_time=stamp,
@@ -142,8 +208,16 @@ def name_of(definition_id: str) -> str:
 
 
 def kernel(name: str) -> str | None:
-    """Return the kernel a form chose; another scheduler's environments are none of ours."""
-    return name if name in kernels() else None
+    """Return the kernel a form chose, None for the notebook's own.
+
+    Raises
+    ------
+    Invalid
+        There is no such kernel here.
+    """
+    if name and name not in (known := kernels()):
+        raise Invalid(f"No kernel {name[:80]!r} here. Known: {', '.join(known)}.", "Choose one of them.")
+    return name or None
 
 
 def _environment(name: str, label: str) -> form.RuntimeEnvironment:
@@ -183,14 +257,14 @@ def asked(work: Work, query: form.ListJobsQuery) -> bool:
     return (
         query.status in (None, status(work.state))
         and _shown(work).startswith(query.name or "")
-        and (query.job_definition_id is None or work.job == name_of(query.job_definition_id))
+        and (query.job_definition_id is None or (bool(work.key) and work.job == name_of(query.job_definition_id)))
         and {*(query.tags or [])} <= {*work.spec.get("form", {}).get("tags", [])}
         and (query.start_time is None or _ms(work.created_at) >= query.start_time)
     )
 
 
 def _shown(work: Work) -> str:
-    return str(work.spec.get("form", {}).get("name") or work.job or work.key)
+    return str(work.spec.get("form", {}).get("name") or work.job or work.key or Path(work.notebook).stem)
 
 
 def _sorted(found: Sequence[Any], fields: Sequence[form.SortField]) -> list[Any]:
