@@ -59,5 +59,5 @@ class Shown:
         return view(self)
 
     def __repr__(self) -> str:
-        text: str = view(self)["text/plain"]
+        text: str = importlib.import_module(VIEWS).text(self.shows, self.to_dict())
         return text

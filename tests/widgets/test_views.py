@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import nbmlops.widgets
-from nbmlops.widgets import MAX_JSON_BYTES, mimebundle
+from nbmlops.widgets import MAX_HTML_BYTES, MAX_JSON_BYTES, MAX_TEXT, mimebundle
 from nbmlops.widgets.room import capped
 
 from .things import standing
@@ -105,11 +105,11 @@ def check(kind: str, page: str) -> None:
             assert re.match(r"https?://|/", str(about["href"])), kind
 
 
-def hostile(data):
-    """Return the same with markup in every text that people or frames bring."""
+def hostile(data, said=HOSTILE):
+    """Return the same with something before every text that people or frames bring."""
     if isinstance(data, dict):
-        return {k: HOSTILE + v if FREE.fullmatch(k) and isinstance(v, str) else hostile(v) for k, v in data.items()}
-    return [hostile(item) for item in data] if isinstance(data, list) else data
+        return {k: said + v if FREE.fullmatch(k) and isinstance(v, str) else hostile(v, said) for k, v in data.items()}
+    return [hostile(item, said) for item in data] if isinstance(data, list) else data
 
 
 def test_json_of_a_thing_fits_and_says_itself_again(things):
@@ -174,3 +174,44 @@ def test_whatever_it_is_it_fits(data):
 def test_what_fits_stays_as_it_is():
     data = {"rows": list(range(100)), "name": "x" * 1000}
     assert capped(data, MAX_JSON_BYTES) == data
+
+
+def many(data, key, count):
+    """Return the object with so many entries under a key, made of the first."""
+    held = data[key]
+    return {**data, key: [{**held[0], "name": f"entry {i}", "code": f"c{i}"} for i in range(count)]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "count"),
+    [("run", "metrics", 5000), ("runs", "runs", 10_000), ("drift", "findings", 3000), ("profile", "columns", 300)],
+)
+def test_html_and_text_of_what_is_too_long_fit_and_say_so(things, kind, key, count):
+    data = many(things[kind].to_dict(), key, count)
+    bundle = mimebundle(kind, data)
+    assert len(bundle["text/html"]) <= MAX_HTML_BYTES
+    assert len(bundle["text/plain"]) <= MAX_TEXT + 100
+    check(kind, bundle["text/html"])
+    assert bundle == mimebundle(kind, data)
+    if kind == "runs":
+        assert "Too long for an output, in the store only: " in bundle["text/html"]
+        assert bundle["text/plain"].endswith("more lines")
+        assert len(nbmlops.widgets.text(kind, data).splitlines()) > count  # a terminal has all
+
+
+def test_names_of_ten_thousand_characters_fit(things):
+    for kind, thing in things.items():
+        page = mimebundle(kind, hostile(thing.to_dict(), "x" * 10_000))["text/html"]
+        assert len(page) <= MAX_HTML_BYTES, kind
+
+
+def test_half_characters_can_be_sent_and_a_terminal_is_not_steered(things):
+    for kind, thing in things.items():
+        bundle = mimebundle(kind, hostile(thing.to_dict(), "\ud800\x1b[2J\x9b2J"))
+        json.dumps(bundle, ensure_ascii=False, allow_nan=False).encode()
+        assert not re.search("[\x1b\x9b]", bundle["text/plain"] + bundle["text/html"]), kind
+
+
+def test_what_is_shown_as_text_alone_makes_no_page(things, monkeypatch):
+    monkeypatch.setattr(nbmlops.widgets, "_page", None)
+    assert repr(things["run"]).startswith("late: finished")

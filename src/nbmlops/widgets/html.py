@@ -13,10 +13,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["as_text", "card", "esc", "fold", "image", "lines", "number", "percent", "status", "table"]
+__all__ = ["as_text", "card", "esc", "fold", "image", "lines", "note", "number", "percent", "shown", "status", "table"]
 
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;font-size:13px;line-height:1.45"
 GOOD, WARN, BAD, QUIET = "#1a6b3c", "#7a5200", "#a3211b", "#4d5560"
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 TEXT, FORMULA, MARK = re.compile(">[^<]+"), re.compile(r"\$[^$]*\$|\\[(\[]|\\begin"), re.compile(r"[$\\]")
 EMPTY = re.compile(r"\n(?=[ \t]*\n)")
@@ -30,10 +31,23 @@ COLOURS = {
 }
 
 
+def shown(text: str) -> str:
+    r"""Return a text with a visible mark for each character that acts on a screen instead of standing there.
+
+    >>> shown("a\x1b[2Jb\u202e") == "a\ufffd[2Jb\ufffd"
+    True
+    """
+    return HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def esc(value: Any) -> str:
     """Return any value as HTML text; control and bidirectional override characters become visible marks."""
-    text = "".join("\N{REPLACEMENT CHARACTER}" if _hidden(c) else c for c in str(value))
-    return html.escape(text, quote=True)
+    return html.escape(shown(str(value)), quote=True)
+
+
+def note(said: str) -> str:
+    """Return words that matter less, below a view."""
+    return f'<div style="{FONT};opacity:.75;margin-top:4px">{esc(said)}</div>'
 
 
 def as_text(page: str) -> str:
@@ -121,8 +135,3 @@ def lines(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     cells = [[str(h) for h in headers], *([str(c) for c in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
-
-
-def _hidden(character: str) -> bool:
-    code = ord(character)
-    return (code < 32 and character not in "\n\t") or code in range(0x202A, 0x202F) or code in range(0x2066, 0x206A)

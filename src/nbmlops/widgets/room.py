@@ -1,14 +1,16 @@
-"""JSON of an object within its room: rows that do not fit are dropped and counted, never the whole object."""
+"""An object within its room: rows that do not fit are dropped and counted, never the whole object."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["capped"]
+__all__ = ["capped", "first_lines", "left_out", "sendable"]
 
 LONG, SHORT = 20_000, (2_000, 400, 40)  # characters of a text; the others where nothing but texts is left to cut
+HALVES = re.compile("[\ud800-\udfff]")
 MANY = 20  # entries that make a mapping a list by name
 Path = tuple[str, ...]
 
@@ -34,15 +36,59 @@ def capped(data: Mapping[str, Any], most: int) -> dict[str, Any]:
     >>> capped({"rows": list(range(100))}, 60)
     {'rows': [0, 1, 2, 3, 4, 5], 'capped': {'rows': 94}}
     """
-    if len(json.dumps(data)) <= most:
+    if len(whole := json.dumps(data)) <= most:
         return dict(data)
-    made: dict[str, Any] = _cut(json.loads(json.dumps(data)), LONG)
-    missing: dict[str, int] = {}
+    made: dict[str, Any] = _cut(json.loads(whole), LONG)
+    missing: dict[str, int] = dict(made.pop("capped", {}))  # of what was shortened before
     while (over := len(json.dumps(made | {"capped": missing})) - most) > 0:
         if (found := max(_lists(made, ()), default=None)) is None:
             return _only_texts(made, most) | {"capped": missing}
-        _shorten(made, *found, over, missing)
+        _shorten(made, *found, over, most, missing)
     return made | ({"capped": missing} if missing else {})
+
+
+def sendable(value: Any) -> Any:
+    r"""Return plain JSON that can be sent: half a character, as odd file names have, becomes a visible mark.
+
+    >>> sendable({"name": "a\ud800b"}) == {"name": "a\ufffdb"}
+    True
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return _whole(value)
+    return value
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return HALVES.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, Mapping):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def first_lines(text: str, most: int) -> str:
+    r"""Return the first lines of a text, and how many there are besides.
+
+    >>> first_lines("one\ntwo\nthree", 12)
+    'one\ntwo\nand 1 more lines'
+    """
+    if len(text) <= most:
+        return text
+    kept = text[:most].rpartition("\n")[0] or text[:most]
+    left = text[len(kept) :].strip("\n").count("\n") + 1
+    return f"{kept}\nand {left:,} more lines"
+
+
+def left_out(data: Mapping[str, Any]) -> str:
+    """Return what did not fit, as a sentence.
+
+    >>> left_out({"capped": {"runs": 94}})
+    'Too long for an output, in the store only: 94 runs'
+    """
+    told = ", ".join(f"{count:,} {where}" for where, count in data.get("capped", {}).items())
+    return f"Too long for an output, in the store only: {told or 'most of it'}"
 
 
 def _only_texts(made: dict[str, Any], most: int) -> dict[str, Any]:
@@ -53,10 +99,10 @@ def _only_texts(made: dict[str, Any], most: int) -> dict[str, Any]:
     return {key: value for key, value in short.items() if not isinstance(value, (dict, list))}
 
 
-def _shorten(made: dict[str, Any], weight: int, path: Path, over: int, missing: dict[str, int]) -> None:
-    """Drop as many entries as are too many, yet at most half: another list may be as long by then."""
+def _shorten(made: dict[str, Any], weight: int, path: Path, over: int, most: int, missing: dict[str, int]) -> None:
+    """Drop as many entries as are too many, yet not below half of all room: another list may be as long by then."""
     held, name = _at(made, path), ".".join(path)
-    share = max(0.5, (weight - over - 2 * len(name) - 20) / weight)
+    share = max(min(0.5, most / weight), (weight - over - 2 * len(name) - 20) / weight)
     keep = max(1, min(len(held) - 1, int(len(held) * share)))
     _at(made, path[:-1])[path[-1]] = _first(held, keep)
     missing[name] = missing.get(name, 0) + len(held) - keep
