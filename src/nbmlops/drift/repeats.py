@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from nbmlops.drift import words
 from nbmlops.quality import look
@@ -121,6 +120,8 @@ def more(frame: pd.DataFrame, columns: Sequence[str], reference: Callable[[], Re
     Finding
         Of code ``rows_repeated``.
     """
+    from scipy import stats  # half a second to load, and who lists episodes needs none of it
+
     now = repeated_rows(frame, columns)
     if now.share <= NOTICE:
         return Finding("rows_repeated", "passed", f"{words.share(now.share)} of rows repeat another", "", now.share)

@@ -10,7 +10,6 @@ from nbmlops.errors import NotAllowed
 from nbmlops.governance.approval import policy
 from nbmlops.governance.approval.evidence import newest_gate
 from nbmlops.governance.charter import Charter
-from nbmlops.governance.differences import METRICS
 from nbmlops.governance.flags.unsettled import blocking, held_up, open_flags
 from nbmlops.governance.terms import PASSING, guarding, promoting
 from nbmlops.registry import judged, models, past
@@ -142,6 +141,8 @@ def _check_terms(agreed: Charter, evidence: Evidence, new: str) -> None:
 
 def _other_terms(agreed: Charter, compared: Mapping[str, Any], task: str) -> Iterator[str]:
     """Yield what a gate did otherwise than the charter asks."""
+    from nbmlops.governance.differences import METRICS  # loads SciPy: nothing to wait for where there is no gate
+
     metric = next((t.name for t in agreed.metrics if t.name in METRICS.get(task, ())), None)
     if metric and compared.get("metric") != metric:
         yield f"The gate compared {compared.get('metric')}, and the charter's metric is {metric}."
