@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from nbmlops.cli import COMMANDS
+from nbmlops.errors import NbmlopsError
 from nbmlops.magics import charter, front, magics, track
 
 PARSERS = {magic.built.prog: magic.built for magic in magics().values()} | {
@@ -98,3 +99,29 @@ def test_nobody_is_told_where_nobody_looks(at_home, monkeypatch, capsys, how):
 
 def test_the_hint_names_what_works():
     assert shlex.split(front.HINT.split("with ")[1])[0] == "%%track"
+
+
+@pytest.mark.parametrize("line", ["%drift --help", "%nbmlops drift --help", "%nbmlops advise -h", "%flag late --help"])
+def test_help_is_asked_for_as_of_a_command(shell, capsys, line):
+    shell.run_cell(line).raise_error()
+    shown = capsys.readouterr().out
+    name = line.split()[1] if line.startswith("%nbmlops") else line.split()[0][1:]
+    assert shown.startswith(f"usage: {magics()[name].built.prog} ")
+
+
+def test_a_word_of_a_text_asks_for_no_help(shell):
+    with pytest.raises(NbmlopsError, match="nothing"):
+        shell.run_line_magic("flag", 'nothing "see --help please"')
+
+
+def test_a_wrong_line_is_answered_with_the_usage_as_it_is_typed(shell):
+    with pytest.raises(NbmlopsError) as wrong:
+        shell.run_line_magic("report", "--nonsense")
+    assert "Usage: %report [-o FILE] [--for ROLE]" in str(wrong.value)
+
+
+def test_what_is_no_command_is_told_where_the_list_is(shell):
+    with pytest.raises(NbmlopsError) as wrong:
+        shell.run_line_magic("nbmlops", "help")
+    assert str(wrong.value).startswith("No magic or command 'help' of nbmlops.")
+    assert str(wrong.value).endswith("%nbmlops lists them.")

@@ -17,7 +17,9 @@ def _approve_parser() -> Parser:
     about = "Answer a report: approve it, with conditions or without, ask for changes, or reject it."
     parser = Parser("%approve", about, '%approve late-flights@3 --role expert --comment "reads well"')
     parser.add_argument("report", metavar="REPORT", help="its file, its hash, or NAME@3 for its newest report")
-    parser.add_argument("--outcome", default="approved", help="or: approved with conditions, ...")
+    parser.add_argument(
+        "--outcome", default="approved", help="approved, approved with conditions, changes requested or rejected"
+    )
     parser.add_argument("--role", help="the role in which you answer; the one you play where it is only one")
     parser.add_argument("--comment", default="", help="why")
     parser.add_argument(

@@ -65,7 +65,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise one line: what was wrong, what is allowed."""
-        raise Invalid(f"{self.prog}: {message}.", " ".join(self.format_usage().split()).capitalize())
+        usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
+        raise Invalid(f"{self.prog}: {message}.", f"Usage: {usage}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ class Magic:
 
     def __call__(self, shell: InteractiveShell, line: str) -> Any:
         """Run the magic on the text behind its name."""
+        words = line.split()
+        if {*words[:1], *words[-1:]} & {"--help", "-h"}:
+            print(self.built.format_help())  # noqa: T201
+            return None
         if self.explicit_only:
             _refuse_automagic(shell, self.name)
         if self.form and not line.strip():

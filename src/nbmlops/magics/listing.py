@@ -35,7 +35,7 @@ def text() -> str:
     """Return the list as people read it."""
     return "\n".join(
         [
-            "Magics (a question mark behind one shows its usage, such as %drift?)",
+            "Magics (a question mark behind one shows its usage, such as %drift?; behind %nbmlops NAME it is --help)",
             *_aligned(magics()),
             "",
             "Commands (%nbmlops NAME here, nbmlops NAME in a terminal, --help behind it for its usage)",

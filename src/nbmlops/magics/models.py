@@ -39,7 +39,7 @@ def _register_parser() -> Parser:
         "Register a fitted model as the next version of a name: MODEL NAME, or NAME with --from or --best.",
         "%register forest late-flights\n  %register late-flights --best roc_auc",
     )
-    parser.add_argument("what", nargs="+", metavar="MODEL NAME")
+    parser.add_argument("what", nargs="+", metavar="MODEL NAME", help="a fitted variable, and the name it gets")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--from", dest="run", metavar="RUN", help="the model this run fitted, while its kernel lives")
     source.add_argument("--best", metavar="METRIC", help="the model of the run with the best value")
@@ -67,8 +67,8 @@ def _gate_parser() -> Parser:
         "Compare two models on the same rows, which neither was fitted on.",
         "%gate late-flights@challenger late-flights@champion --on flights-eval@2 --by origin",
     )
-    parser.add_argument("challenger", metavar="CHALLENGER")
-    parser.add_argument("champion", metavar="CHAMPION")
+    parser.add_argument("challenger", metavar="CHALLENGER", help="a fitted variable, or NAME@challenger")
+    parser.add_argument("champion", metavar="CHAMPION", help="what it is compared with: a variable, or NAME@champion")
     parser.add_argument(
         "--on", metavar="ROWS", required=True, help="held-out rows: a variable, flights-eval@2 or a file"
     )
@@ -96,10 +96,10 @@ def _promote_parser() -> Parser:
         "Move an alias to a version, if the charter allows it.",
         '%promote late-flights 3 --to champion --reason "better on March"',
     )
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", help="of the model")
     parser.add_argument("version", metavar="VERSION", help="a number, or an alias such as challenger")
-    parser.add_argument("--to", metavar="ALIAS", required=True)
-    parser.add_argument("--reason", required=True)
+    parser.add_argument("--to", metavar="ALIAS", required=True, help="what it becomes, such as champion")
+    parser.add_argument("--reason", required=True, help="for those who read the log")
     parser.add_argument("--override", action="store_true", help="in an emergency, against the policy")
     parser.add_argument("--instead-of", type=int, metavar="N", help="only if the alias names this version now, 0: none")
     return parser
@@ -113,7 +113,7 @@ def _promote(shell: InteractiveShell, args: argparse.Namespace) -> Any:
 
 def _advise_parser() -> Parser:
     parser = Parser("%nbmlops advise", "Say what to do about a model, and why.", "%nbmlops advise late-flights")
-    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("model", metavar="MODEL", help="its name")
     return parser
 
 

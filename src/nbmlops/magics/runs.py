@@ -20,7 +20,7 @@ def _runs_parser() -> Parser:
     )
     parser.add_argument("query", nargs="?", metavar="QUERY", help="such as: roc_auc > 0.6 and C <= 1")
     parser.add_argument("--sort", help="a column; a minus before it means largest first")
-    parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=20, help="at most so many (20)")
     parser.add_argument("--children", action="store_true", help="also runs that are part of another")
     return parser
 

@@ -276,7 +276,7 @@ EXAMPLES = "%track on\n  %track off"
 
 def _auto_parser() -> Parser:
     parser = Parser("%track", "Track every cell that fits or scores something, from the next one on.", EXAMPLES)
-    parser.add_argument("switch", choices=("on", "off"))
+    parser.add_argument("switch", choices=("on", "off"), help="from the next cell on, or no more")
     parser.add_argument("experiment", nargs="?", metavar="NAME", help="the experiment; the notebook's name when absent")
     return parser
 
