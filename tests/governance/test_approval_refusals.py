@@ -60,6 +60,30 @@ def test_who_refused_takes_it_back(rejected, who):
     assert nb.approve("late@1", comment="I misread").met
 
 
+def test_a_refusal_a_steward_entered_holds_until_the_person_answers_themselves(judged, who):
+    """A claim holds up and lets nothing through: of the two answers the one that says no counts."""
+    agree(judged, approvals=1, roles=["manager", "expert"])
+    written("late@1", refresh=True)
+    who(KIM)
+    assert nb.approve("late@1").met
+    who(ANN)
+    found = nb.approve("late@1", "rejected", comment="she called me", by=KIM)
+    assert [(g["outcome"], g["state"]) for g in found.given] == [("approved", "valid"), ("rejected", "valid")]
+    who(SAM)
+    with pytest.raises(NotAllowed, match=r"kim@example.org \(expert\), for whom ann@example.org entered: rejected"):
+        nb.promote("late", 1, to="champion", reason="first")
+    who(ANN)  # a claim takes back what was claimed, and nothing that she said herself
+    nb.approve("late@1", comment="she called again", by=KIM)
+    who(KIM)
+    nb.approve("late@1", "rejected", comment="not yet")
+    who(ANN)
+    assert not nb.approve("late@1", comment="she called again", by=KIM).met
+    who(KIM)
+    assert nb.approve("late@1", comment="now").met
+    who(SAM)
+    assert nb.promote("late", 1, to="champion", reason="first").version == 1
+
+
 def test_the_same_rows_under_another_name_make_nothing_stale(judged, who, train, people):
     who(KIM)
     nb.approve("late@1")

@@ -297,6 +297,58 @@ def test_conditions_are_listed_met_and_overdue(judged, who, monkeypatch):
         nb.meet_condition(1, 1, "what")
 
 
+def left(project, *people):
+    text = (project / "charter.yaml").read_text()
+    (project / "charter.yaml").write_text(f"{text}left: {list(people)}\n")
+
+
+def test_a_condition_whose_owner_left_falls_to_the_managers(judged, who):
+    who(ANN)
+    found = nb.approve("late@1", "approved with conditions", conditions=[f"look again; {KIM}; 2999-05-01"])
+    (owed,) = found.conditions
+    assert "falls_to" not in owed
+    left(judged, KIM)
+    found = nb.approvals("late@1")
+    assert found.conditions[0]["falls_to"] == [ANN]
+    (told,) = [f for f in found.findings if f.code == "condition"]
+    assert (told.outcome, told.message) == (
+        "warning",
+        f"Due 2999-05-01: look again ({KIM} left; it falls to {ANN})",
+    )
+    who(KIM)
+    with pytest.raises(NotAllowed) as refused:
+        nb.meet_condition(owed["approve"], 1, "I did before I left")
+    assert f"{KIM} left. It is met by {SAM} or {ANN}" in refused.value.hint
+    who(ANN)
+    found = nb.meet_condition(owed["approve"], 1, "no change")
+    assert (found.conditions[0]["state"], found.conditions[0].get("falls_to")) == ("met", None)
+
+
+def test_a_condition_falls_to_who_asked_for_it_where_nobody_plays_a_role():
+    from nbmlops.governance.approval.given import meeting
+    from nbmlops.governance.charter import parsed
+
+    nobody = parsed(b"left: [kim]")
+    assert meeting(nobody, "kim", "ann") == ("ann",)
+    assert meeting(nobody, "mo", "ann") == ("mo",)
+    assert meeting(parsed(b"left: [kim]\nroles: {expert: [eve, kim]}"), "kim", "ann") == ("eve",)
+    assert meeting(parsed(b"left: [kim, ann]"), "kim", "ann") == ()
+
+
+def test_what_was_met_first_counts():
+    from nbmlops.governance.approval import given
+
+    owed = [{"text": "look", "owner": "kim", "due": "2999-05-01"}]
+    approved = said_by(1, "kim", "approved with conditions", conditions=owed)
+    met = [
+        {**approved, "seq": seq, "at": at, "action": "condition_met", "actor": who,
+         "data": {"approve": 1, "condition": 1, "why": why}}
+        for seq, at, who, why in ((2, "2027", "kim", "seen"), (3, "2028", "eve", "not at all"))
+    ]  # fmt: skip
+    (found,) = given.of_events([approved, *met])
+    assert (found.conditions[0]["met_by"], found.conditions[0]["why"]) == ("kim", "seen")
+
+
 def test_without_a_charter_anybody_else_may_answer_and_nobody_has_to(judged, who):
     (judged / "charter.yaml").unlink()
     written("late@1", refresh=True)

@@ -314,6 +314,23 @@ def test_who_enters_a_flag_for_another_does_not_accept_it(late, be):
     assert nb.answer_flag(found.flag_id, "so it is", state="accepted").state == "accepted"
 
 
+def test_who_left_settles_nothing_and_has_no_role(late, be):
+    agree(late)
+    be("eve@x.org")
+    own = nb.flag("late@1", "odd")
+    be("ann@x.org")
+    found = nb.flag("late@1", "a typo")
+    agree(late, CHARTER + "left: [eve@x.org, sam@x.org]\n")
+    for person, flag in (("eve@x.org", found), ("sam@x.org", found), ("eve@x.org", own)):
+        be(person)
+        assert nb.actor().roles == ()
+        with pytest.raises(NotAllowed, match=f"{person} left by the charter, and settles no flag: expert or manager"):
+            nb.answer_flag(flag.flag_id, "it is not", state="dismissed")
+    assert nb.answer_flag(found.flag_id, "I knew of it", state="open").state == "open"
+    be("max@x.org")
+    assert nb.answer_flag(found.flag_id, "it is not", state="dismissed").state == "dismissed"
+
+
 def test_without_roles_anybody_settles(late, be):
     be("ann@x.org")
     found = nb.flag("late@1", "odd", severity="blocking")

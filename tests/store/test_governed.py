@@ -14,8 +14,10 @@ import nbmlops as nb
 import servers
 from accounts import direct, groups, of, refused
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
+from nbmlops.governance.approval import override
 from nbmlops.records import now
 from nbmlops.registry.review import reviews
+from nbmlops.report.agenda.gathered import _events as agenda_events
 from nbmlops.store import events, flags, grants, models
 from nbmlops.store.database import as_json
 from nbmlops.store.tables import metadata
@@ -712,6 +714,7 @@ def test_only_a_condition_that_was_made_is_met(ann, owned, team):
         *[(with_one, number, "NBM03") for number in (0, 2, 10**17)],
         (with_none, 1, "NBM03"),
         (with_one, 1, ""),
+        (with_one, 1, "NBM02"),  # once
     ):
         met = {"approve": approval, "condition": condition, "why": "looked"}
         assert said(owned, "bob", "condition_met", "late@1", met) == state, met
@@ -814,6 +817,21 @@ def test_only_its_author_and_the_role_it_is_for_settle_a_blocking_flag(ann, owne
     assert settles(owned, for_one, "cleo", "answered") == "NBM01"
     with session.store().reading() as connection:
         assert events.verify(connection) is None
+    assert nb.verify_audit().verdict != "broken"
+
+
+def test_what_does_not_block_is_accepted_by_its_owner_or_a_role_and_never_by_its_author(ann, owned, team):
+    """Accepted it becomes a label; who answers or dismisses it stands in the log."""
+    for role, user in (("user", "pat"), ("expert", "kim"), ("expert", "sam")):
+        grants.grant(team(), role, user, actor())
+    team("sam")
+    first, second, third = (nb.flag("late@1", "a typo").flag_id for _ in range(3))
+    for user in ("pat", "eve", "sam"):
+        assert settles(owned, first, user, "accepted") == "NBM01", user
+    assert settles(owned, first, "kim", "accepted") == ""
+    assert settles(owned, second, "ann", "accepted") == ""  # hers
+    assert settles(owned, third, "pat", "answered") == ""
+    team("eve")
     assert nb.verify_audit().verdict != "broken"
 
 
@@ -976,6 +994,35 @@ def test_a_second_account_does_not_review_the_override_of_the_first(ann, owned, 
         "NBM01",
         "",
     ]
+
+
+def test_a_review_of_an_override_counts_no_more_once_its_account_claimed_the_name_of_who_made_it(
+    ann, owned, team, monkeypatch
+):
+    for user in ("bob2", "kim"):
+        grants.grant(team(), "manager", user, actor())
+    told = {"version": 1, "override": {"reason": "now"}, "reason": "now"}
+    team("bob")
+    with session.store().atomic() as change:
+        seq = change.event("alias", "late@champion", told, actor())
+    review = {"alias": seq, "verdict": "justified", "why": "mine", "version": 1}
+    assert said(owned, "bob2", "override_reviewed", "late@champion", review) == ""
+
+    def waiting():
+        with session.store().reading() as connection:
+            pending = [o["ref"] for o in override.pending(connection, "late")]
+        loud = nb.models().override.notna().sum()
+        from_report = override.of_events(agenda_events())
+        return pending, int(loud), [o["ref"] for o in from_report]
+
+    assert waiting() == ([], 0, [])
+    team("bob2")
+    monkeypatch.setenv("JUPYTERHUB_USER", "bob@example.org")
+    with session.store().atomic() as change:
+        change.event("advice", "late@1", {}, actor())
+    assert waiting() == (["late@1"], 1, ["late@1"])
+    assert said(owned, "kim", "override_reviewed", "late@champion", review) == ""
+    assert waiting() == ([], 0, [])
 
 
 def test_who_enters_an_answer_says_for_whom_and_is_a_steward(ann, owned, team):

@@ -38,8 +38,8 @@ def actor() -> Actor:
     Returns
     -------
     Actor
-        With ``name``, ``known_by``, the ``roles`` the charter gives that name, what is only ``claimed``, and in a
-        sentence what this kind of identity ``proves``.
+        With ``name``, ``known_by``, the ``roles`` in which the charter lets that name act (none for who left), what is
+        only ``claimed``, and in a sentence what this kind of identity ``proves``.
 
     Raises
     ------
@@ -57,6 +57,6 @@ def actor() -> Actor:
     """
     name, known_by = acting.actor()
     agreed = charter()
-    roles = agreed.role_of(name) if agreed else ()
+    roles = agreed.acts_as(name) if agreed else ()
     beside = environment.acting() if known_by == ACCOUNT else None
     return Actor(name, known_by, acting.proves(known_by), beside, roles)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from nbmlops.records import now
 from nbmlops.store import shapes
+from nbmlops.store.driver import PERSONAL
 from nbmlops.store.tables import events, meta
 
 __all__ = ["HEAD", "append", "broken", "claimants", "goes_by", "latest", "listed", "naming", "unsaid", "verify"]
@@ -23,8 +24,6 @@ _KEPT = sa.select(meta.c.key, meta.c.value).where(meta.c.key.in_(("chain_id", HE
 _NEWEST = sa.select(events.c.seq, events.c.hash).order_by(events.c.seq.desc()).limit(1)
 _ADD, _KEEP_FIRST = events.insert(), meta.insert().values(key=HEAD)
 _KEEP = meta.update().where(meta.c.key == HEAD).values(value=sa.bindparam("newest"))
-
-PERSONAL = ("git", "ci", "jupyterhub", "login")  # how one person's claimed name is known; machines share users
 
 
 def append(connection: sa.Connection, action: str, subject: str, data: str, actor: tuple[str, str]) -> tuple[int, str]:

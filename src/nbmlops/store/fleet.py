@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from nbmlops.store import shapes
-from nbmlops.store.driver import Connection, parts
+from nbmlops.store.driver import ACCOUNT, PERSONAL, Connection, parts
 
 __all__ = ["Known", "checks", "datasets", "known", "open_episodes", "overridden", "tags"]
 
@@ -140,12 +140,30 @@ def overridden(connection: Connection) -> dict[Key, str]:
     moved = connection.execute(query, ("alias", '%"override":%')).fetchall()
     looked = connection.execute(query, ("override_reviewed", "%")).fetchall() if moved else []
     reviewed = {(said["alias"], by) for _, _, by, action, data in looked if (said := shapes.read(action, data))}
+    people = _people(connection) if reviewed else {}
     found = (
         (subject.rpartition("@")[0], shapes.read(action, data) or {})
         for seq, subject, actor, action, data in moved
-        if not any(of == seq and by != actor for of, by in reviewed)  # nobody reviews their own
+        if not any(of == seq and actor.casefold() not in _goes_by(by, people) for of, by in reviewed)
     )
     return {(name, data["version"]): str(data["override"]["reason"]) for name, data in found if data.get("override")}
+
+
+def _people(connection: Connection) -> dict[str, set[str]]:
+    """Return account to the names of one person that it claimed beside itself."""
+    query = "SELECT DISTINCT actor, data FROM events WHERE known_by = ? AND data LIKE ?"
+    found: dict[str, set[str]] = {}
+    for account, data in connection.execute(query, (ACCOUNT, '%"claimed"%')):
+        claim = json.loads(data).get("claimed")
+        if isinstance(claim, dict) and claim.get("known_by") in PERSONAL and claim.get("name"):
+            found.setdefault(account, set()).add(str(claim["name"]))
+    return found
+
+
+def _goes_by(account: str, people: dict[str, set[str]]) -> set[str]:
+    """Return the names of who reviews, in small letters, as ``events.goes_by`` does: nobody reviews their own."""
+    own = people.get(account, set())
+    return {name.casefold() for name in (account, *own, *(other for other, said in people.items() if said & own))}
 
 
 def checks(connection: Connection) -> dict[str, tuple[str, str]]:

@@ -221,6 +221,14 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'NBM03',
             MESSAGE = 'The event ' || new_action || ' says otherwise than what it is about, ' || new_subject || '.';
     END IF;
+    IF new_action = 'condition_met' AND EXISTS (
+        SELECT FROM {schema}.events AS e
+        WHERE e.action = 'condition_met' AND e.subject = new_subject AND e.data::json ->> 'approve' = said ->> 'approve'
+            AND e.data::json ->> 'condition' = said ->> 'condition'
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'NBM02', MESSAGE = 'This condition of ' || new_subject || ' was met already.',
+            HINT = 'Look: nbmlops approvals ' || new_subject;
+    END IF;
     IF new_action = 'override_reviewed' AND EXISTS (
         SELECT FROM {schema}.events AS e
         WHERE e.seq = (said ->> 'alias')::bigint AND lower(e.actor) = ANY ({schema}.nbmlops_me())
@@ -469,19 +477,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM holders WHERE lower(one) = ANY ({schema}.nbmlops_me()))
 $$;
 
--- Say why an account does not settle a blocking flag; NULL where it does. Its author withdraws or answers it, and never
--- accepts it; else the role it is for does, or an expert or manager, who neither entered it nor owns what it holds up.
+-- Say why an account does not settle a blocking flag, nor accept any; NULL where it does. Its author withdraws or answers
+-- it, and never accepts it; else the role it is for does, or an expert or manager, who neither entered it nor owns what it
+-- holds up. What does not block, its owner accepts too, and anybody answers or dismisses: their name stands in the log.
 CREATE OR REPLACE FUNCTION {schema}.nbmlops_unfit(flag text, new_state text) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE
-        WHEN was.severity <> 'blocking' OR new_state IN ('open', was.state) THEN NULL
+        WHEN new_state IN ('open', was.state) OR was.severity <> 'blocking' AND new_state <> 'accepted' THEN NULL
         WHEN lower(was.data::jsonb -> 'said' ->> 'entered_by') = ANY ({schema}.nbmlops_me())
             THEN ' entered this flag, and does not settle it.'
         WHEN was.author = session_user::text AND was.data::jsonb -> 'said' ->> 'entered_by' IS NULL AND new_state <> 'accepted'
             THEN NULL
         WHEN lower(was.author) = ANY ({schema}.nbmlops_me()) AND new_state = 'accepted'
             THEN ' flagged this, and nobody accepts a flag of their own.'
-        WHEN {schema}.nbmlops_holds_up(was.flag_id) THEN ' owns what is held up, and does not settle this flag.'
+        WHEN was.severity <> 'blocking' AND lower(was.owner) = ANY ({schema}.nbmlops_me()) THEN NULL
+        WHEN was.severity = 'blocking' AND {schema}.nbmlops_holds_up(was.flag_id) THEN ' owns what is held up, and does not settle this flag.'
         WHEN NOT {schema}.nbmlops_plays(CASE WHEN was.role IS NULL THEN ARRAY['expert', 'manager'] ELSE ARRAY[was.role] END)
             THEN ' does not settle this flag: ' || coalesce(was.role, 'an expert or manager') || ' does.'
     END

@@ -10,13 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, unknown
-from nbmlops.store import events, governed, shapes
+from nbmlops.store import driver, events, governed, shapes
 from nbmlops.store.database import Store
 from nbmlops.store.tables import meta
 
 __all__ = ["ACTIONS", "GROUPS", "ROLES", "VERSION", "grant", "grants", "install", "renew", "revoke"]
 
-VERSION = 2  # of governed.sql
+VERSION = 3  # of governed.sql
 GROUPS = ("member", "register", "decide", "approve", "steward", "owner")
 MAKES, JUDGES = ("register",), ("approve", "decide")
 # The roles of a charter, and what an account that plays one may record. Each is a member too.
@@ -198,7 +198,7 @@ def renew(connection: sa.Connection) -> dict[str, Any]:
     revoked = _revoke_all(connection, schema, owner, roles)
     sql = resources.files("nbmlops.store").joinpath("governed.sql").read_text(encoding="utf-8")
     given = {"schema": schema, "roles": roles, "owner": owner, "rights": _rights(), "shapes": _shapes()}
-    given["personal"] = f"ARRAY{list(events.PERSONAL)}"
+    given["personal"] = f"ARRAY{list(driver.PERSONAL)}"
     for name, value in given.items():
         sql = sql.replace("{" + name + "}", value)
     _run(connection, f"GRANT {roles}_keeper TO CURRENT_USER; GRANT CREATE ON SCHEMA {schema} TO {roles}_keeper")

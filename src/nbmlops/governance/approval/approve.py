@@ -152,7 +152,9 @@ def roles_for(report: Any) -> tuple[str, ...]:
 
 
 def meet_condition(approval: int, condition: int, why: str) -> Approvals:
-    """Say that a condition of an approval is met, by its owner or somebody who answers for the model too.
+    """Say that a condition of an approval is met, by its owner or anybody with a role.
+
+    An owner who left meets nothing: a role is needed then, or where nobody plays one, to have asked for it.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ def meet_condition(approval: int, condition: int, why: str) -> Approvals:
     Conflict
         It is met already.
     NotAllowed
-        You neither own it nor play a role by the charter.
+        You neither own it nor play a role by the charter, or left.
 
     Examples
     --------
@@ -189,8 +191,11 @@ def meet_condition(approval: int, condition: int, why: str) -> Approvals:
             raise NotFound(f"Approval {approval} has no condition {condition}.", f"It has {len(answer.conditions)}.")
         if asked["met_at"]:
             raise Conflict(f"Condition {condition} of approval {approval} was met on {asked['met_at'][:10]}.", "")
-        if agreed and who[0] != asked["owner"] and not agreed.acts_as(who[0]):
-            raise NotAllowed(f"{who[0]} neither owns this condition nor plays a role.", f"It is {asked['owner']}'s.")
+        may = given.meeting(agreed, str(asked["owner"]), answer.name)
+        if agreed and who[0] not in may:
+            gone = f"{asked['owner']} left. " if asked["owner"] in agreed.left else ""
+            whose = f"{gone}It is met by {' or '.join(may) or 'nobody: name people under roles'}."
+            raise NotAllowed(f"{who[0]} neither owns this condition nor plays a role.", whose)
         said = {"approve": approval, "condition": condition, "why": why}
         change.event("condition_met", subject, {**said, "charter": agreed_on.record(change)}, who)
     return approvals(subject if is_version(subject) else answer.report)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nbmlops.governance.approval.policy import Policy
     from nbmlops.governance.charter import Charter
 
-__all__ = ["APPROVED", "OUTCOMES", "Answer", "Present", "answers", "judged", "of_events", "refused", "valid"]
+__all__ = ["APPROVED", "OUTCOMES", "Answer", "Present", "answers", "judged", "meeting", "of_events", "refused", "valid"]
 
 OUTCOMES = ("approved", "approved with conditions", "changes requested", "rejected")
 APPROVED, REFUSED = OUTCOMES[:2], OUTCOMES[2:]
@@ -97,8 +97,28 @@ def answers(connection: Any, subject: str) -> list[Answer]:
 def of_events(events: Iterable[Json]) -> list[Answer]:
     """Return the answers among events, with which conditions are met."""
     found = [e for e in events if e["action"] in ("approve", "condition_met")]
-    met = {(e["data"]["approve"], e["data"]["condition"]): _met(e) for e in found if e["action"] == "condition_met"}
+    met = {
+        (e["data"]["approve"], e["data"]["condition"]): _met(e) for e in found[::-1] if e["action"] == "condition_met"
+    }
     return [_answer(e, met) for e in found if e["action"] == "approve" and _binds(e["data"])]
+
+
+def meeting(agreed: Charter | None, owner: str, by: str) -> tuple[str, ...]:
+    """Return who may say that a condition is met, its owner first: who left may not, and somebody always may.
+
+    Parameters
+    ----------
+    agreed : Charter or None
+    owner : str
+        Whose it is.
+    by : str
+        Who approved on it, asked last: where the owner left and nobody plays a role.
+    """
+    if agreed is None:
+        return (owner,)
+    there = [person for people in agreed.roles.values() for person in people]
+    found = [person for person in dict.fromkeys([owner, *there]) if person not in agreed.left]
+    return tuple(found or [person for person in (by,) if person not in agreed.left])
 
 
 def _binds(data: Json) -> bool:

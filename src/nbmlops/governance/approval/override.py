@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
@@ -10,6 +10,7 @@ from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.governance import agreed_on
 from nbmlops.governance.charter import charter
 from nbmlops.records import new_id, now
+from nbmlops.store.driver import ACCOUNT
 from nbmlops.tracking import actor as identity
 from nbmlops.tracking import session
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from nbmlops.records import ModelVersion
     from nbmlops.store.database import Transaction
 
-__all__ = ["VERDICTS", "alarm", "of_events", "pending", "review_override", "words"]
+__all__ = ["VERDICTS", "alarm", "marked", "of_events", "pending", "review_override", "words"]
 
 VERDICTS = ("justified", "not justified")
 
@@ -42,12 +43,40 @@ def pending(connection: Any, name: str | None = None) -> list[dict[str, Any]]:
 
     start = f"{name}@" if name else None
     found = (events.listed(connection, start, action) for action in ("alias", "override_reviewed"))
-    return of_events(event for listed in found for event in listed)
+    return of_events(marked(connection, [event for listed in found for event in listed]))
+
+
+def marked(connection: Any, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return events, those that review an override of the same person under another name with why they are ``void``.
+
+    A second account is the first one's as soon as it claimed a name of the first, also when it did so after the review.
+
+    Parameters
+    ----------
+    connection : Connection
+    events : sequence of mapping
+    """
+    by = {e["seq"]: e["actor"] for e in events if e["action"] == "alias" and e["data"].get("override")}
+    return [{**e, **_void(connection, e, by.get(_of(e)))} for e in events]
+
+
+def _of(event: Mapping[str, Any]) -> Any:
+    return event["data"].get("alias") if event["action"] == "override_reviewed" else None
+
+
+def _void(connection: Any, review: Mapping[str, Any], mover: str | None) -> dict[str, str]:
+    from nbmlops.store import events
+
+    if not mover:
+        return {}
+    who, known_by = str(review["actor"]), review["known_by"]
+    names = events.goes_by(connection, who) if known_by == ACCOUNT else {who.casefold()}
+    return {"void": f"{who} made this override as {mover}"} if mover.casefold() in names else {}
 
 
 def of_events(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the overrides among events that none of them reviews, by somebody else than who did it."""
-    found = [e for e in events if e["action"] in ("alias", "override_reviewed")]
+    found = [e for e in events if e["action"] in ("alias", "override_reviewed") and not e.get("void")]
     reviews = [(e["data"]["alias"], e["actor"]) for e in found if e["action"] == "override_reviewed"]
     moved = (e for e in found if e["action"] == "alias" and e["data"].get("override"))
     return [_override(e) for e in moved if all(seq != e["seq"] or by == e["actor"] for seq, by in reviews)]

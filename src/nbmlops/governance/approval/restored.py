@@ -68,6 +68,8 @@ def _asked(agreed: Charter | None, alias: str) -> policy.Policy:
 def _unjustified(connection: Any, version: ModelVersion) -> bool:
     from nbmlops.store import events
 
-    said = events.listed(connection, f"{version.name}@", "override_reviewed")
-    of_it = [e["data"].get("verdict") for e in said if e["data"].get("version") == version.version]
+    found = (events.listed(connection, f"{version.name}@", action) for action in ("alias", "override_reviewed"))
+    said = [e for e in override.marked(connection, [e for listed in found for e in listed]) if not e.get("void")]
+    said = [e for e in said if e["action"] == "override_reviewed" and e["data"].get("version") == version.version]
+    of_it = [e["data"].get("verdict") for e in said]
     return "not justified" in of_it[-1:]

@@ -55,9 +55,14 @@ class Approvals(Shown):
         """What is missing, overdue, or done without asking: one finding each."""
         missing = [Finding("approval", "warning", f"{self.subject}: missing {what}") for what in self.missing]
         late = [
-            Finding("condition", "issue", f"Overdue since {c['due']}: {c['text']} ({c['owner']})", detail=dict(c))
+            Finding("condition", "issue", f"Overdue since {c['due']}: {c['text']} ({_whose(c)})", detail=dict(c))
             for c in self.conditions
             if c["state"] == "overdue"
+        ]
+        late += [
+            Finding("condition", "warning", f"Due {c['due']}: {c['text']} ({_whose(c)})", detail=dict(c))
+            for c in self.conditions
+            if c["state"] == "open" and c.get("falls_to")
         ]
         loud = [Finding("override", "issue", override.words(o), detail=dict(o)) for o in self.overrides]
         return (*missing, *late, *loud)
@@ -97,7 +102,7 @@ class Counted:
         said_no = given.refused(found, self.asked)
         return (
             *(f"approval by {self._of(roles)}" for roles in wanted),
-            *(f"another answer of {a.name} ({a.role or 'no role'}), who said: {a.outcome}" for a in said_no),
+            *(f"another answer of {a.name} ({a.role or 'no role'}), {_who_said(a)}: {a.outcome}" for a in said_no),
         )
 
     def roles(self, found: Sequence[Answer]) -> list[str]:
@@ -191,7 +196,7 @@ def approvals(ref: Any, alias: str | None = None, ask: bool = False) -> Approval
         tuple(a.to_dict() for a in found),
         missing,
         tuple(there),
-        tuple(_conditions(found, counted.now.at)),
+        tuple(_conditions(found, counted.now.at, agreed)),
         tuple(loud),
         not missing,
         tuple(t.to_dict() for t in request.ask(reported(version or ref), alias, counted.roles(found))) if ask else (),
@@ -277,9 +282,29 @@ def _version(ref: Any) -> ModelVersion | None:
     return models.model_version(ref) if isinstance(ref, str) and "@" in ref and ".." not in ref else None
 
 
-def _conditions(found: Iterable[Answer], at: str) -> Iterable[dict[str, Any]]:
+def _who_said(answer: Answer) -> str:
+    return f"for whom {answer.entered_by} entered" if answer.entered_by else "who said"
+
+
+def _whose(condition: Mapping[str, Any]) -> str:
+    """Return whose a condition is, and to whom it fell where its owner left."""
+    fell = condition.get("falls_to")
+    return f"{condition['owner']} left; it falls to {' or '.join(fell)}" if fell else str(condition["owner"])
+
+
+def _falls_to(agreed: Charter | None, owner: str, by: str) -> dict[str, list[str]]:
+    """Return to whom a condition fell whose owner left: the managers, else anybody with a role, else who approved."""
+    if agreed is None or owner not in agreed.left:
+        return {}
+    may = given.meeting(agreed, owner, by)
+    managers = [person for person in may if person in agreed.roles.get("manager", ())]
+    return {"falls_to": managers or list(may) or ["nobody"]}
+
+
+def _conditions(found: Iterable[Answer], at: str, agreed: Charter | None) -> Iterable[dict[str, Any]]:
     """Yield what approvals are owed, also of those that are stale or expired by now: the version may be in use."""
     for answer in found:
         for condition in answer.conditions if answer.approves and answer.state not in ("withdrawn", "void") else ():
             state = "met" if condition["met_at"] else "overdue" if str(condition["due"]) < at[:10] else "open"
-            yield {"approve": answer.seq, **condition, "state": state}
+            fell = {} if condition["met_at"] else _falls_to(agreed, str(condition["owner"]), answer.name)
+            yield {"approve": answer.seq, **condition, "state": state, **fell}

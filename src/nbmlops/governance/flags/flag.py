@@ -289,7 +289,7 @@ def _evidence(evidence: Any) -> list[str]:
 
 
 def roles_of(person: str) -> tuple[str, ...] | None:
-    """Return the roles a person plays; None where no charter names any role.
+    """Return the roles in which a person may act, none for who left; None where no charter names any role.
 
     Raises
     ------
@@ -297,4 +297,4 @@ def roles_of(person: str) -> tuple[str, ...] | None:
         The charter cannot be read: nobody knows.
     """
     agreed = charter()
-    return agreed.role_of(person) if agreed and agreed.roles else None
+    return agreed.acts_as(person) if agreed and agreed.roles else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from nbmlops.errors import Conflict, Invalid, NotAllowed
 from nbmlops.governance import agreed_on
+from nbmlops.governance.charter import charter
 from nbmlops.governance.flags.flag import OPEN, STATES, Flag, get, roles_of, text_of
 from nbmlops.records import now
 from nbmlops.tracking import session
@@ -21,7 +22,7 @@ def answer_flag(flag_id: str, text: str, state: str = "answered") -> Flag:
 
     Anybody may say something. It is settled by its author, who cannot accept his own, by the role it is for (an expert
     or manager where it is for none), and by the owner of what is flagged; never by this owner where it is blocking.
-    Where no charter names roles anybody may.
+    Who left by the charter settles nothing. Where no charter names roles anybody may.
 
     Parameters
     ----------
@@ -88,10 +89,13 @@ def _check_may(found: Flag, state: str, person: str) -> None:
     own = name == found.author.casefold() and not entered
     holds = found.severity == "blocking" and name in _holders(found)
     may = bool(set(played) & set(wanted)) or name == (found.owner or "").casefold()
-    if (own and state != "accepted") or (may and not own and not entered and not holds):
+    gone = _left(person)
+    if not gone and ((own and state != "accepted") or (may and not own and not entered and not holds)):
         return
     whose = f"{' or '.join(wanted)} {'decides' if found.role else 'decide'}"
-    if own:
+    if gone:
+        why = f"{person} left by the charter, and settles no flag"
+    elif own:
         why = "Nobody accepts a flag of their own"
     elif entered:
         why = f"{person} entered this flag for {found.author}, and does not settle it"
@@ -100,6 +104,11 @@ def _check_may(found: Flag, state: str, person: str) -> None:
     else:
         why = f"{person} does not settle this flag"
     raise NotAllowed(f"{why}: {whose}.", "Say it without settling: state=open (--state open).")
+
+
+def _left(person: str) -> bool:
+    agreed = charter()
+    return bool(agreed and person in agreed.left)
 
 
 def _holders(found: Flag) -> set[str]:

@@ -126,7 +126,8 @@ def _charter() -> Charter | None:
 
 def _events() -> list[dict[str, Any]]:
     with session.store().reading() as connection:
-        return [{k: v for k, v in e.items() if k != "previous"} for e in chain.listed(connection)]
+        found = override.marked(connection, chain.listed(connection))
+    return [{k: v for k, v in e.items() if k != "previous"} for e in found]
 
 
 def _changed(since: str, lately: Sequence[Json]) -> dict[str, Any]:

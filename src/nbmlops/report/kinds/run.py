@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Invalid, NotFound
+from nbmlops.governance.approval import override
 from nbmlops.records import plain
 from nbmlops.report import facts, sections
 from nbmlops.report.gathered import (
@@ -240,7 +241,7 @@ def _events(
     known = {(v.name, v.version) for v in versions}
     subjects = {f"{name}@{number}" for name, number in known} | set(ids)
     with store.reading() as connection:
-        found = listed(connection)
+        found = override.marked(connection, listed(connection))
     return [e for e in found if e["subject"] in subjects or _moves(e, known) or e["data"].get("flag") in flags]
 
 
