@@ -374,13 +374,15 @@ async def test_who_may_read_alone_reads_alone(ask, create, notebook, folder, pro
 async def test_looking_makes_no_store(ask, folder):
     assert (await ask("jobs"))["jobs"] == []
     assert (await ask("jobs", "count"))["count"] == 0
-    assert "No job" in await refused(ask("jobs", "no-such-job"))
+    for odd in ("no-such-job", "fire-zz", "fire-ff"):
+        assert "No job" in await refused(ask("jobs", odd))
     assert not (folder / ".nbmlops").exists()
 
 
 async def test_a_long_list_comes_in_pages(ask, notebook, project):
     rows = [
-        {"key": f"nightly@{n:03}", "job": "nightly", "notebook": "say.ipynb", "created_at": now()} for n in range(30)
+        {"key": f"nightly@{n:03}", "job": f"night{n:03}", "notebook": "say.ipynb", "created_at": now()}
+        for n in range(30)
     ]
     with ledger.changing(open_store(project)) as change:
         ledger.add(change, rows)
@@ -388,7 +390,12 @@ async def test_a_long_list_comes_in_pages(ask, notebook, project):
     rest = await ask("jobs", max_items="25", sort_by="asc(create_time)", next_token=first["next_token"])
     assert (len(first["jobs"]), first["total_count"], len(rest["jobs"])) == (25, 30, 5)
     assert "next_token" not in rest
-    assert len({job["job_id"] for job in first["jobs"] + rest["jobs"]}) == 30
+    both = [job["name"] for job in first["jobs"] + rest["jobs"]]
+    assert both == sorted(both)
+    assert len(set(both)) == 30
+    last = await ask("jobs", max_items="1", sort_by="desc(name)")
+    assert [job["name"] for job in last["jobs"]] == both[-1:]
+    assert "cannot be sorted by 'color'" in await refused(ask("jobs", sort_by="asc(color)"))
 
 
 async def test_kernels_are_the_environments(ask, notebook):

@@ -50,6 +50,7 @@ from nbmlops.server.scheduler_forms import (
     kernel,
     key_of,
     name_of,
+    of_work,
     page,
     refuse,
     status,
@@ -169,8 +170,9 @@ class LedgerScheduler(BaseScheduler):  # type: ignore[misc]
     @_asked("read")
     def list_jobs(self, query: form.ListJobsQuery) -> form.ListJobsResponse:
         """Return works, the newest first: those of the form, of clocks and causes, of commands and of the panel."""
-        found = self._described([work for work in self._works(query) if asked(work, query)])
-        shown, following = page(found, query)
+        found = [work for work in self._works(query) if asked(work, query)]
+        some, following = page(found, query, of_work)
+        shown = self._described(some)
         for model in shown:
             self.add_job_files(model)
         return form.ListJobsResponse(jobs=shown, total_count=len(found), next_token=following)

@@ -31,7 +31,7 @@ def new(name: str, content: Mapping[str, Any], project: Project) -> str:
     Invalid
         The job would be broken; no file is left.
     """
-    named = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "job"
+    named = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:100] or "job"
     path = project.root / definition.FOLDER / f"{named}.yaml"
     if path.exists():
         raise Conflict(f"{project.relative(path)} is there already.", "Choose another name.")

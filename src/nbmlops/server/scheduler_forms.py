@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ __all__ = [
     "kernel",
     "key_of",
     "name_of",
+    "of_work",
     "page",
     "refuse",
     "status",
@@ -46,6 +47,7 @@ STATUS = {
     "finished": form.Status.COMPLETED,
     "failed": form.Status.FAILED,
 }  # the others never came to an end of their own
+Value = Callable[[Any, str], Any]
 FIRE, DEFINED = "fire-", "job-"
 WELL = ("due", "started", "finished")  # the form shows any message in red
 NO_WORD = {  # what a form or script may ask, and the ledger cannot do: refused, for an order ignored is a lie
@@ -140,7 +142,7 @@ def described(work: Work, row: Mapping[str, Any], masks: Masks) -> form.Describe
     return form.DescribeJob(
         job_id=id_of(work.key or str(work.run_id)),
         name=_shown(work),
-        input_filename=Path(work.notebook).name or f"{_shown(work)}.ipynb",
+        input_filename=_filename(work),
         runtime_environment_name=work.spec.get("kernel") or "",
         runtime_environment_parameters=None,
         output_formats=about.get("formats", [*FORMATS]),
@@ -249,7 +251,10 @@ def key_of(job_id: str) -> str:
     >>> key_of("fire-614062")
     'a@b'
     """
-    return bytes.fromhex(job_id.removeprefix(FIRE)).decode() if job_id.startswith(FIRE) else job_id
+    try:
+        return bytes.fromhex(job_id.removeprefix(FIRE)).decode() if job_id.startswith(FIRE) else job_id
+    except ValueError:
+        raise NotFound(f"No job {job_id[:80]!r}.", "Look at the list again.") from None
 
 
 def asked(work: Work, query: form.ListJobsQuery) -> bool:
@@ -267,25 +272,55 @@ def _shown(work: Work) -> str:
     return str(work.spec.get("form", {}).get("name") or work.job or work.key or Path(work.notebook).stem)
 
 
-def _sorted(found: Sequence[Any], fields: Sequence[form.SortField]) -> list[Any]:
-    """Return models in the order asked for; what a field lacks comes first, as in a database."""
-    ordered = [*found]
-    for asked in reversed(fields):
-        by = partial(_value, name=asked.name)
-        ordered.sort(key=by, reverse=asked.direction == form.SortDirection.desc)
-    return ordered
+def page(found: Sequence[Any], query: Any, value: Value = getattr) -> tuple[list[Any], str | None]:
+    """Return what is on one page in the order asked for, and where the next page begins.
 
-
-def _value(model: Any, name: str) -> tuple[bool, Any]:
-    value = getattr(model, name, None)
-    return value is not None, value if value is not None else 0
-
-
-def page(found: Sequence[Any], query: Any) -> tuple[list[Any], str | None]:
-    """Return the models of one page in the order asked for, and where the next page begins."""
+    Parameters
+    ----------
+    found : sequence
+    query : ListJobsQuery or ListJobDefinitionsQuery
+    value : callable
+        Takes one of them and the name of a field, and returns what to sort by.
+    """
     start = int(query.next_token or 0)
     end = start + int(query.max_items or form.DEFAULT_MAX_ITEMS)
-    return _sorted(found, query.sort_by)[start:end], str(end) if end < len(found) else None
+    ordered = [*found]
+    for asked in reversed(query.sort_by):
+        by = partial(_key, value=value, name=asked.name)
+        ordered.sort(key=by, reverse=asked.direction == form.SortDirection.desc)
+    return ordered[start:end], str(end) if end < len(found) else None
+
+
+def of_work(work: Work, name: str) -> Any:
+    """Return a work's value of a field by which a list can be sorted.
+
+    Raises
+    ------
+    Invalid
+        It cannot.
+    """
+    if name not in FIELDS:
+        raise Invalid(f"Jobs cannot be sorted by {name[:80]!r}.", f"Choose {', '.join(FIELDS)}.")
+    return FIELDS[name](work)
+
+
+def _key(one: Any, value: Value, name: str) -> tuple[bool, Any]:
+    """Return what to sort by: what lacks the field comes first, as in a database."""
+    found = value(one, name)
+    return found is not None, found if found is not None else 0
+
+
+def _filename(work: Work) -> str:
+    return Path(work.notebook).name or f"{_shown(work)}.ipynb"
+
+
+FIELDS: Mapping[str, Callable[[Work], Any]] = {
+    "create_time": lambda work: work.created_at,
+    "end_time": lambda work: work.ended_at,
+    "input_filename": _filename,
+    "name": _shown,
+    "status": lambda work: status(work.state).value,
+}
 
 
 def _ms(text: str) -> int:
