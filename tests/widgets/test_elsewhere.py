@@ -7,6 +7,8 @@ import html
 import itertools
 import re
 
+import mistune
+import nbformat
 import nh3
 import pytest
 
@@ -40,6 +42,14 @@ def pages(tmp_path_factory):
     with standing(tmp_path_factory.mktemp("elsewhere")) as made:
         forms = {f"form {name}": asked.form(name, {}, []) for name in FORMS}
         return {kind: thing._repr_mimebundle_()["text/html"] for kind, thing in {**made, **forms}.items()}
+
+
+@pytest.fixture(scope="module")
+def notebook(pages):
+    """A notebook with these outputs, each in a cell."""
+    v4 = nbformat.v4
+    shows = [{"text/html": page, "text/plain": kind} for kind, page in pages.items()]
+    return v4.new_notebook(cells=[v4.new_code_cell("1", outputs=[v4.new_output("display_data", o)]) for o in shows])
 
 
 @pytest.fixture(params=LISTS)
@@ -103,6 +113,23 @@ def test_money_is_no_formula_and_an_empty_line_no_end():
             assert not re.search(r"\$.*\$|\\[(\[]|\\begin", piece), piece
         assert html.unescape(re.sub("<[^>]*>", "", page)).count(said) == 1
     assert as_text("<p>at most $5, in C:\\data</p>") == "<p>at most $5, in C:\\data</p>"
+
+
+@pytest.mark.parametrize("made", ["html", "slides", "markdown"])
+def test_nbconvert_puts_outputs_on_its_pages_whole(notebook, pages, made, needed):
+    nbconvert = needed("nbconvert")
+    page, _ = nbconvert.get_exporter(made)().from_notebook_node(notebook)
+    if made == "markdown":
+        page = mistune.create_markdown(escape=False)(page)
+    page = as_parsed(page)
+    assert [kind for kind, output in pages.items() if as_parsed(output) not in page] == []
+
+
+def as_parsed(page: str) -> str:
+    """Return a page as nbconvert writes what it has looked for pictures in."""
+    from bs4 import BeautifulSoup
+
+    return str(BeautifulSoup(page, "html.parser"))
 
 
 def test_room_for_a_picture_that_is_not_shown_is_that_of_the_picture(pages):

@@ -145,7 +145,8 @@ def _track_help() -> Any:
     def track(line: str, cell: str) -> None:
         from nbmlops.errors import Invalid
 
-        raise Invalid("%%track stands below another line.", "Make it the first line of the cell.")
+        hint = f"Make it the first line of the cell; in a script write: with nb.run({(line.split() or ['NAME'])[0]!r}):"
+        raise Invalid("%%track stands below another line, or in a script.", hint)
 
     track.__doc__ = parser().format_help()
     return track
