@@ -295,3 +295,52 @@ def test_the_appendix_shows_no_output_where_columns_are_private(project, tmp_pat
         assert "the worst row is of" in text  # the code as it was written
     assert "what it printed may hold values of private columns" in (tmp_path / "r.html").read_text()
     assert nb.verify_report(tmp_path / "r.html").verdict == "whole"
+
+
+PRINTED = {"output_type": "stream", "name": "stdout", "text": f"the worst row is of {MARKER}b"}
+RAISED = {"output_type": "error", "ename": "KeyError", "evalue": f"{MARKER}c", "traceback": [f"KeyError: {MARKER}c"]}
+
+
+def named(folder):
+    """Write a notebook that papermill executed: given a value, with one printed and one in an error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = [
+        new_code_cell(f"# Parameters\nward = '{MARKER}a'", metadata={"tags": ["injected-parameters"]}),
+        new_code_cell("print('worst', ward)", execution_count=1, outputs=[PRINTED]),
+        new_code_cell("known[ward]", execution_count=2, outputs=[RAISED]),
+    ]
+    for cell in cells[1:]:
+        cell.outputs = [nbformat.from_dict(o) for o in cell.outputs]
+    milled = {"papermill": {"parameters": {"ward": f"{MARKER}a"}, "version": "2.7"}}
+    nbformat.write(new_notebook(cells=cells, metadata=milled), folder / "look.ipynb")
+    return folder / "look.ipynb"
+
+
+@pytest.mark.parametrize("place", ["project/deep", "other/deep", "nowhere"])
+@pytest.mark.parametrize("charter", [CHARTER, "private: ["])
+def test_the_report_of_a_file_shows_no_value_where_its_project_holds_columns_private(project, tmp_path, place, charter):
+    """The charter of the project the file lies in holds, and that of the one it is told of."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "nbmlops.toml").write_text("")
+    holds = tmp_path / ("other" if place.startswith("other") else "project")
+    (holds / "charter.yaml").write_text(charter)
+    path = named(tmp_path / place)
+    nb.report(str(path), tmp_path / "r.html")
+    nb.report(str(path), tmp_path / "r.md")
+    for name in ("r.html", "r.md"):
+        text = (tmp_path / name).read_text()
+        assert MARKER not in text, name
+        assert "print(&#39;worst&#39;, ward)" in text or "print('worst', ward)" in text
+        assert "KeyError" in text
+        assert "no output of a cell is shown here. Who may see them opens" in text
+        assert "look.ipynb" in text
+    why = "cannot be read, so what is private is not known" if charter != CHARTER else "holds"
+    assert why in (tmp_path / "r.html").read_text()
+    assert nb.verify_report(tmp_path / "r.html").verdict == "whole"
+
+
+def test_the_report_of_a_file_shows_what_it_printed_where_nothing_is_private(project, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "charter.yaml").write_text(CHARTER)  # of another project, which the file is not in
+    nb.report(str(named(tmp_path / "project")), tmp_path / "r.html")
+    assert f"{MARKER}b" in (tmp_path / "r.html").read_text()

@@ -15,7 +15,7 @@ from nbmlops.errors import Invalid, NotAllowed, NotFound
 from nbmlops.report.text import capped, size, utc
 from nbmlops.tracking.statuses import ending_of
 
-__all__ = ["Executed", "about", "copied", "read"]
+__all__ = ["Executed", "about", "copied", "read", "source_of"]
 
 MOST_BYTES = 100_000_000
 LONGEST, MOST = 100_000, 2_000_000  # characters of one text of the copy, and of all: a page shows far less
@@ -122,6 +122,11 @@ def about(found: Executed) -> dict[str, Any]:
         "kernel": _kernel(metadata),
         "order": _out_of_order(cells),
     }
+
+
+def source_of(found: Executed, number: int) -> str:
+    """Return the code of a cell by its number among all cells, as a reader counts them."""
+    return _text(found.content["cells"][number - 1].get("source"))
 
 
 def copied(found: Executed) -> tuple[bytes, int]:

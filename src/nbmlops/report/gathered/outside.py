@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbmlops.errors import NbmlopsError
@@ -13,7 +14,7 @@ from nbmlops.tracking.runs import Run
 if TYPE_CHECKING:
     from nbmlops.governance.charter import Charter
 
-__all__ = ["columns", "of_reason", "of_run"]
+__all__ = ["columns", "of_file", "of_reason", "of_run"]
 
 UNSAID = "not shown: what it printed may hold values of private columns"
 GIVEN = "# Parameters\n"  # how the cell begins that an execution puts in
@@ -69,6 +70,29 @@ def of_reason(text: str) -> str:
     if colon and name.isidentifier():
         return f"{name}: {raised({'name': name, 'message': said}, '', hidden, unread)['message']}"
     return UNREAD if unread else hide(text, hidden)
+
+
+def of_file(path: Path) -> tuple[list[str], bool]:
+    """Return the private columns of the project a file lies in, and of this one; and whether a charter is unreadable.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    from nbmlops.config import find_project
+    from nbmlops.governance.charter import charter
+    from nbmlops.registry.targets import FILE
+
+    hidden, unread = _private()
+    real = path.resolve()
+    root = find_project(real).root
+    inside = (p / FILE for p in real.parents if p == root or root in p.parents)
+    nearest = next((place for place in inside if place.is_file()), None)
+    try:
+        agreed = charter(nearest) if nearest else None
+    except NbmlopsError:
+        return hidden, True
+    return sorted({*hidden, *(agreed.private if agreed else ())}), unread
 
 
 def _private() -> tuple[list[str], bool]:

@@ -12,6 +12,9 @@ from nbmlops.records import iso
 from nbmlops.report import executed, sanitize
 from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Say, Section, Table, Verdict, verdict
 from nbmlops.report.decision import Decision, Part
+from nbmlops.report.gathered import outside
+from nbmlops.report.gathered.masked import SHOWN
+from nbmlops.report.gathered.raised import raised
 from nbmlops.report.kinds import run
 from nbmlops.report.kinds.kind import Head, Kind, Subject
 from nbmlops.report.sections.run import appendix
@@ -61,7 +64,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
     """Return what the file says; a copy of it without secrets is kept, which the snapshot names by its digest."""
     found: executed.Executed = subject.about
     content, left_out = executed.copied(found)
-    told = executed.about(found)
+    told = {**executed.about(found), **_hidden(found)}
     file = {"name": session.project().relative(found.path), "digest": found.digest, "size_bytes": len(found.raw)}
     kept = _kept(found, content, file)
     changed = content != found.raw
@@ -71,6 +74,20 @@ def _gather(subject: Subject) -> dict[str, Any]:
         "file": {**file, "left_out": left_out, "changed": changed},
         "as_of": told["times"]["ended"] or kept["seen_at"] or iso(found.path.stat().st_mtime),
     }
+
+
+def _hidden(found: executed.Executed) -> dict[str, Any]:
+    """Return what is said instead of what may hold values of private columns; nothing where no column is private."""
+    private, unread = outside.of_file(found.path)
+    if not private and not unread:
+        return {}
+    about = executed.about(found)
+    error = about["error"]
+    if error:
+        source = executed.source_of(found, error["cell"])
+        error = {**raised(error, source, private, unread), "cell": error["cell"]}
+    parameters = [{**p, "value": SHOWN} for p in about["parameters"]]
+    return {"private": private, "unread": unread, "error": error, "parameters": parameters}
 
 
 def _kept(found: executed.Executed, content: bytes, file: Json) -> dict[str, Any]:

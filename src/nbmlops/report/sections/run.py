@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from nbmlops.report import facts, sanitize
 from nbmlops.report.blocks import Block, Code, Facts, Fold, Missing, Notebook, Say, Section, Table
 from nbmlops.report.gathered.masked import SHOWN
 from nbmlops.report.gathered.outside import GIVEN, UNSAID
-from nbmlops.report.text import count, short, size
+from nbmlops.report.text import count, joined, short, size
 
 __all__ = ["appendix", "failure", "parameters"]
 
@@ -65,13 +65,14 @@ def appendix(snapshot: Json, notebook: bytes | None) -> Section:
     """Return the notebook, or the code of a run without one."""
     if notebook is not None:
         cells = sanitize.cells(notebook)
-        if snapshot.get("private"):
+        hides = list(_hides(snapshot))
+        if hides:
             cells = [_unprinted(cell) for cell in cells]
         kept = snapshot["notebook"] or {}
         words = (
             f"{count(len(cells), 'cell')}; artifact {str(kept.get('digest'))[:12]} ({size(kept.get('size_bytes'))})."
         )
-        return Section("notebook", "Notebook", words, [Fold("Show the notebook", [Notebook(cells)])])
+        return Section("notebook", "Notebook", words, [*hides, Fold("Show the notebook", [Notebook(cells)])])
     if kept := snapshot.get("notebook"):
         lost = f"The executed notebook is lost or damaged: artifact {str(kept.get('digest'))[:12]}"
         missing = Missing(lost, "bring the artifacts back from a backup")
@@ -80,6 +81,21 @@ def appendix(snapshot: Json, notebook: bytes | None) -> Section:
         return Section("notebook", "Code", "The code of this run.", [Fold("Show the code", [Code(source)])])
     missing = Missing("No executed notebook is kept with this run", "nbmlops run NOTEBOOK keeps it")
     return Section("notebook", "Notebook", "There is nothing to show.", [missing])
+
+
+def _hides(snapshot: Json) -> Iterator[Say]:
+    """Yield why no outputs are shown, and where who may see them finds them; nothing where they are shown."""
+    private, unread = snapshot.get("private") or (), snapshot.get("unread")
+    unread = unread or (snapshot.get("charter") or {}).get("unreadable")
+    if not private and not unread:
+        return
+    why = f"The charter holds {joined(private)} private" if private else ""
+    why = why if not unread else "charter.yaml cannot be read, so what is private is not known"
+    run, file = snapshot.get("run") or {}, snapshot.get("file") or {}
+    kept = (run.get("tags") or {}).get(
+        "output"
+    ) or f"the notebook among nb.get_run({run.get('run_id', '')[-6:]!r}).artifacts"
+    yield Say(f"{why}: no output of a cell is shown here. Who may see them opens {file.get('name') or kept}.")
 
 
 def _unprinted(cell: sanitize.Cell) -> sanitize.Cell:
