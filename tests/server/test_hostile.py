@@ -9,6 +9,7 @@ import sqlite3
 import pytest
 from tornado.httpclient import HTTPClientError
 
+import nbmlops as nb
 from asked import refused, tracked
 from nbmlops.server import handlers, notebooks
 from nbmlops.tracking import session
@@ -300,3 +301,27 @@ async def test_what_the_server_itself_refuses_is_said_in_words(
     code, said = await refused(http_server_client.fetch(url, headers=jp_auth_header))
     assert code == 400
     assert "%" not in said
+
+
+async def test_who_decides_by_git_is_whom_the_repository_of_the_project_says(
+    ask, notebook, late, monkeypatch, tmp_path
+):
+    """In the notebook beside the panel they are that one, too: nobody is two people, and answers for their own work."""
+    import subprocess
+
+    from nbmlops.capture import environment
+
+    for name in ("CI", "JUPYTERHUB_USER", "GIT_CONFIG_GLOBAL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "gitconfig").write_text("[user]\nemail = ann@home.example.org\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.chdir(tmp_path)
+    environment.actor.cache_clear()
+    assert (await ask("status"))["actor"]["name"] == "ann@home.example.org"
+    subprocess.run(["git", "init", "-q"], cwd=notebook.parent, check=True)
+    subprocess.run(["git", "config", "user.email", "ann@work.example.org"], cwd=notebook.parent, check=True)
+    monkeypatch.setattr(environment, "FRESH_S", 1e-9)
+    assert (await ask("status"))["actor"]["name"] == "ann@work.example.org"
+    await ask("models/late/1/promote", body={"alias": "champion", "reason": "x"})
+    assert nb.history("late")["actor"].tolist() == ["ann@work.example.org"]
+    environment.actor.cache_clear()

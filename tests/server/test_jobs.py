@@ -171,7 +171,31 @@ async def test_a_process_that_dies_at_once_has_failed_with_what_it_said(ask, not
     monkeypatch.setattr(apart, "COMMAND", (sys.executable, "-c", script))
     await start(ask)
     work = await until(ask, is_over)
-    assert (work["status"], work["reason"]) == ("failed", "no module named nbmlops")
+    assert (work["status"], work["reason"]) == ("failed", "said: no module named nbmlops")
+
+
+async def test_a_process_that_is_gone_before_it_is_told_what_to_do_has_failed(ask, notebook, monkeypatch):
+    real = apart._process
+
+    def gone(*asked):
+        process = real(*asked)
+        process.wait()
+        return process
+
+    monkeypatch.setattr(apart, "COMMAND", (sys.executable, "-c", "raise SystemExit(3)"))
+    monkeypatch.setattr(apart, "_process", gone)
+    await start(ask)
+    work = await until(ask, is_over)
+    assert (work["status"], work["reason"]) == ("failed", "its process ended with exit code 3")
+
+
+async def test_what_a_process_said_last_is_not_told_where_columns_are_private(ask, notebook, monkeypatch):
+    script = "import sys; sys.stdin.read(); sys.exit('unknown city Bern')"
+    monkeypatch.setattr(apart, "COMMAND", (sys.executable, "-c", script))
+    (notebook.parent / "charter.yaml").write_text("private: [city]\n")
+    await start(ask)
+    work = await until(ask, is_over)
+    assert (work["reason"].startswith("said: "), "Bern" in work["reason"]) == (True, False)
 
 
 async def test_a_job_outlives_its_server(notebook, tmp_path):

@@ -12,9 +12,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 TIMEOUT_S = 10.0
+FRESH_S = 10.0  # so long a server takes git's word
 # What a repository is configured to run is not run for us.
 QUIET = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "core.quotepath=false")
 # Set where git itself started this process (a hook, an alias): they name another repository than the folder's.
@@ -78,13 +80,18 @@ def actor() -> tuple[str, str]:
     --------
     >>> name, known_by = actor()
     """
+    return _known_as(lambda: _email(None))
+
+
+def _known_as(by_git: Callable[[], str]) -> tuple[str, str]:
+    """Return who this process is; git is asked only where nobody knows better."""
     if os.environ.get("CI"):
         for variable in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
             if name := os.environ.get(variable):
                 return name, "ci"
     if name := os.environ.get("JUPYTERHUB_USER"):
         return name, "jupyterhub"
-    if email := _decoded(ask_git(None, "config", "user.email")):
+    if email := by_git():
         return email, "git"
     try:
         return getpass.getuser(), "os"
@@ -95,11 +102,25 @@ def actor() -> tuple[str, str]:
 def acting() -> tuple[str, str]:
     """Return (name, how known) of who acts: a visitor whom a server let in, else :func:`actor` of this process.
 
+    A server lives long and answers for many projects: git is asked in the one it is about, and again after a while.
+
     >>> acting() == actor()
     True
     """
     found = visit.here()
-    return (found and found.who) or actor()
+    if found is None:
+        return actor()
+    return found.who or _known_as(lambda: _lately(found.project.root, int(time.monotonic() / FRESH_S)))
+
+
+def _email(folder: Path | None) -> str:
+    return _decoded(ask_git(folder, "config", "user.email"))
+
+
+@lru_cache(maxsize=64)
+def _lately(folder: Path, moment: int) -> str:
+    """Return what git said in a folder at a moment, asked once for it."""
+    return _email(folder)
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -174,10 +175,10 @@ def _begin(store: Store, claim: Claim) -> None:
         _failed(store, claim, f"no process could be started: {error.strerror}")
         raise Unavailable(f"No process can be started ({error.strerror}).", "Look at memory and limits.") from error
     assert process.stdin is not None
-    with process.stdin as pipe:
-        pipe.write(json.dumps(claim.to_dict()).encode())
     # Somebody has to take its exit code, or it stays as a zombie.
     threading.Thread(target=_ended, args=(store, claim, process, said), daemon=True, name="nbmlops job").start()
+    with suppress(BrokenPipeError), process.stdin as pipe:  # it has ended already, and its exit code says so
+        pipe.write(json.dumps(claim.to_dict()).encode())
 
 
 def _process(project: Project, said: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -202,7 +203,8 @@ def _ended(store: Store, claim: Claim, process: subprocess.Popen[bytes], said: I
         said.seek(0)
         last = [line for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()][-1:]
     if code and ledger.holds(store, claim):
-        _failed(store, claim, redact(last[0][-MOST_SAID:]) if last else f"its process ended with exit code {code}")
+        told = f"said: {redact(last[0][-MOST_SAID:])}" if last else f"its process ended with exit code {code}"
+        _failed(store, claim, told)
 
 
 def _failed(store: Store, claim: Claim, reason: str) -> None:
