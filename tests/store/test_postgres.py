@@ -84,3 +84,16 @@ def test_a_place_where_no_tables_may_be_made_is_told(database, project, monkeypa
     monkeypatch.setenv("NBMLOPS_STORE", f"{database}?options=-csearch_path%3Dnowhere")
     with pytest.raises(Unavailable, match=r"no schema has been selected.*search_path%3DSCHEMA"):
         Store(find_project()).engine  # noqa: B018
+
+
+@pytest.mark.parametrize(("said", "holds"), [("", "60000"), ("tcp_user_timeout=7000", "7000")])
+def test_a_server_that_goes_without_a_word_is_noticed_within_a_minute(project, database, monkeypatch, said, holds):
+    """Nobody closes such a connection: without these a reader would wait for hours."""
+    if database is None:
+        pytest.skip("a server's")
+    monkeypatch.setenv("NBMLOPS_STORE", f"{database}{'&' if '?' in database else '?'}{said}")
+    store = Store(find_project())
+    with store.engine.connect() as connection:
+        asked = connection.connection.driver_connection.info.get_parameters()
+    store.close()
+    assert (asked["connect_timeout"], asked["tcp_user_timeout"], asked["keepalives_count"]) == ("10", holds, "3")

@@ -27,7 +27,9 @@ __all__ = ["Store", "Transaction", "as_json", "open_store"]
 READ_WAIT_S = 2  # how long a reader waits for a writer's lock
 WRITE_WAIT_S = 20  # and a governed change for the others
 
-CONNECT_WAIT_S = 10
+# Of libpq, in seconds, the last in milliseconds: a server that goes without a word is noticed within a minute.
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+PATIENCE |= {"tcp_user_timeout": 60_000}
 WORTH_A_WORD = 1_000_000  # bytes that a migration left free
 READ_SQLITE: dict[str, Any] = {"reading": True}
 READ_POSTGRES: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -294,9 +296,9 @@ class Store:
         return engine
 
     def _postgres(self) -> sa.Engine:
-        wait = {} if "connect_timeout" in self.url.query else {"connect_timeout": CONNECT_WAIT_S}
+        patience = {name: value for name, value in PATIENCE.items() if name not in self.url.query}
         try:
-            return sa.create_engine(self.url, pool_pre_ping=True, connect_args=wait)
+            return sa.create_engine(self.url, pool_pre_ping=True, connect_args=patience)
         except ImportError:
             raise MissingPackage("A store on PostgreSQL needs psycopg.", "pip install 'nbmlops[postgres]'") from None
 
