@@ -11,6 +11,7 @@ import nbmlops as nb
 from nbmlops.magics import forms as opening
 from nbmlops.magics import magics
 from nbmlops.quality import rules
+from nbmlops.tracking import session
 from nbmlops.widgets.forms import asked
 from nbmlops.widgets.forms.accepting import LiveRules
 from nbmlops.widgets.forms.fields import Field, Form
@@ -198,6 +199,51 @@ def test_a_double_click_registers_once(notebook, live):
     assert nb.model_version("late").version == 2
 
 
+def test_a_double_click_on_what_fails_fails_once(notebook, live):
+    notebook.run_cell("tried = [*globals().get('tried', ()), 1]\n1 / 0", store_history=True)
+    form = live("track", experiment="broken")
+    form.clock = lambda: 5_000.0
+    form.press.click()
+    form.press.click()
+    assert len(notebook.user_ns["tried"]) == 2  # once by hand, once by the form
+    form.clock = lambda: 5_001.0
+    form.press.click()
+    assert len(notebook.user_ns["tried"]) == 3
+
+
+def test_what_was_fitted_anew_is_registered_after_a_look(notebook, live, fit):
+    form = live("register", model="model", name="late")
+    form.press.click()
+    notebook.user_ns["model"] = fit("age")
+    form.press.click()
+    assert len(nb.models()) == 1
+    form.again.click()
+    form.press.click()
+    assert nb.model_version("late").version == 2
+    assert [c["name"] for c in nb.model_version("late").signature["columns"]] == ["age"]
+
+
+def test_two_forms_at_once_keep_to_themselves(notebook, live):
+    first, second = live("register", model="model", name="one"), live("register", model="weak", name="two")
+    second.press.click()
+    first.press.click()
+    assert (first.result.ref, second.result.ref) == ("one@1", "two@1")
+    assert first.shown == [(first.ran, first.result)]
+    assert second.shown == [(second.ran, second.result)]
+
+
+def test_a_column_that_is_gone_is_one_line(notebook, live):
+    form = live("drift", frame="april", against="train", by="city")
+    notebook.user_ns["april"] = notebook.user_ns["april"].drop(columns="city")
+    form.press.click()
+    assert "city" in told(form)
+    assert 'role="alert"' in told(form)
+    form.again.click()
+    assert form.values()["by"] == ""
+    form.press.click()
+    assert 'role="status"' in told(form)
+
+
 def test_a_variable_that_vanished_is_one_line(notebook, live):
     form = live("register", model="weak", name="late")
     del notebook.user_ns["weak"]
@@ -349,6 +395,32 @@ def test_no_rule_is_written_for_a_frame_that_vanished(notebook, live, project):
     assert not (project / "rules").exists()
 
 
+def test_no_rule_is_written_for_another_frame_of_that_name(notebook, live, project):
+    form = live("check", LiveRules, frame="april")
+    form.press.click()
+    form.ticks["age"].value = True
+    notebook.user_ns["april"] = notebook.user_ns["april"].assign(age=-1.0)
+    form.extra.children[-1].children[0].click()
+    assert "april is not what the rules were proposed from." in told(form)
+    assert not (project / "rules").exists()
+    form.again.click()
+    form.press.click()
+    form.ticks["city"].value = True
+    form.extra.children[-1].children[0].click()
+    assert form.result.verdict == "ok"
+
+
+def test_a_wide_frame_stops_no_page(notebook, live, monkeypatch):
+    from nbmlops.widgets.forms import accepting
+
+    monkeypatch.setattr(accepting, "MOST_TICKS", 2)
+    form = live("check", LiveRules, frame="april")
+    form.press.click()
+    assert len(form.ticks) == 2
+    assert "2 to look at; nothing is written yet." in told(form)
+    assert "more are not shown: %check april --accept COLUMN." in told(form)
+
+
 # --- predictions to judge
 
 
@@ -365,7 +437,6 @@ def judged(registered, people, live):
 
 def opinions(form):
     from nbmlops.store import predictions
-    from nbmlops.tracking import session
 
     ids = [row["prediction_id"] for row in form.rows]
     return {row["prediction_id"]: row for row in predictions.newest(session.store(), ids)}
@@ -418,6 +489,87 @@ def test_an_answer_is_changed_by_going_back(judged):
     assert "you said agree" in judged.about.value
     judged.verdicts["disagree"].click()
     assert opinions(judged)[judged.rows[0]["prediction_id"]]["verdict"] == "disagree"
+
+
+def test_what_was_said_comes_back_with_its_reason(judged):
+    judged.label.value, judged.reason.value = str(not judged.rows[0]["prediction"]), "it rained"
+    judged.verdicts["disagree"].click()
+    judged.back.click()
+    assert (judged.label.value, judged.reason.value) == (str(not judged.rows[0]["prediction"]), "it rained")
+    judged.verdicts["unsure"].click()
+    kept = opinions(judged)[judged.rows[0]["prediction_id"]]
+    assert (kept["verdict"], kept["reason"]) == ("unsure", "it rained")
+    assert judged.reason.value == ""  # of the next row
+
+
+def test_the_focus_is_never_on_what_rests(judged, monkeypatch):
+    seen = []
+    monkeypatch.setattr(type(judged.back), "focus", lambda self: seen.append(self))
+    for _ in judged.rows:
+        judged.verdicts["agree"].click()
+        assert not seen[-1].disabled
+    assert seen[0] is judged.verdicts["agree"]
+    assert seen[-1] is judged.back
+    for _ in judged.rows:
+        judged.back.click()
+    assert seen[-1] is judged.verdicts["agree"]
+
+
+def test_a_review_goes_on_where_a_kernel_ended(judged, live):
+    first, second, third = (row["prediction_id"] for row in judged.rows[:3])
+    for verdict in ("agree", "disagree", "unsure"):
+        judged.verdicts[verdict].click()
+    session.reset()  # as a new kernel begins
+    form = live("review", LiveReview, model="late", most="6")
+    form.press.click()
+    listed = {row["prediction_id"] for row in form.rows}
+    assert third in listed  # who is unsure has not judged
+    assert not {first, second} & listed
+
+
+def test_a_review_says_how_many_were_drawn_and_how(judged):
+    drawn = sum(row["drawn_with"] is not None for row in judged.rows)
+    assert f"6 rows, {drawn} of them drawn by chance (seed 0)." in told(judged)
+
+
+def test_a_row_is_shown_in_the_columns_of_its_version(judged):
+    """The champion takes fewer columns than the version that predicted."""
+    assert set(judged.rows[0]["inputs"]) == {"age", "city", "noise"}
+    for name in ("age", "city", "noise"):
+        assert name in judged.about.value
+
+
+def test_private_columns_are_masked_and_long_texts_cut(registered, people, live, project):
+    (project / "charter.yaml").write_text("private: [city]\n")
+    nb.predict("late@2", people(200, 9))
+    form = live("review", LiveReview, model="late", most="6")
+    form.press.click()
+    assert {row["inputs"]["city"] for row in form.rows} == {"masked"}
+    assert "Bern" not in form.about.value + json.dumps(form.rows, default=str)
+    form.rows = [{**form.rows[0], "inputs": {"note": "<b>long " * 10_000}}]
+    form.go(0)
+    assert len(form.about.value) < 5_000
+    assert "(80,000 letters)" in form.about.value
+    assert "<b>" not in form.about.value
+
+
+def test_ten_thousand_rows_are_listed_and_judged(registered, people, live):
+    nb.predict("late@2", people(12_000, 9))
+    form = live("review", LiveReview, model="late", most="10000")
+    form.press.click()
+    assert len(form.rows) > 4_000
+    form.verdicts["agree"].click()
+    assert "2 of " in form.about.value
+
+
+def test_numbers_are_typed_and_not_chosen(judged):
+    judged.rows = [{**judged.rows[0], "prediction": n / 7} for n in range(200)]
+    assert len(judged._labels()) == 200
+    judged.result = type("Listed", (), {"rows": judged.rows, "seed": 0})
+    judged.run = lambda line: judged.result
+    judged.again.click()
+    judged.press.click()
+    assert judged.label.options == ()
 
 
 def test_to_agree_and_to_name_another_label_is_refused(judged):

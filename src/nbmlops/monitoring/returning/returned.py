@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,13 @@ class Returned:
         if self.limit is not None:
             return np.asarray(np.abs(said.astype(float) - truth.astype(float)) > self.limit)
         return np.array([t is not None and s != t for s, t in zip(said.tolist(), truth.tolist(), strict=True)], bool)
+
+    def of_version(self, number: int) -> Returned:
+        """Return the same as one version of the model takes it: in its columns, without those it holds private."""
+        from nbmlops.store import models
+
+        found = None if number == self.version.version else models.recorded(session.store(), self.name, number)
+        return self if found is None else replace(self, version=found)
 
     def inputs_of(self, ids: Sequence[str]) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
         """Return what predictions were made of, in the columns of the model that are recorded, and of which it is kept.

@@ -217,7 +217,7 @@ def _by_chance(
 
 def _chosen(found: Mapping[str, Found], drawn: Mapping[int, float], most: int) -> list[int]:
     """Return the rows of a list: all that were drawn, then one of each reason in turn."""
-    chosen = list(dict.fromkeys(drawn))
+    chosen = dict.fromkeys(drawn)
     queues = [iter(places.tolist()) for places, _ in found.values()]
     while queues and len(chosen) < most:
         for queue in list(queues):
@@ -225,8 +225,8 @@ def _chosen(found: Mapping[str, Found], drawn: Mapping[int, float], most: int) -
             if place is None:
                 queues.remove(queue)
             elif len(chosen) < most:
-                chosen.append(place)
-    return chosen
+                chosen[place] = None
+    return list(chosen)
 
 
 def _rows(
@@ -234,17 +234,28 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Return what a person needs to judge each row."""
     said = case.said.iloc[list(chosen)]
-    inputs, kept = case.inputs_of(said["prediction_id"].tolist())
+    inputs = _inputs(case, said)
     words = {**why, "random": {place: f"drawn by chance ({p:.2g} of all)" for place, p in drawn.items()}}
     found = []
     records: list[Any] = said.to_dict("records")
-    values_of: list[Any] = inputs.to_dict("records")
-    for n, (place, row) in enumerate(zip(chosen, records, strict=True)):
+    for place, row in zip(chosen, records, strict=True):
         reasons = [r for r in REASONS if place in words.get(r, {})]
         about = {k: row[k] for k in ("prediction_id", "at", "version", "prediction", "probability", "outcome")}
-        values = _plain({**values_of[n], **dict.fromkeys(case.hidden, MASKED)}) if kept[n] else None
-        told = {"reasons": reasons, "why": "; ".join(words[r][place] for r in reasons), "inputs": values}
+        why_this = "; ".join(words[r][place] for r in reasons)
+        told = {"reasons": reasons, "why": why_this, "inputs": inputs[row["prediction_id"]]}
         found.append({**_plain(about), **told, "drawn_with": drawn.get(place)})
+    return found
+
+
+def _inputs(case: Returned, said: pd.DataFrame) -> dict[str, dict[str, Any] | None]:
+    """Return what each prediction was made of, in the columns of its version; None where it is not kept."""
+    found: dict[str, dict[str, Any] | None] = {}
+    for number, rows in said.groupby("version"):
+        of, ids = case.of_version(int(str(number))), rows["prediction_id"].tolist()
+        inputs, kept = of.inputs_of(ids)
+        masked = dict.fromkeys(of.hidden, MASKED)
+        values: list[Any] = inputs.to_dict("records")
+        found |= {i: _plain({**v, **masked}) if k else None for i, v, k in zip(ids, values, kept, strict=True)}
     return found
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveRules"]
 
+MOST_TICKS = 200  # more of them stop the page
+
 
 class LiveRules(LiveForm):
     """The form of ``%check``: propose, tick, accept."""
@@ -32,24 +34,28 @@ class LiveRules(LiveForm):
     ) -> None:
         self.names = names
         self.proposal: Proposal | None = None
+        self.seen: Any = None  # of the frame the rules were proposed from
         self.ticks: dict[str, iw.Checkbox] = {}
         super().__init__(make, run, show)
 
     def work(self) -> str:
         """Propose rules and show them to be ticked; nothing is written."""
         answers = self.values()
-        self.proposal = propose_rules(self._frame(), name=answers["rules"] or answers["frame"])
+        frame = self._frame()
+        self.proposal, self.seen = propose_rules(frame, name=answers["rules"] or answers["frame"]), _mark(frame)
         if not (groups := _groups(self.proposal)):
             raise Invalid("Nothing can be proposed from this frame.", "It may have too few rows.")
-        self.ticks = {name: _tick(name) for name in groups}
+        self.ticks = {name: _tick(name) for name in list(groups)[:MOST_TICKS]}
         accept, every = button("Accept the ticked ones and check", "primary"), button("Tick all")
         accept.on_click(lambda _: self.carry_out(accept, self.accept))
         every.on_click(lambda _: self._tick_all())
         for tick in self.ticks.values():
-            tick.observe(lambda _: setattr(accept, "disabled", False), "value")
+            tick.observe(lambda _: self._ticked(accept), "value")
         rows = [iw.HBox([tick, _told(groups[name])]) for name, tick in self.ticks.items()]
         self.extra.children = (*rows, iw.HBox([accept, every]))
-        return f"{len(groups)} to look at; nothing is written yet."
+        more = len(groups) - len(self.ticks)
+        rest = f" {more:,} more are not shown: %check {answers['frame']} --accept COLUMN." if more else ""
+        return f"{len(self.ticks)} to look at; nothing is written yet.{rest}"
 
     def accept(self) -> str:
         """Write what is proposed, accept what is ticked, check the frame: two lines that could be typed."""
@@ -58,7 +64,10 @@ class LiveRules(LiveForm):
         ticked = [about for about, tick in self.ticks.items() if tick.value]
         if not ticked:
             raise Invalid("No rule is ticked.", "Tick what holds; the rest stays proposed.")
-        self._frame()  # nothing is written for what cannot be checked
+        if _mark(self._frame()) != self.seen:  # nothing is written for what cannot be checked
+            raise Invalid(
+                f"{answers['frame']} is not what the rules were proposed from.", "Look again, and propose anew."
+            )
         self.proposal.save()
         rules = "" if name == answers["frame"] else f" --rules {typed(quoted(name))}"
         line = f"%check {answers['frame']}{rules} --accept {typed(' '.join(map(quoted, ticked)))}"
@@ -73,6 +82,9 @@ class LiveRules(LiveForm):
             raise Invalid(f"No variable {name!r} any more.", "Look again, or run the cell that makes it.")
         return frame
 
+    def _ticked(self, accept: iw.Button) -> None:
+        accept.disabled, self.failed_at = False, float("-inf")
+
     def _tick_all(self) -> None:
         for tick in self.ticks.values():
             tick.value = True
@@ -81,6 +93,11 @@ class LiveRules(LiveForm):
         if not self._filling:
             self.extra.children = ()  # what is ticked belonged to another frame
         super()._changed(change)
+
+
+def _mark(frame: Any) -> Any:
+    """Return by what another frame of the same name is told from this one, without holding it."""
+    return id(frame), getattr(frame, "shape", None), tuple(map(str, getattr(frame, "columns", ())))
 
 
 def _groups(proposal: Proposal) -> dict[str, list[str]]:

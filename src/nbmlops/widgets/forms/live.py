@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ LABELS = {"description_width": "11em"}
 LAYOUT = {"width": "36em", "max_width": "calc(100% - 4px)"}
 MOST_LINES = 6  # of a cell that is shown before it runs
 LONGEST = 300  # characters of an error
+SETTLE_S = 0.3  # a second click comes before anybody can have read what the first one said
 
 
 class LiveForm:
@@ -34,10 +36,19 @@ class LiveForm:
         Runs a line as if it were typed, and returns its result.
     show : callable
         Shows the line and its result below the form.
+    clock : callable, optional
+        Seconds that only grow.
     """
 
-    def __init__(self, make: Callable[[], Form], run: Callable[[str], Any], show: Callable[[str, Any], None]) -> None:
-        self.make, self.run, self.show = make, run, show
+    def __init__(
+        self,
+        make: Callable[[], Form],
+        run: Callable[[str], Any],
+        show: Callable[[str, Any], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.make, self.run, self.show, self.clock = make, run, show, clock
+        self.failed_at = float("-inf")
         self.form = make()
         self.result: Any = None
         self.ran = ""
@@ -71,8 +82,9 @@ class LiveForm:
         self._preview()
 
     def refresh(self) -> None:
-        """Read what there is again; what was filled in stays where it can."""
+        """Read what there is again; what was filled in stays where it can, and may be run once more."""
         kept = self.values()
+        self._awake()
         self.form = self.make()
         begun = self.form.values()
         self.fill({name: kept.get(name) or value for name, value in begun.items()})
@@ -87,7 +99,7 @@ class LiveForm:
 
     def carry_out(self, pressed: iw.Button, work: Callable[[], str]) -> None:
         """Do what a button stands for; it rests when that is done, until an answer changes, and stays when it fails."""
-        if pressed.disabled:
+        if pressed.disabled or self.clock() - self.failed_at < SETTLE_S:
             return
         pressed.disabled = True
         self._tell("running ...")
@@ -98,7 +110,7 @@ class LiveForm:
             self._tell("Interrupted; what was filled in is still there.", BAD)
         except Exception as error:
             self._tell(one_line(error), BAD)
-        pressed.disabled = False
+        pressed.disabled, self.failed_at = False, self.clock()
 
     def work(self) -> str:
         """Run the line and show what came of it; what to say then."""
@@ -112,7 +124,11 @@ class LiveForm:
         if self._filling:
             return
         self.fill(self.values())  # what depends on another answer
-        self.press.disabled = False
+        self._awake()
+
+    def _awake(self) -> None:
+        """Take the next click for a new wish."""
+        self.press.disabled, self.failed_at = False, float("-inf")
 
     def _preview(self) -> None:
         needed = {one.name: one.name.upper() for one in self.form.fields if one.needed}
