@@ -1,10 +1,10 @@
-/** The MIME renderer: draws whatever nbmlops shows from its JSON, safely, so it works in untrusted notebooks too. */
+/** The MIME renderer: draws what nbmlops shows from its JSON, safely, so it works in untrusted notebooks too. */
 
 import { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { nullTranslator } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
-import { draw, KINDS, mimeOf, redraw } from './draw';
+import { draw, DRAWINGS, mimeOf, redraw } from './draw';
 
 class Rendered extends Widget implements IRenderMime.IRenderer {
   constructor(options: IRenderMime.IRendererOptions) {
@@ -35,7 +35,7 @@ const extension: IRenderMime.IExtension = {
   description: 'Shows runs, models, drift and all else of nbmlops.',
   rendererFactory: {
     safe: true,
-    mimeTypes: KINDS.map(mimeOf),
+    mimeTypes: [...DRAWINGS.keys()].map(mimeOf),
     createRenderer: options => new Rendered(options)
   },
   rank: 0,

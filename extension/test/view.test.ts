@@ -1,4 +1,5 @@
-import { draw, drawView, redraw } from '../src/draw/view';
+import { percent, quantity, signed } from '../src/draw/values';
+import { draw, redraw } from '../src/draw/view';
 import { trans } from './words';
 
 // A fold that was opened says so a moment later: the page must still be there.
@@ -35,12 +36,6 @@ test('a kind or version we do not know is plain text', () => {
   for (const kind of ['nonsense', 'application/vnd.nbmlops.run.v2+json', '__proto__', 'constructor', '']) {
     expect(draw(kind, RUN, trans).className).toBe('nbmlops-plain');
   }
-});
-
-test('a view of the server is drawn by its type', () => {
-  const mime = 'application/vnd.nbmlops.run.v1+json';
-  expect(drawView({ kind: 'run', mime, data: RUN }, trans).tagName).toBe('ARTICLE');
-  expect(drawView(null, trans).className).toBe('nbmlops-plain');
 });
 
 test('an interval stands with its value, and how many rows there were is said once', () => {
@@ -238,7 +233,6 @@ test('what did not fit into the output is counted', () => {
   const said = 'Too long for an output, in the store only: 9,000 runs';
   expect(draw('runs', { runs: RUNS.slice(0, 3), capped: { runs: 9000 } }, trans).textContent).toContain(said);
   expect(draw('run', { ...RUN, capped: { runs: 9000 } }, trans).textContent).toContain(said);
-  expect(draw('status', { items: [], capped: { runs: 9000 } }, trans).textContent).toContain(said);
 });
 
 test('a charter that was kept says so in words, and what it does not say yet', () => {
@@ -251,22 +245,42 @@ test('a charter that was kept says so in words, and what it does not say yet', (
   expect(draw('agreed', { written: false, recorded: false }, trans).textContent).toContain('Charter unchanged');
 });
 
-test('where a project stands, it says when and why a model went back', () => {
-  const back = { at: '2026-03-04T10:00:00+00:00', by: 'ann', from: 'deployment', to: 'data', why: 'fix the data' };
-  const items = [
-    { model: 'late', version: 'late@3', phase: 'data', because: 'advised', back },
-    { model: 'price', phase: 'data', back: null }
-  ];
-  const drawn = draw('status', { project: 'p', items }, trans).textContent;
-  expect(drawn).toContain('late went back from deployment to data on 2026-03-04 (ann): fix the data');
-  expect(drawn).not.toContain('price went back');
+test('numbers are rounded as Python rounds them: of two as near, the even one', () => {
+  const told = [0.28125, 1234.5, 1235.5, 0.00012345, 999.96, 1e-100, 0.1 + 0.2, 8.5, 123456].map(quantity);
+  expect(told).toEqual(['0.2812', '1,234', '1,236', '0.0001234', '1000', '1e-100', '0.3', '8.5', '123,456']);
+  expect([0.0025, 0.0075, 0.0145, 0.2273, 1].map(percent)).toEqual(['0.2 %', '0.8 %', '1.5 %', '22.7 %', '100.0 %']);
+  expect([0.03125, -0.03125, 0].map(v => signed(v))).toEqual(['+0.0312', '−0.0312', '+0.0000']);
 });
 
-test('flags have short ids, and how one is answered', () => {
-  const flag_id = '01a21965-c9ef-73c3-a3e8-6bfca15c47f3';
-  const drawn = draw('flags', { subject: 'late', rows: [{ flag_id, text: 'why?', state: 'open' }] }, trans).textContent;
-  expect(drawn).toContain('a15c47f3');
-  expect(drawn).not.toContain(flag_id);
-  expect(drawn).toContain('Answer one: %flag answer ID "..." --state accepted');
-  expect(draw('flags', { rows: [], by: 'city' }, trans).textContent).not.toContain('Answer one');
+test('what could not be judged is not called fine', () => {
+  const finding = { code: 'performance', outcome: 'not_applicable', level: 'ok', message: 'no truth', detail: {} };
+  const passed = { code: 'column_kind', outcome: 'passed', level: 'ok', message: 'fine', detail: {} };
+  const drawn = draw('drift', { verdict: 'ok', rows: 9, findings: [finding, passed] }, trans);
+  expect(drawn.querySelector('.nbmlops-quiet')?.textContent).toContain('1 ok');
+  const fold = drawn.querySelector('details')!;
+  fold.open = true;
+  fold.dispatchEvent(new Event('toggle'));
+  expect(fold.textContent).toContain('○ not judgedperformanceno truth');
+});
+
+test('params stand as they were set, metrics in each of their contexts', () => {
+  const params = [
+    { name: 'seed', value: 20240101, origin: 'set' },
+    { name: 'rate', value: 0.000123456, origin: 'set' },
+    { name: 'warm', value: true, origin: 'set' }
+  ];
+  const metrics = [
+    { name: 'auc', value: 0.7, context: { split: 'test' } },
+    { name: 'auc', value: 0.9, context: { split: 'train' }, not_finite: 2 }
+  ];
+  const said = draw('run', { ...RUN, params, metrics, planned: { run: 7, done: 7, of: 5 } }, trans).textContent;
+  expect(said).toContain('seed20240101rate0.000123456warmTrue');
+  expect(said).toContain('auc0.9split=train, 2 not finite');
+  expect(said).toContain('7 runs of 5 planned');
+});
+
+test('an open flag says how it is answered', () => {
+  const flag = { flag_id: '01a21965-c9ef-73c3-a3e8-6bfca15c47f3', text: 'why?', subject: 'late@1' };
+  expect(draw('flag', { ...flag, state: 'open' }, trans).textContent).toContain('nbmlops flag answer a15c47f3 "..."');
+  expect(draw('flag', { ...flag, state: 'answered' }, trans).textContent).not.toContain('flag answer');
 });

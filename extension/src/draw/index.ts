@@ -1,8 +1,7 @@
 /** The one door to the drawing module, for the MIME renderer and the panel: so it is bundled as one piece. */
 
-export { KINDS, mimeOf } from './kinds';
 export { Content, dotted, fold, IWords, node, quiet, status } from './nodes';
 export { on, patch } from './patch';
 export { sparkline } from './plot';
 export { duration, Fields, fields, number, numbers, quantity, records, text, texts } from './values';
-export { draw, redraw } from './view';
+export { draw, DRAWINGS, mimeOf, redraw } from './view';

@@ -192,9 +192,9 @@ export function findings(
   found: Fields[],
   trans: IWords,
   most = 12,
-  by: 'outcome' | 'level' = 'outcome'
+  word = (f: Fields): string => text(f.outcome) || text(f.level)
 ): HTMLElement[] {
-  const drawn = found.slice(0, most).map(f => finding(f, text(f[by]) || text(f.level)));
+  const drawn = found.slice(0, most).map(f => finding(f, word(f)));
   const left = found.length - most;
   return left > 0 ? [...drawn, quiet(trans.__('and %1 more', left))] : drawn;
 }

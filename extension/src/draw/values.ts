@@ -15,7 +15,7 @@ export const MOST_ENTRIES = 20_000;
 export const MOST_RECORDS = 1000;
 
 const MOST_DEEP = 4;
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u202a-\u202e\u2066-\u2069]/g;
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g; // as in html.py
 
 /** Return the fields of an object, none of anything else. */
 export function fields(value: unknown): Fields {
@@ -53,10 +53,13 @@ export function number(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-/** Return any value as one cut text; control and direction-changing characters become visible marks. */
+/** Return any value as one cut text, as Python writes it; control and direction-changing characters become marks. */
 export function text(value: unknown, limit = MOST_TEXT): string {
   if (value === null || value === undefined) {
     return '';
+  }
+  if (typeof value === 'boolean') {
+    return value ? 'True' : 'False';
   }
   const whole = typeof value === 'object' ? json(value, limit + 1) : String(value);
   return shown(whole, limit);
@@ -112,19 +115,29 @@ export function quantity(value: unknown): string {
     return String(value);
   }
   const whole = Number.isInteger(value) || Math.abs(value) >= 1000;
-  return whole ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(4)));
+  const first = whole ? 0 : Math.floor(Math.log10(Math.abs(value)));
+  return whole ? Number(rounded(value, 0)).toLocaleString('en') : String(Number(rounded(value, 3 - first)));
+}
+
+/** Round as Python does, so that all views say the same: of two numbers as near, the even one. */
+function rounded(value: number, digits: number): string {
+  if (digits > 80) {
+    return value.toPrecision(4); // no more places can be asked for
+  }
+  const [near, exact] = [value.toFixed(digits), value.toFixed(digits + 20)];
+  return /50{19}$/.test(exact) && /[13579]$/.test(near) ? exact.slice(0, digits ? -20 : -21) : near;
 }
 
 /** Return a number with its sign. */
 export function signed(value: unknown, digits = 4): string {
   const known = number(value);
-  return known === null ? '–' : `${known < 0 ? '−' : '+'}${Math.abs(known).toFixed(digits)}`;
+  return known === null ? '–' : `${known < 0 ? '−' : '+'}${rounded(Math.abs(known), digits)}`;
 }
 
 /** Return a share as a percentage. */
 export function percent(value: unknown): string {
   const known = number(value);
-  return known === null ? '–' : `${(100 * known).toFixed(1)} %`;
+  return known === null ? '–' : `${rounded(100 * known, 1)} %`;
 }
 
 /** Return a duration as people read it. */

@@ -1,6 +1,7 @@
 /**
- * Drawing any object nbmlops shows, from its JSON: the one module behind the MIME renderer and the panel.
+ * Drawing what nbmlops shows, from its JSON: the one module behind the MIME renderer and the panel.
  *
+ * A kind without a drawing here is none of ours: JupyterLab shows the HTML that Python made of it, which says it in words.
  * The JSON is not trusted. No drawing throws, runs anything in it, or follows an address but http(s) and relative ones.
  */
 
@@ -10,16 +11,15 @@ import { drift } from './kinds/drift';
 import { evaluation } from './kinds/evaluation';
 import { explanation } from './kinds/explanation';
 import { gate } from './kinds/gate';
-import { generic, plain } from './kinds/generic';
 import { agreed, approvals, charter, flag } from './kinds/governed';
 import { job } from './kinds/job';
 import { lineage } from './kinds/lineage';
 import { model } from './kinds/model';
+import { plain } from './kinds/plain';
 import { profile } from './kinds/profile';
 import { report, reports } from './kinds/reports';
 import { run } from './kinds/run';
 import { runs } from './kinds/runs';
-import { kindOf } from './kinds';
 import { IWords, leftOut } from './nodes';
 import { patch, renewed } from './patch';
 import { fields } from './values';
@@ -27,7 +27,7 @@ import { fields } from './values';
 /** A drawing of one kind. */
 export type Drawing = (data: unknown, trans: IWords) => HTMLElement;
 
-/** What has a drawing of its own; every other kind is drawn by what it holds. */
+/** Every kind that is drawn: a module of `nbmlops.widgets` each, which a test compares. */
 export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([
   ['agreed', agreed],
   ['approvals', approvals],
@@ -50,11 +50,9 @@ export const DRAWINGS: ReadonlyMap<string, Drawing> = new Map<string, Drawing>([
   ['runs', runs]
 ]);
 
-/** An object as the server sends it: what it is, and its JSON. */
-export interface IView {
-  readonly kind: string;
-  readonly mime?: string;
-  readonly data: unknown;
+/** Return the MIME type of a kind, in the version we draw. */
+export function mimeOf(kind: string): string {
+  return `application/vnd.nbmlops.${kind}.v1+json`;
 }
 
 /**
@@ -65,12 +63,12 @@ export interface IView {
  */
 export function draw(kind: string, data: unknown, trans: IWords): HTMLElement {
   const known = kindOf(kind);
-  if (known === null || typeof data !== 'object' || data === null) {
+  const drawing = DRAWINGS.get(known);
+  if (!drawing || typeof data !== 'object' || data === null) {
     return plain(kind, data, trans);
   }
   try {
-    const drawing = DRAWINGS.get(known);
-    const drawn = drawing ? drawing(data, trans) : generic(known, data, trans);
+    const drawn = drawing(data, trans);
     const left = leftOut(fields(data), trans);
     if (left && known !== 'runs') {
       drawn.append(left); // runs say it themselves, whenever they are newer
@@ -87,14 +85,13 @@ export function draw(kind: string, data: unknown, trans: IWords): HTMLElement {
  * @returns What stands there after; `old` itself unless it was of another kind.
  */
 export function redraw(old: HTMLElement, kind: string, data: unknown, trans: IWords): HTMLElement {
-  if (typeof data === 'object' && data !== null && renewed(old, kindOf(kind) ?? '', data)) {
+  if (typeof data === 'object' && data !== null && renewed(old, kindOf(kind), data)) {
     return old;
   }
   return patch(old, draw(kind, data, trans));
 }
 
-/** Draw what the server sent as a view; anything else is drawn as plain text. */
-export function drawView(view: IView | null | undefined, trans: IWords): HTMLElement {
-  const mime = typeof view?.mime === 'string' ? view.mime : view?.kind;
-  return draw(typeof mime === 'string' ? mime : '', view?.data, trans);
+/** Return the kind that a MIME type, or a kind's own name, means. */
+function kindOf(said: string): string {
+  return [...DRAWINGS.keys()].find(kind => said === mimeOf(kind)) ?? said;
 }

@@ -35,14 +35,28 @@ export function drift(json: unknown, trans: IWords): HTMLElement {
     trans.__('Drift of %1 against %2', text(data.subject), text(data.reference)),
     text(data.verdict),
     about(data, found, trans),
-    ...findings(told, trans, MOST_TOLD, 'level'),
+    ...findings(told, trans, MOST_TOLD, word),
     ...episodes,
     ...told.filter(f => f.code === TOGETHER).map(f => together(fields(f.detail), trans)),
     ...columns(found, fields(data.columns), trans),
     groups(records(data.chunks), text(data.chunk), trans),
     groups(records(data.segments), text(data.by), trans),
-    all(found, trans)
+    all(found, trans),
+    hint(text(data.verdict), trans)
   );
+}
+
+/** What a finding says of its column or of the whole: nothing is fine that nobody could judge. */
+function word(finding: Fields): string {
+  return finding.outcome === 'not_applicable' ? 'not judged' : text(finding.level);
+}
+
+function hint(verdict: string, trans: IWords): HTMLElement | null {
+  if (verdict === 'insufficient data') {
+    return quiet(trans.__('Wait for more rows: neither drift nor its absence can be shown with these.'));
+  }
+  const harm = trans.__('A change larger than tolerable; whether it hurts shows in the performance.');
+  return verdict && verdict !== 'ok' ? quiet(harm) : null;
 }
 
 function matters(finding: Fields): boolean {
@@ -57,7 +71,7 @@ function matters(finding: Fields): boolean {
 
 function about(data: Fields, found: Fields[], trans: IWords): HTMLElement {
   const words = ['alert', 'notice', 'ok', 'insufficient data'];
-  const counts = words.map(level => [level, found.filter(f => f.level === level).length] as const);
+  const counts = words.map(level => [level, found.filter(f => word(f) === level).length] as const);
   return dotted(
     trans.__('%1 rows against %2', quantity(data.rows), quantity(data.reference_rows)),
     ...counts.filter(([, n]) => n).map(([level, n]) => `${quantity(n)} ${level}`),
@@ -92,13 +106,12 @@ function further(a: Fields, b: Fields): number {
 function column(finding: Fields, others: Fields[], pictures: Fields, trans: IWords): HTMLElement {
   const name = text(finding.column);
   const judged = !['skipped', 'not_applicable'].includes(text(finding.outcome));
-  const word = finding.outcome === 'not_applicable' ? trans.__('not compared') : text(finding.level);
   const change = (judged && text(finding.direction)) || text(finding.message);
   const distance = number(finding.effect) === null ? '' : trans.__('distance %1', quantity(finding.effect));
   const head = node(
     'summary',
     '',
-    status(word),
+    status(word(finding)),
     node('b', '', ` ${name} `),
     node('span', 'nbmlops-quiet', [change, distance].filter(Boolean).join(' · '))
   );
@@ -118,7 +131,11 @@ function picture(name: string, sides: Fields, trans: IWords): HTMLElement | null
 /** Every check of a column, the one of its distance first. */
 function checks(finding: Fields, others: Fields[], trans: IWords): HTMLElement {
   const rows = [finding, ...others.filter(f => f !== finding)];
-  const cells = rows.map(f => [status(text(f.level)), text(f.code), text(f.message)]);
+  return listed(rows, trans);
+}
+
+function listed(found: Fields[], trans: IWords): HTMLElement {
+  const cells = found.map(f => [status(word(f)), text(f.code), text(f.message, 600)]);
   return table(['', trans.__('Check'), trans.__('What was found')], cells, trans);
 }
 
@@ -162,7 +179,8 @@ function groups(rows: Fields[], by: string, trans: IWords): HTMLElement | null {
     trans.__('target'),
     trans.__('predicted'),
     metric,
-    trans.__('furthest column')
+    trans.__('furthest column'),
+    trans.__('why')
   ];
   return table(
     heads,
@@ -176,6 +194,7 @@ function groups(rows: Fields[], by: string, trans: IWords): HTMLElement | null {
 function group(row: Fields, trans: IWords): Content[] {
   const [measured, furthest] = [fields(row.performance), fields(row.largest)];
   const value = quantity(measured.value);
+  const why = worst(row.findings).find(f => f.level === row.verdict && row.verdict !== 'ok');
   const moved = furthest.column ? `${text(furthest.column)} ${quantity(furthest.effect)}` : '–';
   return [
     text(row.name),
@@ -184,14 +203,13 @@ function group(row: Fields, trans: IWords): Content[] {
     quantity(row.target),
     quantity(row.prediction),
     measured.estimated ? trans.__('%1 expected', value) : value,
-    moved
+    moved,
+    text(why?.message)
   ];
 }
 
 function all(found: Fields[], trans: IWords): HTMLElement | null {
   const told = found.filter(f => f.code !== FEATURES);
-  const cells = (): Content[][] => told.map(f => [status(text(f.level)), text(f.code), text(f.message)]);
-  const heads = ['', trans.__('Check'), trans.__('What was found')];
   const head = node('summary', '', trans.__('All other checks (%1)', told.length));
-  return told.length ? later(head, () => [table(heads, cells(), trans)]) : null;
+  return told.length ? later(head, () => [listed(told, trans)]) : null;
 }

@@ -1,6 +1,6 @@
 /** An evaluation: metrics with intervals, calibration, importance, slices. */
 
-import { card, dotted, findings, fold, folded, IWords, table, worst } from '../nodes';
+import { card, dotted, findings, fold, folded, IWords, quiet, table, worst } from '../nodes';
 import { bars, curves } from '../plot';
 import { Fields, fields, number, percent, quantity, records, text } from '../values';
 import { measured, ranged } from './measured';
@@ -30,7 +30,8 @@ export function evaluation(json: unknown, trans: IWords): HTMLElement {
     importance(fields(data.importance), trans),
     slices(data, trans),
     weakest(records(data.weakest), trans),
-    fold(trans.__('Not asked (%1)', rest.length), ...findings(rest, trans, 50))
+    fold(trans.__('Not asked (%1)', rest.length), ...findings(rest, trans, 50)),
+    data.digest ? null : quiet(trans.__('Register it: %1', '%register MODEL NAME'))
   );
 }
 
@@ -42,7 +43,14 @@ function about(data: Fields, trans: IWords): HTMLElement {
     number(data.rows) === null ? '' : trans.__('%1 rows', quantity(data.rows)),
     number(far.n) === null
       ? ''
-      : trans.__('%1 rows far off (%2: %3)', quantity(far.n), percent(far.share), text(far.means))
+      : trans._n(
+          '%2 row far off (%3: %4)',
+          '%2 rows far off (%3: %4)',
+          number(far.n) ?? 0,
+          quantity(far.n),
+          percent(far.share),
+          text(far.means)
+        )
   );
 }
 

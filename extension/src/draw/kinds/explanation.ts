@@ -31,6 +31,7 @@ function one(row: Fields, data: Fields, trans: IWords): HTMLElement {
     rule.text ? node('p', '', trans.__('Rule %1 fired: %2', quantity(rule.number), text(rule.text, 600))) : null,
     steps.length ? moved(row, steps, data, trans) : null,
     ...texts(row.words, 30).map(said => node('p', '', said)),
+    chance(row, steps, data, trans),
     near(row, trans)
   ];
   return node('section', '', ...parts.filter((part): part is Content => part !== null));
@@ -45,7 +46,8 @@ function head(row: Fields, data: Fields, trans: IWords): string {
     return answer;
   }
   const [now, usual] = [amount(row.answer, data), amount(row.usual, data)];
-  return trans.__('%1; %2 is %3, usual is %4', answer, text(row.explains), now, usual);
+  const said = trans.__('%1; %2 is %3', answer, text(row.explains), now);
+  return trans.__('%1, usual for %2 rows of the background: %3', said, quantity(fields(data.background).rows), usual);
 }
 
 /** A bar for each column, to the right where it raises the answer, to the left where it lowers it. */
@@ -61,6 +63,16 @@ function moved(row: Fields, steps: Fields[], data: Fields, trans: IWords): HTMLE
     data.unit === 'value' ? title : trans.__('%1, in points', title),
     trans
   );
+}
+
+/** How far chance may have moved the contributions, where something was drawn. */
+function chance(row: Fields, steps: Fields[], data: Fields, trans: IWords): HTMLElement | null {
+  const most = Math.max(0, ...steps.map(step => number(step.standard_error) ?? 0));
+  const what = row.exact
+    ? trans.__('rows of the background')
+    : trans.__('rows of the background and orders of the columns');
+  const error = data.unit === 'value' ? quantity(most) : trans.__('%1 points', quantity(100 * most));
+  return most ? quiet(trans.__('Drawn by chance: %1; standard error of a step at most %2', what, error)) : null;
 }
 
 function near(row: Fields, trans: IWords): HTMLElement | null {

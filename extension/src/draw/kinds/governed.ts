@@ -81,7 +81,10 @@ export function flag(json: unknown, trans: IWords): HTMLElement {
     text(data.state),
     node('p', 'nbmlops-said', text(data.text, 4000)),
     facts(flagFacts(data, trans)),
-    thread.length ? table(heads, thread, trans) : null
+    thread.length ? table(heads, thread, trans) : null,
+    data.state === 'open'
+      ? quiet(trans.__('Answer it: %1', `nbmlops flag answer ${text(data.flag_id).slice(-8)} "..."`))
+      : null
   );
 }
 
@@ -148,10 +151,11 @@ function charterFacts(data: Fields, trans: IWords): [string, Content][] {
     [trans.__('Users'), users.join(', ')],
     [trans.__('Decision'), text(data.decision, 2000)],
     [trans.__('Value'), worth(fields(data.value), trans)],
+    [trans.__('Effort'), effort(fields(data.effort), trans)],
     [trans.__('Promotes'), margin || promotes],
     [trans.__('Limits'), texts(data.limits, 50).join('; ')],
     [trans.__('Implementation'), implementation(fields(data.implementation), trans)],
-    [trans.__('Agenda'), text(data.agenda_every)],
+    [trans.__('Reviews'), reviews(data, trans)],
     [trans.__('Roles'), roles.join('; ')]
   ];
 }
@@ -164,6 +168,20 @@ function worth(value: Fields, trans: IWords): string {
   const cost =
     number(error.cost) === null ? '' : trans.__('%1 for a unit of %2 error', quantity(error.cost), text(error.per));
   return [[...per, cost].filter(Boolean).join(', '), text(value.unit)].filter(Boolean).join(' ');
+}
+
+function effort(known: Fields, trans: IWords): string {
+  if (number(known.people) === null) {
+    return '';
+  }
+  const said = trans.__('%1 people for %2 weeks', quantity(known.people), quantity(known.weeks));
+  return number(known.per_week) === null ? said : trans.__('%1, %2 a week each', said, quantity(known.per_week));
+}
+
+function reviews(data: Fields, trans: IWords): string {
+  const agenda = data.agenda_every ? trans.__('agenda %1', text(data.agenda_every)) : '';
+  const days = data.review_days ? trans.__('a champion every %1 days', quantity(data.review_days)) : '';
+  return [agenda, days].filter(Boolean).join(', ');
 }
 
 function implementation(how: Fields, trans: IWords): string {

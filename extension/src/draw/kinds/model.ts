@@ -18,7 +18,12 @@ export function model(json: unknown, trans: IWords): HTMLElement {
     facts(about(data, signature, trans)),
     measured(data.metrics, trans),
     flags(data.flags, trans),
-    folded(trans.__('Signature'), [trans.__('Column'), trans.__('Kind'), trans.__('Seen')], columns(signature), trans),
+    folded(
+      trans.__('Signature'),
+      [trans.__('Column'), trans.__('Kind'), trans.__('Seen')],
+      columns(signature, trans),
+      trans
+    ),
     fold(trans.__('Answers'), answers(signature))
   );
 }
@@ -26,7 +31,8 @@ export function model(json: unknown, trans: IWords): HTMLElement {
 function about(data: Fields, signature: Fields, trans: IWords): [string, Content][] {
   const decision = fields(data.decision);
   const digest = text(data.digest).slice(0, 12);
-  const by = [text(decision.alias), text(decision.actor), text(decision.policy)].filter(Boolean).join(', ');
+  const before = decision.from ? trans.__('was version %1', text(decision.from)) : '';
+  const by = [text(decision.alias), before, text(decision.actor), text(decision.policy)].filter(Boolean).join(', ');
   return [
     [trans.__('Owner'), text(data.owner)],
     [trans.__('Registered'), data.created_at ? moment(data.created_at) : ''],
@@ -48,13 +54,13 @@ function background(kept: Fields, trans: IWords): string {
   return masked ? trans.__('%1, without values of %2', rows, masked) : rows;
 }
 
-function columns(signature: Fields): string[][] {
-  return records(signature.columns).map(c => [text(c.name), text(c.kind), seen(c)]);
+function columns(signature: Fields, trans: IWords): string[][] {
+  return records(signature.columns).map(c => [text(c.name), text(c.kind), seen(c, trans)]);
 }
 
-function seen(column: Fields): string {
+function seen(column: Fields, trans: IWords): string {
   if (number(column.distinct) !== null) {
-    return `${quantity(column.distinct)} values`;
+    return trans.__('%1 values', quantity(column.distinct));
   }
   return number(column.min) === null ? '–' : `${quantity(column.min)} – ${quantity(column.max)}`;
 }

@@ -19,7 +19,7 @@ export function profile(json: unknown, trans: IWords): HTMLElement {
     trans.__('Profile'),
     '',
     dotted(trans.__('%1 rows', quantity(data.rows)), trans._n('%1 column', '%1 columns', columns.length)),
-    ...findings(worst(data.findings), trans, 12, 'level'),
+    ...findings(worst(data.findings), trans, 12, f => text(f.level) || text(f.outcome)),
     columns.length ? lines(ordered, target, trans) : null,
     chunks(fields(data.chunks), text(data.chunk), trans),
     pictures(ordered, target, trans)

@@ -73,7 +73,7 @@ function header(name: string, data: Fields): HTMLElement {
 }
 
 function about(name: string, data: Fields, trans: IWords): HTMLElement {
-  const [experiment, git, plan] = [text(data.experiment), fields(data.git), fields(data.planned)];
+  const [experiment, git] = [text(data.experiment), fields(data.git)];
   const commit = text(git.commit).slice(0, 8);
   const models = records(data.models, 5).map(m => `${text(m.name)} = ${text(m.estimator)}`);
   return dotted(
@@ -82,10 +82,21 @@ function about(name: string, data: Fields, trans: IWords): HTMLElement {
     duration(data.duration_s),
     trans.__('run %1', text(data.run_id).slice(-6)),
     commit && (git.dirty === true ? trans.__('commit %1, changed since', commit) : trans.__('commit %1', commit)),
-    number(plan.run) === null ? '' : trans.__('run %1 of %2 planned', quantity(plan.run), quantity(plan.of)),
+    planned(fields(data.planned), trans),
     ...models,
     kept(fields(data.kept), trans)
   );
+}
+
+/** Say which of the planned runs of its experiment it is. */
+function planned(plan: Fields, trans: IWords): string {
+  const [run, done, of] = [number(plan.run), number(plan.done), number(plan.of)];
+  if (of === null) {
+    return '';
+  }
+  return done !== null && done > of
+    ? trans.__('%1 runs of %2 planned', quantity(done), quantity(of))
+    : trans.__('run %1 of %2 planned', quantity(run ?? done), quantity(of));
 }
 
 /** Say what became of the model's file. */
@@ -105,7 +116,7 @@ function columns(data: Fields, trans: IWords): HTMLElement {
     made.append(measured);
   }
   if (params.length) {
-    made.append(table([trans.__('Param'), trans.__('Value')], params.map(named), trans));
+    made.append(table([trans.__('Param'), trans.__('Value')], params.map(exact), trans));
   }
   return made;
 }
@@ -169,13 +180,27 @@ function folds(data: Fields, trans: IWords): HTMLElement[] {
       sets,
       trans
     ),
+    folded(trans.__('All metrics'), [trans.__('Metric'), value, trans.__('Of')], measured(data), trans),
     folded(trans.__('Models'), [name, trans.__('Estimator')], records(data.models).map(estimator), trans),
     folded(trans.__('Files'), [name, trans.__('Size')], files, trans),
     folded(trans.__('Tags'), [trans.__('Tag'), value], pairs(data.tags), trans),
-    folded(trans.__('Defaults'), [trans.__('Param'), value], defaults.map(named), trans),
+    folded(trans.__('Defaults'), [trans.__('Param'), value], defaults.map(exact), trans),
     fold(trans.__('Where'), facts(where(data, trans))),
     traceback ? fold(trans.__('Traceback'), node('pre', '', traceback)) : null
   ].filter((made): made is HTMLElement => made !== null);
+}
+
+/** Every metric in each of its contexts, where the table above holds but the headlines. */
+function measured(data: Fields): string[][] {
+  const all = records(data.metrics).map(m => {
+    const odd = number(m.not_finite) ? `${quantity(m.not_finite)} not finite` : '';
+    return [
+      text(m.name),
+      quantity(m.value),
+      [...pairs(m.context).map(pair => pair.join('=')), odd].filter(Boolean).join(', ')
+    ];
+  });
+  return all.some(([, , of]) => of) ? all : [];
 }
 
 function where(data: Fields, trans: IWords): [string, Content][] {
@@ -200,6 +225,7 @@ function estimator(model: Fields): string[] {
   return [text(model.name), text(model.estimator)];
 }
 
-function named(item: Fields): [string, string] {
-  return [text(item.name), quantity(item.value)];
+/** A param with its value as it was set: a seed has no thousands, a rate is not rounded. */
+function exact(item: Fields): [string, string] {
+  return [text(item.name), text(item.value) || '–'];
 }

@@ -41,7 +41,10 @@ class Runs {
     this._chosen = this._picked ?? chosen(this._all, this._names, this._named);
     const ids = new Set(this._all.map(idOf));
     this._ticked = this._ticked.filter(id => ids.has(id));
-    const lines = texts(data.overrides, 20).map(line => node('p', 'nbmlops-error', hidden('■'), ` ${line}`));
+    const lines = texts(data.overrides, 20).map(line => {
+      const said = this._trans.__('%1 (and nobody has reviewed that)', line);
+      return node('p', 'nbmlops-error', hidden('■'), ` ${said}`);
+    });
     const left = leftOut(data, this._trans);
     this._notes.replaceChildren(...lines, ...(left ? [left] : []));
     if (!this._all.length) {
