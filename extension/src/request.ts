@@ -40,16 +40,18 @@ export class Server {
   /**
    * @param settings - How this Lab reaches its server.
    * @param notebook - The contents path of the open notebook, empty without one.
+   * @param once - What names one decision: sent again, for its answer was lost, it is done once.
    */
   constructor(
     private readonly settings: ServerConnection.ISettings,
-    private readonly notebook: () => string
+    private readonly notebook: () => string,
+    private readonly once = ''
   ) {}
 
-  /** The same server, asked about this notebook whichever is opened later: what one decides on stays what it was. */
+  /** The same server for one decision, about this notebook whichever is opened later: what one decides on stays. */
   pinned(): Server {
     const notebook = this.notebook();
-    return new Server(this.settings, () => notebook);
+    return new Server(this.settings, () => notebook, `${Date.now()}-${Math.random()}`);
   }
 
   /** Ask a question. */
@@ -59,7 +61,7 @@ export class Server {
 
   /** Have something done. */
   async post(what: string, body: Fields): Promise<Fields> {
-    const headers = { 'Content-Type': 'application/json' };
+    const headers = { 'Content-Type': 'application/json', ...(this.once ? { 'Idempotency-Key': this.once } : {}) };
     return this.answered(
       await this.send(this.address(`api/${what}`), { method: 'POST', headers, body: JSON.stringify(body) })
     );

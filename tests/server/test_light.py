@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 
 from asked import tracked
 from nbmlops.tracking import session
 
+READY = """
+import sys
+from nbmlops.registry import files
+files.ready()
+before = set(sys.modules)
+from nbmlops.registry.models import load_model
+load_model("late@1")
+late = {name.partition(".")[0] for name in set(sys.modules) - before}
+assert not late & {"skops", "scipy", "pandas"}, late
+"""
 HEAVY = ("scipy", "sklearn", "pandas", "skops", "papermill", "IPython.core.interactiveshell")
 LOOKS = """
 import json, sys
@@ -49,3 +60,18 @@ def test_looking_loads_no_package_that_takes_a_second(late, notebook):
     done = subprocess.run([sys.executable, "-c", LOOKS, words], capture_output=True, text=True, cwd=notebook.parent)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {}
+
+
+async def test_what_promotes_is_loaded_while_somebody_writes_a_reason(ask, late, notebook, monkeypatch):
+    from nbmlops.registry import files
+    from nbmlops.server import threads
+
+    loaded = []
+    monkeypatch.setattr(files, "ready", lambda: loaded.append(threading.current_thread().name))
+    await ask("models/late/1")
+    assert loaded == []
+    await ask("models/late/1", deciding="1")
+    threads.CHANGES.submit(int).result(10)  # it stood in line before
+    assert loaded == ["nbmlops changes"]
+    done = subprocess.run([sys.executable, "-c", READY], capture_output=True, text=True, cwd=notebook.parent)
+    assert done.returncode == 0, done.stderr

@@ -65,7 +65,7 @@ export async function promote(panel: IPanel, server: Server, model: string, vers
   if (panel.barred) {
     return refuse(title, panel.barred, trans);
   }
-  const whole = await server.get(address(model, version));
+  const whole = await server.get(address(model, version), { deciding: 1 });
   const may = fields(fields(whole.may).promote);
   const named = fields(whole.named);
   const all = texts(whole.aliases, 50);

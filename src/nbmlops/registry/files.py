@@ -13,13 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from nbmlops.errors import Invalid, NotAllowed, UntrustedContent, tell
 from nbmlops.registry import archive, trust
 from nbmlops.registry.trust import Refusal, reviewed
 
-__all__ = ["PICKLE", "RULES", "SKOPS", "SOURCE", "File", "cached", "dump", "load", "permit", "reviewed", "write"]
+__all__ = [
+    *("PICKLE", "RULES", "SKOPS", "SOURCE", "File", "cached", "dump", "load", "permit", "ready", "reviewed"),
+    "write",
+]
 
 SKOPS, PICKLE, RULES, SOURCE = "skops", "pickle", "rules", "source"
 
@@ -143,6 +147,12 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
             model = skops.io.loads(data, trusted=reviewed(trusted)[0])
         structure.check(model)
     return model
+
+
+def ready() -> None:
+    """Load what reads a model's file: a second, which who is about to promote one does not wait for then."""
+    import_module("skops.io")
+    import_module("nbmlops.registry.structure")
 
 
 def _text(data: bytes, name: str, form: str, allow_pickle: bool) -> Any:

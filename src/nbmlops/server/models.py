@@ -10,7 +10,7 @@ import tornado.web
 from jupyter_server.auth.decorator import authorized
 
 from nbmlops.errors import Conflict, Invalid, NbmlopsError
-from nbmlops.server import views
+from nbmlops.server import threads, views
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.masks import Masks
 
@@ -47,7 +47,7 @@ class ModelHandler(Handler):
     @authorized
     async def get(self, name: str, version: str) -> None:
         """Send the version, its evidence, its approvals, and what who asks may do."""
-        await self.answer(_model, lambda: _named(name, version))
+        await self.answer(_model, lambda: {**_named(name, version), "deciding": self.word("deciding", "", ("", "1"))})
 
 
 class AnswerHandler(Handler):
@@ -201,9 +201,12 @@ def _flags(ref: str) -> Json:
     return {"open": len(found), "blocking": sum(f.severity == "blocking" for f in found)}
 
 
-def _model(here: Here, name: str, version: int) -> Json:
+def _model(here: Here, name: str, version: int, deciding: str = "") -> Json:
+    from nbmlops.registry import files
     from nbmlops.registry.models import evaluation_of, model_version
 
+    if deciding:  # a reason is being written: what promotes it is loaded meanwhile
+        threads.CHANGES.submit(files.ready)
     found = model_version(f"{name}@{version}")
     judged, gate = evaluation_of(found), _gate(found)
     aliases = _aliases()
