@@ -114,6 +114,19 @@ def test_track_runs_a_cell_and_its_card_is_below_the_form(front_end):
     assert ("fitted\n", cell) in [(c["text"], parent) for kind, c, parent in said if kind == "stream"]
 
 
+def test_a_cell_that_cannot_run_is_one_line_and_no_run(front_end):
+    front_end.run(BEGUN)
+    front_end.run("import asyncio\nwaited = await asyncio.sleep(0, 5)")
+    front_end.run("%track")
+    front_end.run("form = Out[3]\nform.inputs['experiment'].value = 'waits'")
+    said = front_end.press("Track")
+    assert [c for kind, c, _ in said if kind in ("error", "stream")] == []
+    said = front_end.run("print(form.message.value)\nimport nbmlops as nb\nprint(len(nb.runs()))")
+    (text,) = [c["text"] for kind, c, _ in said if kind == "stream"]
+    assert "Type %%track waits above it." in text
+    assert text.endswith("</div>\n0\n")
+
+
 def test_the_hint_is_said_to_a_front_end_once(front_end):
     said = front_end.run("%load_ext nbmlops")
     assert next(c["text"] for kind, c, _ in said if kind == "stream").startswith("nbmlops: begin a cell with")

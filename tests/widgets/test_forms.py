@@ -174,7 +174,16 @@ def test_track_says_that_a_cell_failed_and_keeps_its_run(notebook, live):
     form = live("track", experiment="broken")
     form.press.click()
     assert "The cell failed: ZeroDivisionError" in told(form)
+    assert "Its run is kept, as failed." in told(form)
     assert nb.get_run("broken").status == "failed"
+
+
+def test_track_says_that_a_cell_did_not_run(notebook, live):
+    notebook.run_cell("1 +", store_history=True)
+    form = live("track", experiment="broken")
+    form.press.click()
+    assert "The cell failed: SyntaxError" in told(form)
+    assert ("Its run is kept" in told(form)) is (len(nb.runs()) == 1)
 
 
 def test_track_switches_every_cell_on_and_off(notebook, live):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
-from nbmlops.errors import NbmlopsError
+from nbmlops.errors import Invalid, NbmlopsError, NotFound
 from nbmlops.magics.front import Below, is_live
 
 if TYPE_CHECKING:
@@ -117,9 +119,29 @@ def _run_cell(shell: InteractiveShell, source: str) -> Any:
     lines = source.splitlines(keepends=True)
     found = header_line(lines)
     experiment = parse(found[1] if found else "").experiment
+    if _has_to_wait(shell, "".join(lines[found[0] + 1 :] if found else lines)):
+        raise Invalid("A form cannot wait for a cell with await at its top.", f"Type %%track {experiment} above it.")
+    before = _newest(experiment)
     done = shell.run_cell(source, store_history=False)
     if error := done.error_in_exec or done.error_before_exec:
         if isinstance(error, (NbmlopsError, KeyboardInterrupt)):
             raise error
-        raise NbmlopsError(f"The cell failed: {type(error).__name__}: {error}.", "Its run is kept, as failed.")
+        kept = "Its run is kept, as failed." if _newest(experiment) != before else "It did not run."
+        raise NbmlopsError(f"The cell failed: {type(error).__name__}: {str(error).rstrip('.')}.", kept)
     return get_run(experiment)
+
+
+def _has_to_wait(shell: InteractiveShell, source: str) -> bool:
+    """Tell whether a cell can be run by the kernel's own loop only, which runs the form now."""
+    return asyncio._get_running_loop() is not None and shell.should_run_async(
+        source, transformed_cell=shell.transform_cell(source)
+    )
+
+
+def _newest(experiment: str) -> str | None:
+    """Return the newest run of an experiment; None where it has none."""
+    from nbmlops.tracking.runs import get_run
+
+    with suppress(NotFound):
+        return str(get_run(experiment).run_id)
+    return None
