@@ -111,7 +111,7 @@ def test_the_card_tells_findings_changes_curves_and_what_became_of_the_model(lab
     run_all(page)
     card = page.locator(".jp-OutputArea .nbmlops-card").first
     expect(card.locator(".nbmlops-finding")).to_have_count(1)
-    expect(card.locator(".nbmlops-finding")).to_contain_text("X_test: 50 of 50 rows (100 %) also are training rows")
+    expect(card.locator(".nbmlops-finding")).to_contain_text("X_test: 50 of 50 rows (100 %) are also training rows")
     expect(card.get_by_role("img", name="loss")).to_have_class("nbmlops-sparkline")
     expect(card.locator(".nbmlops-quiet").first).to_contain_text("model = LogisticRegression · saved in")
     execute(page, "notebook:run-cell", cell=1)

@@ -1,6 +1,8 @@
 """Charts: well-formed, without ids or scripts, true to the numbers, and never broken by them."""
 
+import itertools
 import math
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -191,3 +193,11 @@ def _luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_labels_of_an_axis_leave_room_between_them():
+    drawn = charts.intervals(["challenger - champion"], [0.0105], [0.0008], [0.0203], title="Gain", target=0.0)
+    found = re.findall(r'<text x="([\d.]+)" y="82"[^>]*>([\d.]+)</text>', drawn)
+    assert len(found) >= 2
+    places = [(float(x), 6 * len(label)) for x, label in found]
+    assert all(b - a >= wide for (a, wide), (b, _) in itertools.pairwise(places))

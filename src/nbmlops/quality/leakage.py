@@ -190,8 +190,10 @@ def _columns(case: _Case) -> list[Finding]:
 def _of_shared(scored: _Data, shared: twins.Shared) -> Finding:
     above = shared.share - shared.expected
     outcome: Outcome = "passed" if not shared.above else "issue" if above > SHARED_ISSUE else "warning"
-    told = f"{shared.rows:,} of {shared.of:,} rows ({_percent(shared.share)}) also are training rows"
-    message = f"{_short(scored.name)}: {told}; chance gives {_percent(shared.expected)}"
+    told = f"{shared.rows:,} of {shared.of:,} rows ({_percent(shared.share)}) are also training rows"
+    chance = ", as chance explains: it gives" if outcome == "passed" else "; chance gives"
+    said = f"{told}{chance} {_percent(shared.expected)}" if shared.rows else f"none of {shared.of:,} is a training row"
+    message = f"{_short(scored.name)}: {said}"
     known = {"rows": shared.rows, "of": shared.of, "expected": shared.expected}
     return _finding(OVERLAP, outcome, message, effect=shared.share, detail=known)
 

@@ -273,7 +273,7 @@ def intervals(
     scale = Scale(numbers, left + 8, 480 - 148)
     base = 46 + 22 * len(shown)
     top = 44 if finite(goal) else 34
-    body = "".join(_tick_x(scale(t), top, base, scale.label(t)) for t in scale.ticks)
+    body = "".join(_tick_x(scale(t), top, base, scale.label(t)) for t in _apart(scale))
     if finite(goal):
         body += rule(scale(goal), top, scale(goal), base, ORANGE, dash="4 3", width=1.5)
         body += lettering(scale(goal), 42, f"target {number(goal)}", anchor="middle", colour=ORANGE)
@@ -377,6 +377,13 @@ def _interval_row(row: tuple[Any, ...], y: float, left: float, scale: Scale) -> 
         parts += "".join(rule(scale(end), y - 4, scale(end), y + 4, BLUE, width=2) for end in (low, high))
     parts += dot(scale(value), y, 4)
     return parts + lettering(464, y + 4, f"{number(value)} {interval(low, high)}".strip(), anchor="end", colour=INK)
+
+
+def _apart(scale: Scale) -> list[float]:
+    """Return the ticks whose labels have room beside each other: all, every second, and so on."""
+    longest = max(len(scale.label(t)) for t in scale.ticks)
+    room = scale(scale.low + scale.step) - scale.start
+    return scale.ticks[:: math.ceil((LETTER * longest + 4) / room)]
 
 
 def _label_width(names: Sequence[str]) -> float:
