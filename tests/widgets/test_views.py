@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import html.parser
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import nbmlops.widgets
-from nbmlops.widgets import MAX_HTML_BYTES, MAX_JSON_BYTES, MAX_TEXT, mimebundle
+from nbmlops.widgets import MAX_HTML_BYTES, MAX_JSON_BYTES, MAX_TEXT, html, mimebundle
 from nbmlops.widgets.room import capped
 
 from .things import standing
@@ -40,7 +40,7 @@ ATTRIBUTES = {
 FREE = re.compile("name|experiment|message|text|subject|problem|decision|label|path|why|notebook|estimator|target|says")
 
 
-class Page(html.parser.HTMLParser):
+class Page(HTMLParser):
     """Collects what a view is made of."""
 
     def __init__(self, page: str) -> None:
@@ -231,3 +231,32 @@ def test_half_characters_can_be_sent_and_a_terminal_is_not_steered(things):
 def test_what_is_shown_as_text_alone_makes_no_page(things, monkeypatch):
     monkeypatch.setattr(nbmlops.widgets, "_page", None)
     assert repr(things["run"]).startswith("late: finished")
+
+
+def test_a_status_has_the_same_shape_and_colour_in_html_and_drawn():
+    source = (ROOT / "extension/src/draw/nodes.ts").read_text()
+    told = re.findall(r"^const (GOOD|WARN|BAD) =\s+((?:'[^']*'[ +\n]*)+);", source, re.M)
+    drawn_words = {name: "".join(re.findall("'([^']*)'", words)) for name, words in told}
+    assert drawn_words == {name: html.WORDS[getattr(html, name)] for name in ("GOOD", "WARN", "BAD")}
+
+
+def test_an_interval_is_said_as_its_value_is(things):
+    page = things["evaluation"]._repr_mimebundle_()["text/html"]
+    assert re.search(r">[\d.]+ %</td><td [^>]*>\[[\d.]+ %, [\d.]+ %\]</td>", page)
+    far = {**things["evaluation"].to_dict(), "far_off": {"n": 1, "share": 0.0025, "means": "so"}}
+    assert "; 1 row far off (0.2 %: so)" in nbmlops.widgets.text("evaluation", far)
+
+
+def test_a_run_says_when_and_by_whom_it_was_run(things):
+    run = things["run"].to_dict()
+    page = things["run"]._repr_mimebundle_()["text/html"]
+    assert f"{run['started_at'][:16].replace('T', ' ')}</td>" in page
+    assert "started (UTC)" in page
+    assert "sam@example.org</td>" in page
+
+
+def test_what_could_not_be_judged_is_not_called_fine(things):
+    data = things["drift"].to_dict()
+    one = next(f for f in data["findings"] if f["code"] == "feature_drift")
+    changed = {**data, "findings": [{**one, "outcome": "not_applicable", "message": "two kinds"}]}
+    assert "○ not judged</strong>" in mimebundle("drift", changed)["text/html"]

@@ -17,18 +17,19 @@ export const MOST_ROWS = 50;
 
 const MOST_STANDING = 4; // columns of a table that needs no scrolling
 const SVG = 'http://www.w3.org/2000/svg';
+// As in html.py.
 const GOOD =
-  'finished passed ok better non-inferior completed done shown keep complete approved accepted answered met ready';
+  'finished,passed,ok,better,non-inferior,completed,done,shown,keep,complete,approved,accepted,answered,met,ready';
 const WARN =
-  'running warning notice inconclusive interrupted abandoned retrain incomplete open stale started ' +
-  'approved%with%conditions changes%requested change%the%model not%shown partly';
-const BAD = 'failed issue alert worse kernel_died timed_out broken stop missed rejected blocking fix%the%data missing';
+  'running,warning,notice,inconclusive,interrupted,abandoned,retrain,incomplete,open,stale,started,' +
+  'approved with conditions,changes requested,change the model,not shown,partly';
+const BAD = 'failed,issue,alert,worse,kernel_died,timed_out,broken,stop,missed,rejected,blocking,fix the data,missing';
 const TONES = new Map(
   [
     [GOOD, '●', 'good'],
     [WARN, '▲', 'warn'],
     [BAD, '■', 'bad']
-  ].flatMap(([words, shape, tone]) => words.split(' ').map(word => [word.replace(/%/g, ' '), [shape, tone]] as const))
+  ].flatMap(([words, shape, tone]) => words.split(',').map(word => [word, [shape, tone]] as const))
 );
 
 /** Make an element with a class, and texts or elements in it. */

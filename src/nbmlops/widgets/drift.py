@@ -119,12 +119,17 @@ def _together(finding: Json) -> str:
 
 
 def _row(finding: Json) -> list[str]:
-    word = finding["level"] if finding["outcome"] != "not_applicable" else "not compared"
     change = finding["direction"] or finding["message"]
     if finding["outcome"] in ("skipped", "not_applicable"):
         change = finding["message"]
     share = finding["detail"].get("importance")
-    cells = [status(word), esc(finding["column"]), esc(change), number(finding["effect"]), esc(percent(share))]
+    cells = [
+        status(_word(finding)),
+        esc(finding["column"]),
+        esc(change),
+        number(finding["effect"]),
+        esc(percent(share)),
+    ]
     return cells + [esc(_measure(v)) for v in finding["detail"].get("shown", {}).values()]
 
 

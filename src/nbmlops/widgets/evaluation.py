@@ -40,7 +40,7 @@ def _about(data: Mapping[str, Any]) -> str:
     far = data["far_off"]
     return (
         f"{data['target']}{positive}, {number(data['rows'])} rows; "
-        f"{number(far['n'])} rows far off ({percent(far['share'])}: {far['means']})"
+        f"{number(far['n'])} {'row' if far['n'] == 1 else 'rows'} far off ({percent(far['share'])}: {far['means']})"
     )
 
 
@@ -52,7 +52,7 @@ def _calibration(data: Mapping[str, Any]) -> str:
         return ""
     columns = ([b[k] for b in bins] for k in ("predicted", "observed", "n"))
     drawn = charts.calibration(*columns, title="Predicted against observed share")
-    rows = [[percent(b["predicted"]), percent(b["observed"]), interval(b), number(b["n"])] for b in bins]
+    rows = [[percent(b["predicted"]), percent(b["observed"]), interval(b, percent), number(b["n"])] for b in bins]
     counted = table(["predicted", "observed", "95 % interval", "rows"], rows)
     return fold("Calibration", image(drawn, charts.alt(drawn), 340) + counted)
 

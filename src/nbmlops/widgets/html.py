@@ -22,13 +22,14 @@ SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 TEXT, FORMULA, MARK = re.compile(">[^<]+"), re.compile(r"\$[^$]*\$|\\[(\[]|\\begin"), re.compile(r"[$\\]")
 EMPTY = re.compile(r"\n(?=[ \t]*\n)")
 SHAPES = {GOOD: "●", WARN: "▲", BAD: "■", QUIET: "○"}
-COLOURS = {
-    **dict.fromkeys(("finished", "passed", "ok", "better", "non-inferior", "completed", "done", "shown", "keep"), GOOD),
-    **dict.fromkeys(("running", "warning", "notice", "inconclusive", "interrupted", "abandoned", "not shown"), WARN),
-    **dict.fromkeys(("retrain", "change the model"), WARN),
-    **dict.fromkeys(("stop", "fix the data"), BAD),
-    **dict.fromkeys(("failed", "issue", "alert", "worse", "kernel_died", "timed_out", "broken"), BAD),
+WORDS = {  # as in extension/src/draw/nodes.ts
+    GOOD: "finished,passed,ok,better,non-inferior,completed,done,shown,keep,complete,approved,accepted,answered,"
+    "met,ready",
+    WARN: "running,warning,notice,inconclusive,interrupted,abandoned,retrain,incomplete,open,stale,started,"
+    "approved with conditions,changes requested,change the model,not shown,partly",
+    BAD: "failed,issue,alert,worse,kernel_died,timed_out,broken,stop,missed,rejected,blocking,fix the data,missing",
 }
+COLOURS = {word: colour for colour, words in WORDS.items() for word in words.split(",")}
 
 
 def shown(text: str) -> str:
@@ -91,7 +92,7 @@ def status(word: str) -> str:
     colour = COLOURS.get(word, QUIET)
     ground = f"color:{colour};background:#fff;border:1px solid {colour};border-radius:3px"
     style = f"{ground};padding:0 6px;white-space:nowrap;font-weight:normal"
-    return f'<strong style="{style}">{SHAPES[colour]} {esc(word)}</strong>'
+    return f'<strong style="{style}">{SHAPES[colour]} {esc(word.replace("_", " "))}</strong>'
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "", raw: bool = False) -> str:

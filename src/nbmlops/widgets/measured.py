@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nbmlops.widgets.html import esc, fold, number, status, table
@@ -14,11 +14,11 @@ UNASKED = ("not_applicable", "muted")
 ORDER = ("issue", "warning", "skipped", "passed", "not_applicable", "muted")
 
 
-def interval(measured: Mapping[str, Any]) -> str:
-    """Return a 95 % interval in brackets, or nothing when there is none."""
+def interval(measured: Mapping[str, Any], said: Callable[[Any], str] = number) -> str:
+    """Return a 95 % interval in brackets, its ends said as its value is, or nothing when there is none."""
     if measured.get("low") is None or measured.get("high") is None:
         return ""
-    return f"[{number(measured['low'])}, {number(measured['high'])}]"
+    return f"[{said(measured['low'])}, {said(measured['high'])}]"
 
 
 def metrics(measured: Mapping[str, Mapping[str, Any]]) -> str:

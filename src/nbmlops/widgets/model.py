@@ -36,6 +36,7 @@ def _facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Model", data["estimator"]),
         ("File", f"{data['format']}, {number(data['size_bytes'])} bytes, SHA-256 {data['digest'][:12]}"),
         ("Owner", f"{data['owner']}, {data['created_at'][:16]} UTC"),
+        ("Run", str(data.get("run_id") or "")[-6:]),
         ("Data", ", ".join(data["signature"].get("datasets") or ())),
         ("Background", _background(data["signature"].get("background"))),
         ("Decided", f"{decision['alias']}{before} by {decision['actor']}: {decision['policy']}" if decision else ""),

@@ -139,10 +139,17 @@ def _details(data: Mapping[str, Any]) -> str:
         table(["file", "bytes"], [[a["name"], a["size_bytes"]] for a in data["artifacts"]]),
         table(
             ["where", ""],
-            [["notebook", data.get("notebook") or "-"], ["order", data.get("order") or "-"], ["commit", commit or "-"]],
+            [[name, value or "-"] for name, value in _where(data, commit)],
         ),
     ]
     return "".join(parts)
+
+
+def _where(data: Mapping[str, Any], commit: str) -> list[tuple[str, Any]]:
+    """Return where, when and by whom it was run."""
+    started = str(data.get("started_at") or "")[:16].replace("T", " ")
+    about = [(name, data.get(name)) for name in ("notebook", "order", "author")]
+    return [("started (UTC)", started), *about, ("commit", commit)]
 
 
 def _context(metric: Mapping[str, Any]) -> str:
