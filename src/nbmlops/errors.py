@@ -18,6 +18,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "Unavailable",
+    "Uncertain",
     "UntrustedContent",
     "silently",
     "tell",
@@ -67,6 +68,10 @@ class MissingPackage(NbmlopsError, ImportError):
 
 class Unavailable(NbmlopsError, ConnectionError):
     """The database is away, locked, full, read-only or damaged; what is tracked waits in the journal."""
+
+
+class Uncertain(Unavailable):
+    """A change was made, or perhaps was, and the database went away: look before you repeat it."""
 
 
 class UntrustedContent(NbmlopsError):

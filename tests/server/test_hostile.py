@@ -325,3 +325,53 @@ async def test_who_decides_by_git_is_whom_the_repository_of_the_project_says(
     await ask("models/late/1/promote", body={"alias": "champion", "reason": "x"})
     assert nb.history("late")["actor"].tolist() == ["ann@work.example.org"]
     environment.actor.cache_clear()
+
+
+async def test_a_store_that_cannot_be_changed_says_so_and_keeps_everything(ask, late, notebook, monkeypatch):
+    from nbmlops.store import database
+
+    lock = sqlite3.connect(notebook.parent / ".nbmlops" / "store.sqlite")
+    lock.execute("BEGIN IMMEDIATE")  # reading goes on
+    monkeypatch.setattr(database.Store.atomic.__wrapped__, "__defaults__", (0.1,))
+    try:
+        code, said = await refused(ask("models/late/1/promote", body={"alias": "champion", "reason": "x"}))
+        assert (await ask("models/late/1"))["named"] == {}
+    finally:
+        lock.close()
+    assert (code, said) == (503, "The project's store cannot be changed, so nothing was. Type: nbmlops doctor")
+
+
+async def test_what_was_done_is_not_said_to_have_failed(ask, late, monkeypatch):
+    """Somebody would do it again."""
+    from nbmlops.server import models
+
+    def away(here, name, version):
+        raise OSError("the disk went away")
+
+    monkeypatch.setattr(models, "_model", away)
+    code, said = await refused(ask("models/late/1/promote", body={"alias": "champion", "reason": "x"}))
+    assert (code, said) == (503, "It was done, but how it stands now cannot be read. Refresh to see it.")
+    assert nb.model_version("late@1").aliases == ("champion",)
+
+
+async def test_what_may_have_been_done_is_said_to_be_so(ask, late, monkeypatch):
+    from nbmlops.errors import Uncertain
+    from nbmlops.governance import promotion
+
+    def lost(*asked):
+        raise Uncertain("It is not known whether the change was made. /srv/store is away.", "Look: nbmlops audit")
+
+    monkeypatch.setattr(promotion, "_move", lost)
+    code, said = await refused(ask("models/late/1/promote", body={"alias": "champion", "reason": "x"}))
+    assert (code, said) == (503, "It is not known whether the change was made. Look: nbmlops audit")
+
+
+async def test_a_process_that_cannot_be_started_is_no_fault_of_the_store(ask, notebook, monkeypatch):
+    from nbmlops.jobs.works import apart
+
+    def none(*asked):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(apart, "_process", none)
+    code, said = await refused(ask("jobs", body={"notebook": "flights/nb.ipynb"}))
+    assert (code, said) == (503, "No process can be started (Cannot allocate memory). Look at memory and limits.")

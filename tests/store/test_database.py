@@ -225,6 +225,31 @@ def test_a_reader_of_a_locked_store_is_answered_and_told_what_it_may_lack(projec
 
 
 @pytest.mark.sqlite
+def test_who_reads_ten_times_in_a_row_waits_once_for_the_newest(project, monkeypatch):
+    from nbmlops.store import ingest
+
+    with session.run("seen"):
+        pass
+    store, tried, clock = session.store(), [], [100.0]
+    assert len(runs.summaries(store)) == 1
+    monkeypatch.setattr(database.time, "monotonic", lambda: clock[0])
+
+    def locked(project, wait_s):
+        tried.append(wait_s)
+        raise Unavailable("It is locked.")
+
+    monkeypatch.setattr(ingest, "sync", locked)
+    with pytest.warns(RuntimeWarning, match="may lack the newest"):
+        for _ in range(10):
+            store.catch_up()
+    assert len(tried) == 1
+    clock[0] += database.READ_WAIT_S
+    with pytest.warns(RuntimeWarning, match="may lack the newest"):
+        store.catch_up()
+    assert len(tried) == 2
+
+
+@pytest.mark.sqlite
 def test_a_reader_opens_a_locked_store_no_longer_than_it_reads_one(project, monkeypatch):
     """Nobody waits the twenty seconds of a change to learn that the store cannot be read; a change still does."""
     path, waited = session.store().path, []

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nbmlops.capture.secrets import redact
 from nbmlops.capture.visit import Visit, visiting
@@ -22,19 +22,31 @@ from nbmlops.errors import (
     NotAllowed,
     NotFound,
     Unavailable,
+    Uncertain,
     UntrustedContent,
 )
 from nbmlops.records import plain
 from nbmlops.server import threads
 from nbmlops.server.notebooks import has_store, located
 
-__all__ = ["Here", "answered", "as_text", "refusal", "verbatim"]
+__all__ = ["Here", "afterwards", "answered", "as_text", "refusal", "verbatim"]
 
-STATUS = {NotFound: 404, Invalid: 400, NotAllowed: 403, Conflict: 409, UntrustedContent: 403, MissingPackage: 503}
+T = TypeVar("T")
+STATUS = {
+    NotFound: 404,
+    Invalid: 400,
+    NotAllowed: 403,
+    Conflict: 409,
+    UntrustedContent: 403,
+    MissingPackage: 503,
+    Unavailable: 503,
+}
 LONGEST = 400  # characters of a message
 BEFORE = r"(?:(?<![\w.~-])(?<!:/)|(?<=\\[nrtbf]))"  # a part of a longer path, or of an address, is no folder of ours
 BEHIND = r"(?![\w-]|\.\w)"  # a longer name is another folder
 AWAY = ("The project's store cannot be read.", "Type: nbmlops doctor")
+STAYS = ("The project's store cannot be changed, so nothing was.", "Type: nbmlops doctor")
+PLACE = re.compile(r"[/\\]|@")  # a folder, an address, an account on it
 
 
 @dataclass(frozen=True)
@@ -121,15 +133,34 @@ def verbatim(found: Any) -> str:
     return json.dumps(plain(found), ensure_ascii=False, allow_nan=False)
 
 
-def refusal(error: Exception, root: Path) -> tuple[int, dict[str, str]] | None:
-    """Return status, message and hint of an error that may be said; None of one that has to be logged."""
-    if isinstance(error, Unavailable):  # its message names places on this machine
-        return 503, dict(zip(("message", "hint"), AWAY, strict=True))
+def refusal(error: Exception, root: Path, changes: bool = False) -> tuple[int, dict[str, str]] | None:
+    """Return status, message and hint of an error that may be said; None of one that has to be logged.
+
+    Parameters
+    ----------
+    error : Exception
+    root : Path
+        The server's folder.
+    changes : bool
+        Whether something should have been changed.
+    """
     if not isinstance(error, NbmlopsError):
         return None
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
-    said = (_line(_nowhere(text, root)) for text in (error.message, error.hint))
-    return status, dict(zip(("message", "hint"), map(redact, said), strict=True))
+    said = [redact(_line(_nowhere(text, root))) for text in (error.message, error.hint)]
+    if isinstance(error, Uncertain):
+        said[0] = said[0].partition(". ")[0].removesuffix(".") + "."  # what follows names the store
+    elif isinstance(error, Unavailable) and PLACE.search(error.message):
+        said = [*(STAYS if changes else AWAY)]
+    return status, dict(zip(("message", "hint"), said, strict=True))
+
+
+def afterwards(look: Callable[[], T]) -> T:
+    """Return how something stands after it was changed; what goes wrong now is not taken for a change that failed."""
+    try:
+        return look()
+    except Exception as error:
+        raise Uncertain("It was done, but how it stands now cannot be read.", "Refresh to see it.") from error
 
 
 def _nowhere(text: str, *folders: Path) -> str:

@@ -156,7 +156,7 @@ class Handler(APIHandler):
 
     def fault(self, error: Exception) -> None:
         """Say what went wrong; what nobody foresaw is logged, and its name alone is sent."""
-        said = asking.refusal(error, self.root)
+        said = asking.refusal(error, self.root, changes=self.request.method != "GET")
         if said is None:
             self.log.error("nbmlops could not answer %s", self.request.path, exc_info=error)
             message = f"Something went wrong here ({type(error).__name__})."
@@ -182,7 +182,7 @@ async def _waited(line: threads.Line, ask: Callable[[], str]) -> str:
         line.look()
         if line.refuses and time.monotonic() > end:
             answer.cancel()
-            raise Unavailable("It takes too long.")
+            raise Unavailable(*asking.AWAY)
     return answer.result()
 
 

@@ -9,7 +9,7 @@ from jupyter_server.auth.decorator import authorized
 
 from nbmlops.errors import Invalid, NbmlopsError, NotAllowed
 from nbmlops.server import views
-from nbmlops.server.asking import verbatim
+from nbmlops.server.asking import afterwards, verbatim
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.masks import Masks
 from nbmlops.server.notebooks import located
@@ -141,8 +141,8 @@ def _job(here: Here, ref: str) -> Json:
     masks, run = Masks.now(), data["run"]
     measured = {k: v for k, v in run["metrics"].items() if not masks.tells(k)}
     run = {**run, "error": views.said(masks.error(run.get("error"))), "metrics": measured}
-    shown = {"cells": masks.cells(data["cells"]), "then": masks.found(data["then"])}
-    shown |= {"reason": masks.reason(data["reason"])}
+    shown: Json = {"cells": masks.cells(data["cells"]), "then": masks.found(data["then"])}
+    shown["reason"] = masks.reason(data["reason"])
     return views.of_data("retrained", {**data, **shown, "run": run, "output": here.contents(data["output"])})
 
 
@@ -161,13 +161,14 @@ def _cancelled(here: Here, ref: str, reason: str | None) -> Json:
 
     key = listed.work_of(ref).key  # a name of a job would cancel all its works
     manage.cancel(key, here.project, reason=reason or "")
-    return works(here, key)[0]
+    return afterwards(lambda: works(here, key)[0])
 
 
 def _again(here: Here, ref: str) -> Json:
     from nbmlops.jobs.works import apart, listed
 
-    return works(here, apart.again(listed.work_of(ref).key).key)[0]
+    key = apart.again(listed.work_of(ref).key).key
+    return afterwards(lambda: works(here, key)[0])
 
 
 def _copied(here: Here, ref: str) -> Json:

@@ -11,6 +11,7 @@ from jupyter_server.auth.decorator import authorized
 
 from nbmlops.errors import Conflict, Invalid, NbmlopsError
 from nbmlops.server import threads, views
+from nbmlops.server.asking import afterwards
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.masks import Masks
 
@@ -312,7 +313,7 @@ def _answered(
             f"This report asks about {asked.subject}, not {name}@{version}.", "Read and answer its own report."
         )
     approve(report_digest, outcome or "", role or None, reason or "", [_condition(c) for c in conditions or ()])
-    return _model(here, name, version)
+    return afterwards(lambda: _model(here, name, version))
 
 
 def _condition(said: Any) -> dict[str, str]:
@@ -334,4 +335,4 @@ def _promoted(
     from nbmlops.governance.promotion import promote
 
     promote(name, version, alias or "", reason or "", bool(override), instead_of)
-    return _model(here, name, version)
+    return afterwards(lambda: _model(here, name, version))

@@ -9,6 +9,7 @@ import tornado.web
 from jupyter_server.auth.decorator import authorized
 
 from nbmlops.errors import Invalid, NbmlopsError
+from nbmlops.server.asking import afterwards
 from nbmlops.server.base import Handler, Here
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _answered(here: Here, flag_id: str, text: str | None, state: str | None) -> 
     if state not in (None, *STATES):
         raise Invalid(f"state is {str(state)[:40]!r}.", f"Allowed: {', '.join(STATES)}, or null to say something only.")
     answered = answer_flag(flag_id, text or "", state or get(flag_id).state)
-    return _question(answered, *_asker())
+    return afterwards(lambda: _question(answered, *_asker()))
 
 
 def _asker() -> tuple[str, tuple[str, ...]]:

@@ -124,5 +124,5 @@ def asks(store: str) -> None:
     if hand is None:
         return
     if hand.line.holds(store):
-        raise Unavailable("It does not answer.")
+        raise Unavailable("The project's store does not answer.", "Type: nbmlops doctor")
     hand.store = store

@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 
 from nbmlops import __version__, hooks
 from nbmlops.config import Project, find_project
-from nbmlops.errors import Conflict, MissingPackage, NbmlopsError, Unavailable, tell
+from nbmlops.errors import Conflict, MissingPackage, NbmlopsError, Unavailable, Uncertain, tell
 from nbmlops.records import new_id, now, plain
 from nbmlops.store import artifacts, driver, events, forks, governed, journal, postgres, sqlite, tables, views
 from nbmlops.store.schema import SCHEMA
@@ -81,6 +82,7 @@ class Store:
         self._opened: tuple[int, int] | None = None
         self._lock = threading.RLock()
         self._patience = threading.local()
+        self._behind_until = 0.0  # by the monotonic clock
         _stores.add(self)
 
     def __repr__(self) -> str:
@@ -193,7 +195,7 @@ class Store:
                 )  # its sync covers both commits
                 found = connection.scalar("SELECT hash FROM events WHERE seq = ?", (change.seq,))
         except Unavailable:
-            raise Unavailable(
+            raise Uncertain(
                 f"It is not known whether the change was made. {failed.message}",
                 "Look before you repeat it: nbmlops audit",
             ) from None
@@ -226,12 +228,15 @@ class Store:
         """
         from nbmlops.store import ingest
 
+        if time.monotonic() < self._behind_until:  # who reads ten times in a row does not wait ten times
+            return
         try:
             with self.explained():
                 ingest.sync(self.project, READ_WAIT_S)
         except Unavailable as error:
             if isinstance(error, sqlite.Damaged) or self.path is None or not self.path.is_file():
                 raise
+            self._behind_until = time.monotonic() + READ_WAIT_S
             tell(f"{error.message} What you see may lack the newest of what was tracked; it waits in the journal.")
 
     def waiting(self) -> int:
@@ -366,7 +371,7 @@ class Store:
         return Conflict(
             f"This store has schema {stored}, of nbmlops {writer or '?'}; this is {__version__}, which knows {SCHEMA}.",
             f"Install the newer one: pip install -U 'nbmlops{f'>={writer}' if writer else ''}'. "
-            "If it is installed already, restart this kernel: it still runs the older.",
+            "If it is installed already, restart this kernel or server: it still runs the older.",
         )
 
     @contextmanager
