@@ -85,17 +85,17 @@ def test_no_private_value_in_any_report(project, hospital, tmp_path):
 
 def test_a_metric_tag_or_setting_called_like_a_private_column_is_not_shown(project, tmp_path):
     (project / "charter.yaml").write_text("problem: Who pays?\nprivate: [income]")
-    with session.run("loans", params={"income": 48217.5}) as run:
-        nb.log({"income": 48217.5, "auc": 0.9})
-        nb.log({"income": 48217.5}, context={"step": "last"})
+    with session.run("loans", params={"income": 482179317.5}) as run:
+        nb.log({"income": 482179317.5, "auc": 0.9})
+        nb.log({"income": 482179317.5}, context={"step": "last"})
         for step in range(3):
-            nb.log({"income": 48217.5 + step}, step=step, context={"split": "test"})
-        session.write({"t": "tag", "run_id": run.run_id, "name": "income", "value": "48217.5"})
+            nb.log({"income": 482179317.5 + step}, step=step, context={"split": "test"})
+        session.write({"t": "tag", "run_id": run.run_id, "name": "income", "value": "482179317.5"})
     nb.site(tmp_path / "site")
     pages = [p.read_text() for p in (tmp_path / "site").rglob("*.*") if p.suffix in (".html", ".js")]
     for text in (*everything(run.run_id, tmp_path), *pages):
-        assert "48217" not in text
-        assert "48,21" not in text
+        assert "482179317" not in text
+        assert "482,1" not in text
     assert any("0.9" in text for text in pages)
 
 

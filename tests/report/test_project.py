@@ -279,10 +279,10 @@ def found_of_salary():
     at = "2013-05-01T00:00:00.000000+00:00"
     row = {"episode_id": "e1", "model": "late-flights", "version": 1, "code": "feature_drift", "column": "salary"}
     row |= {"level": "alert", "state": "opened", "opened_on": "2013-05", "opened_at": at, "last_on": "2013-05"}
-    row |= {"last_at": at, "checks": 1, "passes": 0, "message": "salary median 4711 to 4812", "closed_on": None}
+    row |= {"last_at": at, "checks": 1, "passes": 0, "message": "salary median 47114711 to 48124812", "closed_on": None}
     with session.store().atomic() as change:
         episodes.put(change, [{**row, "closed_at": None}])
-    advice = {"advice": "retrain", "rule": "wins", "because": "salary median 4711 to 4812", "at": at}
+    advice = {"advice": "retrain", "rule": "wins", "because": "salary median 47114711 to 48124812", "at": at}
     session.keep("advice", "late-flights", {**advice, "ref": "late-flights@1"})
 
 
@@ -290,7 +290,7 @@ def test_where_the_charter_cannot_be_read_every_column_may_be_private(planned):
     (planned / "charter.yaml").write_text("private: [salary")
     found_of_salary()
     page = read(nb.report("project"))
-    assert "4711" not in page + canonical(taken()).decode()
+    assert "47114711" not in page + canonical(taken()).decode()
     assert "not shown: charter.yaml cannot be read, so what is private is not known" in page
 
 
@@ -298,7 +298,7 @@ def test_private_columns_say_nothing_of_what_was_found_or_advised(planned):
     (planned / "charter.yaml").write_text(CHARTER + "private: [salary]")
     found_of_salary()
     page = read(nb.report("project"))
-    assert "4711" not in page + canonical(taken()).decode()
+    assert "47114711" not in page + canonical(taken()).decode()
     assert "something about salary, which is private" in page
     assert "1 open alert" in page
 

@@ -124,7 +124,7 @@ def test_private_values_are_in_no_refusal(project, serving):
 
 def test_a_fault_is_a_number_here_and_a_trace_there(serving, monkeypatch, capsys):
     def fails(self, frame):
-        raise RuntimeError(f"a row held {4700 + 11}")
+        raise RuntimeError(f"a row held {471147000 + 114}")
 
     monkeypatch.setattr(module.Served, "ask", fails)
     answer = serving().predict(ROW)
@@ -132,7 +132,7 @@ def test_a_fault_is_a_number_here_and_a_trace_there(serving, monkeypatch, capsys
     said = capsys.readouterr().err
     number = answer.json()["detail"][0]["message"].rpartition("number ")[2].rstrip(").")
     assert number in said
-    assert "4711" not in answer.text + said
+    assert "471147114" not in answer.text + said
     assert "Traceback" not in answer.text
     assert "/" not in answer.json()["detail"][0]["message"]
 
