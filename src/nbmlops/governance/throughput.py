@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from math import isfinite, nan
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbmlops.hooks import Shown
 from nbmlops.records import plain
-from nbmlops.stats import intervals
 from nbmlops.tracking import session
+
+if TYPE_CHECKING:
+    from nbmlops.stats import intervals
 
 __all__ = ["FEWEST", "Delivered", "Throughput", "Went", "measured", "throughput"]
 
@@ -214,14 +216,21 @@ def _joined(begun: Iterable[Went]) -> list[Went]:
 def _timed(each: Sequence[Went]) -> Delivered:
     """Return the median of what has ended."""
     took = [s for w in each if (s := w.seconds) is not None]
-    found = intervals.median(took) if len(took) >= FEWEST else None
-    return _delivered(found, len(took), each, len(each) - len(took))
+    if len(took) < FEWEST:
+        return _delivered(None, len(took), each, len(each) - len(took))
+    from nbmlops.stats import intervals
+
+    return _delivered(intervals.median(took), len(took), each, len(each) - len(took))
 
 
 def _share(each: Sequence[Went]) -> Delivered:
     """Return the share that was taken back."""
     taken = sum(w.ended_at is not None for w in each)
-    return _delivered(intervals.share(taken, len(each)) if len(each) >= FEWEST else None, len(each), each, 0)
+    if len(each) < FEWEST:
+        return _delivered(None, len(each), each, 0)
+    from nbmlops.stats import intervals
+
+    return _delivered(intervals.share(taken, len(each)), len(each), each, 0)
 
 
 def _delivered(found: intervals.Interval | None, n: int, each: Iterable[Went], open_: int) -> Delivered:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from nbmlops.errors import Invalid
 from nbmlops.governance.charter import OUTCOMES, Charter
 from nbmlops.registry import values
-from nbmlops.stats import paired
 
 __all__ = ["ALL", "NONE", "TODAY", "gained", "over_best", "per_outcome", "value", "without_model"]
 
@@ -107,6 +106,8 @@ def without_model(worth: Floats, charter: Charter) -> dict[str, Floats]:
 
 def gained(gains: Any) -> dict[str, float]:
     """Return mean and 95 % interval of each row's gain, per 1,000 rows."""
+    from nbmlops.stats import paired  # SciPy takes half a second: a report without a value does without
+
     found = paired.gain(ROWS * np.asarray(gains, dtype=float))
     return {"low": found.low, "expected": found.value, "high": found.high}
 

@@ -101,14 +101,15 @@ def joined(model: str, kind: str | None = None, among: Container[str] | None = N
     among : container of str, optional
         Only what names one of these keys.
     """
-    import pandas as pd
-
-    from nbmlops.monitoring.returning.matching import matched, moments
     from nbmlops.store import predictions as stored
 
     rows = [row for row in stored.unmatched(session.store(), model, kind) if among is None or row["key"] in among]
     if not rows:
         return []
+    import pandas as pd
+
+    from nbmlops.monitoring.returning.matching import matched, moments
+
     keys = pd.Series([row["key"] for row in rows], dtype=object).to_numpy()
     ids = matched(model, keys, moments(pd.Series([row["key_at"] for row in rows], dtype=object)))
     return [{**row, "prediction_id": i} for row, i in zip(rows, ids, strict=True)]
