@@ -38,6 +38,13 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 fit = LogisticRegression().fit(pd.DataFrame({"x": [0, 1]}), [0, 1])
 """
+TYPED = """\
+import pandas as pd
+from nbmlops.magics import complete
+complete.LIMIT_S = 60  # this machine is shared
+summer_flights = pd.DataFrame({"day of month": [1], "hour": [2]})
+print("ready")
+"""
 WIDER = """form => {
     const room = form.closest('.jp-OutputArea-child').clientWidth;
     return [...form.querySelectorAll('div, button, code')].filter(e => e.scrollWidth > room).length
@@ -48,7 +55,8 @@ MAGICS = ("%register", "%promote", "%drift", "%track", "%check", "%review")
 @pytest.fixture(scope="module")
 def notebooks():
     narrow = ["%load_ext nbmlops", FIT, "%register"]
-    return {"forms": ["%load_ext nbmlops", FLIGHTS, FITTED, USED, *MAGICS], "narrow": narrow}
+    typed = ["%load_ext nbmlops", TYPED, "%drift"]
+    return {"typed": typed, "forms": ["%load_ext nbmlops", FLIGHTS, FITTED, USED, *MAGICS], "narrow": narrow}
 
 
 def cell(page: Page, magic: str):
@@ -115,7 +123,15 @@ def themed(page: Page, dark: bool) -> None:
     page.locator("#jupyterlab-splash").wait_for(state="detached")
 
 
-def test_a_form_is_filled_in_by_keyboard_alone_and_reads_well_afterwards(lab, page, seen):
+def serious(axe, page: Page) -> list:
+    """Return what axe finds serious in the forms that are in the page, and where."""
+    found = axe.run(page, context=".nbmlops-form").response["violations"]
+    worst = [v for v in found if v["impact"] in ("serious", "critical")]
+    return [(v["id"], [n["html"] for n in v["nodes"]]) for v in worst]
+
+
+def test_a_form_is_filled_in_by_keyboard_alone_and_reads_well_afterwards(lab, page, seen, needed):
+    axe = needed("axe_playwright_python.sync_playwright").Axe()
     open_notebook(lab, page, "forms.ipynb")
     run_all(page)
     place = opened(page, "%promote")
@@ -174,6 +190,7 @@ def test_a_form_is_filled_in_by_keyboard_alone_and_reads_well_afterwards(lab, pa
     for magic in MAGICS:
         opened(page, magic)
         shot(page, f"{magic[1:]}-dark")
+        assert serious(axe, page) == []
     themed(page, dark=False)
     page.evaluate("jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
@@ -217,6 +234,29 @@ def test_a_form_fits_a_narrow_page_and_axe_finds_nothing_serious(lab, page, need
     assert form.evaluate(WIDER) == 0
     for dark in (False, True):
         themed(page, dark)
-        found = axe.run(page, context=".nbmlops-form")
-        worst = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
-        assert worst == [], [(v["id"], [n["html"] for n in v["nodes"]]) for v in worst]
+        assert serious(axe, page) == []
+
+
+def test_tab_completes_in_the_notebook(lab, page, seen):
+    offered = page.locator(".jp-Completer:visible .jp-Completer-match")
+
+    def tab(typed: str, wanted: str) -> None:
+        """Type behind the magic, press Tab, and see what is offered."""
+        page.keyboard.type(typed)
+        page.locator(".jp-mod-active .jp-mod-completer-enabled").wait_for()
+        page.keyboard.press("Tab")
+        expect(offered.filter(has_text=wanted)).to_have_count(1)
+
+    open_notebook(lab, page, "typed.ipynb")
+    run_all(page)
+    page.locator(".jp-OutputArea-output").filter(has_text="ready").wait_for()
+    cell(page, "%drift").locator(".cm-content").click()
+    page.keyboard.press("End")
+    tab(" summer_f", "summer_flights")
+    page.keyboard.press("Enter")
+    tab(' --by "day', "day of month")
+    shot(page, "completed")
+    page.keyboard.press("Enter")
+    expect(cell(page, '%drift summer_flights --by "day of month"')).to_have_count(1)
+    page.keyboard.press("End")
+    tab(" --ag", "--against")

@@ -78,7 +78,7 @@ def install(shell: InteractiveShell, magics: Collection[str]) -> None:
             line = _joined(context.full_text.split("\n"), context.cursor_line, context.cursor_position)
             if ours := _ours(shell, magics, line):
                 text, found = _answer(ours, shell.user_ns, context.line_with_cursor[context.cursor_position :])
-        words = [SimpleCompletion(text=word) for word in found]
+        words = [SimpleCompletion(text=word, type="option" if word.startswith("-") else "name") for word in found]
         return {"completions": words, "matched_fragment": text, "suppress": bool(words), "ordered": True}
 
     as_matcher: Any = context_matcher(identifier=NAME, priority=1)
