@@ -259,7 +259,7 @@ export class Rows {
       }
     }
     this._place = place;
-    this.redraw(null);
+    this.redraw(null, false);
     this.stand();
   }
 
