@@ -11,13 +11,14 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo golden notebooks test test-all test-js test-lowest lint lint-js node docs lab bench durability clean
+.PHONY: help setup demo golden notebooks test test-all test-js test-lowest elsewhere lint lint-js node docs lab bench durability clean
 
 help:
 	@echo "make demo      run the main job on a year of flights, in demo/"
 	@echo "make test      run the tests, the store's on SQLite and on PostgreSQL, without the slow ones and the browser's"
 	@echo "make test-all  run every test, on every PostgreSQL there is and on the lowest versions of all packages"
 	@echo "make test-js   run the tests of what the panel and the outputs draw; make lint-js checks their sources"
+	@echo "make elsewhere install the oldest JupyterLab and Notebook that are supported, for the browser's tests"
 	@echo "make lab       open JupyterLab on the demo's project"
 	@echo "make lint      run linter and type checker"
 	@echo "make docs      write docs/reference.md and the statements of a new store from the code"
@@ -48,7 +49,7 @@ demo: setup
 test: setup
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not browser" $(ARGS)
 
-test-all: setup test-lowest
+test-all: setup test-lowest elsewhere
 	NBMLOPS_TEST_POSTGRES=all $(PYTEST) $(ARGS)
 
 # The lowest versions pyproject.toml allows, in an environment of their own.
@@ -58,6 +59,13 @@ test-lowest:
 	@SKIP_JUPYTER_BUILDER=1 .venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
 	  --resolution lowest-direct -e ".[examples]" "pytest>=8" "pytest-timeout>=2.3" "pytest-xdist>=3" "hypothesis>=6.100" "polars>=1" "pyarrow>=16"
 	PYDEVD_DISABLE_FILE_VALIDATION=1 CI= NBMLOPS_TEST_POSTGRES=none .venv-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not postgres" --ignore=tests/server --ignore=tests/serving --ignore=tests/browser --ignore=tests/cli/test_doctor.py --ignore=tests/cli/test_serve.py $(ARGS)
+
+# The oldest front ends that are supported, in an environment of their own; their panel is the one of this tree.
+elsewhere: setup
+	@test -d .venv-elsewhere || $(PYTHON) -m venv .venv-elsewhere
+	@.venv-elsewhere/bin/python -m pip install --quiet uv
+	@SKIP_JUPYTER_BUILDER=1 .venv-elsewhere/bin/uv pip install --quiet --python .venv-elsewhere/bin/python \
+	  -e . "jupyterlab==4.2.0" "notebook==7.2.0" "jupyter_server==2.18.0"
 
 lint: setup
 	$(BIN)/ruff check .
@@ -118,5 +126,5 @@ durability: setup .venv-peers/.installed
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-lowest .venv-peers demo build dist extension/lib extension/node_modules extension/.yarn extension/*.tsbuildinfo
+	rm -rf .venv .venv-elsewhere .venv-lowest .venv-peers demo build dist extension/lib extension/node_modules extension/.yarn extension/*.tsbuildinfo
 	rm -rf src/nbmlops/labextension .mypy_cache .ruff_cache .pytest_cache .hypothesis

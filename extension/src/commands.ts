@@ -287,8 +287,9 @@ async function openReport(panel: IShown, args: Args): Promise<void> {
     return;
   }
   const began = Date.now();
-  const made = panel.barred
-    ? await known(panel, ref)
+  const barred = await panel.barred();
+  const made = barred
+    ? await known(panel, ref, barred)
     : await meanwhile(trans.__('The report is being made'), server.post('reports', { ref }));
   const url = server.trusted(made.url);
   if (!url) {
@@ -306,10 +307,10 @@ async function openReport(panel: IShown, args: Args): Promise<void> {
 }
 
 /** Find a report that was made: who may not write cannot have one made. */
-async function known(panel: IShown, ref: string): Promise<Fields> {
+async function known(panel: IShown, ref: string, barred: string): Promise<Fields> {
   const made = records((await panel.server.get('reports')).reports).find(one => one.ref === ref);
   if (!made) {
-    throw new Error(panel.trans.__('Nobody made a report of %1 yet. %2', ref, panel.barred));
+    throw new Error(panel.trans.__('Nobody made a report of %1 yet. %2', ref, barred));
   }
   return made;
 }

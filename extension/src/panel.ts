@@ -83,7 +83,10 @@ export class SidePanel extends Widget implements IPanel {
     return this._promotes;
   }
 
-  get barred(): string {
+  async barred(): Promise<string> {
+    if (!this._checked) {
+      this.about(await this.server.status()); // closed, it has asked nothing yet
+    }
     const said = this.trans.__(
       'You may look, not change: this server gives you no right to write "nbmlops". Ask who runs it.'
     );

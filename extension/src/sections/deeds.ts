@@ -19,8 +19,9 @@ export async function decide(
 ): Promise<void> {
   const { trans } = panel;
   const title = yes ? trans.__('Approve %1@%2', model, version) : trans.__('Reject %1@%2', model, version);
-  if (panel.barred) {
-    return refuse(title, panel.barred, trans);
+  const barred = await panel.barred();
+  if (barred) {
+    return refuse(title, barred, trans);
   }
   let whole = await server.get(address(model, version));
   if (!whole.report) {
@@ -62,8 +63,9 @@ export async function decide(
 export async function promote(panel: IPanel, server: Server, model: string, version: string): Promise<void> {
   const { trans } = panel;
   const title = trans.__('Promote %1@%2', model, version);
-  if (panel.barred) {
-    return refuse(title, panel.barred, trans);
+  const barred = await panel.barred();
+  if (barred) {
+    return refuse(title, barred, trans);
   }
   const whole = await server.get(address(model, version), { deciding: 1 });
   const may = fields(fields(whole.may).promote);
@@ -115,8 +117,9 @@ export async function promote(panel: IPanel, server: Server, model: string, vers
 export async function reply(panel: IPanel, server: Server, question: Fields): Promise<void> {
   const { trans } = panel;
   const title = trans.__('Answer about %1', text(question.subject));
-  if (panel.barred) {
-    return refuse(title, panel.barred, trans);
+  const barred = await panel.barred();
+  if (barred) {
+    return refuse(title, barred, trans);
   }
   const states = [
     ['', trans.__('leave it as it is')] as const,
@@ -161,7 +164,7 @@ export async function runAsJob(panel: IPanel): Promise<boolean> {
   }
   const known = await server.get('parameters');
   const title = trans.__('Run %1 as a job', notebook.split('/').pop());
-  const why = panel.barred || text(known.why_not, 1000);
+  const why = (await panel.barred()) || text(known.why_not, 1000);
   if (why) {
     await refuse(title, why, trans);
     return false;

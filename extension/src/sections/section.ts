@@ -29,8 +29,8 @@ export interface IPanel {
   readonly kept: Kept;
   /** Whether people may approve and promote from here. */
   readonly promotes: boolean;
-  /** Why nothing may be changed on this server; empty where it may. */
-  readonly barred: string;
+  /** Say why nothing may be changed on this server; nothing where it may. */
+  barred(): Promise<string>;
   /** The open notebook, if any. */
   notebook(): NotebookPanel | null;
   /** Its path as the server knows it, empty without one. */
