@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,21 @@ def pages(retrained, failed, champion, late, worked, project, tmp_path):  # noqa
     found["notebook"] = tmp_path / "notebook.html"
     found["notebook"].write_text(alone.drawn(content, "retrain"), encoding="utf-8")
     return found
+
+
+def test_the_facts_are_saved_from_the_page_as_they_were_hashed(browser, retrained, tmp_path):  # noqa: F811
+    """A browser reads the address of the link: blanks and signs of every kind come through it."""
+    odd = """two  blanks, 'q' "d" %41 # & <b> ü \\ nbmlops-audit"""
+    session.keep("check", "flights", {"findings": [], "subject": odd})
+    path = nb.report(retrained, tmp_path / "r.html", refresh=True)
+    tab = browser.new_page()
+    tab.goto(path.as_uri())
+    with tab.expect_download() as saved:
+        tab.get_by_text("Save the facts as JSON").click()
+    facts = Path(saved.value.path()).read_bytes()
+    assert hashlib.sha256(facts).hexdigest() in path.read_text()
+    assert saved.value.suggested_filename.endswith(".json")
+    assert tab.get_by_text("Save the facts as JSON").get_attribute("href").startswith("data:text/plain,{")
 
 
 def opened(browser, axe, path):

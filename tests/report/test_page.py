@@ -1,6 +1,5 @@
 """The page: one file, nothing active, nothing outside, the same bytes, and every user's word escaped."""
 
-import base64
 import itertools
 import json
 import os
@@ -8,6 +7,7 @@ import re
 import socket
 import threading
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,6 +15,7 @@ import nbmlops as nb
 from nbmlops.errors import Invalid, NotFound
 from nbmlops.report import page, snapshot
 from nbmlops.report.kinds.kind import subject_of
+from nbmlops.report.verify import _decoded
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import get_run
 
@@ -82,7 +83,7 @@ def assert_safe(markup):
             if key == "src":
                 assert re.match(r"data:image/(png|jpeg|svg\+xml);base64,", value)
             if key == "href":
-                assert value.startswith(("#", "data:application/json;base64,"))
+                assert value.startswith(("#", "data:text/plain,{", "data:application/json;base64,"))
     styles = markup.partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in styles
     assert "@import" not in styles
@@ -167,7 +168,7 @@ def test_colours_are_readable_light_and_dark():
 def test_the_facts_inside_are_those_of_the_hash(retrained, tmp_path):
     seen = Page(read(nb.report(retrained, tmp_path / "r.html")))
     link = next(a for a in seen.all("a") if "download" in a)
-    facts = json.loads(base64.b64decode(link["href"].partition(",")[2]))
+    facts = json.loads(unquote(link["href"].partition(",")[2]))
     assert facts == snapshot.build(subject_of(retrained))
     assert snapshot.digest(facts) in seen.text
 
@@ -358,3 +359,12 @@ def test_a_file_of_another_form_is_refused_and_not_written(champion, tmp_path):
     assert ".html" in refused.value.hint
     assert not (tmp_path / "x.pdf").exists()
     assert nb.report(champion.run_id, tmp_path / "x.HTML").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("text", ["a plain word " * 20 + "<b> 'q' \"d\" & # % ü 1 %41 \\ \u2028", "中" * 50])
+def test_facts_in_the_link_are_read_back_whatever_they_say(text):
+    facts = json.dumps({"a": text, "b": "é"}, ensure_ascii=False).encode()
+    link = page.embedded(facts)
+    assert not set("<>&'\n\t") & set(link)
+    assert _decoded(link) == facts
+    assert link.startswith("data:application/json;base64,") is ("中" in text)

@@ -1,6 +1,5 @@
 """A file that was changed is found out, and it is said where."""
 
-import base64
 import json
 
 import pytest
@@ -11,7 +10,7 @@ from nbmlops import __version__
 from nbmlops.cli import main
 from nbmlops.errors import NotFound
 from nbmlops.report import page, snapshot
-from nbmlops.report.verify import LINK, verify_report
+from nbmlops.report.verify import LINK, _decoded, verify_report
 from nbmlops.tracking import session
 
 
@@ -27,11 +26,11 @@ def change(file, old, new, count=-1):
 
 
 def embedded(file):
-    return base64.b64decode(LINK.findall(file.read_text())[0])
+    return _decoded(LINK.findall(file.read_text())[0])
 
 
 def embed(file, raw):
-    change(file, LINK.findall(file.read_text())[0], base64.b64encode(raw).decode())
+    change(file, LINK.findall(file.read_text())[0], page.embedded(raw))
 
 
 def elsewhere(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ NOTE = {"cell_type": "markdown", "metadata": {}, "source": "## A step\nWith some
 
 
 @pytest.fixture
-def large(project, champion):
+def large(project, champion, request):
     """A retraining of sixty columns, a third of which moved, and its notebook."""
     (project / "charter.yaml").write_text(CHARTER)
     drawn = np.random.default_rng(0).normal(size=(2000, 60))
@@ -37,12 +37,17 @@ def large(project, champion):
     session.keep("evaluation", "LogisticRegression", evaluation("LogisticRegression"))
     session.keep("gate", "late-flights@2 against late-flights@1", gate())
     session.keep("check", "flights", CHECK)
-    cells = [STEP if i % 3 else NOTE for i in range(40)]
-    session.log_artifact("notebook.ipynb", json.dumps({"cells": cells}).encode())
+    session.log_artifact("notebook.ipynb", json.dumps({"cells": request.param}).encode())
     session.finish(run)
     return run
 
 
+MIXED = [STEP if i % 3 else NOTE for i in range(40)]
+WIDE = code("flights.head(99)\n" * 99, *[{"output_type": "execute_result", "data": {"text/html": FRAME * 16}}] * 9)
+both = pytest.mark.parametrize("large", [MIXED, [STEP] * 40], indirect=True, ids=["mixed", "frames"])
+
+
+@both
 def test_all_of_it_stays_within_the_budget_and_is_one_safe_file(large, tmp_path):
     markup = read(nb.report("large", tmp_path / "r.html"))
     seen = assert_safe(markup)
@@ -51,6 +56,14 @@ def test_all_of_it_stays_within_the_budget_and_is_one_safe_file(large, tmp_path)
     assert "column_19" in seen.text
 
 
+@pytest.mark.parametrize("large", [[WIDE] * 40], indirect=True, ids=["wide"])
+def test_the_most_a_notebook_may_show_stays_within_the_budget(large, tmp_path):
+    markup = read(nb.report("large", tmp_path / "r.html"))
+    assert "are left out to keep the page small" in markup
+    assert len(markup.encode()) < BUDGET
+
+
+@both
 def test_it_is_drawn_quickly(large):
     taken = snapshot.build(subject_of("large"))
     notebook = page.appendix(taken)

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from nbmlops import __version__
 from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, tell
@@ -32,6 +33,8 @@ __all__ = [
     *("template", "write", "written"),
 ]
 
+PLAIN = ' !"$()*+,-./:;=?@[]^_`{|}~\\'  # what stands in an address as it is; of a text no browser drops blanks
+HEADLESS = f"%{ord(heads.WORD[0]):X}{heads.WORD[1:]}"
 ENDINGS = ("", ".html", ".htm", ".json", ".md")  # of a file a report is written to
 
 
@@ -211,14 +214,25 @@ def render(taken: Mapping[str, Any], notebook: bytes | None = None, role: str | 
             decision=kind.decide(taken),
             sections=readers.arranged(kind.sections(taken, notebook), role),
             ordered=readers.ordered_for(role),
-            css=template("page.css"),
+            css=styles(),
             as_of=when(taken["as_of"]),
             mark=heads.of(taken),
             ending=_ending(taken["subject"]),
             digest=snapshot.digest(taken),
-            embedded=base64.b64encode(snapshot.canonical(taken)).decode(),
+            embedded=embedded(snapshot.canonical(taken)),
         )
     )
+
+
+def embedded(facts: bytes) -> str:
+    """Return facts as the address of a link to save them, free of quotes and markup: as text, or in base64 if shorter.
+
+    >>> embedded(b'{"n":"<1 km"}')
+    'data:text/plain,{"n":"%3C1 km"}'
+    """
+    plain = quote(facts, safe=PLAIN).replace(heads.WORD, HEADLESS)  # what people said is no head of the log
+    coded = base64.b64encode(facts).decode()
+    return f"data:text/plain,{plain}" if len(plain) <= len(coded) else f"data:application/json;base64,{coded}"
 
 
 def numbered(taken: Mapping[str, Any], about: str) -> str:
@@ -283,6 +297,13 @@ def _manual_as(suffix: str, data: Mapping[str, Any]) -> bytes:
 def template(name: str) -> str:
     """Return a file of the report's templates; it works installed and from a clone."""
     return resources.files("nbmlops").joinpath("templates", "report", name).read_text(encoding="utf-8")
+
+
+@cache
+def styles() -> str:
+    """Return the style of a page without the comments and blanks that only its authors read."""
+    bare = re.sub(r"/\*.*?\*/", "", template("page.css"), flags=re.DOTALL)
+    return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", bare)).strip()
 
 
 @cache

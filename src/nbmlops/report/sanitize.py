@@ -47,7 +47,7 @@ class Limits:
     rest: str
 
 
-APPENDIX = Limits(2_000, 32_000, 8_000, 300_000, 120_000, "the artifact has all of it")
+APPENDIX = Limits(2_000, 32_000, 8_000, 300_000, 100_000, "the artifact has all of it")
 ALONE = Limits(60_000, 250_000, 40_000, 5_000_000, 3_000_000, "the notebook has all of it")
 
 

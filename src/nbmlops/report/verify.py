@@ -15,6 +15,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+from urllib.parse import unquote_to_bytes
 
 from nbmlops import __version__
 from nbmlops.errors import NbmlopsError, NotFound
@@ -28,7 +29,7 @@ __all__ = ["Verified", "verify_report"]
 
 Verdict = Literal["whole", "changed", "in part", "unreadable"]
 MOST_BYTES = 100_000_000
-LINK = re.compile(r'<a download="[^"]*" href="data:application/json;base64,([^"]*)">')
+LINK = re.compile(r"""<a download="[^"]*" href='(data:(?:text/plain|application/json;base64),[^']*)'>""")
 HASH = re.compile(r'<span class="hash">([^<]*)</span>')
 GENERATOR = re.compile(r'<meta name="generator" content="nbmlops ([^"]*)">')
 DRAWN_BY = re.compile(r"^As of .*\. nbmlops (\S+) drew it from a snapshot", re.MULTILINE)
@@ -174,8 +175,9 @@ def _changed(says: str, where: str, about: Verified | None = None) -> Verified:
 
 
 def _decoded(text: str) -> bytes | None:
+    form, _, facts = text.partition(",")
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(facts, validate=True) if form.endswith(";base64") else unquote_to_bytes(facts)
     except (binascii.Error, ValueError):
         return None
 

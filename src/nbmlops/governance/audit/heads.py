@@ -14,9 +14,10 @@ from nbmlops.store.audited import Chain, reading
 from nbmlops.templates.audit import verify as script
 from nbmlops.tracking import session
 
-__all__ = ["TAG", "given", "in_git", "inside", "mark", "marked", "now", "of"]
+__all__ = ["TAG", "WORD", "given", "in_git", "inside", "mark", "marked", "now", "of"]
 
-TAG = "nbmlops-audit-"
+WORD = "nbmlops-audit"  # how the line of a head begins
+TAG = f"{WORD}-"
 COMMITS = ("log", "--all", "--fixed-strings", "--format=%H%x00%B%x00")
 TAGS = ("for-each-ref", "--format=%(refname:short)%00%(contents)%00", f"refs/tags/{TAG}*")
 Head = dict[str, Any]
@@ -28,7 +29,7 @@ def mark(chain_id: str, seq: int, found: str) -> str:
     >>> mark("01978000-0000-7000-8000-000000000000", 12, "9f" * 32)[:53]
     'nbmlops-audit 01978000-0000-7000-8000-000000000000 12'
     """
-    return f"nbmlops-audit {chain_id} {seq}:{found}"
+    return f"{WORD} {chain_id} {seq}:{found}"
 
 
 def now() -> Head | None:
@@ -67,7 +68,7 @@ def in_git(chain_id: str) -> Iterator[Head]:
     root = session.project().root
     for name, text in _pairs(environment.ask_git(root, *TAGS)):
         yield from _heads(text, chain_id, f"git tag {name}")
-    for commit, text in _pairs(environment.ask_git(root, *COMMITS, f"--grep=nbmlops-audit {chain_id}")):
+    for commit, text in _pairs(environment.ask_git(root, *COMMITS, f"--grep={WORD} {chain_id}")):
         yield from _heads(text, chain_id, f"git commit {commit[:12]}")
 
 
