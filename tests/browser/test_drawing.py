@@ -117,6 +117,20 @@ def test_a_long_table_holds_the_rows_in_sight_and_scrolls_to_the_last(lab, page)
     assert page.evaluate("() => window.broken") is None
 
 
+def test_a_long_table_is_scrolled_by_keyboard_and_the_notebook_stays_where_it_is(lab, page):
+    open_notebook(lab, page, "long.ipynb")
+    grid = output(page, 0).locator(".nbmlops-grid")
+    page.evaluate("() => { jupyterapp.shell.currentWidget.content.mode = 'command'; }")
+    before = page.evaluate("() => jupyterapp.shell.currentWidget.content.activeCellIndex")
+    grid.focus()
+    for key in ("ArrowDown", "PageDown", "End"):
+        at = grid.evaluate("e => e.scrollTop")
+        grid.press(key)
+        page.wait_for_function("([e, at]) => e.scrollTop > at", arg=[grid.element_handle(), at])
+    assert page.evaluate("() => jupyterapp.shell.currentWidget.content.activeCellIndex") == before
+    assert grid.evaluate("e => document.activeElement === e")
+
+
 def test_lineage_is_walked_with_the_arrow_keys(lab, page, bundles):
     open_notebook(lab, page, "all.ipynb")
     drawn = output(page, list(bundles).index("lineage"))
@@ -174,12 +188,16 @@ def test_a_version_of_a_later_time_shows_its_text(lab, page):
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text("a run of a later time")
 
 
-def test_axe_finds_nothing_serious_in_any_drawing(lab, page, bundles, needed):
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing_serious_in_any_drawing(lab, page, bundles, needed, theme):
     axe = needed("axe_playwright_python.sync_playwright").Axe()
     open_notebook(lab, page, "all.ipynb")
+    page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}")
     for number, kind in enumerate(bundles):
         at = DRAWN if kind in drawn_kinds() else PAGE
-        output(page, number, at)
+        shown = output(page, number, at)
+        shown.evaluate("e => e.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+        page.evaluate("() => new Promise(requestAnimationFrame)")  # what a fold holds is drawn when it opened
         found = axe.run(page, context=at).response
         assert found["passes"], kind  # it looked at something
         worst = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]

@@ -1,6 +1,6 @@
 /** A table that sorts by its heads and holds any number of rows: only those in sight are in the page. */
 
-import { button, Content, hidden, IWords, node, scoped } from './nodes';
+import { button, Content, hidden, IWords, node, scoped, scrolling } from './nodes';
 import { children, live } from './patch';
 
 /** A column: what stands in a row's cell, and what rows are sorted by. */
@@ -59,9 +59,7 @@ class Grid<Row> implements IGrid<Row> {
     private _options: IGridOptions<Row>
   ) {
     this._sort = _options.sort ?? null;
-    this.node.tabIndex = 0;
-    this.node.setAttribute('role', 'region');
-    this.node.setAttribute('aria-label', _options.label);
+    scrolling(this.node, _options.label, 'region');
     this.node.style.maxHeight = `${_options.height ?? HEIGHT}px`;
     this.node.append(this._table);
     this._table.append(this._widths, this._head, this._body);

@@ -15,6 +15,7 @@ export type Content = Node | string;
 /** The most rows of a plain table; longer ones are for the grid. */
 export const MOST_ROWS = 50;
 
+const MOST_FOUND = 5000; // findings; those that say something may come last
 const MOST_STANDING = 4; // columns of a table that needs no scrolling
 const SVG = 'http://www.w3.org/2000/svg';
 // As in html.py.
@@ -22,7 +23,7 @@ const GOOD =
   'finished,passed,ok,better,non-inferior,completed,done,shown,keep,complete,approved,accepted,answered,met,ready';
 const WARN =
   'running,warning,notice,inconclusive,interrupted,abandoned,retrain,incomplete,open,stale,started,' +
-  'approved with conditions,changes requested,change the model,not shown,partly';
+  'approved with conditions,changes requested,change the model,not shown,partly,untrusted';
 const BAD = 'failed,issue,alert,worse,kernel_died,timed_out,broken,stop,missed,rejected,blocking,fix the data,missing';
 const TONES = new Map(
   [
@@ -112,11 +113,16 @@ export function table(
   return heads.length > MOST_STANDING ? scrolling(wide, caption || trans.__('Table')) : wide;
 }
 
-/** Let a keyboard reach what may be wider than the page. */
-function scrolling(wide: HTMLElement, label: string): HTMLElement {
+/** Let a keyboard reach and scroll what may be larger than its place: the notebook moves to another cell by the same keys. */
+export function scrolling(wide: HTMLElement, label: string, role = 'group'): HTMLElement {
   wide.tabIndex = 0;
-  wide.setAttribute('role', 'group');
+  wide.setAttribute('role', role);
   wide.setAttribute('aria-label', label);
+  wide.addEventListener('keydown', event => {
+    if (event.target === wide && /^(Arrow|Page|Home|End)/.test(event.key)) {
+      event.stopPropagation();
+    }
+  });
   return wide;
 }
 
@@ -204,7 +210,7 @@ export function findings(
 export function worst(value: unknown): Fields[] {
   const order = ['issue', 'warning', 'skipped', 'muted', 'not_applicable', 'passed'];
   const place = (f: Fields): number => (order.indexOf(text(f.outcome)) + order.length + 1) % (order.length + 1);
-  return records(value).sort((a, b) => place(a) - place(b));
+  return records(value, MOST_FOUND).sort((a, b) => place(a) - place(b));
 }
 
 /** Return names with values, as rows of a table. */
