@@ -409,6 +409,59 @@ async def test_who_may_no_longer_read_hears_no_more(ask, jp_fetch, notebook, mon
     await jp_fetch("nbmlops", "api", "jobs", "events", params=words, request_timeout=60)  # ends by itself
 
 
+async def test_a_store_that_goes_away_is_asked_ever_more_seldom_and_the_stream_lives_on(
+    ask, jp_fetch, notebook, monkeypatch
+):
+    monkeypatch.setattr(watching, "LOOK_S", 0.01)
+    monkeypatch.setattr(watching, "AWAY_S", 0.05)
+    monkeypatch.setattr(watching, "PING_S", 0.0)
+    tracked("x")
+    pauses, works = [], [{"works": [], "stamp": "a", "mark": "a", "idle": False}]
+
+    def looked(here, seen):
+        pauses.extend(handler.pause_s for handler in watching.EventsHandler.listening)
+        if works:
+            return works.pop()
+        if len(pauses) < 8:
+            raise OSError("the disk went away")
+        return {"works": [{"work_id": "k", "run_id": "r"}], "stamp": "b", "mark": "b", "idle": len(pauses) > 8}
+
+    monkeypatch.setattr(watching, "_works", looked)
+    monkeypatch.setattr(watching, "IDLE_S", 0.03)
+    stream = Stream()
+    asked = asyncio.ensure_future(
+        jp_fetch("nbmlops", "api", "jobs", "events", params={}, streaming_callback=stream, request_timeout=0)
+    )
+    await stream.until(lambda event, _: event == "job")
+    async with asyncio.timeout(30):
+        while len(pauses) < 12:
+            await asyncio.sleep(0.01)
+    asked.cancel()
+    assert pauses[:5] == [0.01, 0.02, 0.04, 0.05, 0.05]
+    assert pauses[8] == 0.01  # it is there again
+    assert pauses[10] == 0.03  # and nothing runs
+    before_it_came_back = [event for event, _ in stream.events][:7]
+    assert before_it_came_back == ["ping"] * 7  # who listens is not cut off meanwhile
+
+
+async def test_a_database_elsewhere_is_asked_seldom_while_nothing_runs(ask, notebook, monkeypatch):
+    from nbmlops.capture.visit import Visit, visiting
+    from nbmlops.server.asking import Here
+
+    project, listed = find_project(notebook), [{"work_id": "k", "status": "finished"}]
+    monkeypatch.setattr(watching, "_stamp", lambda project: "")
+    monkeypatch.setattr(watching, "works", lambda here: listed)
+    monkeypatch.setattr(watching, "SHARED_S", -1.0)
+    here = Here(notebook.parent.parent, project, notebook)
+    with visiting(Visit(project, notebook)):
+        assert watching._works(here, {"stamp": "", "mark": ""})["idle"] is True
+        listed[0] = {"work_id": "k", "status": "started"}
+        assert watching._works(here, {"stamp": "", "mark": ""})["idle"] is False
+        monkeypatch.setattr(watching, "_stamp", lambda project: "files of a store")
+        listed[0] = {"work_id": "k", "status": "finished"}
+        assert watching._works(here, {"stamp": "", "mark": ""})["idle"] is False  # to look at files costs nothing
+
+
 async def test_events_of_a_store_that_cannot_be_read_are_refused(jp_fetch, notebook):
     home = notebook.parent / ".nbmlops"
     home.mkdir()

@@ -98,3 +98,14 @@ async def test_a_page_elsewhere_cannot_post(jp_fetch, http_server_client, jp_bas
         await http_server_client.fetch(url, **sent)
     assert caught.value.code == 403
     assert "_xsrf" in caught.value.response.body.decode()
+
+
+async def test_who_may_not_promote_has_nothing_loaded_for_it(ask, late, monkeypatch):
+    from nbmlops.registry import files
+    from nbmlops.server import threads
+
+    loaded = []
+    monkeypatch.setattr(files, "ready", lambda: loaded.append(1))
+    await ask("models/late/1", deciding="1")
+    threads.CHANGES.submit(int).result(10)
+    assert loaded == []

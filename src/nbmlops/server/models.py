@@ -48,7 +48,12 @@ class ModelHandler(Handler):
     @authorized
     async def get(self, name: str, version: str) -> None:
         """Send the version, its evidence, its approvals, and what who asks may do."""
-        await self.answer(_model, lambda: {**_named(name, version), "deciding": self.word("deciding", "", ("", "1"))})
+        write = await self.may("write")
+
+        def words() -> Json:
+            return {**_named(name, version), "deciding": write and self.word("deciding", "", ("", "1")) == "1"}
+
+        await self.answer(_model, words)
 
 
 class AnswerHandler(Handler):
@@ -202,7 +207,7 @@ def _flags(ref: str) -> Json:
     return {"open": len(found), "blocking": sum(f.severity == "blocking" for f in found)}
 
 
-def _model(here: Here, name: str, version: int, deciding: str = "") -> Json:
+def _model(here: Here, name: str, version: int, deciding: bool = False) -> Json:
     from nbmlops.registry import files
     from nbmlops.registry.models import evaluation_of, model_version
 
@@ -277,7 +282,7 @@ def _may(version: ModelVersion, aliases: list[str], report: Json | None) -> Json
     from nbmlops.governance.approval.approve import roles_for
     from nbmlops.governance.promotion import refusal
 
-    may: Json = {"approve": None, "reject": None, "roles": []}
+    may: Json = {"approve": None, "reject": None, "roles": [], "outdated": False}
     try:
         if report is None:
             raise Conflict(
@@ -285,7 +290,8 @@ def _may(version: ModelVersion, aliases: list[str], report: Json | None) -> Json
             )
         may["roles"] = list(roles_for(report["digest"]))
     except NbmlopsError as error:
-        may |= {"approve": str(error), "reject": str(error)}
+        outdated = report is not None and isinstance(error, Conflict)  # the next one may be answered
+        may |= {"approve": str(error), "reject": str(error), "outdated": outdated}
     told = {alias: refusal(version, alias) for alias in aliases}
     return {**may, "promote": {alias: str(error) if error else None for alias, error in told.items()}}
 
