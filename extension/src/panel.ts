@@ -84,9 +84,7 @@ export class SidePanel extends Widget implements IPanel {
   }
 
   async barred(): Promise<string> {
-    if (!this._checked) {
-      this.about(await this.server.status()); // closed, it has asked nothing yet
-    }
+    await this.check(); // closed, it has asked nothing yet
     const said = this.trans.__(
       'You may look, not change: this server gives you no right to write "nbmlops". Ask who runs it.'
     );
@@ -255,16 +253,11 @@ export class SidePanel extends Widget implements IPanel {
     const path = this.path();
     this._asking += 1;
     try {
-      if (!this._checked) {
-        const said = await this.server.status();
-        if (path !== this.path()) {
-          return; // it is about the notebook before
-        }
-        this.about(said);
+      if (await this.check()) {
+        await this.loaded(this._bodies);
+        this._failures = 0;
+        this.tell(null);
       }
-      await this.loaded(this._bodies);
-      this._failures = 0;
-      this.tell(null);
     } catch (error) {
       if (path === this.path()) {
         this.failed(error);
@@ -310,6 +303,16 @@ export class SidePanel extends Widget implements IPanel {
       void this._poll.stop();
     }
     this.tell(error, paused);
+  }
+
+  /** Ask who the server is, unless that is known; returns false where that is of the notebook before. */
+  private async check(): Promise<boolean> {
+    const path = this.path();
+    const said = this._checked ? null : await this.server.status();
+    if (said && path === this.path()) {
+      this.about(said);
+    }
+    return path === this.path();
   }
 
   private about(status: Fields): void {

@@ -175,6 +175,35 @@ test('of a version that has every alias, that is said', async () => {
   expect(dialog()?.textContent).toContain('It is champion already.');
 });
 
+test('a report that something changed since is made anew before it is answered', async () => {
+  const stale = 'Report 1 is not up to date: what was flagged changed since.';
+  let may: Answer = { approve: stale, reject: stale, roles: [], outdated: true };
+  lab.answers.set('models/late/2', () => ({ ...WHOLE, may }));
+  const panel = await lab.opened('models');
+  void decide(panel, panel.server.pinned(), 'late', '2', true);
+  await settled();
+  expect(dialog()?.textContent).toContain(stale);
+  button('Make the next report').click();
+  await settled();
+  expect(lab.last('reports').body).toEqual({ ref: 'late@2', refresh: true });
+  may = { approve: null, reject: null, roles: [], outdated: false };
+  await lab.last('reports').answer({ digest: 'd2' });
+  expect(dialog()?.textContent).toContain('You answer the report');
+  expect(field('reason')).not.toBeNull();
+});
+
+test('who may not write is told so, also while the panel is closed', async () => {
+  lab.answers.set('status', () => ({ api: 2, rights: { read: true, write: false } }));
+  const panel = await lab.opened('models');
+  panel.hide();
+  await lab.turn(SECOND);
+  lab.asked.length = 0;
+  void decide(panel, panel.server.pinned(), 'late', '2', true);
+  await settled();
+  expect(lab.asked.map(one => [one.what, one.notebook])).toEqual([['status', SECOND]]);
+  expect(dialog()?.textContent).toContain('You may look, not change');
+});
+
 test('the row says what was decided when the dialog closes', async () => {
   const models = (state: string): Answer => ({
     models: [{ name: 'late', versions: [{ version: 2, ref: 'late@2', phase: state }] }]

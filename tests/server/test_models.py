@@ -150,6 +150,11 @@ async def test_an_approval_of_what_changed_since_is_refused(ask, agreed, late, s
     code, said = await refused(ask("models/late/1/answer", body={**YES, "report_digest": made["digest"]}))
     assert code == 409
     assert "not up to date" in said
+    may = (await ask("models/late/1"))["may"]
+    assert ("not up to date" in may["approve"], may["outdated"]) == (True, True)
+    await ask("reports", body={"ref": "late@1", "refresh": True})
+    may = (await ask("models/late/1"))["may"]
+    assert (may["approve"], may["outdated"]) == (None, False)
 
 
 async def test_a_promotion_needs_a_reason(ask, late):

@@ -24,12 +24,21 @@ export async function decide(
     return refuse(title, barred, trans);
   }
   let whole = await server.get(address(model, version));
+  const ref = `${model}@${version}`;
+  const refused = (): string => text(fields(whole.may)[yes ? 'approve' : 'reject'], 1000);
   if (!whole.report) {
-    const made = server.post('reports', { ref: `${model}@${version}` }); // what is answered is a report
+    const made = server.post('reports', { ref }); // what is answered is a report
     await meanwhile(trans.__('The report is being made'), made);
     whole = await server.get(address(model, version));
+  } else if (fields(whole.may).outdated === true) {
+    const act = (): Promise<Fields> => server.post('reports', { ref, refresh: true });
+    const form = { title, button: trans.__('Make the next report'), fields: [], about: [quiet(refused())], act };
+    if (!(await ask(form, trans))) {
+      return;
+    }
+    whole = await server.get(address(model, version));
   }
-  const why = text(fields(whole.may)[yes ? 'approve' : 'reject'], 1000);
+  const why = refused();
   if (why) {
     return refuse(title, why, trans);
   }
