@@ -314,6 +314,23 @@ def test_what_is_no_magic_of_ours_is_left_to_others(tables, monkeypatch, line):
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize(
+    "line", [" " * 200_000, "a " * 100_000, "%drift " + "a " * 100_000, "a=" * 100_000, "%" * 200_000]
+)
+def test_a_line_nobody_typed_takes_no_time(line):
+    before = time.process_time()
+    for _ in range(3):
+        assert complete._ours(None, {"%drift"}, line) is None
+    assert time.process_time() - before < 1
+
+
+def test_of_many_names_as_many_are_offered_as_are_shown(tables, patient, monkeypatch):
+    monkeypatch.setitem(offered.KINDS, "COL", (lambda place: [f"a b {n}" for n in range(100_000)],))
+    before = time.process_time()
+    assert len(words(tables, "%drift april --by a")) == complete.MOST_WORDS
+    assert time.process_time() - before < 5
+
+
 def test_a_variable_of_a_magics_name_is_the_variable(tables, patient):
     tables.user_ns["drift"] = 1
     assert complete._ours(tables, {"%drift"}, "drift ap") is None

@@ -1,6 +1,8 @@
 """A question mark behind a magic, ``%nbmlops`` alone, and what is said once to who is new."""
 
+import re
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -55,6 +57,12 @@ def test_nbmlops_alone_lists_each_magic_and_command_in_a_line(shell, capsys):
         assert len(line.removeprefix(name).strip()) > 10
         assert len(line) < 120
     assert len(lines) == len(PARSERS) + len(COMMANDS) + 3
+
+
+def test_the_design_names_each_magic():
+    design = (Path(__file__).parents[2] / "docs" / "design.md").read_text()
+    for prog in PARSERS:
+        assert re.search(rf"{re.escape(prog.removeprefix('%nbmlops '))}\b", design), prog
 
 
 class Seen:

@@ -25,10 +25,12 @@ __all__ = ["LIMIT_S", "install", "offers", "remove", "within"]
 
 LIMIT_S = 0.12  # nobody waits longer for what may follow
 LATE_S = 30.0  # so long an answer that came too late serves who asks again
+LONGEST = 5_000  # letters of a line; nobody types more
+MOST_WORDS = 500  # that are offered; IPython shows no more
 MOST_WAITING = 4  # threads for the store, one after the other
 
 NAME = "nbmlops"
-LINE = re.compile(r"\s*(?P<assigned>[\w.,\s]+=\s*)?(?P<magic>%{0,2}\w+)(?P<said>\s.*)?\Z", re.S)
+LINE = re.compile(r"(?P<assigned>[\w.,][\w.,\s]*=\s*)?(?P<magic>%{0,2}\w+)(?P<said>\s.*)?\Z", re.S)
 LAST = re.compile(r"[\w.`]*\Z")  # what of a query is being typed
 
 Names = Mapping[str, Any]
@@ -148,7 +150,7 @@ def _joined(lines: Sequence[str], number: int, column: int) -> str:
 
 def _ours(shell: Any, magics: Collection[str], line: str) -> str | None:
     """Return a line from its magic on, where that is ours and something may follow it."""
-    found = LINE.match(line)
+    found = LINE.match(line.lstrip()) if len(line) <= LONGEST else None
     if not found or found["said"] is None:
         return None
     magic = found["magic"]
@@ -167,7 +169,7 @@ def _answer(line: str, names: Names, after: str) -> tuple[str, list[str]]:
     if last and (parts := _beginning([one for one in found if isinstance(one, offered.Part)], last[0])):
         return last[0], parts
     closed = bool(typed.quote) and after.startswith(typed.quote)
-    return typed.text, [_written(one, typed.quote, closed) for one in _beginning(found, typed.value)]
+    return typed.text, [_written(one, typed.quote, closed) for one in _beginning(found, typed.value)[:MOST_WORDS]]
 
 
 def _split(line: str) -> tuple[list[str], Typed]:
