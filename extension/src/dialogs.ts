@@ -115,8 +115,8 @@ class Asking extends Dialog<unknown> {
   /** What is being done; whoever goes away meanwhile is told by it how that ended. */
   doing: Promise<boolean> | null = null;
 
-  /** Do it once, and close when that is done. */
-  resolve(index: number): void {
+  /** Do it once, and close when that is done; older Labs name no button where Enter was pressed in a field. */
+  resolve(index = this.form.harms ? 0 : OK): void {
     if (index !== OK) {
       super.resolve(index);
     } else if (!this.doing && !this.node.querySelector(':invalid, .jp-mod-error')) {

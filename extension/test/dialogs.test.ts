@@ -66,6 +66,17 @@ test('it stands until it is done, does it once, and gives the keyboard back', as
   expect(document.activeElement).toBe(from);
 });
 
+test('Enter in a field is the button that does it', async () => {
+  const fields = [{ name: 'reason', label: 'Reason', kind: 'line' } as const];
+  const { form: asked, deeds, ends } = form({ fields });
+  const done = ask(asked, trans);
+  await type('reason', 'better');
+  await enter(field('reason'));
+  expect(deeds).toEqual([{ reason: 'better' }]);
+  ends[0][0]();
+  expect(await done).toBe(true);
+});
+
 test('nothing is sent while a required field is empty or something is wrong', async () => {
   const { form: asked, deeds } = form({ wrong: values => (values.reason === 'bad' ? 'No such reason.' : '') });
   void ask(asked, trans);
