@@ -60,6 +60,16 @@ def test_function_magic_and_command_say_the_same(five, shell):
     assert "not shown" in overview()._repr_mimebundle_()["text/html"]
 
 
+def test_which_target_was_not_measured_is_said_below_the_table(five):
+    (five / "charter.yaml").write_text(TARGETS.replace("}]", "}, {name: accuracy, at_least: 0.5}]"))
+    found = overview()
+    assert {r["experiment"]: r["charter"] for r in found.runs}["reached"] == "not measured"
+    assert found.unmeasured == ("accuracy", "roc_auc", "log_loss")  # of five runs two say so of nothing worse
+    for shown in (repr(found), found._repr_mimebundle_()["text/html"]):
+        assert "Not measured of the charter: accuracy, roc_auc, log_loss." in shown
+    assert overview('experiment = "broken"').unmeasured == ()
+
+
 def test_two_runs_are_compared_by_their_word_though_it_is_the_same(five):
     (five / "charter.yaml").write_text(TARGETS)
     rows = {r["name"]: r["values"] for r in nb.compare(["meets", "broken"]).to_dict()["rows"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from nbmlops.registry import targets
 from nbmlops.registry.targets import Target
 from nbmlops.tracking import session
 
-__all__ = ["WORDS", "marked"]
+__all__ = ["WORDS", "marked", "unmeasured"]
 
 # The worst first: a run is what the worst of its targets is.
 WORDS = ("broken", "missed", "not shown", "not measured", "reached", "meets")
@@ -35,12 +36,41 @@ def marked(rows: Sequence[Mapping[str, Any]]) -> list[str | None] | None:
     >>> marked([{"run_id": "a", "metrics.roc_auc": 0.7}])  # doctest: +SKIP
     ['reached']
     """
+    found = _worded(rows)
+    if found is None:
+        return None
+    return [min((word for _, word in words), key=WORDS.index, default=None) for words in found]
+
+
+def unmeasured(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the targets that runs marked *not measured* did not measure, the one that most of them lack first.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As :func:`marked` takes them.
+
+    Examples
+    --------
+    >>> unmeasured([{"run_id": "a", "metrics.roc_auc": 0.7}])  # doctest: +SKIP
+    ['log_loss']
+    """
+    worst = WORDS.index("not measured")
+    found = (
+        words for words in _worded(rows) or () if min(WORDS.index(w) for _, w in (*words, ("", WORDS[-1]))) == worst
+    )
+    lacking = Counter(target.name for words in found for target, word in words if word == "not measured")
+    return [name for name, _ in lacking.most_common()]
+
+
+def _worded(rows: Sequence[Mapping[str, Any]]) -> list[list[tuple[Target, str]]] | None:
+    """Return of each run its targets, each with its word; None where the charter names none for any of them."""
     agreed = _agreed(rows)
     if not any(agreed):
         return None
     asked = [r["run_id"] for r, own in zip(rows, agreed, strict=True) if any(f"metrics.{t.name}" in r for t in own)]
     judged = _judged(asked)
-    return [_mark(own, row, judged.get(row["run_id"], {})) for row, own in zip(rows, agreed, strict=True)]
+    return [_words(own, row, judged.get(row["run_id"], {})) for row, own in zip(rows, agreed, strict=True)]
 
 
 def _agreed(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Target, ...]]:
@@ -74,10 +104,8 @@ def _judged(run_ids: Sequence[str]) -> dict[str, Any]:
     return judged(session.store(), run_ids) if run_ids else {}
 
 
-def _mark(agreed: Sequence[Target], row: Mapping[str, Any], judged: Metrics) -> str | None:
-    if not agreed:
-        return None
-    return min((_word(t, row.get(f"metrics.{t.name}"), judged.get(t.name)) for t in agreed), key=WORDS.index)
+def _words(agreed: Sequence[Target], row: Mapping[str, Any], judged: Metrics) -> list[tuple[Target, str]]:
+    return [(t, _word(t, row.get(f"metrics.{t.name}"), judged.get(t.name))) for t in agreed]
 
 
 def _word(target: Target, logged: Any, judged: Mapping[str, Any] | None) -> str:

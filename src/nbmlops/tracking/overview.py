@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from nbmlops.errors import Invalid, NotFound
-from nbmlops.hooks import Shown
+from nbmlops.hooks import Shown, service
 from nbmlops.records import plain
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import marked, table
@@ -29,6 +29,7 @@ class Overview(Shown):
     runs: tuple[dict[str, Any], ...]
     named: tuple[str, ...] = ()  # the columns it was asked and sorted by
     query: str | None = None
+    unmeasured: tuple[str, ...] = ()  # targets of the charter that runs marked so did not measure
     overrides: tuple[str, ...] = ()  # versions moved against the policy, until somebody has reviewed that
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,6 +38,7 @@ class Overview(Shown):
             "runs": plain(self.runs),
             "named": list(self.named),
             "query": self.query,
+            "unmeasured": list(self.unmeasured),
             "overrides": list(self.overrides),
         }
 
@@ -51,9 +53,14 @@ def overview(
     >>> overview(sort="-roc_auc")  # doctest: +SKIP
     """
     rows = marked(table(query, sort, limit, children))
-    return Overview(
-        tuple(rows), tuple(_named(query, sort, {name for row in rows for name in row})), query, _overrides()
-    )
+    named = tuple(_named(query, sort, {name for row in rows for name in row}))
+    return Overview(tuple(rows), named, query, _unmeasured(rows), _overrides())
+
+
+def _unmeasured(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    if all(row.get("charter") != "not measured" for row in rows):
+        return ()
+    return tuple(service("governance.marks", "unmeasured")(rows))
 
 
 def _overrides() -> tuple[str, ...]:

@@ -28,6 +28,7 @@ def html(data: Mapping[str, Any]) -> str:
         for r in data["runs"]
     ]
     note = "".join(f'<div style="{FONT};margin-top:4px">{status("issue")} {esc(line)}</div>' for line in _loud(data))
+    more = " ".join(filter(None, [_lacking(data), more]))
     note += f'<div style="{FONT};opacity:.75;margin-top:4px">{esc(more)}</div>' if more else ""
     return table([*HEADS, *_charter(data), *map(_head, columns)], rows, raw=True) + note
 
@@ -42,13 +43,23 @@ def text(data: Mapping[str, Any]) -> str:
         for r in data["runs"]
     ]
     return "\n".join(
-        [lines([*HEADS, *_charter(data), *map(_head, columns)], rows), *_loud(data), *([more] if more else [])]
+        [
+            lines([*HEADS, *_charter(data), *map(_head, columns)], rows),
+            *_loud(data),
+            *filter(None, [_lacking(data), more]),
+        ]
     )
 
 
 def _charter(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the head of the column that says which runs meet the charter, where it names targets."""
     return ("charter",) if "charter" in data["runs"][0] else ()
+
+
+def _lacking(data: Mapping[str, Any]) -> str:
+    """Return which targets of the charter runs did not measure; an empty text where each measured all of them."""
+    lacking = data.get("unmeasured") or ()
+    return f"Not measured of the charter: {', '.join(lacking)}." if lacking else ""
 
 
 def _loud(data: Mapping[str, Any]) -> list[str]:
