@@ -1,5 +1,6 @@
 /** Every kind with JSON nobody vouches for: nothing throws, nothing runs, nothing is endless. */
 
+import { address } from '../src/draw/values';
 import { draw, DRAWINGS, redraw } from '../src/draw/view';
 import { trans } from './words';
 
@@ -78,6 +79,15 @@ const HOSTILE: Record<string, unknown> = {
     labels: Array(30_000).fill('b'),
     works: Array(30_000).fill({})
   },
+  'a million points': {
+    run_id: 'r',
+    status: 'running',
+    summary: { loss: 1 },
+    metrics: [{ name: 'loss', curve: Array(1_000_000).fill(0.5) }],
+    runs: [{ run_id: 'a' }, { run_id: 'b' }],
+    curves: [{ name: 'loss', runs: [{ values: Array(1_000_000).fill(-0) }, { values: Array(1_000_000).fill(1e308) }] }],
+    dependence: [{ column: 'a', kind: 'number', points: Array(1_000_000).fill({ value: -0, mean: 5e-324 }) }]
+  },
   'huge objects': {
     summary: Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`m${i}`, i])),
     tags: Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`t${i}`, i]))
@@ -137,6 +147,31 @@ test.each(DRAWN)('%s takes hostile JSON over what is drawn', kind => {
     drawn = redraw(drawn, kind, data, trans);
     expect(document.body.contains(drawn)).toBe(true);
   }
+});
+
+test.each([
+  ['https://example.org/a', true],
+  ['/nbmlops/report/1', true],
+  ['report.html', true],
+  ['//example.org', false],
+  ['/\\\\example.org', false],
+  ['javascript:alert(1)', false],
+  [' javascript:alert(1)', false],
+  ['java\nscript:alert(1)', false],
+  ['JaVaScRiPt:alert(1)', false],
+  ['data:text/html,<script>', false],
+  ['vbscript:x', false],
+  ['blob:https://example.org/1', false],
+  ['file:///etc/passwd', false],
+  [`https://example.org/${'x'.repeat(3000)}`, false],
+  [{ toString: () => 'https://example.org' }, false]
+])('whether %p is an address one may follow: %p', (to, follows) => {
+  expect(address(to) !== '').toBe(follows);
+});
+
+test('a moment says in which zone it is', () => {
+  const said = draw('run', { run_id: 'r', status: 'finished', started_at: '2026-01-02T03:04:05+00:00' }, trans);
+  expect(said.querySelector('time')?.textContent).toMatch(/2026.* \d\d:\d\d (UTC|GMT|[A-Z])/);
 });
 
 test('no prototype was touched', () => {

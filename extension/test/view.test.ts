@@ -284,3 +284,12 @@ test('an open flag says how it is answered', () => {
   expect(draw('flag', { ...flag, state: 'open' }, trans).textContent).toContain('nbmlops flag answer a15c47f3 "..."');
   expect(draw('flag', { ...flag, state: 'answered' }, trans).textContent).not.toContain('flag answer');
 });
+
+test('a chunk of drift says why it is no longer fine, where any is not', () => {
+  const chunk = { name: '2026-01', rows: 9, verdict: 'alert', findings: [{ level: 'alert', message: 'age moved' }] };
+  const fine = { ...chunk, verdict: 'ok', findings: [] };
+  const said = (chunks: object[]): string => draw('drift', { chunk: 'month', chunks }, trans).textContent ?? '';
+  expect(said([fine, chunk])).toContain('furthest columnwhy');
+  expect(said([fine, chunk])).toContain('age moved');
+  expect(said([fine])).not.toContain('why');
+});

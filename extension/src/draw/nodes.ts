@@ -83,7 +83,7 @@ export function status(word: string, cause = ''): HTMLElement {
   return node('span', `nbmlops-status nbmlops-${tone}`, hidden(mark), cause ? ` ${said} (${cause})` : ` ${said}`);
 }
 
-/** Draw a moment, in the reader's zone; the whole UTC text is its title. */
+/** Draw a moment, in the reader's zone and with its name; the whole UTC text is its title. */
 export function moment(value: unknown): HTMLTimeElement {
   const said = text(value, 40);
   const at = new Date(/^\d{4}-\d\d-\d\d/.test(said) ? said : NaN);
@@ -239,5 +239,6 @@ function finding(found: Fields, word: string): HTMLElement {
 
 function zoned(at: Date): string {
   const day = at.toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
-  return `${day} ${at.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })}`;
+  const time = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZoneName: 'short' } as const;
+  return `${day} ${at.toLocaleTimeString(undefined, time)}`;
 }

@@ -182,9 +182,11 @@ function groups(rows: Fields[], by: string, trans: IWords): HTMLElement | null {
     trans.__('furthest column'),
     trans.__('why')
   ];
+  const cells = rows.map(row => group(row, trans));
+  const last = cells.some(row => row[heads.length - 1]) ? heads.length : heads.length - 1;
   return table(
-    heads,
-    rows.map(row => group(row, trans)),
+    heads.slice(0, last),
+    cells.map(row => row.slice(0, last)),
     trans,
     trans.__('By %1', by),
     100
