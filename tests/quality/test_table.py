@@ -91,3 +91,11 @@ def test_rows_are_the_same_in_the_same_order_only():
     assert not same(table(rows), table(rows[::-1]))
     assert not same(table(rows), table(rows.assign(n=rows.n.where(rows.n < 2999, 0))))
     assert not same(table(rows), table(rows[:2999]))
+
+
+def test_far_times_are_the_same_in_every_unit_and_warn_of_nothing():
+    days = ["2500-01-01", "1084-06-20", "2024-01-01", "1960-02-29"]
+    made = {unit: values(pd.Series(np.array(days, f"M8[{unit}]"))) for unit in ("s", "ms", "us")}
+    assert len({tuple(found.tolist()) for found in made.values()}) == 1
+    assert len(set(made["s"].tolist())) == 4
+    assert values(pd.Series(pd.to_datetime(days[2:]))).tolist() == made["s"][2:].tolist()  # as versions kept them

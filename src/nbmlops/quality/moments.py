@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read", "seconds", "without_arrow", "zoned"]
+__all__ = ["PER_SECOND", "read", "seconds", "without_arrow", "zoned"]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 YEARS = range(1678, 2262)  # those that nanoseconds since 1970 hold

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nbmlops.quality import look
+from nbmlops.quality import look, moments
 from nbmlops.quality.answers import comparison
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _columns(frame: pd.DataFrame, kind: str) -> _Columns:
     chosen: dict[str, Values] = {}
     for name in frame.columns:
         if len(chosen) < MOST_COLUMNS and look.holds(frame[name]) == kind and _is_plain(frame[name], kind):
-            values = look.numbers(frame[name]) if kind == "numbers" else _ticks(frame[name])
+            values = look.numbers(frame[name]) if kind == "numbers" else moments.seconds(moments.read(frame[name]))
             if len(np.unique(values[np.isfinite(values)][:GLANCE])) >= LEAST_VALUES:
                 chosen[name] = values
     return _Columns(chosen)
@@ -74,12 +74,6 @@ def _is_plain(column: pd.Series[float], kind: str) -> bool:
     """Tell whether a column compares with others of its kind; times with and without a zone do not."""
     dtype = str(column.dtype)
     return dtype.startswith("datetime64[") and "," not in dtype if kind == "times" else not dtype.startswith("time")
-
-
-def _ticks(column: pd.Series[float]) -> Values:
-    ticks = column.to_numpy(dtype="datetime64[ns]").astype(np.int64).astype(np.float64)
-    ticks[column.isna().to_numpy(dtype=bool)] = np.nan
-    return ticks
 
 
 def _of_kind(columns: _Columns) -> Iterator[Pair]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbmlops.quality import look
+from nbmlops.quality import look, moments
 
 __all__ = ["Table", "common", "same", "table", "values"]
 
@@ -113,10 +113,20 @@ def values(column: Any) -> Values | None:
     if held in ("numbers", "booleans", "nothing"):
         return look.numbers(series)
     if held == "times":
-        moments = look.times(series)
-        ticks = moments.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]").view(np.uint64)
-        return np.where(moments.isna(), np.uint64(0), ticks)
+        found = look.times(series)
+        return np.where(found.isna(), np.uint64(0), _nanoseconds(found.dt.tz_localize(None).to_numpy()))
     return _hashed(series) if held == "text" else None
+
+
+def _nanoseconds(ticks: Values) -> Values:
+    """Return times as nanoseconds since 1970, counted round at 64 bits: a hash, the same in every unit, however far.
+
+    >>> [int(_nanoseconds(np.array(["2500-01-01"], f"M8[{unit}]"))[0]) for unit in ("s", "us")]
+    [16725225600000000000, 16725225600000000000]
+    """
+    per = moments.PER_SECOND[np.datetime_data(ticks.dtype)[0]]
+    counted: Values = ticks.view(np.uint64) * np.uint64(moments.PER_SECOND["ns"] // per)
+    return counted
 
 
 def _hashed(series: Any) -> Values:
