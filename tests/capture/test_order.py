@@ -140,3 +140,15 @@ def test_the_value_of_a_secret_is_masked_wherever_a_cell_says_it():
     history.end(history.begin("password = 'hunter2-long'\nlogin('hunter2-long')", "a"))
     history.known()
     assert "hunter2" not in "".join(history.sources.values())
+
+
+def test_a_cell_that_changes_its_own_table_is_told_so_not_that_a_parameter_was_edited_between_its_repeats():
+    data, train = ("d", "df = load()"), ("t", "df['m'] = df.x\nfit(df, depth)")
+    given = "from z import load, fit"
+    again = ran(("i", given), data, ("p", "depth = 6"), train, ("p", "depth = 9"), train)
+    assert (again.word, again.message) == (
+        "reordered",
+        "'df' comes from cell [6], which ran more than once on its own result.",
+    )
+    stale = ("p", "depth = 6"), ("q", "twice = depth * 2"), ("t", "df['m'] = twice"), ("p", "depth = 9")
+    assert ran(("i", given), data, *stale, ("t", "df['m'] = twice")).word == "edited since"

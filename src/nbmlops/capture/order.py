@@ -105,11 +105,12 @@ class History:
             self._written = max(0, self._written - 1)
         return self._number
 
-    def end(self, number: int, succeeded: bool = True, run_id: str | None = None) -> None:
-        """Note how a cell ended, and which run it was."""
+    def end(self, number: int, succeeded: bool = True, run_id: str | None = None, shown: int | None = None) -> None:
+        """Note how a cell ended, which run it was, and its number as people see it where that is known by now."""
         place = self._place(number)
         if place is not None:
-            self.executions[place] = replace(self.executions[place], succeeded=succeeded, run_id=run_id)
+            one = self.executions[place]
+            self.executions[place] = replace(one, succeeded=succeeded, run_id=run_id, shown=shown or one.shown)
 
     def known(self) -> list[Execution]:
         """Return the executions so far, parsed."""
@@ -171,6 +172,9 @@ def label(executions: Sequence[Execution], one: Execution, notebook: Notebook | 
     slice_, unknown = _slice(before, one)
     if unknown:
         return Label("unknown", unknown)
+    own = next((e for e in slice_ if _same(e, one)), None)
+    if own is not None:  # what it rested on when it ran before is not to blame for what it rests on now
+        earlier, (slice_, _) = slice_[own], _slice([e for e in before if not _same(e, one)], one)
     for source, name in slice_.items():
         if blamed := _orphaned(source, name, [*before, one], notebook) or _stale(source, name, before):
             return blamed
@@ -179,7 +183,13 @@ def label(executions: Sequence[Execution], one: Execution, notebook: Notebook | 
             saved = notebook.digests.get(source.cell)
             if saved is not None and saved != source.digest and notebook.saved_at > source.at:
                 return _blame("edited since", source, name, "has been edited since")
+    if own is not None:
+        return _blame("reordered", one, earlier, "ran more than once on its own result")
     return _reordered([*slice_, one], slice_, before, notebook) or Label("clean")
+
+
+def _same(one: Execution, other: Execution) -> bool:
+    return (one.cell, one.digest) == (other.cell, other.digest)
 
 
 def saved_notebook(path: str | Path) -> Notebook | None:

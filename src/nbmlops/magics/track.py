@@ -192,7 +192,8 @@ class Tracker:
     def after(self, result: ExecutionResult | None) -> None:
         """Close the run and show its card; never raises. A cancelled cell has no result."""
         if result is not None:
-            self.history.end(self.numbers.pop(id(result.info), 0), result.success)
+            # A newer IPython counts on before its events, an older one after them: the result has what is shown.
+            self.history.end(self.numbers.pop(id(result.info), 0), result.success, shown=result.execution_count)
         active = self._ended(result)
         if active is None:
             return
