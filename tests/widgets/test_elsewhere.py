@@ -88,6 +88,13 @@ def test_what_is_said_of_a_thing_stands_apart_without_styles(stripped):
             assert label.endswith(":") or label.startswith("("), (kind, label)
 
 
+def test_metrics_of_a_run_stand_apart(pages):
+    """In text two blanks part them; a page makes one of two."""
+    (told,) = re.findall(r"Metrics:</span> (.*?)</div>", pages["run"])
+    assert len(told.split(" · ")) > 3
+    assert all(re.fullmatch(r"\S+ \S+( \(.*\))?", one) for one in told.split(" · ")), told
+
+
 def test_where_a_picture_is_not_shown_its_words_are_said_once(pages):
     for kind, page in pages.items():
         text = html.unescape(re.sub(r"<[^>]*>", "\n", page))

@@ -105,7 +105,8 @@ def _told(finding: Mapping[str, Any]) -> str:
 def _line(label: str, value: str) -> str:
     if not label:
         return f'<div style="opacity:.7">{esc(value)}</div>' if value else ""
-    return f'<div><span style="opacity:.7">{esc(label)}:</span> {esc(value)}</div>'
+    apart = value.replace("  ", " · ")  # two blanks are one in HTML
+    return f'<div><span style="opacity:.7">{esc(label)}:</span> {esc(apart)}</div>'
 
 
 def _curves(metrics: Sequence[Mapping[str, Any]]) -> str:
