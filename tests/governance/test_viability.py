@@ -134,3 +134,19 @@ def test_bad_names_are_one_line(project):
         found = CliRunner().invoke(main, ["charter", "viability", name])
         assert found.exit_code == 5
         assert len(found.output.strip().splitlines()) <= 2
+
+
+def test_of_many_champions_evaluations_are_read_once(project, fit, held_out, monkeypatch):
+    from nbmlops.store import runs
+
+    (project / "charter.yaml").write_text("metrics: [{name: roc_auc, at_least: 0.6}]\n")
+    for name in ("early", "late", "never"):
+        nb.evaluate(model := fit("age"), held_out, target="late")
+        nb.register(model, name)
+        if name != "never":
+            nb.promote(name, 1, to="champion", reason="first")
+    read, asked = runs.results_of, []
+    monkeypatch.setattr(runs, "results_of", lambda *a, **k: asked.append(k.get("kind")) or read(*a, **k))
+    found = nb.viability()
+    assert [f.message.partition(":")[0] for f in found.findings if f.code == "target"] == ["early@1", "late@1"]
+    assert asked.count("evaluation") == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
@@ -158,8 +158,10 @@ def _version(ref: str) -> ModelVersion | None:
     return models.model_version(ref) if known else None
 
 
-def _of_version(version: ModelVersion, charter: Charter, at: str) -> Iterator[Finding]:
-    found, own = judged.of_version(version), charter.for_model(version.name)
+def _of_version(
+    version: ModelVersion, charter: Charter, at: str, results: Sequence[Mapping[str, Any]] | None = None
+) -> Iterator[Finding]:
+    found, own = judged.of_version(version, results), charter.for_model(version.name)
     yield from metrics_findings((found.data or {}).get("metrics") or {}, own)
     yield from (_apart(a, own) for a in found.apart)
     yield replace(age(version, charter.review_days, at), code="review")
@@ -179,13 +181,15 @@ def _apart(other: judged.Apart, charter: Charter) -> Finding:
 
 
 def _champions(charter: Charter, at: str) -> Iterator[Finding]:
-    """Yield what is found of every champion, named."""
-    from nbmlops.store.models import find, listed
+    """Yield what is found of every champion, named; what was kept of evaluations is read once for all of them."""
+    from nbmlops.store.models import listed
+    from nbmlops.store.runs import results_of
 
-    for name in sorted({v.name for v in listed(session.store())}):
-        if champion := find(session.store(), name, "champion"):
-            for finding in _of_version(champion, charter, at):
-                yield replace(finding, message=f"{champion.ref}: {finding.message}")
+    champions = [v for v in listed(session.store()) if "champion" in v.aliases]
+    kept = results_of(session.store(), kind="evaluation") if champions else []
+    for champion in champions:
+        for finding in _of_version(champion, charter, at, kept):
+            yield replace(finding, message=f"{champion.ref}: {finding.message}")
 
 
 def _data(run: Run, charter: Charter, at: str) -> Iterator[Finding]:
