@@ -297,6 +297,7 @@ export class SidePanel extends Widget implements IPanel {
   /** Say what is wrong, and pause where it was wrong several times. */
   private failed(error: unknown): void {
     this._checked = false;
+    this._bodies.forEach(body => body.forget());
     this._failures += 1;
     const paused = this._failures >= ENOUGH;
     if (paused) {
@@ -323,8 +324,7 @@ export class SidePanel extends Widget implements IPanel {
     const who = status.actor
       ? trans.__('%1 (%2)', text(actor.name), text(actor.known_by))
       : text(status.why_nobody) || trans.__('nobody is known');
-    const project = node('strong', 'nbmlops-project', text(status.project));
-    this._about.replaceChildren(project, ' · ', node('span', '', who));
+    this._about.replaceChildren(node('strong', 'nbmlops-project', text(status.project)), ' · ', node('span', '', who));
     const server = trans.__('nbmlops %1, store %2', text(status.version), text(status.store));
     this._about.title = `${text(status.project)} · ${who}\n${server}`;
   }

@@ -219,6 +219,18 @@ test('who may not even look is told so', async () => {
   expect(alerts()).toEqual(['The server does not answer as it should.ForbiddenAsk who runs it.']);
 });
 
+test('where the server is away, nothing of another notebook stands there, and nothing that it loads', async () => {
+  lab.answers.set('models', () => versions('of the first'));
+  await lab.opened('models');
+  expect(section('models').textContent).toContain('of the first');
+  lab.answers.delete('status');
+  await lab.turn(SECOND);
+  await lab.last('status').lost();
+  expect(alerts().length).toBe(1);
+  expect(section('models').textContent).toBe('');
+  expect(section('questions').textContent).toBe('');
+});
+
 test('nothing is asked before it is known what was open', async () => {
   let known: (kept: Record<string, unknown>) => void = () => undefined;
   lab.fetch = () => new Promise(done => (known = done));

@@ -96,12 +96,17 @@ export class Body extends Widget {
       if (round !== this._round || this.isDisposed) {
         return;
       }
-      this._loaded = this._loaded && !this._held.inert;
-      this._held.inert = false;
-      if (!this._loaded) {
-        this._held.replaceChildren(); // it is of another notebook
-      }
+      this.forget();
       throw error;
+    }
+  }
+
+  /** Take away what is no answer about the open notebook: there is none. */
+  forget(): void {
+    this._loaded = this._loaded && !this._held.inert;
+    this._held.inert = false;
+    if (!this._loaded) {
+      this.put([]);
     }
   }
 
