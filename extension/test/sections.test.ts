@@ -279,12 +279,33 @@ describe('Models', () => {
   });
 });
 
+test('a version that somebody refused says so in the list', async () => {
+  const versions = [{ version: 1, ref: 'late@1', answers: 1, refused: 'changes requested' }];
+  lab.answers.set('models', () => ({ models: [{ name: 'late', versions }] }));
+  await lab.opened('models');
+  expect(section('models').textContent).toContain('changes requested');
+});
+
 describe('Jobs', () => {
   const work = (status: string, more: Answer = {}): Answer => ({
     ...{ work_id: 'w', run_id: 'r', job: 'nightly', status, live: status === 'started', duration_s: null },
     ...more
   });
   const listed = (...works: Answer[]): Answer => ({ works, schedules: [], scheduler: null });
+
+  test('a schedule that fires no more says so, and what to do', async () => {
+    const asleep = { job: 'load', trigger: 'cron 0 2 * * *', next_at: null, paused: false, last: 'failed' };
+    const says = 'stopped after 3 failures in a row: nbmlops jobs resume load';
+    const schedules = [
+      { ...asleep, state: 'stopped', says },
+      { job: 'odd', state: 'broken', says: 'odd.yaml: no key' }
+    ];
+    lab.answers.set('jobs', () => ({ works: [], schedules, scheduler: null }));
+    await lab.opened('jobs');
+    for (const told of ['○ stopped', says, '■ broken', 'odd.yaml: no key']) {
+      expect(section('jobs').textContent).toContain(told);
+    }
+  });
 
   test('the end of a job asks what it left behind, once', async () => {
     lab.answers.set('jobs', () => listed(work('started'), work('finished', { work_id: 'x' })));

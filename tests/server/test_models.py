@@ -105,6 +105,11 @@ async def test_a_rejection_needs_a_reason_and_holds_the_version_up(ask, agreed, 
     )
     found = await ask("models/late/1/answer", body={**no, "reason": "wrong at night"})
     assert "who said: rejected" in found["may"]["promote"]["champion"]
+    listed = (await ask("models"))["models"][0]["versions"][-1]
+    assert (listed["ref"], listed["refused"], listed["answers"]) == ("late@1", "rejected", 1)
+    await ask("models/late/1/answer", body={**no, "outcome": "approved", "reason": "it was the clock"})
+    listed = (await ask("models"))["models"][0]["versions"][-1]
+    assert (listed["refused"], listed["answers"]) == (None, 2)
 
 
 async def test_conditions_have_what_who_and_a_day(ask, agreed, late, someone):

@@ -92,13 +92,14 @@ export function jobs(panel: IPanel): ISection {
   }
 
   function schedule(one: Fields): HTMLElement {
-    const next = one.paused === true ? [status('paused')] : one.next_at ? [trans.__('next '), when(one.next_at)] : [];
+    const resting = text(one.state) && one.state !== 'on';
+    const next = resting ? [status(text(one.state))] : one.next_at ? [trans.__('next '), when(one.next_at)] : [];
     const last = one.last ? [node('span', '', trans.__('last '), status(text(one.last)))] : [];
     return row(panel, ID, {
       key: `schedule:${text(one.job)}`,
       title: text(one.job),
       beside: [node('span', 'nbmlops-space'), node('span', 'nbmlops-quiet', text(one.trigger))],
-      below: [node('span', '', ...next), ...last],
+      below: [node('span', '', ...next), ...last, one.says ? node('span', 'nbmlops-quiet', text(one.says)) : ''],
       inside: null
     });
   }

@@ -77,6 +77,7 @@ export function models(panel: IPanel): ISection {
 
   function state(one: Fields): Content[] {
     return [
+      one.refused ? status(text(one.refused)) : '',
       one.phase ? node('span', 'nbmlops-quiet', text(one.phase)) : '',
       one.override ? chip(trans.__('override'), text(one.override)) : '',
       one.author ? node('span', 'nbmlops-quiet', text(one.author)) : ''

@@ -117,6 +117,7 @@ class _Known:
         self.phases = phases
         self.agreed = _charter()
         self.flags = _unsettled()
+        self.answers = _answers()
         self.masks = Masks.now()
         self.counted = 0
 
@@ -134,6 +135,7 @@ class _Known:
         asked = newest or bool(aliases)
         counts = newest and ALIASES[0] not in aliases and self.counted < MOST_COUNTED
         self.counted += counts
+        said = self.answers.get(ref, [])
         return {
             **named,
             "ref": ref,
@@ -142,11 +144,31 @@ class _Known:
             "metric": _metric(row, self.agreed, self.masks),
             "gate": self.gates.get(row["digest"]),
             "approvals": _counted(ref, self.agreed) if counts else None,
+            "answers": len(said),
+            "refused": _refused(said),
             "flags": _flags(ref) if asked and self.flags else {"open": 0, "blocking": 0},
             "phase": self.phases.get(ref),
             "checked_at": row["checked_at"],
             "verdict": row["verdict"],
         }
+
+
+def _answers() -> dict[str, list[Json]]:
+    """Return what each version was answered, oldest first."""
+    from nbmlops.store import events
+    from nbmlops.tracking import session
+
+    found: dict[str, list[Json]] = {}
+    with session.store().reading() as connection:
+        for event in events.listed(connection, action="approve"):
+            found.setdefault(event["subject"], []).append(event)
+    return found
+
+
+def _refused(answers: list[Json]) -> str | None:
+    """Return the newest no that nobody took back; whether it still holds, the version's approvals say."""
+    last = {a["data"].get("by") or a["actor"]: str(a["data"].get("outcome")) for a in answers}
+    return next((said for said in reversed(last.values()) if not said.startswith("approved")), None)
 
 
 def _unsettled() -> bool:
