@@ -108,6 +108,7 @@ class Asking extends Dialog<unknown> {
     });
     this.body = body;
     this.addClass('nbmlops-dialog');
+    this.node.addEventListener('input', () => this.grey());
     // Lab looks whether fields are valid when one types: look at once, so that no empty form can be sent.
     void this.ready.then(() => body.check());
   }
@@ -119,7 +120,7 @@ class Asking extends Dialog<unknown> {
   resolve(index = this.form.harms ? 0 : OK): void {
     if (index !== OK) {
       super.resolve(index);
-    } else if (!this.doing && !this.node.querySelector(':invalid, .jp-mod-error')) {
+    } else if (!this.doing && !this.wrong) {
       this.body.say(quiet(this.form.title, ' …'));
       this.doing = this.form.act(this.body.values()).then(() => true);
       this.doing.then(
@@ -134,6 +135,18 @@ class Asking extends Dialog<unknown> {
     if (key !== 'Enter' || !(document.activeElement instanceof HTMLAnchorElement)) {
       super.handleEvent(event); // Enter on a link follows it, and answers nothing
     }
+  }
+
+  /** Labs before 4.6 know of fields that are not valid, and of nothing else that is wrong. */
+  private grey(): void {
+    const button = this.node.querySelector<HTMLButtonElement>('button.jp-mod-accept');
+    if (button) {
+      button.disabled = this.wrong;
+    }
+  }
+
+  private get wrong(): boolean {
+    return !!this.node.querySelector(':invalid, .jp-mod-error');
   }
 
   private failed(error: unknown): void {

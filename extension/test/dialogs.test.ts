@@ -251,3 +251,17 @@ test('where the row one stood in is gone when the dialog closes, the keyboard st
   await done;
   expect(document.activeElement).toBe(button('Models'));
 });
+
+test('while something is wrong the button is grey, in Labs that leave it to us too', async () => {
+  const { form: asked, deeds } = form({ wrong: values => (values.reason === 'because' ? 'Say why.' : '') });
+  void ask(asked, trans);
+  await settled();
+  expect(button('Promote').disabled).toBe(true); // nothing is filled in
+  await type('reason', 'because');
+  expect(button('Promote').disabled).toBe(true);
+  await type('reason', 'better');
+  expect(button('Promote').disabled).toBe(false);
+  button('Promote').click();
+  await settled();
+  expect(deeds).toEqual([{ reason: 'better' }]);
+});

@@ -21,8 +21,8 @@ export class Dialog<T> extends Widget {
 
   constructor(private readonly options: IOptions) {
     super({ node: document.createElement('dialog') });
-    this.buttons = options.buttons.map(({ label }) =>
-      Object.assign(document.createElement('button'), { textContent: label })
+    this.buttons = options.buttons.map(({ label, accept }) =>
+      Object.assign(document.createElement('button'), { textContent: label, className: accept ? 'jp-mod-accept' : '' })
     );
     this.node.append(options.title, options.body.node, ...this.buttons);
     this.node.addEventListener('keydown', this, true);
