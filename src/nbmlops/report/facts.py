@@ -85,7 +85,7 @@ def rival(snapshot: Json) -> str:
 
 
 def evaluation(snapshot: Json) -> dict[str, Any] | None:
-    """Return the evaluation that counts: of the version the report asks about; where it asks about none, the newest.
+    """Return the evaluation that counts: of the version the report asks about; else that on the most rows, the newest.
 
     Which stands for a version, later ones on other rows or a part of them never, is decided where facts are gathered.
     """
@@ -93,9 +93,14 @@ def evaluation(snapshot: Json) -> dict[str, Any] | None:
     asked = {candidate(snapshot), (newest(snapshot, "gate") or {}).get("challenger")}
     about = version(snapshot) or {}
     own = kept.get(about.get("stands") or about.get("evaluation"))
-    named = (d for d in kept.values() if d.get("model") in asked)
-    found = own or next(named, None) or next(reversed(_unclaimed(snapshot, kept)), None)
+    named = (d for d in kept.values() if d.get("model") and d["model"] in asked)
+    found = own or next(named, None) or _on_most_rows(_unclaimed(snapshot, kept))
     return dict(found) if found else None
+
+
+def _on_most_rows(known: Sequence[Json]) -> Json | None:
+    """Return the evaluation that stands for a run, as ``judged.of_run`` has it: a part never passes for the whole."""
+    return max(reversed(known), key=lambda data: int(data.get("rows") or 0), default=None)
 
 
 def _unclaimed(snapshot: Json, kept: Mapping[str, Json]) -> list[Json]:
