@@ -122,7 +122,7 @@ def _umbrella(shell: InteractiveShell) -> Any:
         if name in known and not is_verb(name, rest):
             return known[name](shell, rest)
         if name not in cli.COMMANDS:
-            raise unknown("magic or command", name, {*known, *cli.COMMANDS}, "%nbmlops lists them.", "of nbmlops")
+            raise unknown("magic or command", name, {*known, *cli.COMMANDS}, where="here (%nbmlops lists them)")
         return cli.call(line)
 
     return nbmlops
