@@ -461,3 +461,18 @@ def test_a_claim_stands_beside_what_somebody_said_and_never_against_it(later, wi
     assert [a.name for a in found] == ["kim", "kim"]
     assert bool(given._withdrawn(found[0], found[1:])) is withdrawn
     assert found[1].entered_by == ("" if later["actor"] == "kim" else "stew")
+
+
+def test_copies_of_a_notebook_share_their_answers_and_another_byte_has_none(project, who):
+    """What is answered is what the file holds: each answer names the report, and so the copy, it was given to."""
+    cell = {"cell_type": "code", "metadata": {}, "source": "1", "execution_count": 1, "outputs": []}
+    text = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    for name, content in (("a.ipynb", text), ("b.ipynb", text), ("c.ipynb", text + " ")):
+        Path(name).write_text(content)
+        assert name in Path(nb.report(name)).read_text()
+    who(ANN)
+    nb.approve("b.ipynb", comment="read")
+    (one,), (other,) = nb.approvals("a.ipynb").given, nb.approvals("b.ipynb").given
+    assert one == other
+    assert nb.reports("b.ipynb").set_index("digest").loc[one["report"]].number == one["number"] == 2
+    assert nb.approvals("c.ipynb").given == ()
