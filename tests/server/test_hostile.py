@@ -82,6 +82,14 @@ async def test_a_path_outside_the_folder_is_not_found(jp_fetch, jp_root_dir, not
     assert message.startswith("No notebook")
 
 
+@pytest.mark.parametrize("name", [" a.ipynb", "100% sure?#&+.ipynb", "l\u00e4\u00df 'x' \"y\".ipynb"])
+async def test_a_name_nobody_thought_of_is_a_name(ask, notebook, jp_root_dir, name):
+    (jp_root_dir / name).write_bytes(notebook.read_bytes())
+    assert (await ask("parameters", at=name))["notebook"] == name
+    code, said = await refused(ask("jobs", at=None, body={"notebook": name, "parameters": {"x": 1}}))
+    assert (code, "no parameter 'x'" in said) == (400, True)
+
+
 def test_a_sibling_with_the_same_beginning_is_outside(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root-2").mkdir()

@@ -48,7 +48,7 @@ class Handler(APIHandler):
 
     def word(self, name: str, usual: str = "", allowed: tuple[str, ...] = ()) -> str:
         """Return a word of the address."""
-        found = self.get_query_argument(name, usual)
+        found = self.get_query_argument(name, usual, strip=name != "notebook")  # a file's name may begin with a space
         if allowed and found not in allowed:
             raise Invalid(f"{name} is {found[:40]!r}.", f"Allowed: {', '.join(allowed)}.")
         if len(found) > LONGEST:
