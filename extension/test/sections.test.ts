@@ -160,6 +160,7 @@ describe('This notebook', () => {
     await panel.refresh('runs');
     await settled();
     expect(section('runs').textContent).toContain('No tracked runs yet');
+    expect(section('runs').textContent).toContain('Renamed? Its runs are among those of the project');
     expect(section('runs').contains(document.activeElement)).toBe(true);
     lab.answers.set('runs', page(2));
     await panel.refresh('runs');
@@ -300,9 +301,13 @@ describe('Jobs', () => {
       { ...asleep, state: 'stopped', says },
       { job: 'odd', state: 'broken', says: 'odd.yaml: no key' }
     ];
-    lab.answers.set('jobs', () => ({ works: [], schedules, scheduler: null }));
-    await lab.opened('jobs');
-    for (const told of ['○ stopped', says, '■ broken', 'odd.yaml: no key']) {
+    lab.answers.set('jobs', () => ({ works: [], schedules: [], scheduler: null }));
+    const panel = await lab.opened('jobs');
+    expect(section('jobs').textContent).not.toContain('scheduler');
+    lab.answers.set('jobs', () => ({ works: [], schedules, scheduler: { last_tick_at: null } }));
+    await panel.refresh('jobs');
+    await settled();
+    for (const told of ['nbmlops scheduler run', '○ stopped', says, '■ broken', 'odd.yaml: no key']) {
       expect(section('jobs').textContent).toContain(told);
     }
   });

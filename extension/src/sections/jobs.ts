@@ -110,13 +110,17 @@ export function jobs(panel: IPanel): ISection {
     return all.length ? [head, rows(trans.__('Schedules'), all.map(schedule))] : [];
   }
 
-  function ticked(scheduler: unknown): HTMLElement {
+  /** When the scheduler ticked; nothing where no job waits for it. */
+  function ticked(scheduler: unknown): HTMLElement[] {
     const tick = fields(scheduler);
-    if (!scheduler || !tick.last_tick_at) {
-      return quiet(text(tick.why) || trans.__('No scheduler has run here. Start: nbmlops scheduler run'));
+    if (!scheduler) {
+      return [];
+    }
+    if (!tick.last_tick_at) {
+      return [quiet(text(tick.why) || trans.__('No scheduler has run here. Start: nbmlops scheduler run'))];
     }
     const late = tick.late === true ? status('late') : '';
-    return dotted(node('span', '', trans.__('Scheduler: last tick '), when(tick.last_tick_at)), late, text(tick.why));
+    return [dotted(node('span', '', trans.__('Scheduler: last tick '), when(tick.last_tick_at)), late, text(tick.why))];
   }
 
   function drawn(): HTMLElement[] {
@@ -126,7 +130,7 @@ export function jobs(panel: IPanel): ISection {
     const none = works.length ? [] : nothing(trans.__('No job has run yet.'));
     const made = node('div', 'nbmlops-controls', begin);
     made.dataset.key = 'controls';
-    return [made, ...none, ...list, ...schedules(records(known.schedules)), ticked(known.scheduler)];
+    return [made, ...none, ...list, ...schedules(records(known.schedules)), ...ticked(known.scheduler)];
   }
 
   /** Ask; an answer that a later one overtook counts for nothing, and what was told meanwhile is newer than it. */
