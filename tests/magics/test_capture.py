@@ -391,3 +391,8 @@ def test_a_search_over_boosted_trees_has_its_candidates_and_one_fit(cells, packa
     )
     assert [c.kind for c in run.children] == ["trial", "trial"]
     assert [m.estimator for m in run.models] == [f"GridSearchCV({made.split('(')[0]})"]
+
+
+def test_what_is_thrown_away_is_no_data_set(cells):
+    cells("%%track thrown\nimport pandas as pd\nkept, _ = pd.DataFrame({'a': [1]}), pd.DataFrame({'b': [2, 3]})")
+    assert [d.name for d in nb.get_run("thrown").datasets] == ["kept"]

@@ -45,8 +45,9 @@ def test_without_an_evaluation_there_is_no_reference_and_it_says_so(project, mod
     version = nb.register(model, "late")
     assert "not evaluated" in repr(version)
     assert [c["name"] for c in version.signature["columns"]] == ["age", "city", "noise"]
-    with pytest.raises(NotFound, match="without an evaluation"):
+    with pytest.raises(NotFound, match="without an evaluation") as refused:
         models.reference("late")
+    assert "%evaluate MODEL ROWS --target COLUMN" in refused.value.hint
 
 
 def test_the_signature_says_what_was_seen(registered):

@@ -232,7 +232,8 @@ def reference(ref: str) -> dict[str, Any]:
     if version.profile is None:
         raise NotFound(
             f"{version.ref} was registered without an evaluation, so it has no reference.",
-            "Evaluate it on held-out rows, then register it again.",
+            f"Evaluate it on held-out rows, then register it again: %evaluate MODEL ROWS --target COLUMN, "
+            f"%register MODEL {version.name}",
         )
     found: dict[str, Any] = json.loads(session.artifacts().get(version.profile))
     return found

@@ -241,7 +241,7 @@ class TrackedCell:
         """Write the data behind some names; what was read and not changed is not written again."""
         for name in dict.fromkeys(names):
             value = self.namespace.get(name)
-            if not data.is_data(value):
+            if name == "_" or not data.is_data(value):  # what is thrown away
                 continue
             try:
                 dataset = data.describe(name, value, role, data.MOST_S)
