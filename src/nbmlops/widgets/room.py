@@ -34,7 +34,7 @@ def capped(data: Mapping[str, Any], most: int) -> dict[str, Any]:
     Examples
     --------
     >>> capped({"rows": list(range(100))}, 60)
-    {'rows': [0, 1, 2, 3, 4, 5], 'capped': {'rows': 94}}
+    {'rows': [0, 1, 2, 3, 4, 5, 6], 'capped': {'rows': 93}}
     """
     if len(whole := json.dumps(data)) <= most:
         return dict(data)
@@ -72,13 +72,13 @@ def first_lines(text: str, most: int) -> str:
     r"""Return the first lines of a text, and how many there are besides.
 
     >>> first_lines("one\ntwo\nthree", 12)
-    'one\ntwo\nand 1 more lines'
+    'one\ntwo\nand 1 more line'
     """
     if len(text) <= most:
         return text
     kept = text[:most].rpartition("\n")[0] or text[:most]
     left = text[len(kept) :].strip("\n").count("\n") + 1
-    return f"{kept}\nand {left:,} more lines"
+    return f"{kept}\nand {left:,} more {'line' if left == 1 else 'lines'}"
 
 
 def left_out(data: Mapping[str, Any]) -> str:
