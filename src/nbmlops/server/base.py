@@ -178,7 +178,7 @@ async def _waited(line: threads.Line, ask: Callable[[], str]) -> str:
     """Return what is answered on a line; nobody waits longer for a store that is read than the line's patience."""
     answer: asyncio.Future[str] = asyncio.wrap_future(line.submit(ask))
     end = time.monotonic() + 0.9 * line.patience_s
-    while not (await asyncio.wait({answer}, timeout=line.patience_s / 2))[0]:
+    while not (await asyncio.wait({answer}, timeout=line.patience_s / 8))[0]:
         line.look()
         if line.refuses and time.monotonic() > end:
             answer.cancel()

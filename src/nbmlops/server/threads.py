@@ -18,8 +18,8 @@ from nbmlops.errors import Unavailable
 
 __all__ = ["CHANGES", "READS", "Line", "asks"]
 
-MOST_HELD = 8  # threads that wait for what does not answer, beside the one that works
-SOON, LONG = 0.45, 0.9  # of the patience: who asked for it has waited a little longer
+MOST_HELD = 16  # threads that wait for what does not answer, beside the one that works
+SOON, LONG = 0.25, 0.9  # of the patience: another goes on; nobody else asks for the same
 LAST_S = 5.0  # what is being changed has so long to end when the server stops
 
 
@@ -44,7 +44,7 @@ class Line:
     name : str
         Of the thread.
     patience_s : float
-        A thread that is busy with one thing for half of it is left with it, and another goes on with the rest.
+        A thread that is busy with one thing for a quarter of it is left with it, and another goes on with the rest.
     refuses : bool
         Whether a store that holds up a thread for longer is away until that has its answer: it never holds up many.
     """
