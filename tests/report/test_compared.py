@@ -50,6 +50,19 @@ def test_both_on_the_same_rows_have_a_paired_interval(project):
     assert roc["difference"]["value"] == pytest.approx(roc["challenger"] - roc["champion"])
 
 
+def test_what_is_no_mean_of_rows_is_resampled_the_same_each_time(project):
+    late = judged("late-flights@1", 0.4), judged("late-flights@2", 0.1)
+    told = compared.gather(found(*late))["compared"]["metrics"]["share_gap"]
+    gap = told["difference"]
+    assert gap["low"] <= gap["value"] <= gap["high"]
+    assert gap["value"] == pytest.approx(told["champion"] - told["challenger"])  # smaller is better
+    assert compared.gather(found(*late))["compared"]["metrics"]["share_gap"] == told
+    registered(numbers("first", 2.0, "hour"))
+    told = compared.gather(found(numbers("late-flights@2", 0.5, "hour")))["compared"]["metrics"]["r2"]
+    assert 0 < told["difference"]["low"] < told["difference"]["high"]
+    assert told["difference"]["value"] == pytest.approx(told["challenger"] - told["champion"])
+
+
 def test_on_other_rows_only_the_gate_tells_a_difference(project):
     other = judged("late-flights@1", 0.4, pd.DataFrame({"hour": np.arange(ROWS)[::-1]}))
     metrics = compared.gather(found(other, judged("late-flights@2", 0.1)))["compared"]["metrics"]

@@ -17,7 +17,7 @@ from nbmlops.stats import intervals, paired
 from nbmlops.stats.intervals import Interval
 from nbmlops.stats.paired import Paired
 
-__all__ = ["IN_POINTS", "METRICS", "Gain", "chosen", "gain", "measured"]
+__all__ = ["IN_POINTS", "METRICS", "Gain", "chosen", "gain", "measured", "nearer"]
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "log_loss", "brier", "accuracy"),
@@ -99,6 +99,18 @@ def gain(metric: str, one: Answers, two: Answers, tolerated: float, groups: Arra
         above = _reserve(metric, one, two, tolerated, groups)
         margin, reserve, p_worse = tolerated * champion, above.low, above.p_below()
     return Gain(metric, challenger, champion, found, margin, reserve, p_worse, len(one.predicted), how)
+
+
+def nearer(one: Answers, two: Answers) -> Paired:
+    """Return how much nearer the challenger's predicted share is to the observed one than the champion's, by resamples.
+
+    Parameters
+    ----------
+    one, two : Answers
+        The challenger's and the champion's, of the same rows, with probabilities of two classes.
+    """
+    off = np.column_stack([np.asarray(a.chance) - np.asarray(a.happened, dtype=float) for a in (one, two)])
+    return paired.resampled(off, lambda means: np.abs(means[:, 1]) - np.abs(means[:, 0]))[0]
 
 
 def measured(metric: str, answers: Answers) -> Interval:

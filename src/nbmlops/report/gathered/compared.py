@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbmlops.registry.values import same_or_unknown
 from nbmlops.report import facts
 from nbmlops.tracking import session
 
+if TYPE_CHECKING:
+    from nbmlops.registry.measures import Answers
+    from nbmlops.stats.paired import Paired
+
 __all__ = ["gather"]
 
 Json = Mapping[str, Any]
-COMPARED = ("roc_auc", "accuracy", "log_loss", "brier", "mae", "rmse")  # what takes no resampling
+COMPARED = ("roc_auc", "accuracy", "log_loss", "brier", "share_gap", "mae", "rmse", "r2")
 
 
 def gather(found: Json) -> dict[str, Any]:
@@ -38,7 +42,6 @@ def gather(found: Json) -> dict[str, Any]:
 
 def _paired(own: Json, champion: Json, charter: Json | None) -> dict[str, dict[str, Any]]:
     """Return the metrics both were evaluated in on the same rows; only a gate knows groups of rows."""
-    from nbmlops.governance.differences import gain
     from nbmlops.registry.values import answers_of_same_rows
 
     both = None if (charter or {}).get("groups") else answers_of_same_rows(own, champion)
@@ -49,13 +52,20 @@ def _paired(own: Json, champion: Json, charter: Json | None) -> dict[str, dict[s
         name: {
             "champion": champion["metrics"][name].get("value"),
             "challenger": own["metrics"][name].get("value"),
-            "rows": found.rows,
+            "rows": len(both[0].predicted),
             "same_rows": True,
-            "difference": {k: getattr(found.difference, k) for k in ("value", "low", "high")},
+            "difference": {k: getattr(found, k) for k in ("value", "low", "high")},
         }
         for name in names
-        for found in (gain(name, *both, 0.0),)
+        for found in (_gain(name, *both),)
     }
+
+
+def _gain(name: str, one: Answers, two: Answers) -> Paired:
+    """Return how much better the challenger is; of what is no mean of rows by resamples, the same each time."""
+    from nbmlops.governance.differences import gain, nearer
+
+    return nearer(one, two) if name == "share_gap" else gain(name, one, two, 0.0).difference
 
 
 def _gated(gate: Json) -> dict[str, dict[str, Any]]:
