@@ -307,7 +307,7 @@ describe('Jobs', () => {
     lab.answers.set('jobs', () => ({ works: [], schedules, scheduler: { last_tick_at: null } }));
     await panel.refresh('jobs');
     await settled();
-    for (const told of ['nbmlops scheduler run', '○ stopped', says, '■ broken', 'odd.yaml: no key']) {
+    for (const told of ['nbmlops scheduler run', '■ stopped', says, '■ broken', 'odd.yaml: no key']) {
       expect(section('jobs').textContent).toContain(told);
     }
   });

@@ -24,7 +24,8 @@ const GOOD =
 const WARN =
   'running,warning,notice,inconclusive,interrupted,abandoned,retrain,incomplete,open,stale,started,' +
   'approved with conditions,changes requested,change the model,not shown,partly,untrusted';
-const BAD = 'failed,issue,alert,worse,kernel_died,timed_out,broken,stop,missed,rejected,blocking,fix the data,missing';
+const BAD =
+  'failed,issue,alert,worse,kernel_died,timed_out,broken,stop,stopped,missed,rejected,blocking,fix the data,missing';
 const TONES = new Map(
   [
     [GOOD, '●', 'good'],

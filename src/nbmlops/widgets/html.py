@@ -27,7 +27,8 @@ WORDS = {  # as in extension/src/draw/nodes.ts
     "met,ready",
     WARN: "running,warning,notice,inconclusive,interrupted,abandoned,retrain,incomplete,open,stale,started,"
     "approved with conditions,changes requested,change the model,not shown,partly,untrusted",
-    BAD: "failed,issue,alert,worse,kernel_died,timed_out,broken,stop,missed,rejected,blocking,fix the data,missing",
+    BAD: "failed,issue,alert,worse,kernel_died,timed_out,broken,stop,stopped,missed,rejected,blocking,fix the data,"
+    "missing",
 }
 COLOURS = {word: colour for colour, words in WORDS.items() for word in words.split(",")}
 
