@@ -375,7 +375,7 @@ def test_a_running_job_is_cancelled_and_run_again(lab, page):
     work = {"work_id": "w", "run_id": run, "job": "nightly", "status": "running", "live": True}
     work |= {"cells": {"done": 1, "total": 4, "current": "fit()"}, "output": None, "error": None, "duration_s": None}
     ended = {**work, "status": "cancelled", "live": False}
-    answered(page, "jobs", lambda query: {"works": [work], "schedules": [], "scheduler": None})
+    answered(page, "jobs", lambda query: {"works": [ended if sent else work], "schedules": [], "scheduler": None})
     told = f"event: job\ndata: {json.dumps(ended)}\n\n"
     heard: list[str] = []
     sent: list[tuple[str, Any]] = []
