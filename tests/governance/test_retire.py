@@ -174,3 +174,10 @@ def test_in_one_command(served):
     assert json.loads(result.output)["decision"]["policy"] == "retired"
     again = CliRunner().invoke(main, ["retire", "late", "--reason", WHY])
     assert (again.exit_code, "was taken out of use" in again.output) == (5, True)
+
+
+def test_tab_offers_the_model_and_its_aliases(served):
+    from nbmlops.magics.complete import offers
+
+    assert "late" in offers("%nbmlops retire ")
+    assert {"champion", "challenger"} <= set(offers("%nbmlops retire late --alias "))

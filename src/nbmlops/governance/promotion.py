@@ -208,9 +208,7 @@ def rollback(name: str, alias: str = "champion", reason: str = "") -> ModelVersi
     stack = _stack(name, alias)
     if len(stack) < 2:
         if past.taken_away(name, alias):
-            raise NotFound(
-                f"{name}@{alias} was taken out of use.", f"Promote a version: nbmlops promote {name} VERSION"
-            )
+            raise NotFound(f"{name}@{alias} was taken out of use.", f"nbmlops promote {name} VERSION --to {alias}")
         at = f"only ever pointed to version {stack[0]}" if stack else "points nowhere"
         raise NotFound(f"{name}@{alias} {at}.", "There is nothing to go back to.")
     now = models.model_version(f"{name}@{stack[-1]}")
@@ -256,7 +254,6 @@ def retire(name: str, alias: str = "champion", reason: str = "") -> ModelVersion
     from nbmlops.store.models import set_alias
 
     _check_words(alias, reason)
-    models.model_version(name)
     now, agreed, actor = models.model_version(f"{name}@{alias}"), charter(), identity.actor()
     check_retires(agreed, alias)
     about: dict[str, Any] = {"reason": redact(reason.strip()), "policy": past.RETIRED, "digest": now.digest}
@@ -264,9 +261,8 @@ def retire(name: str, alias: str = "champion", reason: str = "") -> ModelVersion
         _unmoved(change, name, alias, now)
         about |= {"charter": agreed_on.record(change)}
         set_alias(change, name, alias, None, about, actor)
-    left = replace(now, aliases=tuple(a for a in now.aliases if a != alias))
-    said = {"alias": alias, "from": now.version, "version": None, "actor": actor[0], "known_by": actor[1]}
-    return replace(left, decision={**said, **about})
+    said = {"alias": alias, "from": now.version, "version": None, "actor": actor[0], "known_by": actor[1], **about}
+    return replace(now, aliases=tuple(a for a in now.aliases if a != alias), decision=said)
 
 
 def reject(version: ModelVersion, reason: str, evidence: Mapping[str, Any]) -> None:
