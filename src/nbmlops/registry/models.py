@@ -364,10 +364,10 @@ def _was_read(version: ModelVersion) -> bool:
 
 def _trusted(version: ModelVersion) -> tuple[str, ...]:
     """Return the types recorded for a version that this nbmlops has reviewed: an imported store may record any."""
-    from nbmlops.registry import files
+    from nbmlops.registry import trust
     from nbmlops.store import models as stored
 
-    return tuple(files.reviewed(stored.trusted_types(session.store(), version.name, version.version))[0])
+    return tuple(trust.reviewed(stored.trusted_types(session.store(), version.name, version.version))[0])
 
 
 def _check_name(name: Any) -> None:
