@@ -359,3 +359,11 @@ def test_fit_predict_is_the_users_fit(shell):
         "found = k.fit_predict(train[['a', 'b']])"
     )
     assert [m.name for m in nb.get_run("clusters").models] == ["k"]
+
+
+def test_help_behind_it_shows_its_usage_and_runs_nothing(shell, capsys):
+    for cell in ("%%track --help", "%%track forest --help\nseen = 1"):
+        assert shell.run_cell(cell).success
+        assert "usage: %%track" in capsys.readouterr().out
+    assert "seen" not in shell.user_ns
+    assert len(nb.runs()) == 0
