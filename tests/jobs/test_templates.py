@@ -45,6 +45,15 @@ def test_a_template_is_a_clean_notebook_with_parameters(name):
     assert any("%load_ext nbmlops" in c.source for c in node.cells)
 
 
+def test_two_notebooks_of_a_template_have_no_cell_in_common(project):
+    """A notebook that was renamed is known by the ids of its cells."""
+    import nbformat
+
+    one, other = (nbformat.read(start("train", project / name), as_version=4) for name in ("a.ipynb", "b.ipynb"))
+    nbformat.validate(one)
+    assert not {cell.id for cell in one.cells} & {cell.id for cell in other.cells}
+
+
 def test_the_names_are_those_of_the_design():
     assert templates.names() == ["check", "drift_check", "explore", "load", "retrain", "score", "train"]
     assert templates.jobs() == ["check", "load", "retrain", "score"]

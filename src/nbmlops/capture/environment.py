@@ -31,6 +31,7 @@ __all__ = [
     "git_places",
     "git_state",
     "last_author",
+    "notebook_name",
     "notebook_path",
     "packages",
     "peak_memory_bytes",
@@ -302,6 +303,28 @@ def notebook_path(namespace: Mapping[str, Any] | None = None) -> str | None:
         return session
     # A kernel papermill starts from within a notebook inherits the session of that notebook.
     return read or written or session or colab.path()
+
+
+def notebook_name(namespace: Mapping[str, Any] | None = None) -> str | None:
+    """Return the notebook this process runs for, also where no file has that name any more: it was renamed since.
+
+    What runs on under the old name is found by the ids of its cells (``store.renamed``).
+
+    Parameters
+    ----------
+    namespace : mapping, optional
+        As :func:`notebook_path` takes it.
+
+    Examples
+    --------
+    >>> notebook_name({"__vsc_ipynb_file__": "/home/me/late.ipynb"})
+    '/home/me/late.ipynb'
+    """
+    if (path := notebook_path(namespace)) or visit.here():
+        return path
+    began = os.environ.get("JPY_SESSION_NAME") or _text_of(namespace or {}, "__session__")
+    before = Path(began).absolute()
+    return str(before) if began.endswith(".ipynb") and before.parent.is_dir() else None
 
 
 def _text_of(names: Mapping[str, Any], name: str) -> str:

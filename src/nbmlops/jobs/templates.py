@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.errors import Conflict, Invalid, NotFound, unknown
+from nbmlops.records import new_id
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -100,6 +101,8 @@ def start(name: str, path: Path, parameters: Mapping[str, Any] | None = None) ->
         raise NotFound(f"No folder {str(path.parent)!r}.", f"Make it: mkdir -p {path.parent}")
     cell = next(c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", []))
     cell["source"] = _with_defaults(name, cell["source"], parameters or {})
+    for one in notebook["cells"]:  # a notebook that was renamed is known by its cells
+        one["id"] = f"{one['id']}-{new_id()[-12:]}"
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.records import iso
-from nbmlops.store import leases
+from nbmlops.store import leases, renamed
 from nbmlops.store.driver import Connection, connect, parts
 from nbmlops.store.summary import flat_metrics
 
@@ -76,9 +76,9 @@ def newest(
     children: bool = True,
     limit: int | None = None,
 ) -> list[str]:
-    """Return run ids, newest first."""
+    """Return run ids, newest first; those of a notebook also under a name it had before."""
     where, values = ["deleted_at IS NULL", "experiment IS NOT NULL"], []
-    for column, value in (("experiment", experiment), ("notebook", notebook), ("parent", parent)):
+    for column, value in (("experiment", experiment), ("parent", parent)):
         if value is not None:
             where.append(f"{column} = ?")
             values.append(value)
@@ -86,8 +86,12 @@ def newest(
         where.append("(parent IS NULL OR kind = 'cell')")  # a cell counts wherever it ran
     elif parent is None:
         where.append("(kind IS NULL OR kind NOT IN ('fold', 'trial'))")  # they are asked for by what they are part of
-    query = f"SELECT run_id FROM runs WHERE {' AND '.join(where)} ORDER BY started_at DESC, run_id DESC"
     with reading(store) as connection:
+        if notebook is not None:
+            names = renamed.names(connection, store.project.root, notebook)
+            where.append(f"notebook IN ({', '.join('?' * len(names))})")
+            values += names
+        query = f"SELECT run_id FROM runs WHERE {' AND '.join(where)} ORDER BY started_at DESC, run_id DESC"
         found = connection.execute(query if limit is None else f"{query} LIMIT {int(limit)}", values)
         return [run_id for (run_id,) in found.fetchall()]
 

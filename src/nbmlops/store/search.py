@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbmlops.errors import tell
-from nbmlops.store import leases, queries, runs
+from nbmlops.store import leases, queries, renamed, runs
 from nbmlops.store.columns import LISTED, Table, refresh
 from nbmlops.store.driver import connect, is_away
 from nbmlops.store.summary import flat
@@ -60,13 +61,14 @@ def page(
     query : str, optional
         As :func:`find` takes it.
     notebook : str, optional
-        Only runs of this notebook (its path relative to the project).
+        Only runs of this notebook (its path relative to the project), also under a name it had before.
     limit, offset : int
         How many, behind how many.
     """
     with _indexed(store) as (connection, table):
         gone = leases.abandoned(connection)
-        chosen, total = _chosen(table, gone, query, None, False, offset + limit, notebook)
+        names = _names(connection, table, store.project.root, notebook) if notebook is not None else None
+        chosen, total = _chosen(table, gone, query, None, False, offset + limit, names)
         some = chosen[offset:]
         found = runs.rows_of(connection, some, ("cause", "author", "cell_id", "previous"))
     there = [found[no] for no in some if no in found and not found[no]["deleted_at"]]
@@ -81,19 +83,23 @@ def _chosen(
     sort: str | None,
     children: bool,
     limit: int | None,
-    notebook: str | None = None,
+    notebooks: list[str] | None = None,
 ) -> tuple[list[int], int]:
     """Return the numbers of the runs that are asked for, sorted and cut; and how many there are without the cut."""
     table.replace("status", "abandoned", sorted(gone))
     listed = table.column(LISTED).numbers
     wanted = ~np.isnan(listed) if children else listed == 1
-    if notebook is not None:
+    if notebooks is not None:
         column = table.column("notebook")
-        wanted &= column.codes == (column.places or {}).get(notebook, -2)
+        wanted &= np.isin(column.codes, [(column.places or {}).get(name, -2) for name in notebooks])
     if query:
         wanted &= queries.choose(table, query)
     places = np.flatnonzero(wanted)
     return queries.order(table, places, sort or "-started_at", limit).tolist(), len(places)
+
+
+def _names(connection: Connection, table: Table, root: Path, notebook: str) -> list[str]:
+    return renamed.names(connection, root, notebook, list(table.column("notebook").places or {}))
 
 
 @contextmanager

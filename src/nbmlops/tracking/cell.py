@@ -123,7 +123,7 @@ class TrackedCell:
         """Start the run: what the cell reads is described now, before it can change it."""
         if self.run is not None:
             return self.seen
-        notebook = environment.notebook_path(self.namespace)
+        notebook = environment.notebook_name(self.namespace)
         project = session.project()
         place = repeats.Place(project.relative(notebook) if notebook else None, self.cell_id, self.header.experiment)
         self.run = repeats.start(place, self.run_id, self.header, self._masked())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbmlops.capture.environment import notebook_path
+from nbmlops.capture.environment import notebook_name
 from nbmlops.errors import Invalid, NotFound, unknown
 from nbmlops.hooks import Shown, service
 from nbmlops.records import Artifact, CapturedModel, Dataset, Param, plain
@@ -405,7 +405,7 @@ def compare(refs: Iterable[str | Run]) -> Comparison:
 
 def last_repeat() -> list[str]:
     """Return this notebook's (else the project's) newest run, and the one before: of its experiment, else of all."""
-    notebook = notebook_path()
+    notebook = notebook_name()
     found = listed(notebook=session.project().relative(notebook) if notebook else None, limit=2, children=True)
     if not found:
         return []

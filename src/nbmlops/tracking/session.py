@@ -160,7 +160,7 @@ def run(
     >>> with nb.run("forest", params={"trees": 100}) as run:  # doctest: +SKIP
     ...     nb.log(loss=0.3)
     """
-    path = environment.notebook_path()
+    path = environment.notebook_name()
     opened = start(experiment, params=params, tags=tags, notebook=project().relative(path) if path else None)
     block = block_of(opened)
     try:

@@ -93,10 +93,10 @@ def _run(ref: Any) -> Run:
 
 def _last() -> Run:
     """Return the last run of this notebook that is not part of another; of the project, where no notebook is known."""
-    from nbmlops.capture.environment import notebook_path
+    from nbmlops.capture.environment import notebook_name
     from nbmlops.tracking.runs import listed
 
-    path = notebook_path()
+    path = notebook_name()
     found = listed(notebook=session.project().relative(path) if path else None)
     whole = next((run for run in found if not run.parent), None)
     if whole is None:
