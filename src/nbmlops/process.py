@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["alive", "earlier_boot", "identity"]
+__all__ = ["JOB_CELL", "alive", "earlier_boot", "identity"]
 
+JOB_CELL = "nbmlops_cell"  # by which a job's request names its cell: cellId would say that somebody looks
 ENDED = ("Z", "X", "x")  # a process that only waits for its parent to take note
 
 

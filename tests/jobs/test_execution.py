@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
@@ -120,6 +121,21 @@ def test_a_kernel_that_is_interrupted_from_outside_did_not_fail(project, execute
 def test_the_run_is_in_the_store_before_the_kernel_starts(notebook, executed):
     run = nb.run_notebook(notebook("sees_run"), {"trees": 3})
     assert said(executed(output_of(run))[0]).split("\n")[0] == "running notebook {'trees': 3}"
+
+
+def test_a_tracked_cell_of_a_job_knows_its_id_and_what_it_runs_in_turn_has_none(notebook):
+    path = notebook("tracked")
+    made = nbformat.read(path, 4)
+    made.cells.append(
+        nbformat.v4.new_code_cell("%%track outer\nget_ipython().run_cell('%%track turn\\nx = 1')", id="a")
+    )
+    nbformat.write(made, path)
+    nb.run_notebook(path)
+    assert {name: nb.get_run(name).cell_id for name in ("inner", "outer", "turn")} == {
+        "inner": "tracked-2",
+        "outer": "a",
+        "turn": None,
+    }
 
 
 def test_a_tracked_cell_is_a_child_of_its_notebooks_run(notebook):

@@ -23,6 +23,7 @@ from nbmlops.jobs.hidden import without
 from nbmlops.jobs.limits import Limits, apply_to
 from nbmlops.jobs.stray import Stray
 from nbmlops.jobs.warm.provisioner import WarmProvisioner, provide
+from nbmlops.process import JOB_CELL
 from nbmlops.records import new_id
 from nbmlops.tracking.statuses import Preempted
 
@@ -187,6 +188,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if cell.cell_type != "code":
             return ending.COMPLETED
         killed, self._parent = memory.kills(), None
+        self.kc.session.metadata[JOB_CELL] = cell.get("id") or ""
         try:
             self.execute_cell(cell, index)
             self._set_secrets(cell)

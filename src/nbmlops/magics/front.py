@@ -9,10 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbmlops.process import JOB_CELL
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["Below", "hint", "is_live"]
+__all__ = ["Below", "cell_of", "hint", "is_live"]
 
 HINT = "nbmlops: begin a cell with %%track NAME to keep it as a run; %nbmlops lists the rest. (Said once.)"
 
@@ -23,6 +25,14 @@ def is_live(shell: InteractiveShell) -> bool:
         return False
     request: Any = shell.get_parent()  # type: ignore[attr-defined]
     return "cellId" in (request.get("metadata") or {}) or "google.colab" in sys.modules
+
+
+def cell_of(shell: InteractiveShell, code: str) -> str | None:
+    """Return the id of the cell a job executes, where this is its code; a front end's is IPython's to know."""
+    request: Any = getattr(shell, "get_parent", dict)() or {}
+    if request.get("content", {}).get("code") != code:  # what a cell runs in turn is no cell
+        return None
+    return request.get("metadata", {}).get(JOB_CELL) or None
 
 
 def hint(shell: InteractiveShell) -> None:

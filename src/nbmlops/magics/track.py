@@ -19,7 +19,7 @@ from nbmlops.capture.environment import notebook_path
 from nbmlops.capture.order import History
 from nbmlops.config import disabled
 from nbmlops.errors import Invalid
-from nbmlops.magics import screen
+from nbmlops.magics import front, screen
 from nbmlops.magics.base import Magic, Parser, typed
 from nbmlops.tracking.cell import Header, TrackedCell
 from nbmlops.tracking.machine import warn_once
@@ -180,7 +180,8 @@ class Tracker:
         try:
             if disabled():
                 return
-            self.numbers[id(info)] = self.history.begin(info.raw_cell, _cell_id(info), self.shell.execution_count)
+            cell_id = _cell_id(info, self.shell)
+            self.numbers[id(info)] = self.history.begin(info.raw_cell, cell_id, self.shell.execution_count)
             header = self._header(info.raw_cell)
             if header is not None:
                 self.running[-1] = (info, self._opened(header, info))
@@ -242,7 +243,7 @@ class Tracker:
 
     def _opened(self, header: Header, info: ExecutionInfo) -> TrackedCell:
         python, number = self._python(info.raw_cell), self.numbers[id(info)]
-        place = (_cell_id(info), self.injected, (self.history, number))
+        place = (_cell_id(info, self.shell), self.injected, (self.history, number))
         cell = TrackedCell(header, info.raw_cell, python, self.shell.user_ns, *place)
         try:
             cell.open()
@@ -269,9 +270,10 @@ class Tracker:
         return str(self.shell.transform_cell("".join(lines)))
 
 
-def _cell_id(info: ExecutionInfo) -> str | None:
+def _cell_id(info: ExecutionInfo, shell: InteractiveShell) -> str | None:
+    """Return the id of a cell: what a front end says, else what a job says of exactly this code."""
     found: str | None = getattr(info, "cell_id", None)  # IPython before 8.16 has none
-    return found
+    return found or front.cell_of(shell, info.raw_cell)
 
 
 EXAMPLES = "%track on\n  %track off"
