@@ -93,6 +93,17 @@ def test_the_report_shows_advice_and_rejection_among_the_decisions(late, fit, pe
     assert "late@2 was rejected: It is" in page
 
 
+def test_after_a_retirement_the_last_champion_is_compared_with(late, fit, people, someone):
+    someone("mo@example.org")
+    nb.retire("late", reason="the airline merged")
+    found = retrain(fit("noise"), people(300, 9), ON, *ALL[1:])
+    assert "against late@1" in found["gate"].message
+    assert (found["gate"].outcome, found["challenger"].outcome) == ("warning", "warning")
+    found = retrain(fit("age", "city"), people(300, 9), ON, *ALL[1:])
+    assert found["challenger"].message.startswith("late@3 is challenger: better than late@1")
+    nb.promote("late", 3, to="champion", reason="better")  # the gate of the job is the one a promotion asks for
+
+
 def test_a_margin_of_the_job_is_that_of_the_gate(late, fit, people):
     retrain(fit("age"), people(300, 9), {"gate": {"on": "late-eval@1", "margin": 0.2}})
     assert nb.get_run("retrain").results("gate")[0]["data"]["tolerated"] == 0.2

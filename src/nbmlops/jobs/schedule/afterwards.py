@@ -62,10 +62,12 @@ class Story:
 
     @cached_property
     def champion(self) -> ModelVersion | None:
-        """The champion of that version's name, when it is another file."""
+        """The champion of that version's name, or who it was until it was taken out of use; when it is another file."""
+        from nbmlops.registry import past
         from nbmlops.store.models import find
 
-        found = find(session.store(), self.version.name, "champion") if self.version else None
+        name = self.version.name if self.version else ""
+        found = find(session.store(), name, "champion") or past.stood(name, "champion") if name else None
         return found if found and self.version and found.digest != self.version.digest else None
 
     @property
