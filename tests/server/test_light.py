@@ -24,7 +24,7 @@ HEAVY = ("scipy", "sklearn", "pandas", "skops", "papermill", "IPython.core.inter
 LOOKS = """
 import json, sys
 from pathlib import Path
-from nbmlops.server import asking, drift, jobs, models, questions, reports, runs
+from nbmlops.server import asking, drift, jobs, models, questions, reports, runs, waiting
 
 run, other, *heavy = json.loads(sys.argv[1])
 asked = {
@@ -37,6 +37,7 @@ asked = {
     "questions": (questions._questions, {"state": "open"}),
     "jobs": (jobs._jobs, {}),
     "drift": (drift._drift, {}),
+    "waiting": (waiting._waiting, {}),
     "reports": (reports._reports, {}),
 }
 loaded = {}

@@ -87,9 +87,11 @@ async def test_what_a_job_printed_or_was_given_is_not_told(ask, notebook, jp_roo
             await asyncio.sleep(0.1)
     seen = str(await ask(f"jobs/{begun['run_id']}"))
     assert "Ulm and Bern" in seen
+    assert "'parameters': {'city': 'Bern'}" in seen
     (notebook.parent / "charter.yaml").write_text(PRIVATE)
     view = await ask(f"jobs/{begun['run_id']}")
     assert "Bern" not in str(view)
+    assert list(view["data"]["parameters"]) == ["city"]
     sources = [c["source"] for c in view["data"]["cells"]]
     assert "print('Ulm and ' + city)" in sources  # what somebody wrote is no value of the data
     assert sum("may hold values of private columns" in str(c["pieces"]) for c in view["data"]["cells"]) == 2

@@ -57,6 +57,17 @@ async def test_the_metric_that_counts_is_the_charters(ask, late, notebook):
     assert model["versions"][0]["metric"]["name"] == "brier"
 
 
+async def test_without_a_charter_the_metric_is_the_one_its_run_is_listed_with(ask, notebook, model, held_out):
+    run = session.start("late", kind="cell", notebook="nb.ipynb", source="fit()")
+    session.log({"roc_auc": 0.5})  # what the cell looked at first: by the alphabet it is the last
+    nb.register(model, "late", evaluation=nb.evaluate(model, held_out, target="late"))
+    session.finish(run)
+    (version,) = (await ask("models"))["models"][0]["versions"]
+    (listed,) = (await ask("runs"))["runs"]
+    assert next(iter(nb.model_version("late@1").metrics)) != "roc_auc"
+    assert version["metric"]["name"] == listed["metric"]["name"] == "roc_auc"
+
+
 async def test_a_gate_is_listed_with_its_verdict(ask, late, fit, held_out):
     other = fit("age", "city")
     nb.register(other, "late", evaluation=nb.evaluate(other, held_out, target="late"))
@@ -74,8 +85,10 @@ async def test_approval_and_promotion_from_the_first_look_to_the_move(ask, agree
     assert "No report of late@1" in found["may"]["approve"]
     assert "lacks approval by manager" in found["may"]["promote"]["champion"]
     assert found["may"]["promote"]["challenger"] is None
+    assert found["says"] is None
     made = await ask("reports", body={"ref": "late@1"})
     found = await ask("models/late/1")
+    assert found["says"].startswith("Open: It was evaluated on 400 rows")
     assert found["report"] == {"url": made["url"], "ref": "late@1", "number": 1, "digest": made["digest"]}
     assert "nobody answers for their own work" in found["may"]["approve"]  # ann made it
     someone("bob@example.org")

@@ -40,7 +40,7 @@ def meant(ref: Any) -> Subject:
 
 
 def about(digest: str) -> dict[str, str]:
-    """Return what a form says of a report that was kept: title, question, answer, version, run, author, facts.
+    """Return what a form says of a report that was kept: title, question, answer, why, version, run, author, facts.
 
     Raises
     ------
@@ -57,6 +57,7 @@ def about(digest: str) -> dict[str, str]:
         "title": kind.head(taken).title,
         "question": first.question,
         "answer": first.answer.word,
+        "because": first.because,
         "version": version,
         "run_id": kept.run_of(taken),
         "facts": bound(taken),

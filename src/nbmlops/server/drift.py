@@ -13,7 +13,7 @@ from nbmlops.server.base import Handler, Here
 from nbmlops.server.masks import Masks
 from nbmlops.server.models import name_of
 
-__all__ = ["CheckHandler", "DriftHandler"]
+__all__ = ["CheckHandler", "DriftHandler", "models"]
 
 MOST_EPISODES = 20  # of one model
 EPISODE = ("opened_at", "closed_at", "state", "column", "level", "message", "code", "version", "checks")
@@ -39,7 +39,8 @@ class CheckHandler(Handler):
         await self.answer(_check, lambda: {"name": name_of(name)})
 
 
-def _drift(here: Here) -> dict[str, Any]:
+def models() -> list[dict[str, Any]]:
+    """Return each model with its newest check and its episodes, those that are open first."""
     from nbmlops.monitoring.episodes import rows
     from nbmlops.registry import fleet
 
@@ -55,7 +56,11 @@ def _drift(here: Here) -> dict[str, Any]:
             ref = f"{name}@{row['version']}"
             about = {"name": name, "ref": ref, "checked_at": row["checked_at"], "verdict": row["verdict"]}
             newest[name] = about | {"report": f"drift:{ref}" if row["checked_at"] else None}
-    return {"models": [{**found, "episodes": _first_open(episodes.get(name, []))} for name, found in newest.items()]}
+    return [{**found, "episodes": _first_open(episodes.get(name, []))} for name, found in newest.items()]
+
+
+def _drift(here: Here) -> dict[str, Any]:
+    return {"models": models()}
 
 
 def _first_open(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

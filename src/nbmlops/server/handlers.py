@@ -8,7 +8,7 @@ from jupyter_server.utils import url_path_join
 
 import nbmlops
 from nbmlops.errors import NbmlopsError
-from nbmlops.server import drift, jobs, models, questions, reports, runs, watching
+from nbmlops.server import drift, jobs, models, questions, reports, runs, waiting, watching
 from nbmlops.server.base import Handler, Here
 from nbmlops.server.notebooks import has_store, store_mode
 
@@ -31,6 +31,7 @@ class StatusHandler(Handler):
 # Address below ``nbmlops/api``, as openapi.yaml names it, and who answers there.
 ADDRESSES: dict[str, type[Handler]] = {
     "status": StatusHandler,
+    "waiting": waiting.WaitingHandler,
     "runs": runs.RunsHandler,
     "runs/{run_id}": runs.RunHandler,
     "runs/{run_id}/source": runs.SourceHandler,

@@ -137,12 +137,14 @@ def _scheduled(row: Json) -> Json:
 def _job(here: Here, ref: str) -> Json:
     from nbmlops.jobs.works import listed
 
-    data = listed.shown(ref).to_dict()
-    masks, run = Masks.now(), data["run"]
+    found, masks = listed.shown(ref), Masks.now()
+    data = found.to_dict()
+    run = data["run"]
     measured = {k: v for k, v in run["metrics"].items() if not masks.tells(k)}
     run = {**run, "error": views.said(masks.error(run.get("error"))), "metrics": measured}
     shown: Json = {"cells": masks.cells(data["cells"]), "then": masks.found(data["then"])}
     shown["reason"] = masks.reason(data["reason"])
+    shown["parameters"] = {name: masks.value(name, value) for name, value in found.work.parameters.items()}
     return views.of_data("retrained", {**data, **shown, "run": run, "output": here.contents(data["output"])})
 
 

@@ -27,6 +27,7 @@ CONDITION = ("what", "owner", "due")
 ALIASES = ("champion", "challenger")
 MOST_VERSIONS = 20  # of one model, the newest; those with an alias are listed, too
 MOST_PHASED = 500  # versions in the store: to know the phases reads what each was fitted on
+LONGEST_QUOTED = 300  # characters of what a report recommends
 MOST_COUNTED = 12  # versions whose approvals a list counts, each with a look at its report
 Json = dict[str, Any]
 
@@ -116,6 +117,7 @@ class _Known:
         }
         self.phases = phases
         self.agreed = _charter()
+        self.measured: Mapping[str, str] = {}
         self.flags = _unsettled()
         self.answers = _answers()
         self.masks = Masks.now()
@@ -123,8 +125,11 @@ class _Known:
 
     def model(self, name: str, rows: list[Json]) -> Json:
         """Return a model with its versions."""
+        from nbmlops.tracking import headlines
+
         pointing = {alias: row["version"] for row in rows for alias in filter(None, row["aliases"].split(", "))}
         listed = [row for place, row in enumerate(rows) if place < MOST_VERSIONS or row["aliases"]]
+        self.measured = headlines.measured_by([row["run_id"] for row in listed if row["run_id"]], self.masks.tells)
         shown = [self.version(row, newest=row is rows[0]) for row in listed]
         return {"name": name, "owner": rows[0]["owner"], "aliases": pointing, "versions": shown, "total": len(rows)}
 
@@ -141,7 +146,7 @@ class _Known:
             "ref": ref,
             "aliases": aliases,
             "author": row["owner"],
-            "metric": _metric(row, self.agreed, self.masks),
+            "metric": _metric(row, self.agreed, self.masks, self.measured.get(row["run_id"], "")),
             "gate": self.gates.get(row["digest"]),
             "approvals": _counted(ref, self.agreed) if counts else None,
             "answers": len(said),
@@ -198,11 +203,11 @@ def _charter() -> Charter | None:
         return None
 
 
-def _metric(row: Mapping[str, Any], agreed: Charter | None, masks: Masks) -> Json | None:
-    """Return the metric that counts: the charter's first, else the version's first."""
+def _metric(row: Mapping[str, Any], agreed: Charter | None, masks: Masks, listed: str) -> Json | None:
+    """Return the metric that counts: the charter's first, else the one its run is listed with, else its own first."""
     values = {k.partition(".")[2]: v for k, v in row.items() if k.startswith("metrics.") and v is not None}
     wanted = [t.name for t in agreed.for_model(str(row["name"])).metrics] if agreed else []
-    name = next((n for n in [*wanted, *values] if n in values and not masks.tells(n)), None)
+    name = next((n for n in [*wanted, listed, *values] if n in values and not masks.tells(n)), None)
     return {"name": name, "value": values[name]} if name else None
 
 
@@ -240,7 +245,7 @@ def _model(here: Here, name: str, version: int, deciding: bool = False) -> Json:
     aliases = _aliases()
     listed = [_approvals(found.ref, alias) for alias in aliases]
     conditions = [c for v in listed[:1] if v for c in v["data"]["conditions"]]
-    report = _report(here, found)
+    report, quoted = _report(here, found)
     masks, said = Masks.now(), found.to_dict()
     return {
         "view": views.of_data("model", masks.model(said)),
@@ -248,6 +253,7 @@ def _model(here: Here, name: str, version: int, deciding: bool = False) -> Json:
         "gate": views.of_data("gate", masks.result(gate, said)) if gate else None,
         "approvals": [v for v in listed if v],
         "report": report,
+        "says": None if masks.unread else quoted,
         "aliases": aliases,
         "named": _named_now(name),
         "conditions": conditions,
@@ -287,16 +293,24 @@ def _approvals(ref: str, alias: str) -> Json | None:
         return None
 
 
-def _report(here: Here, version: ModelVersion) -> Json | None:
-    """Return the newest report that asks about a version."""
+def _report(here: Here, version: ModelVersion) -> tuple[Json | None, str | None]:
+    """Return the newest report that asks about a version, and what its first page recommends."""
     from nbmlops.governance.approval.reported import reported
     from nbmlops.server.reports import address
 
     try:
         found = reported(version)
     except NbmlopsError:
-        return None
-    return {"url": address(here, found.row), "ref": version.ref, "number": found.row.number, "digest": found.row.digest}
+        return None, None
+    kept = found.row
+    named = {"url": address(here, kept), "ref": version.ref, "number": kept.number, "digest": kept.digest}
+    return named, _quoted(found.about["answer"], found.about["because"])
+
+
+def _quoted(answer: str, because: str) -> str:
+    """Return a recommendation in one line."""
+    line = " ".join(f"{answer}: {because}".removesuffix(": ").split())
+    return line if len(line) <= LONGEST_QUOTED else f"{line[: LONGEST_QUOTED - 1]}…"
 
 
 def _may(version: ModelVersion, aliases: list[str], report: Json | None) -> Json:

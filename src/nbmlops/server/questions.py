@@ -15,7 +15,7 @@ from nbmlops.server.base import Handler, Here
 if TYPE_CHECKING:
     from nbmlops.governance.flags.flag import Flag
 
-__all__ = ["AnswerHandler", "QuestionsHandler"]
+__all__ = ["AnswerHandler", "QuestionsHandler", "questions"]
 
 FLAG_ID = re.compile(r"[0-9a-f-]{6,36}")
 STATES = ("answered", "accepted", "dismissed")
@@ -45,14 +45,19 @@ class AnswerHandler(Handler):
         await self.answer(_answered, lambda: {"flag_id": flag_id, **self.body(text=str, state=str)})
 
 
-def _questions(here: Here, state: str) -> dict[str, Any]:
+def questions(state: str) -> list[dict[str, Any]]:
+    """Return the questions in a state (open, all), those to who asks first."""
     from nbmlops.governance.flags.listed import found
 
     person, roles = _asker()
     rows = [_question(flag, person, roles) for flag in found(state="open" if state == "open" else None)]
     rows.sort(key=lambda row: str(row["at"]), reverse=True)
     rows.sort(key=lambda row: (row["state"] != "open", not row["to_me"], not row["blocks"]))
-    return {"questions": rows[:MOST]}
+    return rows[:MOST]
+
+
+def _questions(here: Here, state: str) -> dict[str, Any]:
+    return {"questions": questions(state)}
 
 
 def _answered(here: Here, flag_id: str, text: str | None, state: str | None) -> dict[str, Any]:

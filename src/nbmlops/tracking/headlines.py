@@ -11,7 +11,7 @@ from nbmlops.store.summary import COLUMNS, SYSTEM, flat_metrics, headlines, hone
 from nbmlops.tracking import session
 from nbmlops.tracking.runs import marked
 
-__all__ = ["MOST", "Headlines", "listed"]
+__all__ = ["MOST", "Headlines", "listed", "measured_by"]
 
 MOST = 1000  # runs at once
 NAMES = (
@@ -80,6 +80,31 @@ def listed(
     words = _charter(rows)
     lines = [_line(row, chosen[row["no"]], drawn, words.get(row["run_id"])) for row in rows]
     return Headlines(tuple(lines), total, _columns(rows))
+
+
+def measured_by(run_ids: Sequence[str], hides: Callable[[str], bool] | None = None) -> dict[str, str]:
+    """Return the name of the metric each run is listed with; a run without one is no key.
+
+    Parameters
+    ----------
+    run_ids : sequence of str
+    hides : callable, optional
+        As :func:`listed` takes it.
+
+    Examples
+    --------
+    >>> measured_by(["0192f0c1-7d1c-7000-8000-5e1a2b3c4d5e"])  # doctest: +SKIP
+    {'0192f0c1-7d1c-7000-8000-5e1a2b3c4d5e': 'roc_auc'}
+    """
+    from nbmlops.store import runs
+
+    targets = _targets()
+    numbers = [row["no"] for row in runs.heads(session.store(), run_ids, ("no",))]
+    with runs.reading(session.store()) as connection:
+        rows = runs.rows_of(connection, numbers).values()
+    seen = {r["run_id"]: [m for m in r["metrics"] if not (hides and _hidden(m, hides))] for r in rows}
+    names = {run_id: _metric(measured, targets)[0] for run_id, measured in seen.items()}
+    return {run_id: name for run_id, name in names.items() if name}
 
 
 def _hidden(metric: Mapping[str, Any], hides: Callable[[str], bool]) -> bool:
