@@ -95,7 +95,7 @@ class Asking extends Dialog<unknown> {
     private readonly form: IForm,
     trans: IWords
   ) {
-    const body = new Form(form);
+    const body = new Form(form, trans);
     super({
       title: form.title,
       body,
@@ -161,7 +161,10 @@ class Asking extends Dialog<unknown> {
 
 /** A form as the body of a dialog. */
 class Form extends Widget {
-  constructor(form: IForm) {
+  constructor(
+    form: IForm,
+    private readonly trans: IWords
+  ) {
     super({ node: node('div', 'nbmlops-asked', ...(form.about ?? [])) });
     this._form = form;
     for (const field of form.fields) {
@@ -223,13 +226,31 @@ class Form extends Widget {
     }
     const whole = field.kind === 'tick' ? [node('div', 'nbmlops-asked-tick', control, label)] : [label, control];
     const drawn = node('div', 'nbmlops-asked-field', ...whole);
-    if (field.help) {
-      const help = quiet(field.help);
-      help.id = `${id}-help`;
-      control.setAttribute('aria-describedby', help.id);
-      drawn.append(help);
+    const about = [
+      ...(field.kind === 'number' || field.kind === 'whole' ? [this.misfit(field, control)] : []),
+      ...(field.help ? [quiet(field.help)] : [])
+    ];
+    about.forEach((line, i) => (line.id = `${id}-about-${i}`));
+    if (about.length) {
+      control.setAttribute('aria-describedby', about.map(line => line.id).join(' '));
     }
+    drawn.append(...about);
     return drawn;
+  }
+
+  /** A line that says why what is typed in a field is no such number; empty where it is one, or nothing. */
+  private misfit(field: IField, control: Control): HTMLElement {
+    const line = node('p', 'nbmlops-wrong');
+    control.addEventListener('input', () => {
+      const { badInput, stepMismatch } = control.validity;
+      const due = field.kind === 'whole' ? this.trans.__('A whole number, such as 3.') : this.trans.__('A number.');
+      const said = badInput || stepMismatch ? due : '';
+      if (line.textContent !== said) {
+        line.textContent = said;
+        control.setAttribute('aria-invalid', String(said !== ''));
+      }
+    });
+    return line;
   }
 
   private _form: IForm;

@@ -257,6 +257,7 @@ export class SidePanel extends Widget implements IPanel {
         await this.loaded(this._bodies);
         this._failures = 0;
         this.tell(null);
+        void this.count(path);
       }
     } catch (error) {
       if (path === this.path()) {
@@ -269,6 +270,15 @@ export class SidePanel extends Widget implements IPanel {
         this._late = false;
         setTimeout(() => (this.isDisposed ? undefined : this.refresh()));
       }
+    }
+  }
+
+  /** Say in the titles what waits, also in closed ones; where nobody knows, they say nothing new. */
+  private async count(path: string): Promise<void> {
+    const shown = this._bodies.filter(body => body.section.waits && !body.isHidden && this.looksOn);
+    const said = shown.length ? await this.server.get('waiting').catch(() => null) : null;
+    if (said && path === this.path()) {
+      shown.forEach(body => body.tell(said));
     }
   }
 

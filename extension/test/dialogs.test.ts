@@ -91,6 +91,28 @@ test('nothing is sent while a required field is empty or something is wrong', as
   expect(deeds).toEqual([{ reason: 'good' }]);
 });
 
+test('a field says below it what is wrong with what was typed', async () => {
+  const fields = [
+    { name: 'trees', label: 'trees', kind: 'whole', value: 3, help: 'int: how many' } as const,
+    { name: 'share', label: 'share', kind: 'number', value: 0.5 } as const
+  ];
+  const { form: asked, deeds } = form({ fields });
+  void ask(asked, trans);
+  await settled();
+  const about = (name: string): (string | null | undefined)[] =>
+    (field(name).getAttribute('aria-describedby') ?? '').split(' ').map(id => document.getElementById(id)?.textContent);
+  expect([about('trees'), about('share')]).toEqual([['', 'int: how many'], ['']]);
+  await type('trees', '-3.5');
+  expect(about('trees')).toEqual(['A whole number, such as 3.', 'int: how many']);
+  expect(field('trees').getAttribute('aria-invalid')).toBe('true');
+  button('Promote').click();
+  expect(deeds).toEqual([]);
+  await type('trees', '-3');
+  expect([about('trees'), field('trees').getAttribute('aria-invalid')]).toEqual([['', 'int: how many'], 'false']);
+  await type('share', '-3.5');
+  expect(about('share')).toEqual(['']);
+});
+
 test('what fails is said with the way out; what was typed stays, and it may be tried again', async () => {
   const { form: asked, deeds, ends } = form();
   const done = ask(asked, trans);
@@ -201,6 +223,17 @@ test('a report that something changed since is made anew before it is answered',
   await lab.last('reports').answer({ digest: 'd2' });
   expect(dialog()?.textContent).toContain('You answer the report');
   expect(field('reason')).not.toBeNull();
+});
+
+test('what the report recommends is quoted, with the role one answers in', async () => {
+  const says = 'Not recommended yet: not every target is shown.';
+  const may = { ...WHOLE.may, roles: ['manager'] };
+  lab.answers.set('models/late/2', () => ({ ...WHOLE, may, says }));
+  const panel = await lab.opened('models');
+  void decide(panel, panel.server.pinned(), 'late', '2', true);
+  await settled();
+  expect(dialog()?.querySelector('blockquote')?.textContent).toBe(says);
+  expect(dialog()?.textContent).toContain('You answer as manager.');
 });
 
 test('who may not write is told so, also while the panel is closed', async () => {

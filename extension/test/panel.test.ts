@@ -29,6 +29,40 @@ test('open, it asks for its open sections now and every 15 seconds', async () =>
   expect(lab.about('jobs').length).toBe(0);
 });
 
+test('titles say what waits, also closed ones, by one question a round', async () => {
+  const waits = (): (string | null)[] =>
+    [...document.querySelectorAll('.nbmlops-waits')].map(one => one.textContent).filter(Boolean);
+  const [first, second] = ['2026-01-05T10:00:00+00:00', '2026-01-05T11:00:00+00:00'];
+  let failed = [first];
+  lab.answers.set('waiting', () => ({ questions: 2, drift: 'alert', running: 1, failed }));
+  const panel = await lab.opened('runs');
+  expect(waits()).toEqual(['2 to you', '■ failed 1', '■ alert']);
+  expect(lab.counted.length).toBe(1);
+  const title = document.querySelector('[data-section=jobs] h2 button') as HTMLElement;
+  expect(title.getAttribute('aria-label')).toBe('Jobs');
+  const about = title.getAttribute('aria-describedby') ?? '';
+  expect(document.getElementById(about)?.textContent).toBe('■ failed 1');
+
+  title.click();
+  expect(waits()).toEqual(['2 to you', '▲ running 1', '■ alert']); // at once
+  title.click();
+  await pass(15);
+  expect(waits()).toEqual(['2 to you', '▲ running 1', '■ alert']); // somebody looked
+  failed = [second, first];
+  await pass(15);
+  expect(waits()).toEqual(['2 to you', '■ failed 1', '■ alert']);
+  expect(lab.counted.length).toBe(3);
+
+  lab.answers.delete('waiting');
+  await lab.turn(SECOND);
+  expect(waits()).toEqual([]); // of another project, perhaps
+  await lab.counted[3].answer({ message: 'The store is away.', hint: '' }, 503);
+  expect(alerts()).toEqual([]);
+  panel.hide();
+  await pass(60);
+  expect(lab.counted.length).toBe(4);
+});
+
 test('a hidden page asks nothing, and asks at once when it is seen again', async () => {
   const panel = await lab.opened('models', 'jobs');
   const stream = lab.last('jobs/events');

@@ -76,6 +76,7 @@ share: float = 0.5  # of the rows
 slow: bool = False
 """
 GRAVE = ("serious", "critical")
+QUOTED = re.compile(r"^[A-Z][a-z ]+: \w")
 HOSTILE = "<img src=x onerror='window.hostile = 1'>"
 HALF_S = 500
 
@@ -293,6 +294,9 @@ def test_a_version_is_approved_and_promoted_for_a_reason(lab, page, seen):
     second.get_by_role("button", name="Approve…").press("Enter")
     expect(dialog.get_by_label("Outcome")).to_be_focused()
     expect(dialog.get_by_role("button", name="Approve", exact=True)).to_be_disabled()
+    expect(dialog.locator("blockquote")).to_contain_text(QUOTED)
+    expect(dialog).to_contain_text("You answer as manager.")
+    shot(page, "panel-approve")
     report = dialog.get_by_role("link", name="the report")
     expect(report).to_have_attribute("href", re.compile("/nbmlops/report/"))
     dialog.get_by_label("Reason").fill("I read it")
@@ -338,8 +342,11 @@ def test_a_notebook_runs_as_a_job_and_is_seen_to_finish(lab, page):
     expect(dialog.get_by_label("share")).to_have_value("0.5")
     expect(dialog.get_by_label("slow")).not_to_be_checked()
     dialog.get_by_label("months").fill("1.5")
+    expect(dialog.get_by_label("months")).to_have_accessible_description(re.compile("A whole number, such as 3."))
     expect(dialog.get_by_role("button", name="Run")).to_be_disabled()
+    shot(page, "panel-job-form-wrong")
     dialog.get_by_label("months").fill("3")
+    expect(dialog.get_by_label("months")).not_to_have_accessible_description(re.compile("A whole number"))
     dialog.get_by_label("slow").check()
     shot(page, "panel-job-form")
     dialog.get_by_role("button", name="Run").click()
@@ -350,6 +357,7 @@ def test_a_notebook_runs_as_a_job_and_is_seen_to_finish(lab, page):
     (lab.folder / "seen").touch()
     expect(work).to_contain_text("finished")
     work.get_by_role("button", name="job.ipynb").click()
+    expect(work.locator(".nbmlops-facts")).to_contain_text('"months": 3, "slow": true')
     shot(page, "panel-job")
     work.get_by_role("button", name="Open its notebook").click()
     expect(page.locator(".jp-Notebook:visible .jp-OutputArea-output")).to_have_text(["1.5", "(3, True)"])
@@ -422,6 +430,35 @@ def test_who_may_not_write_is_told_which_right_is_missing(lab, page, asked):
     expect(models.get_by_role("button", name="Promote…")).to_be_focused()
 
 
+def test_a_narrow_bar_cuts_off_a_name_before_the_order_or_a_value(lab, page):
+    metric = {"name": "mean_absolute_percentage_error", "value": 0.687, "curve": []}
+    rows = [headline(2, order="edited since", metric=metric), headline(1, order="out of order", metric=None)]
+    answered(page, "runs", lambda query: {"runs": rows, "total": 2})
+    panel = opened(lab, page, "untracked.ipynb")
+    runs = only(panel, "This notebook")
+    expect(names(runs)).to_have_count(2)
+    width = panel.evaluate("node => node.clientWidth")
+    shot(page, "panel-narrow-order")
+    assert width < 280  # as Lab opens it
+    for row, words in ((0, ["edited since", "0.687"]), (1, ["out of order"])):
+        below = runs.locator(".nbmlops-row-below").nth(row)
+        box = below.bounding_box()
+        assert box["height"] == 20
+        for said in words:
+            at = below.get_by_text(said, exact=True).bounding_box()
+            assert at["y"] + at["height"] <= box["y"] + box["height"] + 1, said
+            assert at["x"] + at["width"] <= box["x"] + box["width"], said
+
+
+def test_titles_of_closed_sections_say_what_waits(lab, page):
+    panel = opened(lab, page, "untracked.ipynb")
+    for title in ("Questions", "Drift"):
+        assert panel.get_by_role("button", name=title, exact=True).get_attribute("aria-expanded") == "false"
+    expect(panel.get_by_role("button", name="Questions", exact=True)).to_have_accessible_description("1 to you")
+    expect(panel.get_by_role("button", name="Drift", exact=True)).to_contain_text("■ alert")
+    shot(page, "panel-titles")
+
+
 def test_a_question_is_answered(lab, page):
     panel = opened(lab, page, "untracked.ipynb")
     questions = only(panel, "Questions")
@@ -476,7 +513,7 @@ def test_closed_or_hidden_it_asks_nothing(lab, page, asked):
     asked.clear()
     panel.get_by_role("button", name="Refresh").click()
     page.wait_for_timeout(HALF_S)
-    assert asked == []
+    assert [urlsplit(url).path.rpartition("/")[2] for url in asked] == ["waiting"]  # what the titles say
 
     section(panel, "Models")
     expect(panel).to_contain_text("late@2")

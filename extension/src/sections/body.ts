@@ -3,7 +3,7 @@
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { node, quiet } from '../draw';
+import { Fields, node, quiet } from '../draw';
 import { IPanel, ISection, settle, trouble } from './section';
 
 const TITLE = 30; // pixels, with the lines around it
@@ -19,7 +19,10 @@ export class Body extends Widget {
     super({ node: node('section', 'nbmlops-section') });
     const caption = node('span', 'nbmlops-section-caret', '▸');
     caption.setAttribute('aria-hidden', 'true');
-    this._toggle.append(caption, node('span', '', section.title));
+    this._toggle.append(caption, node('span', '', section.title), this._waits);
+    this._toggle.setAttribute('aria-label', section.title);
+    this._waits.id = `nbmlops-waits-${section.id}`;
+    this._toggle.setAttribute('aria-describedby', this._waits.id);
     this._toggle.type = 'button';
     this._toggle.addEventListener('click', () => this.setOpen(!this.isOpen));
     this._scroller.setAttribute('role', 'region');
@@ -54,6 +57,7 @@ export class Body extends Widget {
       this.panel.kept.setOpen(this.section.id, open);
     }
     this.show_(open);
+    this.tell(this._waiting);
     if (open) {
       this.redraw();
       void this.panel.refresh(this.section.id);
@@ -71,6 +75,7 @@ export class Body extends Widget {
   doubt(): void {
     this._round += 1;
     this.unwatch();
+    this.tell({});
     this._held.inert = true;
   }
 
@@ -116,6 +121,16 @@ export class Body extends Widget {
     const said = trouble(error, this.panel.trans);
     said.dataset.key = 'trouble';
     this.put([said, ...known]);
+  }
+
+  /** Say in the title what waits. */
+  tell(waiting: Fields): void {
+    this._waiting = waiting;
+    const said = this.section.waits?.(waiting, this.isOpen) ?? [];
+    const next = node('span', 'nbmlops-waits', ...said);
+    if (next.textContent !== this._waits.textContent) {
+      this._waits.replaceChildren(...next.childNodes);
+    }
   }
 
   /** Draw again what is known. */
@@ -183,6 +198,8 @@ export class Body extends Widget {
     this._scroller.hidden = !open;
   }
 
+  private _waiting: Fields = {};
+  private _waits = node('span', 'nbmlops-waits');
   private _toggle = node('button', 'nbmlops-section-toggle');
   private _scroller = node('div', 'nbmlops-section-body');
   private _held = node('div', 'nbmlops-held');

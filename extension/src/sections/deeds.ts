@@ -42,13 +42,13 @@ export async function decide(
   if (why) {
     return refuse(title, why, trans);
   }
-  const report = fields(whole.report);
+  const [report, roles] = [fields(whole.report), texts(fields(whole.may).roles, 20)];
   const done = await ask(
     {
       title,
       button: yes ? trans.__('Approve') : trans.__('Reject'),
-      about: [answeredReport(panel, report)],
-      fields: decision(panel, yes, texts(fields(whole.may).roles, 20)),
+      about: [answeredReport(panel, report), ...quoted(panel, whole.says, roles)],
+      fields: decision(panel, yes, roles),
       wrong: values => (yes ? unready(panel, values) : ''),
       act: async values => {
         await server.post(`${address(model, version)}/answer`, {
@@ -211,6 +211,15 @@ function answeredReport(panel: IPanel, report: Fields): HTMLElement {
   link.rel = 'noopener';
   const digest = trans.__(' (%1), as it is now.', text(report.digest).slice(0, 12));
   return node('p', '', trans.__('You answer '), to ? link : trans.__('the report'), digest);
+}
+
+/** What page one of it recommends, and the role one answers in where there is only one. */
+function quoted(panel: IPanel, said: unknown, roles: readonly string[]): HTMLElement[] {
+  const { trans } = panel;
+  return [
+    ...(said ? [node('blockquote', 'nbmlops-said', text(said, 500))] : []),
+    ...(roles.length === 1 ? [quiet(trans.__('You answer as %1.', roles[0]))] : [])
+  ];
 }
 
 function decision(panel: IPanel, yes: boolean, roles: readonly string[]): IField[] {

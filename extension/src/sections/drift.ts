@@ -63,6 +63,7 @@ export function drift(panel: IPanel): ISection {
   return {
     id: ID,
     title: trans.__('Drift'),
+    waits: waiting => (waiting.drift ? [status(text(waiting.drift))] : []),
     load: () => server.get('drift'),
     draw: said => {
       const known = records(fields(said).models);

@@ -1,6 +1,6 @@
 /** Jobs: what runs now with its cell, what failed and why, what comes next. */
 
-import { Content, dotted, duration, Fields, fields, node, number, quiet, records, status, text } from '../draw';
+import { Content, dotted, duration, Fields, fields, node, number, quiet, records, status, text, texts } from '../draw';
 import { part } from '../request';
 import { Ids } from './ids';
 import { act, answer, IPanel, ISection, nothing, row, rows, view, Views, when } from './section';
@@ -10,7 +10,7 @@ const FIRST = ['running', 'failed'];
 
 /** Make the section of jobs. */
 export function jobs(panel: IPanel): ISection {
-  const { server, trans } = panel;
+  const { kept, server, trans } = panel;
   const views = new Views(panel, () => panel.redraw(ID));
   let known: Fields = {};
   let round = 0;
@@ -144,10 +144,24 @@ export function jobs(panel: IPanel): ISection {
     return known;
   }
 
+  /** Those that failed since somebody looked, else those that run. */
+  function waits(waiting: Fields, open: boolean): Content[] {
+    const [running, failed] = [number(waiting.running) ?? 0, texts(waiting.failed, 50)];
+    const count = failed.filter(at => at > kept.chosen('failed', '')).length;
+    if (open && count) {
+      kept.choose('failed', failed[0]); // they are seen
+    }
+    if (count && !open) {
+      return [status('failed'), ` ${count}`];
+    }
+    return running ? [status('running'), ` ${running}`] : [];
+  }
+
   return {
     id: ID,
     title: trans.__('Jobs'),
     load,
+    waits,
     draw: drawn,
     watch: ended => server.events('jobs/events', (name, data) => (name === 'job' ? told(data) : undefined), ended)
   };

@@ -1,6 +1,6 @@
 /** Questions: what somebody doubts, asks or corrects; to me first, open ones first. */
 
-import { Content, Fields, fields, node, quiet, records, status, text } from '../draw';
+import { Content, Fields, fields, node, number, quiet, records, status, text } from '../draw';
 import { Ids } from './ids';
 import { act, chip, choice, IPanel, ISection, nothing, row, rows, when } from './section';
 
@@ -60,6 +60,10 @@ export function questions(panel: IPanel): ISection {
   return {
     id: ID,
     title: trans.__('Questions'),
+    waits: waiting => {
+      const count = number(waiting.questions) ?? 0;
+      return count ? [chip(trans.__('%1 to you', count))] : [];
+    },
     load: () => server.get('questions', { state: kept.chosen('questions', 'open') }),
     draw: said => {
       const known = records(fields(said).questions);

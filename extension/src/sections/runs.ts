@@ -230,9 +230,10 @@ class Runs implements ISection {
     const metric = fields(run.metric);
     const cause = text(run.cause);
     const made = node('div', 'nbmlops-row-below', status(text(run.status), cause === 'error' ? '' : cause));
+    made.append(...this.order(run)); // before what may be long: a narrow bar cuts off what comes last
     if (run.metric) {
       const [name, curve] = [text(metric.name), numbers(metric.curve, MOST_CURVE)];
-      const shown = node('span', 'nbmlops-metric', `${name} `, node('b', '', quantity(metric.value)));
+      const shown = node('span', 'nbmlops-metric', node('span', '', name), ' ', node('b', '', quantity(metric.value)));
       shown.title = `${name} ${quantity(metric.value)}`;
       made.append(shown, ...(curve.length > 1 ? [sparkline(curve, name)] : []));
     }
@@ -240,14 +241,17 @@ class Runs implements ISection {
     return made;
   }
 
+  private order(run: Fields): HTMLElement[] {
+    const made = node('span', 'nbmlops-quiet', text(run.order, 40));
+    made.title = this.panel.trans.__('The order in which the cells were run');
+    return run.order ? [made] : [];
+  }
+
   private marks(run: Fields): Content[] {
     const { trans } = this.panel;
     const took = duration(run.duration_s);
-    const order = node('span', 'nbmlops-quiet', text(run.order, 40));
-    order.title = trans.__('The order in which the cells were run');
     const charter = text(run.charter, 40);
     return [
-      run.order ? order : '',
       charter && charter !== UNKNOWN ? chip(charter, trans.__('Beside the targets of the charter')) : '',
       took ? node('span', 'nbmlops-took', took) : ''
     ].filter(Boolean);

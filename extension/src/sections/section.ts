@@ -17,6 +17,8 @@ export interface ISection {
   load(): Promise<unknown>;
   /** Draw what came; what looks the same is left standing. */
   draw(data: unknown): HTMLElement[];
+  /** What its title says of what waits, from `GET waiting`; nothing where nothing does. */
+  waits?(waiting: Fields, open: boolean): Content[];
   /** Listen while somebody looks; returns what ends that. `ended` is called where the other side hangs up. */
   watch?(ended: () => void): () => void;
   dispose?(): void;

@@ -65,6 +65,8 @@ export class Asked {
 /** The server side: what is not set is answered when the test says so. */
 export class Lab {
   readonly asked: Asked[] = [];
+  /** What the titles ask, after each round. */
+  readonly counted: Asked[] = [];
   readonly run: [string, unknown][] = [];
   path: string | null = FIRST;
   kept: Answer = {};
@@ -76,7 +78,8 @@ export class Lab {
     ['models', () => ({ models: [] })],
     ['jobs', () => ({ works: [], schedules: [], scheduler: null })],
     ['questions', () => ({ questions: [] })],
-    ['drift', () => ({ models: [] })]
+    ['drift', () => ({ models: [] })],
+    ['waiting', () => ({ questions: 0, drift: null, running: 0, failed: [] })]
   ]);
 
   /** Open the panel with these sections open. */
@@ -134,7 +137,7 @@ export class Lab {
     const { pathname, searchParams } = new URL(url);
     const body = typeof init.body === 'string' ? JSON.parse(init.body) : null;
     const asked = new Asked(pathname.replace('/nbmlops/api/', ''), searchParams, body, init.signal ?? null);
-    this.asked.push(asked);
+    (asked.what === 'waiting' ? this.counted : this.asked).push(asked);
     const answer = this.answers.get(asked.what);
     if (answer) {
       void asked.answer(answer(asked));
