@@ -129,7 +129,7 @@ def wide(shell):
 
 
 def heads(shown):
-    return repr(shown).splitlines()[0].split()[4:]
+    return repr(shown).splitlines()[0].split()[5:]
 
 
 def test_a_column_that_is_asked_or_sorted_by_is_shown_first(wide):
@@ -159,6 +159,29 @@ def test_no_run_fits_is_not_no_runs_yet(three):
     for said in (repr(shown), shown._repr_mimebundle_()["text/html"]):
         assert "No run fits" in said
         assert "%%track" not in said
+
+
+def test_repeats_of_one_name_are_told_apart_by_when_they_started(three):
+    shown = three.run_line_magic("runs", "")
+    rows = repr(shown).splitlines()[1:]
+    started = [run["started_at"][5:19].replace("T", " ") for run in shown.runs]
+    assert all(at in row for at, row in zip(started, rows, strict=True))
+    page = shown._repr_mimebundle_()["text/html"]
+    assert all(at.replace(" ", "\N{NO-BREAK SPACE}") in page for at in started)
+
+
+def test_a_long_list_stands_behind_the_metrics_and_is_cut(shell):
+    for number in (1, 2):
+        with session.run("a", params={"columns": [f"column {number} of {n}" for n in range(30)], "C": number}):
+            session.log(loss=0.25)
+    assert heads(shell.run_line_magic("runs", "")) == ["loss", "C", "columns"]
+    assert heads(shell.run_line_magic("runs", "--sort columns")) == ["columns", "loss", "C"]
+    for shown in (
+        repr(shell.run_line_magic("runs", "")),
+        shell.run_line_magic("runs", "")._repr_mimebundle_()["text/html"],
+    ):
+        assert "['column 1 of 0', 'colu…" in shown.replace("&#39;", "'").replace("&#x27;", "'")
+        assert "'column 1 of 1" not in shown.replace("&#39;", "'").replace("&#x27;", "'")
 
 
 def test_the_time_a_run_took_does_not_wrap(three):

@@ -11,8 +11,9 @@ from nbmlops.widgets.html import FONT, card, esc, lines, number, status, table
 __all__ = ["html", "text"]
 
 MAX_METRICS, MAX_PARAMS = 4, 4
-HEADS = ("run", "experiment", "status", "took")
-SHOWN = ("run_id", "experiment", "name", "status", "duration_s")
+WIDEST = 24  # characters of a cell
+HEADS = ("run", "experiment", "status", "took", "started")
+SHOWN = ("run_id", "experiment", "name", "status", "duration_s", "started_at")
 NOTHING = "No runs yet. Write %%track NAME as the first line of a cell and run it."
 NONE_FITS = "No run fits the query. Without it all runs are listed."
 
@@ -23,7 +24,7 @@ def html(data: Mapping[str, Any]) -> str:
         return card("Runs", body=_nothing(data))
     columns, more = _columns(data)
     rows = [
-        [esc(r["run_id"][-6:]), esc(_label(r)), status(r["status"]), _took(r).replace(" ", "\u00a0")]
+        [esc(r["run_id"][-6:]), esc(_label(r)), status(r["status"]), *(_unbroken(x) for x in (_took(r), _started(r)))]
         + [esc(_cell(r.get(n))) for n in (*_charter(data), *columns)]
         for r in data["runs"]
     ]
@@ -39,7 +40,8 @@ def text(data: Mapping[str, Any]) -> str:
         return _nothing(data)
     columns, more = _columns(data)
     rows = [
-        [r["run_id"][-6:], _label(r), r["status"], _took(r), *(_cell(r.get(n)) for n in (*_charter(data), *columns))]
+        [r["run_id"][-6:], _label(r), r["status"], _took(r), _started(r)]
+        + [_cell(r.get(n)) for n in (*_charter(data), *columns)]
         for r in data["runs"]
     ]
     return "\n".join(
@@ -72,7 +74,7 @@ def _nothing(data: Mapping[str, Any]) -> str:
 
 
 def _columns(data: Mapping[str, Any]) -> tuple[list[str], str]:
-    """Return the columns to show: those asked for, then metrics, then params that differ; and what is left out."""
+    """Return the columns to show (those asked for, metrics, params that differ, wide ones last), and what is left."""
     runs, named = data["runs"], [n for n in data.get("named", ()) if n not in SHOWN]
     known = _names(runs, "metrics.")
     metrics = [f"metrics.{n}" for n in headlines(n.partition(".")[2] for n in known)]
@@ -80,7 +82,8 @@ def _columns(data: Mapping[str, Any]) -> tuple[list[str], str]:
     differing = [n for n in _names(measured, "params.") if len({str(r.get(n)) for r in measured}) > 1]
     params = sorted(differing, key=lambda n: n.count("."))  # what the user named before estimators' own
     chosen = _first(metrics, named, MAX_METRICS) + _first(params, named, MAX_PARAMS)
-    shown = list(dict.fromkeys([*named, *chosen]))
+    wide = {n for n in chosen if any(len(number(r.get(n))) > WIDEST for r in runs)}
+    shown = sorted(dict.fromkeys([*named, *chosen]), key=lambda n: n in wide)
     left = [(len({*known} - {*shown}), "metrics"), (len({*differing} - {*shown}), "params that differ")]
     said = " and ".join(f"{count} more {what}" for count, what in left if count)
     return shown, f"Not shown: {said}. nb.runs() has every column." if said else ""
@@ -96,8 +99,18 @@ def _took(run: Mapping[str, Any]) -> str:
     return f"{number(run['duration_s'])} s" if run["duration_s"] is not None else "-"
 
 
+def _started(run: Mapping[str, Any]) -> str:
+    """Return the day and the second: repeats of one name are told apart by it."""
+    return str(run.get("started_at") or "-")[5:19].replace("T", " ") or "-"
+
+
+def _unbroken(text: str) -> str:
+    return esc(text).replace(" ", "\u00a0")
+
+
 def _cell(value: Any) -> str:
-    return number(value)[:40]
+    said = number(value)
+    return said if len(said) <= WIDEST else f"{said[: WIDEST - 1]}…"
 
 
 def _head(column: str) -> str:

@@ -12,7 +12,7 @@ const MOST_PARAMS = 4;
 const MOST_TICKED = 5;
 const MOST_COLUMNS = 300;
 const OWN = ['name', 'status', 'duration_s', 'started_at', 'notebook', 'order', 'charter', 'run_id', 'experiment'];
-const ALWAYS = ['name', 'status', 'duration_s'];
+const ALWAYS = ['name', 'status', 'duration_s', 'started_at'];
 const COMPARED = /^(params|metrics|tags)\.|^(duration_s|charter)$/;
 
 /** Draw runs as a table. */
