@@ -75,6 +75,24 @@ def test_a_champion_is_used_then_watched_then_taken_back(project, fit, held_out)
     assert one().champion == "late@1"
 
 
+def test_a_champion_nobody_checked_is_told_where_an_older_version_has_an_alert(project, fit, held_out, people):
+    for number, columns in enumerate((["age", "city"], ["age"]), 1):
+        model = fit(*columns)
+        nb.register(model, "late", evaluation=nb.evaluate(model, held_out, target="late"))
+        nb.promote("late", number, to="champion", reason="a try")
+        if number == 1:
+            moved = people(2000, 7)
+            moved["age"] += 60
+            assert nb.drift(moved, reference="late@1").verdict == "alert"
+            assert one().rule == "alert"
+    found = one()
+    assert (found.version, found.rule, found.phase, found.role) == ("late@2", "unchecked", "monitoring", "ml_engineer")
+    assert found.because.startswith("it was never checked")
+    assert found.do == "nbmlops drift DATA --model late@2"
+    nb.drift(people(2000, 8), reference="late@2")
+    assert one().rule == "used"
+
+
 def test_never_evaluated_is_the_scientists_turn(project, fit):
     nb.register(fit("age"), "late")
     assert (one().rule, one().phase, one().do) == ("unjudged", "development", "nbmlops evaluate late@1")
@@ -94,7 +112,8 @@ def test_a_blocking_flag_is_the_owners(judged):
         ({"advice": "fix the data"}, "fix"),
         ({"advice": "retrain", "late": True}, "retrain"),
         ({"advice": "change the model"}, "retrain"),
-        ({"alerts": 1, "late": True}, "alert"),
+        ({"alerts": 1, "late": True, "unchecked": True}, "alert"),
+        ({"unchecked": True, "late": True, "used": True}, "unchecked"),
         ({"late": True, "answered": True}, "review"),
         ({"answered": True, "used": True, "advice": "keep"}, "answered"),
         ({"used": True}, "used"),

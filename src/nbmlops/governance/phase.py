@@ -68,6 +68,8 @@ RULES = (
          "nbmlops new retrain {name}", _advised("retrain", "change the model")),
     Rule("alert", "an episode at alert level is open", MONITORING, "ml_engineer",
          "nbmlops episodes {name}, then nbmlops advise {name}", lambda k: bool(k.alerts)),
+    Rule("unchecked", "it was never checked, and an episode of an older version is open at alert level", MONITORING,
+         "ml_engineer", "nbmlops drift DATA --model {champion}", lambda k: k.unchecked),
     Rule("review", "its review is overdue", FEEDBACK, "manager",
          "nbmlops charter review", lambda k: k.late),
     Rule("answered", "outcomes or opinions came back", FEEDBACK, "", "", lambda k: k.answered),

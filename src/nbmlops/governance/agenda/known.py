@@ -36,6 +36,9 @@ class Known:
     advice: str = ""  # on the champion
     late: bool = False  # its review is overdue
     alerts: int = 0  # open episodes at alert level
+    unchecked: bool = (
+        False  # its champion was never checked, while an episode of an older version is open at alert level
+    )
     used: bool = False  # it predicted something, or its data was checked
     answered: bool = False  # something came back for its predictions
     retired: bool = False  # its champion was taken out of use, and no newer version is there
@@ -46,12 +49,14 @@ def of_models(
     versions: Mapping[str, Sequence[ModelVersion]], events: Sequence[Json], agreed: Charter | None, late: set[str]
 ) -> list[Known]:
     """Return what is known of each model; a few questions to the store, however many models there are."""
-    from nbmlops.store import episodes, flags, predictions
-    from nbmlops.store.runs import latest_results, subjects
+    from nbmlops.store import episodes, flags, fleet, predictions
+    from nbmlops.store.runs import latest_results, reading, subjects
 
     store = session.store()
     if not versions:
         return []
+    with reading(store) as connection:
+        checked = set(fleet.checks(connection))
     blocking = [r for r in flags.listed(store, severity="blocking") if r["state"] in ("open", "accepted")]
     heard = _Heard(
         decided(events, agreed),
@@ -65,6 +70,7 @@ def of_models(
         late,
         subjects(store, "evaluation"),
         _retired(events),
+        checked,
     )
     return [heard.of(name, listed) for name, listed in sorted(versions.items())]
 
@@ -101,6 +107,7 @@ class _Heard:
     late: set[str]
     evaluated: set[str]
     retired: Mapping[str, int]  # model to the version that was taken out of use
+    checked: set[str]  # versions
 
     def of(self, name: str, listed: Sequence[ModelVersion]) -> Known:
         """Return what is known of one model."""
@@ -130,8 +137,14 @@ class _Heard:
             advice=str(told.get("advice") or "") if told.get("ref") == ref else "",
             late=ref in self.late,
             alerts=self.alerts.count(ref),
+            unchecked=ref not in self.checked and self._warned(champion),
             answered=(known.name, champion.version) in self.back,
         )
+
+    def _warned(self, champion: ModelVersion) -> bool:
+        """Tell whether data was at alert level for a version before the champion, and nobody said it is over."""
+        pairs = (ref.rsplit("@", 1) for ref in self.alerts)
+        return any(name == champion.name and int(number) < champion.version for name, number in pairs)
 
 
 def _flagged(row: Json) -> set[str]:
