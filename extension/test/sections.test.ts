@@ -160,7 +160,6 @@ describe('This notebook', () => {
     await panel.refresh('runs');
     await settled();
     expect(section('runs').textContent).toContain('No tracked runs yet');
-    expect(section('runs').textContent).toContain('Renamed? Its runs are among those of the project');
     expect(section('runs').contains(document.activeElement)).toBe(true);
     lab.answers.set('runs', page(2));
     await panel.refresh('runs');

@@ -184,11 +184,7 @@ class Runs implements ISection {
       return nothing(trans.__('No run fits the filter.'));
     }
     const said = trans.__('No tracked runs yet. Load nbmlops in one cell and begin the next as below.');
-    const renamed = trans.__(
-      'Renamed? Its runs are among those of the project, new ones too until its kernel restarts.'
-    );
-    const more = this.scope === 'project' ? [] : [node('p', 'nbmlops-quiet', renamed)];
-    return [...nothing(said, '%load_ext nbmlops\n\n%%track my-experiment\n...'), ...more];
+    return nothing(said, '%load_ext nbmlops\n\n%%track my-experiment\n...');
   }
 
   private row(index: number): HTMLElement | null {
