@@ -82,7 +82,7 @@ def test_forms_begin_with_what_is_likely_meant(registered):
     assert commands == {
         "drift": "%drift train --against late@champion",
         "register": "%register model late",
-        "promote": "%promote late 2 --to champion --reason REASON",
+        "promote": "%promote late 2 --to champion --reason REASON --instead-of 1",
         "track": "%track on EXPERIMENT",
         "check": "import nbmlops as nb\nnb.propose_rules(train, name='train').save()\n\n%check train --accept COLUMN",
         "review": "%review late --most 20",
@@ -132,6 +132,39 @@ def test_promote_is_the_same_through_form_magic_and_function(registered, live):
         k: called.decision[k] for k in ("reason", "policy", "evaluation")
     }
     assert form.result.to_dict()["aliases"] == typed.to_dict()["aliases"] == called.to_dict()["aliases"]
+
+
+def test_the_form_of_promote_says_who_holds_the_alias_and_moves_it_only_from_there(registered, live):
+    static = repr(asked.form("promote", registered.user_ns))
+    assert "late@champion is version 1 now." in static
+    form = live("promote", version="2", reason="better")
+    assert "late@champion is version 1 now." in form.preview.value
+    form.inputs["to"].value = "challenger"
+    assert "No version is late@challenger now." in form.preview.value
+    form.inputs["to"].value = "champion"
+    nb.promote("late", 2, to="champion", reason="somebody else was faster")
+    form.press.click()
+    assert form.ran == ""
+    assert "late@champion was moved to version 2 meanwhile" in told(form)
+    form.refresh()
+    form.inputs["version"].value = "1"
+    form.press.click()
+    assert form.ran == "%promote late 1 --to champion --reason better --instead-of 2"
+    form.inputs["version"].value = "2"  # what the form itself moved is no surprise
+    form.press.click()
+    assert form.ran == "%promote late 2 --to champion --reason better --instead-of 1"
+
+
+def test_more_versions_than_are_listed_are_said(registered, monkeypatch):
+    assert "not listed" not in repr(asked.form("drift", registered.user_ns))
+    monkeypatch.setattr("nbmlops.widgets.forms.choices.MOST_NAMES", 2)
+    assert "1 more versions are not listed. Type: %drift FRAME" in repr(asked.form("drift", registered.user_ns))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_in_a_fresh_folder_makes_no_store(shell, project, name):
+    assert "Type: " in repr(asked.form(name, shell.user_ns))
+    assert not list(project.glob(".nbmlops/*"))
 
 
 def test_a_refused_promotion_is_one_line_and_loses_nothing(registered, live, project):
@@ -288,6 +321,7 @@ def test_a_store_that_does_not_answer_is_a_note(notebook, live, monkeypatch):
     def away(*_):
         raise Unavailable("The database is away.", "")
 
+    assert nb.runs().empty  # there is a store now
     monkeypatch.setattr(models, "listed", away)
     form = asked.form("drift", notebook.user_ns)
     assert form.notes == ("The store does not answer: The database is away.",)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from nbmlops.capture.secrets import redact
-from nbmlops.errors import Conflict, Invalid, NotAllowed, NotFound, unknown
+from nbmlops.errors import Conflict, Invalid, NbmlopsError, NotAllowed, NotFound, unknown
 from nbmlops.governance import agreed_on
 from nbmlops.governance.approval import bound as binding
 from nbmlops.governance.approval import given, policy
@@ -342,13 +343,22 @@ def _check_current(found: Reported) -> None:
     if _still_runs(found):
         raise Conflict(
             f"{found.named} is of a run that has not ended, so what it says can still change.",
-            "Answer the next one, after its end: nbmlops report REF --refresh. To hold it up meanwhile: nbmlops flag",
+            f"Answer the next one, after its end: nbmlops report {_typed(found)} --refresh. "
+            f'To hold it up meanwhile: nbmlops flag {_typed(found)} "..." --severity blocking',
         )
     if changed := service("report.since", "changed")(found.row):
         raise Conflict(
             f"{found.named} is not up to date: {', '.join(changed)} changed since.",
-            "Make the next one and read it: nbmlops report REF --refresh",
+            f"Make the next one and read it: nbmlops report {_typed(found)} --refresh",
         )
+
+
+def _typed(found: Reported) -> str:
+    """Return what a person types for a report: its version where the report of that is the same, else its run."""
+    with suppress(NbmlopsError):
+        if found.version and service("report.since", "meant")(found.version.ref).key == found.row.subject:
+            return found.version.ref
+    return found.row.run_id or found.row.name
 
 
 def _still_runs(found: Reported) -> bool:

@@ -23,7 +23,7 @@ REVIEWED = "Each is agree, disagree or unsure, with what it should be and why; s
 NO_VERSION = "register one first: %register"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CellForm(Form):
     """The form of ``%track``: a cell that ran here is run again below a header, or tracking is switched."""
 
@@ -50,7 +50,7 @@ class CellForm(Form):
         return "" if values.get("cell") == NO_MORE else super().missing(values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RulesForm(Form):
     """The form of ``%check``: rules are proposed, some are accepted, and the frame is checked."""
 
@@ -64,6 +64,29 @@ class RulesForm(Form):
         frame = self.values()["frame"] or "FRAME"
         proposed = self.line({**self.values(), "frame": frame})
         return f"import nbmlops as nb\n{proposed}.save()\n\n{self.magic} {frame} --accept COLUMN"
+
+
+@dataclass(frozen=True, repr=False)
+class PromoteForm(Form):
+    """The form of ``%promote``: it says who holds the alias, and moves it only from there."""
+
+    held: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # model to alias to version
+
+    def holds(self, values: Mapping[str, str]) -> int | None:
+        """Return the version that has the alias; None where none has."""
+        return self.held.get(values.get("name", ""), {}).get(values.get("to", ""))
+
+    def line(self, values: Mapping[str, str]) -> str:
+        """Return the line to type; where somebody else moved the alias since, it is refused."""
+        now = self.holds(values)
+        return super().line(values) + (f" --instead-of {now}" if now is not None else "")
+
+    def about(self, values: Mapping[str, str]) -> str:
+        """Say who holds the alias."""
+        name, to, now = values.get("name", ""), values.get("to", ""), self.holds(values)
+        if not (name and to):
+            return ""
+        return f"No version is {name}@{to} now." if now is None else f"{name}@{to} is version {now} now."
 
 
 def form(magic: str, names: Names, cells: Cells | None = None) -> Form:
@@ -100,7 +123,7 @@ def _track(stored: Known, cells: Cells) -> Form:
             Field("tag", "Tag", option="--tag", free=True, placeholder="KEY=VALUE"),
         ),
         _notes(stored),
-        cells,
+        cells=cells,
     )
 
 
@@ -135,7 +158,7 @@ def _drift(stored: Known, names: Names) -> Form:
             *(Field(n, label, option=f"--{n}", of="frame", choices_of=by_frame) for n, label in COLUMNS.items()),
             Field("multivariate", "Columns together, too", option="--multivariate", tick=True),
         ),
-        _notes(stored),
+        (*_notes(stored), *_unlisted(stored)),
     )
 
 
@@ -148,7 +171,7 @@ def _promote(stored: Known, names: Names) -> Form:
     held = stored.aliases.get(name, {})
     newest = next((n for n in versions.get(name, ()) if int(n) != held.get("champion")), "")
     to = tuple(dict.fromkeys([*ALIASES, *(alias for one in stored.aliases.values() for alias in one)]))
-    return Form(
+    return PromoteForm(
         "%promote",
         "Move an alias to a version, if the charter allows it",
         "Promote",
@@ -168,6 +191,8 @@ def _promote(stored: Known, names: Names) -> Form:
             ),
         ),
         _notes(stored),
+        fresh=True,
+        held=stored.aliases,
     )
 
 
@@ -218,6 +243,12 @@ def _first(names: Any) -> str:
 def _only(names: Any) -> str:
     """Return the one name there is; where there are more a person chooses."""
     return _first(names) if len(names) == 1 else ""
+
+
+def _unlisted(stored: Known) -> tuple[str, ...]:
+    """Say that more versions exist than a list holds, and how they are named."""
+    more = stored.unlisted()
+    return (f"{more:,} more versions are not listed. Type: %drift FRAME --against NAME@VERSION",) if more else ()
 
 
 def _notes(stored: Known) -> tuple[str, ...]:

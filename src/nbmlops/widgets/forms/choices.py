@@ -26,6 +26,10 @@ class Known:
     aliases: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     fault: str = ""
 
+    def unlisted(self) -> int:
+        """Return how many names of versions there are beyond those that are listed."""
+        return max(0, sum(map(len, (*self.versions.values(), *self.aliases.values()))) - MOST_NAMES)
+
     def refs(self) -> tuple[str, ...]:
         """Return each model by its aliases, then by its versions: what a person types."""
         found: list[str] = []
@@ -36,12 +40,15 @@ class Known:
 
 
 def known() -> Known:
-    """Return what the store knows."""
+    """Return what the store knows; where there is none yet, asking makes none."""
     from nbmlops.store import models, runs
+    from nbmlops.store.journal import journals
     from nbmlops.tracking import session
 
     try:
         store = session.store()
+        if store.path is not None and not (store.path.is_file() or journals(session.project().home / "journal")):
+            return Known()
         versions: dict[str, list[int]] = {}
         for one in models.listed(store):
             versions.setdefault(one.name, []).append(one.version)

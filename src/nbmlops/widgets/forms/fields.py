@@ -58,6 +58,7 @@ class Form:
     button: str
     fields: tuple[Field, ...]
     notes: tuple[str, ...] = ()
+    fresh: bool = False  # what it holds is another after each run
 
     def values(self) -> dict[str, str]:
         """Return the answers a form begins with."""
@@ -88,6 +89,10 @@ class Form:
         hint = f" Nothing to choose from: {nothing[0].placeholder}." if nothing else ""
         return f"Still to answer: {', '.join(one.label.lower() for one in gaps)}.{hint}"
 
+    def about(self, values: Mapping[str, str]) -> str:
+        """Say in one line what a person should know of these answers; here nothing."""
+        return ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON: of choices that depend on an answer those of the answer it begins with."""
         begun = self.values()
@@ -97,7 +102,7 @@ class Form:
             "title": self.title,
             "button": self.button,
             "fields": [{name: value for name, value in one.items() if name != "choices_of"} for one in fields],
-            "notes": list(self.notes),
+            "notes": [*filter(None, [self.about(begun)]), *self.notes],
             "command": self.command(),
         }
 

@@ -117,6 +117,8 @@ class LiveForm:
         line = self.form.line(self.values())
         self.result = self.run(line)
         self.ran = line
+        if self.form.fresh:
+            self.form = self.make()
         self.show(line, self.result)
         return f"Done: {said(self.result)}" if self.result is not None else "Done."
 
@@ -134,7 +136,8 @@ class LiveForm:
         needed = {one.name: one.name.upper() for one in self.form.fields if one.needed}
         line = self.form.line({**needed, **_given(self.values())})
         first = "\n".join(line.splitlines()[:MOST_LINES]) + ("\n…" if line.count("\n") >= MOST_LINES else "")
-        self.preview.value = f'<div style="{FONT};line-height:1.6">Runs: {code(first)}</div>'
+        about = f"<div>{esc(words)}</div>" if (words := self.form.about(self.values())) else ""
+        self.preview.value = f'<div style="{FONT};line-height:1.6">{about}Runs: {code(first)}</div>'
 
     def _tell(self, words: str, colour: str = QUIET) -> None:
         self.message.value = tell(words, colour)
