@@ -61,6 +61,11 @@ def test_a_copy_takes_no_runs_while_its_notebook_is_there(late, write):
     assert names("copy.ipynb") == []
 
 
+def test_what_lies_at_an_address_is_not_gone(late):
+    tracked("far", notebook="s3:/bucket/late.ipynb")
+    assert names("late.ipynb") == []
+
+
 def test_a_notebook_that_cannot_be_read_has_the_runs_of_its_name(late, project):
     tracked("first", notebook="gone.ipynb")
     tracked("second")

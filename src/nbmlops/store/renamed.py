@@ -35,13 +35,18 @@ def names(connection: Connection, root: Path, notebook: str, known: Iterable[str
     """
     if known is None:
         known = [name for (name,) in connection.execute(DISTINCT).fetchall()]
-    gone = sorted(name for name in known if name != notebook and not (root / name).is_file())
+    gone = sorted(name for name in known if name != notebook and _is_gone(root, name))
     ids = cell_ids(root / notebook) if gone else set()
     found: set[str] = set()
     for part, marks in parts(gone) if ids else ():
         pairs = connection.execute(OF_CELLS.format(marks), part).fetchall()
         found |= {name for name, cell_id in pairs if cell_id in ids}
     return [notebook, *sorted(found)]
+
+
+def _is_gone(root: Path, name: str) -> bool:
+    """Tell whether no file has a name any more; what lies at an address is not looked for."""
+    return ":/" not in name and not (root / name).is_file()
 
 
 def cell_ids(notebook: Path) -> set[str]:
