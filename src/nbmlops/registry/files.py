@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from typing import Any
 
 from nbmlops.errors import Invalid, NotAllowed, UntrustedContent, tell
@@ -151,8 +150,9 @@ def load(data: bytes, trusted: list[str], name: str, form: str = SKOPS, allow_pi
 
 def ready() -> None:
     """Load what reads a model's file: a second, which who is about to promote one does not wait for then."""
-    import_module("skops.io")
-    import_module("nbmlops.registry.structure")
+    import skops.io  # noqa: F401
+
+    from nbmlops.registry import structure  # noqa: F401
 
 
 def _text(data: bytes, name: str, form: str, allow_pickle: bool) -> Any:

@@ -49,7 +49,7 @@ class Processes:
         self.file = folder / "scheduler.json"
         self.folder = folder
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
-        until(self.file.exists)
+        until(lambda: self.file.exists() and self.file.read_text().endswith("}"))  # written in steps
         self.url = json.loads(self.file.read_text())["address"].replace("tcp://", "dask://")
         self.workers = [
             self._start("worker", "--nthreads", "1", "--no-nanny", "--name", f"w{n}") for n in range(workers)
