@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import nbmlops as nb
 from nbmlops.report import decision, snapshot
 from nbmlops.report.blocks import Missing, Table
 from nbmlops.report.kinds.kind import subject_of
@@ -379,3 +380,21 @@ def test_what_is_unknown_is_missing_with_what_to_do(project):
     for blocks in [page.part(key).blocks for key in ("metrics", "worth", "found")]:
         assert isinstance(blocks[0], Missing)
         assert blocks[0].do
+
+
+def test_a_comparison_made_beside_the_run_counts(project, fit, held_out):
+    for columns in (("noise",), ("age", "city")):
+        with nb.run("train") as run:
+            made = fit(*columns)
+            nb.evaluate(made, held_out, target="late")
+            nb.register(made, "late")
+        if columns == ("noise",):
+            nb.promote("late", 1, to="champion", reason="the first")
+    before = decided(get_run(run.run_id))
+    assert "It was not compared with the champion, late@1" in before.because
+    found = nb.gate("late@2", "late@1", on=held_out, target="late")
+    after = decided(get_run(run.run_id))
+    assert (found.verdict, after.answer.word) == ("better", "Recommended: yes")
+    assert "not compared" not in after.because
+    other = decided(get_run(nb.model_version("late@1").run_id))
+    assert other.question == "Use late@1 as champion?"  # of the other side of it nothing is asked anew

@@ -114,7 +114,7 @@ def _gather(subject: Subject) -> dict[str, Any]:
     run, store = subject.about, session.store()
     parts = list(_descendants(run))
     ids = [run.run_id, *(part.run_id for part in parts)]
-    results = [_lean(r) for r in results_of(store, ids)]
+    results = sorted([*map(_lean, results_of(store, ids)), *_compared(store, ids)], key=lambda r: str(r["at"]))
     versions = _versions(store, ids, results)
     results = [*_registered(store, ids, versions, results), *results, *flagged.results(versions, ids)]
     events = _events(store, versions, ids, flagged.ids(results))
@@ -222,6 +222,17 @@ def _registered(
     found = [v for v in versions if v.ref in asked and v.evaluation and v.run_id and v.run_id not in ids]
     kept = results_of(store, [str(v.run_id) for v in found], kind="evaluation") if found else []
     return [_lean(r) for r in kept if r["result_id"] in {v.evaluation for v in found}]
+
+
+def _compared(store: Store, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the last comparison of each version these runs made, where another run or none made it: it counts, too."""
+    from nbmlops.store.models import listed
+    from nbmlops.store.runs import results_of
+
+    made = {(v.ref, v.digest) for v in listed(store) if v.run_id in ids}
+    kept = results_of(store, kind="gate") if made else []
+    last = {(r["data"].get("challenger"), r["data"].get("challenger_digest")): r for r in kept}
+    return [_lean(r) for sides, r in last.items() if sides in made and r["run_id"] not in ids]
 
 
 def _refs(result: Mapping[str, Any]) -> set[str]:
