@@ -11,12 +11,24 @@ import jsonschema
 import nbformat
 import pytest
 import yaml
+from jupyter_server.auth import IdentityProvider, User
 from tornado.httpclient import HTTPClientError
 
 from nbmlops.tracking import session
 
 FILE = "nb.ipynb"
 REFUSED = (400, 403, 404, 409, 500, 503)  # what openapi.yaml and docs/server.md explain
+
+
+class Company(IdentityProvider):
+    """An identity provider as a company writes one: who asks is said by its gateway, in a header."""
+
+    def get_user(self, handler):
+        name = handler.request.headers.get("X-User")
+        return User(username=name, name=name) if name else self.generate_anonymous_user(handler)
+
+    def is_token_authenticated(self, handler):
+        return True
 
 
 @cache

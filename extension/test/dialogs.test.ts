@@ -3,20 +3,11 @@
 import { ask, IForm } from '../src/dialogs';
 import { Refused } from '../src/request';
 import { decide, promote } from '../src/sections/deeds';
-import { button, FIRST, Lab, SECOND, section, settled } from './lab/panel';
+import { button, eachIn, FIRST, Lab, SECOND, section, settled } from './lab/panel';
 import { trans } from './words';
 
 let lab: Lab;
-
-beforeEach(() => {
-  jest.useFakeTimers();
-  lab = new Lab();
-});
-
-afterEach(() => {
-  lab.close();
-  jest.useRealTimers();
-});
+eachIn(made => (lab = made));
 
 type Answer = Record<string, unknown>;
 

@@ -1,19 +1,9 @@
 /** When the panel asks, whom an answer is of, and what it says where there is none. */
 
-import { button, FIRST, Lab, pass, SECOND, section, see, settled } from './lab/panel';
+import { button, eachIn, FIRST, Lab, pass, SECOND, section, see, settled } from './lab/panel';
 
 let lab: Lab;
-
-beforeEach(() => {
-  jest.useFakeTimers();
-  lab = new Lab();
-});
-
-afterEach(() => {
-  see(true);
-  lab.close();
-  jest.useRealTimers();
-});
+eachIn(made => (lab = made));
 
 const versions = (phase: string): Record<string, unknown> => ({
   models: [{ name: 'late', versions: [{ version: 1, ref: 'late@1', phase }] }]
@@ -294,4 +284,5 @@ test('open rows, choices and ticks are there again when the page is loaded', asy
   expect(again.kept.ticks).toEqual([{ id: 'a', name: 'forest' }]);
   expect(lab.last('questions').query.get('state')).toBe('all');
   expect(button('late@1').getAttribute('aria-expanded')).toBe('true');
+  lab.close();
 });

@@ -1,18 +1,9 @@
 /** What sections do with answers that come late, with the keyboard, and with very many rows. */
 
-import { Asked, button, Lab, pass, section, settled } from './lab/panel';
+import { Asked, button, eachIn, Lab, pass, section, settled } from './lab/panel';
 
 let lab: Lab;
-
-beforeEach(() => {
-  jest.useFakeTimers();
-  lab = new Lab();
-});
-
-afterEach(() => {
-  lab.close();
-  jest.useRealTimers();
-});
+eachIn(made => (lab = made));
 
 type Answer = Record<string, unknown>;
 

@@ -9,21 +9,10 @@ from jupyter_server.auth import IdentityProvider, User
 from jupyter_server.auth.identity import LegacyIdentityProvider, PasswordIdentityProvider
 
 import nbmlops as nb
-from asked import refused, tracked, written
+from asked import Company, refused, tracked, written
 from nbmlops.server.base import visitor
 from nbmlops.store import events
 from nbmlops.tracking import session
-
-
-class Company(IdentityProvider):
-    """An identity provider as a company writes one: who asks is said by its gateway."""
-
-    def get_user(self, handler):
-        name = handler.request.headers.get("X-User")
-        return User(username=name, name=name) if name else self.generate_anonymous_user(handler)
-
-    def is_token_authenticated(self, handler):
-        return True
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import time
 
 import nbformat
 import pytest
-from jupyter_server.auth import Authorizer, IdentityProvider, User
+from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
 
 import nbmlops as nb
-from asked import written
+from asked import Company, written
 from nbmlops.config import find_project
 from nbmlops.errors import NotAllowed, NotFound
 from nbmlops.jobs.schedule.ticker import tick
@@ -24,17 +24,6 @@ from nbmlops.tracking import session
 
 OURS = "nbmlops.server.scheduler"
 ENDED = 90  # s
-
-
-class Company(IdentityProvider):
-    """Who asks is said by a header."""
-
-    def get_user(self, handler):
-        name = handler.request.headers.get("X-User")
-        return User(username=name, name=name) if name else self.generate_anonymous_user(handler)
-
-    def is_token_authenticated(self, handler):
-        return True
 
 
 class Readers(Authorizer):

@@ -978,16 +978,21 @@ def test_what_a_second_account_reviewed_counts_no_more_once_it_claimed_the_autho
     assert [e["actor"] for e in reviews("d" * 64)] == ["kim"]
 
 
-def test_a_second_account_does_not_review_the_override_of_the_first(ann, owned, team, monkeypatch):
+@pytest.fixture
+def overridden(ann, owned, team):
+    """The number of Bob's override, which his second account and Kim may answer as managers."""
     for user in ("bob2", "kim"):
         grants.grant(team(), "manager", user, actor())
     told = {"version": 1, "override": {"reason": "now"}, "reason": "now"}
     team("bob")
     with session.store().atomic() as change:
-        seq = change.event("alias", "late@champion", told, actor())
+        return change.event("alias", "late@champion", told, actor())
+
+
+def test_a_second_account_does_not_review_the_override_of_the_first(overridden, owned, team, monkeypatch):
     team("bob2")
     monkeypatch.setenv("JUPYTERHUB_USER", "bob@example.org")
-    review = {"alias": seq, "verdict": "justified", "why": "mine", "version": 1}
+    review = {"alias": overridden, "verdict": "justified", "why": "mine", "version": 1}
     with session.store().atomic() as change:
         change.event("advice", "late@1", {}, actor())
     assert [said(owned, user, "override_reviewed", "late@champion", review) for user in ("bob2", "kim")] == [
@@ -997,15 +1002,9 @@ def test_a_second_account_does_not_review_the_override_of_the_first(ann, owned, 
 
 
 def test_a_review_of_an_override_counts_no_more_once_its_account_claimed_the_name_of_who_made_it(
-    ann, owned, team, monkeypatch
+    overridden, owned, team, monkeypatch
 ):
-    for user in ("bob2", "kim"):
-        grants.grant(team(), "manager", user, actor())
-    told = {"version": 1, "override": {"reason": "now"}, "reason": "now"}
-    team("bob")
-    with session.store().atomic() as change:
-        seq = change.event("alias", "late@champion", told, actor())
-    review = {"alias": seq, "verdict": "justified", "why": "mine", "version": 1}
+    review = {"alias": overridden, "verdict": "justified", "why": "mine", "version": 1}
     assert said(owned, "bob2", "override_reviewed", "late@champion", review) == ""
 
     def waiting():

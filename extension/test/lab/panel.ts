@@ -178,3 +178,17 @@ export function see(visible: boolean): void {
   Object.defineProperty(document, 'hidden', { value: !visible, configurable: true });
   document.dispatchEvent(new Event('visibilitychange'));
 }
+
+/** Give each test of a file a Lab of its own and a clock it sets; nothing is left of either. */
+export function eachIn(use: (lab: Lab) => void): void {
+  let lab: Lab;
+  beforeEach(() => {
+    jest.useFakeTimers();
+    use((lab = new Lab()));
+  });
+  afterEach(() => {
+    see(true);
+    lab.close();
+    jest.useRealTimers();
+  });
+}
